@@ -1,0 +1,1 @@
+"""The clothes-parsing network: architecture, registry, inference; imports pipeline and torch."""
