@@ -32,6 +32,8 @@ Role: TypeAlias = Literal["main", "secondary", "accent"]
 Temperature: TypeAlias = Literal["cool", "warm", "neutral"]
 PatternClass: TypeAlias = Literal["solid", "two_tone", "multicolor"]
 Cast: TypeAlias = Literal["none", "warm", "cool", "green", "magenta"]
+Mode: TypeAlias = Literal["image", "object", "colors"]
+PhaseName: TypeAlias = Literal["segmentation", "extraction", "harmony"]
 
 
 # --- what is asked --------------------------------------------------------------------------------------------

@@ -1,0 +1,86 @@
+"""Bytes between deployments and in the phase caches: msgpack of the frozen values; msgspec, numpy, zlib only."""
+
+import zlib
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, TypeVar
+
+import msgspec
+import numpy as np
+
+from pipeline.types import ConfidenceMap, Garment, LabelMap, Options, PhaseName, RgbImage
+
+T = TypeVar("T")
+_PLANE_LEVEL = 1  # zlib level of label maps: 196 kB to about 2 kB in a millisecond
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentRequest:
+    """Phase 1's question. image: (h, w, 3), the whole photo at the network's input size."""
+
+    deadline_s: float  # Unix time after which nobody waits for the answer
+    image: RgbImage
+    width_px: int  # of the analysed photo: the label map's size
+    height_px: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractRequest:
+    """Phase 2's question. image: (H, W, 3) analysed photo; labels: (H, W)."""
+
+    deadline_s: float
+    image: RgbImage
+    labels: LabelMap
+    confidence: ConfidenceMap | None
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class HarmoniseRequest:
+    """Phase 3's question."""
+
+    deadline_s: float
+    garments: tuple[Garment, ...]
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a phase's replica says of itself: its version, and for segmentation the input size (w, h), px."""
+
+    phase: PhaseName
+    version: str
+    input_px: tuple[int, int] | None = None
+
+
+def encode(value: object) -> bytes:
+    """Any of the frozen values as msgpack; images travel raw, planes (label maps) deflated."""
+    return _ENCODER.encode(value)
+
+
+def decode(data: bytes, kind: type[T]) -> T:
+    """The value of `kind` that `encode` wrote. Raises msgspec.DecodeError or ValidationError on anything else."""
+    decoded: T = _decoder(kind).decode(data)
+    return decoded
+
+
+def _encode_array(value: Any) -> Any:
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.bool_):
+        raise NotImplementedError(f"cannot send a {type(value).__name__}")
+    plain = np.ascontiguousarray(value)
+    packed = zlib.compress(plain, _PLANE_LEVEL) if value.ndim == 2 else plain.tobytes()
+    return (list(value.shape), packed)
+
+
+def _decode_array(kind: Any, value: Any) -> Any:
+    shape, packed = value
+    data = zlib.decompress(packed) if len(shape) == 2 else packed
+    return np.frombuffer(data, np.uint8).reshape(shape)
+
+
+_ENCODER = msgspec.msgpack.Encoder(enc_hook=_encode_array)
+
+
+@cache
+def _decoder(kind: Any) -> msgspec.msgpack.Decoder[Any]:
+    return msgspec.msgpack.Decoder(kind, dec_hook=_decode_array)
