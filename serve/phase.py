@@ -1,0 +1,74 @@
+"""One guarded phase call: budget, cancellation, and our own errors; knows neither Ray nor FastAPI."""
+
+import asyncio
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from pipeline.errors import ColorMatchError, PhaseFailed, PhaseTimeout
+from pipeline.types import PhaseName
+
+
+class PendingCall(Protocol):
+    """A call under way, as a Serve handle returns it."""
+
+    def __await__(self) -> Generator[Any, None, bytes]:
+        """Waits for the phase's answer."""
+
+    def cancel(self) -> None:
+        """Asks the phase to stop."""
+
+
+Translate = Callable[[Exception], ColorMatchError]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A phase that can be called. start: sends a payload. translate: a transport's error as one of ours."""
+
+    name: PhaseName
+    start: Callable[[bytes], PendingCall]
+    translate: Translate
+
+    async def call(self, payload: bytes, *, budget_s: float) -> bytes:
+        """The phase's answer within the budget, s.
+
+        Raises PhaseTimeout after the budget, PhaseFailed when the phase broke, Overloaded when its queue is full,
+        and the phase's own BadInput. A late call is cancelled and drained: waiting on a handle with a plain
+        timeout would leave it running in the replica.
+        """
+        if budget_s <= 0:
+            raise PhaseTimeout(f"{self.name} had no time left.")
+        pending = self.start(payload)
+        task = asyncio.ensure_future(_result(pending))
+        try:
+            done, _ = await asyncio.wait({task}, timeout=budget_s)
+        except asyncio.CancelledError:
+            await _drop(pending, task)
+            raise
+        if not done:
+            await _drop(pending, task)
+            raise PhaseTimeout(f"{self.name} took longer than {budget_s * 1000:.0f} ms.")
+        return self._outcome(task)
+
+    def _outcome(self, task: asyncio.Task[bytes]) -> bytes:
+        if task.cancelled():
+            raise PhaseFailed(f"{self.name} was cancelled.")
+        error = task.exception()
+        if error is None:
+            return task.result()
+        if isinstance(error, ColorMatchError) and type(error).__module__ == ColorMatchError.__module__:
+            raise error
+        if isinstance(error, Exception):
+            raise self.translate(error) from error
+        raise error
+
+
+async def _result(pending: PendingCall) -> bytes:
+    return await pending
+
+
+async def _drop(pending: PendingCall, task: asyncio.Task[bytes]) -> None:
+    pending.cancel()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

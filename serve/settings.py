@@ -1,0 +1,71 @@
+"""What can be configured, as frozen pydantic models; the environment is read in one place, when asked."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIB = 1024 * 1024
+PositiveMs = Annotated[float, Field(gt=0, le=60_000)]
+
+
+class Frozen(BaseModel):
+    """Immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Budgets(Frozen):
+    """The time each step may take, ms; the total is the request's absolute deadline."""
+
+    decode_ms: PositiveMs = 400
+    segmentation_ms: PositiveMs = 1200
+    extraction_ms: PositiveMs = 300
+    harmony_ms: PositiveMs = 100
+    total_ms: PositiveMs = 2500
+
+
+class AdviceConfig(Frozen):
+    """`Advice`'s user_config: all of it can be changed live with `serve deploy`."""
+
+    budgets: Budgets = Budgets()
+    max_photos_in_flight: Annotated[int, Field(ge=1)] = 16
+
+
+class Settings(Frozen):
+    """The arguments of `serve.app:build`; a change restarts the application."""
+
+    max_image_bytes: int = 10 * MIB
+    max_mask_bytes: int = 2 * MIB
+    max_json_bytes: int = 1 * MIB
+    body_timeout_s: float = 10.0
+    decode_workers: Annotated[int, Field(ge=1)] = 2
+    decode_memory_bytes: int = 1024 * MIB
+    memory_cache_bytes: int = 32 * MIB
+    require_keys: bool = True
+
+
+class SegmentationSettings(BaseSettings):
+    """The network of a `Segmentation` replica, from its own environment (`SEGMENTATION_MODEL=…`).
+
+    It stands in the deployment's runtime_env, so that a change of model rolls that deployment alone.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", frozen=True, extra="ignore")
+
+    model: str = "u2netp-parse-224"
+    device: Literal["cpu", "cuda"] = "cpu"
+    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
+    threads: Annotated[int, Field(ge=1)] = 2
+
+
+class Environment(BaseSettings):
+    """Where the stores and secrets are, from the environment of the process that builds the application."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+
+    redis_url: SecretStr | None = None  # the cache: may be lost; without it every lookup is a miss
+    state_redis_url: SecretStr | None = None  # keys, limits, leases: never evicted
+    stylesync_keys_file: Path | None = None
+    stylesync_secret_file: Path | None = None
