@@ -47,7 +47,7 @@ class Versions:
     api: str
     segmenter: str | None
     palette: str
-    harmony: str
+    harmony: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,14 @@ def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options
     return Extraction(garments, None, _nothing_found(garments, options), extraction.EXTRACTION_VERSION)
 
 
+def fallback_harmony(garments: tuple[Garment, ...], options: Options) -> Harmony:
+    """The degraded suggestions: the same pure function here, and only if that fails too, the neutral classics."""
+    try:
+        return harmony.harmonise(garments, options)
+    except Exception:
+        return harmony.neutral_classics(garments, options)
+
+
 def colors_extraction(colors: tuple[ColorShare, ...], options: Options) -> Extraction:
     """Colours mode's garment `g1`, made of the given colours. Raises InvalidOptions for a bad colour."""
     swatches = palette_from_colors(colors)
@@ -109,21 +117,22 @@ def compose(
     *,
     segmenter: str | None,
     extracted: Extraction,
-    harmonised: Harmony,
+    harmonised: Harmony | None,
     options: Options,
     degraded: tuple[PhaseName, ...] = (),
 ) -> Advice:
-    """Puts the phases' answers together into one advice."""
+    """Puts the phases' answers together into one advice; harmonised: None when only the garments are asked for."""
+    advised = harmonised or Harmony(())
     return Advice(
         mode=mode,
         degraded=degraded,
         warnings=extracted.warnings,
-        versions=Versions(API_VERSION, segmenter, extracted.version, harmonised.version),
+        versions=Versions(API_VERSION, segmenter, extracted.version, advised.version or None),
         image=None if image is None else _image_info(image, extracted.lighting),
         garments=extracted.garments,
-        suggestions=harmonised.suggestions,
-        matches=harmonised.matches,
-        outfits=harmonised.outfits,
+        suggestions=advised.suggestions,
+        matches=advised.matches,
+        outfits=advised.outfits,
         vector=_look_vector(extracted.garments) if "vector" in options.include else None,
     )
 

@@ -1,12 +1,25 @@
-"""Advice as the contract's JSON: field names, what is left out, canonical bytes; msgspec only."""
+"""Advice as the contract's JSON: field names, what is left out, canonical bytes; msgspec and Pillow."""
 
-from typing import Any
+import base64
+import io
+from typing import Any, Literal
 
 import msgspec
+from PIL import Image
 
-from pipeline.analysis import Advice
+from pipeline.analysis import API_VERSION, Advice
+from pipeline.messages import notice
+from pipeline.segmentation import encode_rle, find_regions
+from pipeline.types import DecodedImage, LabelMap, Options, PhaseName, Region, Segmentation
+
+View = Literal["advice", "segment", "extract", "harmony"]
 
 _ENCODER = msgspec.json.Encoder()
+_LEFT_OUT: dict[View, tuple[str, ...]] = {
+    "advice": (),
+    "extract": ("suggestions", "matches", "outfits"),
+    "harmony": ("image", "garments", "vector"),
+}
 _OPTIONAL_OF_GARMENT = ("mask", "alternatives", "vector")
 
 
@@ -26,9 +39,55 @@ def advice_to_dict(advice: Advice) -> dict[str, Any]:
     return _without_none(body, ("vector",))
 
 
-def advice_to_json(advice: Advice) -> bytes:
-    """`advice_to_dict` as UTF-8 JSON; equal advice gives equal bytes."""
-    return _ENCODER.encode(advice_to_dict(advice))
+def advice_to_json(advice: Advice, view: View = "advice") -> bytes:
+    """The part of the advice that a view shows, as UTF-8 JSON; equal advice gives equal bytes."""
+    body = advice_to_dict(advice)
+    return _ENCODER.encode({key: value for key, value in body.items() if key not in _LEFT_OUT[view]})
+
+
+def segments_to_json(
+    image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...]
+) -> bytes:
+    """Phase 1 alone: the label map as an 8-bit PNG of class values, and the garments without colours."""
+    regions = find_regions(segmentation.labels, segmentation.confidence, options)
+    height_px, width_px = segmentation.labels.shape
+    body = {
+        "mode": "image",
+        "degraded": degraded,
+        "warnings": [] if regions else [_notice(msgspec.to_builtins(notice("warnings", "NO_GARMENT", options.lang)))],
+        "versions": {"api": API_VERSION, "segmenter": segmentation.version, "palette": None, "harmony": None},
+        "image": {
+            "width": image.width,
+            "height": image.height,
+            "analysed_width": width_px,
+            "analysed_height": height_px,
+            "lighting": None,
+        },
+        "labels": {"format": "png", "data": _png_base64(segmentation.labels)},
+        "garments": [_segment(region, options) for region in regions],
+    }
+    return _ENCODER.encode(body)
+
+
+def _segment(region: Region, options: Options) -> dict[str, Any]:
+    segment: dict[str, Any] = {
+        "id": region.id,
+        "category": region.category,
+        "confidence": region.confidence,
+        "bbox": region.bbox,
+        "area": region.area,
+    }
+    if "masks" in options.include:
+        segment["mask"] = msgspec.to_builtins(encode_rle(region.mask))
+    if "alternatives" in options.include:
+        segment["alternatives"] = msgspec.to_builtins(region.alternatives)
+    return segment
+
+
+def _png_base64(labels: LabelMap) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(labels).save(buffer, "PNG")
+    return base64.b64encode(buffer.getvalue()).decode()
 
 
 def _garment(garment: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,271 @@
+"""The walk of one request: cache, decode, segmentation, extraction, harmony, answer; knows neither Ray nor FastAPI."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from pipeline import analysis
+from pipeline.answer import advice_to_json, segments_to_json
+from pipeline.errors import NotReady, Overloaded, PhaseFailed, PhaseTimeout
+from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
+from serve import wire
+from serve.cache import Cache
+from serve.phase import Phase
+from serve.question import (
+    Answer,
+    Question,
+    Trace,
+    bare_garments,
+    canonical,
+    extraction_options,
+    harmony_options,
+)
+from serve.settings import AdviceConfig
+
+T = TypeVar("T", Segmentation, Extraction, Harmony)
+
+
+class Decoder(Protocol):
+    """Encoded bytes to a bounded image, within a budget."""
+
+    async def decode(
+        self, image: bytes, *, mask: bytes | None, network_px: tuple[int, int] | None, budget_s: float
+    ) -> DecodedImage:
+        """Raises the image errors of pipeline.errors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phases:
+    """The three phases as the walk calls them."""
+
+    segmentation: Phase
+    extraction: Phase
+    harmony: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRequest:
+    """One phase's question in this walk: its wire form given a deadline, and what keys its cache (None: not cached)."""
+
+    message: Callable[[float], object]
+    content: bytes | None
+    fallback: Callable[[], Awaitable[Segmentation] | Awaitable[Extraction] | Awaitable[Harmony]]
+
+
+class Advisor:
+    """Answers questions by walking through the phases."""
+
+    def __init__(self, *, decoder: Decoder, phases: Phases, cache: Cache, config: AdviceConfig) -> None:
+        self._decoder = decoder
+        self._phases = phases
+        self._cache = cache
+        self.config = config
+        self.versions: dict[PhaseName, str] = {}  # what the phases last said of themselves
+        self.network_px: tuple[int, int] | None = None
+        self._photos_in_flight = 0
+        self._flights: dict[str, asyncio.Task[Answer]] = {}
+        self._writes: set[asyncio.Task[None]] = set()
+
+    def learn(self, description: wire.Description) -> None:
+        """Takes in what a phase's replica says of itself: cache lookups and the network's input size follow it."""
+        self.versions[description.phase] = description.version
+        self.network_px = description.input_px or self.network_px
+
+    async def advise(self, question: Question) -> Answer:
+        """The answer to a question.
+
+        Raises BadInput for what the client can mend, Overloaded and NotReady for what it can wait for. A phase that
+        fails is no error: the answer is degraded and says so.
+        """
+        total_s = self.config.budgets.total_ms / 1000
+        trace = Trace(deadline_s=time.time() + total_s, versions=dict(self.versions))
+        content = question.content()
+        if question.options.cache == "default":
+            answer = await self._cached(question, content, trace)
+        else:
+            trace.cache["advice"] = question.options.cache
+            answer = await self._walk(question, content, trace)
+        answer.trace.lap("total", trace.started_s)
+        return answer
+
+    async def close(self) -> None:
+        """Waits for the cache writes under way."""
+        await asyncio.gather(*self._writes, return_exceptions=True)
+
+    # --- the advice cache -------------------------------------------------------------------------------------
+    async def _cached(self, question: Question, content: bytes, trace: Trace) -> Answer:
+        key = question.advice_key(content, trace.versions)
+        found = await self._cache.get(key)
+        trace.cache["advice"] = found.status
+        if found.value is not None:
+            return Answer(found.value, trace)
+        if not question.options.store:
+            return await self._walk(question, content, trace)
+        return await self._shared(key, question, content, trace)
+
+    async def _shared(self, key: str, question: Question, content: bytes, trace: Trace) -> Answer:
+        """One walk for equal questions that come together; it goes on when one of the askers leaves."""
+        flight = self._flights.get(key)
+        if flight is not None:
+            first = await asyncio.shield(flight)
+            statuses = {**first.trace.cache, "advice": "coalesced"}
+            return Answer(first.body, replace(first.trace, cache=statuses, timing_ms=dict(first.trace.timing_ms)))
+        flight = asyncio.ensure_future(self._walk(question, content, trace))
+        self._flights[key] = flight
+        flight.add_done_callback(lambda task: self._landed(key, task))
+        return await asyncio.shield(flight)
+
+    def _landed(self, key: str, flight: asyncio.Task[Answer]) -> None:
+        self._flights.pop(key, None)
+        if not flight.cancelled():
+            flight.exception()  # when every asker left, nobody else retrieves it
+
+    def _keep(self, question: Question, key: str, value: bytes) -> None:
+        if not question.options.store or question.options.cache == "bypass":
+            return
+        write = asyncio.ensure_future(self._cache.set(key, value))
+        self._writes.add(write)
+        write.add_done_callback(self._writes.discard)
+
+    # --- the walk ---------------------------------------------------------------------------------------------
+    async def _walk(self, question: Question, content: bytes, trace: Trace) -> Answer:
+        if question.mode == "colors":
+            extracted = analysis.colors_extraction(question.colors, question.options)
+            body = await self._finish(question, trace, extracted)
+        else:
+            with self._seat():
+                body = await self._walk_photo(question, content, trace)
+        if not trace.degraded:
+            self._keep(question, question.advice_key(content, trace.versions), body)
+        return Answer(body, trace)
+
+    @contextmanager
+    def _seat(self) -> Iterator[None]:
+        limit = self.config.max_photos_in_flight
+        if self._photos_in_flight >= limit:
+            raise Overloaded(f"{limit} photos are being worked on, the most at a time; try again shortly.")
+        self._photos_in_flight += 1
+        try:
+            yield
+        finally:
+            self._photos_in_flight -= 1
+
+    async def _walk_photo(self, question: Question, content: bytes, trace: Trace) -> bytes:
+        image = await self._decode(question, trace)
+        segmentation = analysis.given_segmentation(image, question.options)
+        if segmentation is None:
+            segmentation = await self._segment(question, content, trace, image)
+        if question.view == "segment":
+            degraded = tuple(trace.degraded)
+            return await asyncio.to_thread(segments_to_json, image, segmentation, question.options, degraded)
+        extracted = await self._extract(question, content, trace, image, segmentation)
+        return await self._finish(question, trace, extracted, image=image, segmenter=segmentation.version)
+
+    async def _finish(
+        self,
+        question: Question,
+        trace: Trace,
+        extracted: Extraction,
+        *,
+        image: DecodedImage | None = None,
+        segmenter: str | None = None,
+    ) -> bytes:
+        harmonised = None if question.view == "extract" else await self._harmonise(question, trace, extracted)
+        advice = analysis.compose(
+            question.mode,
+            image,
+            segmenter=segmenter,
+            extracted=extracted,
+            harmonised=harmonised,
+            options=question.options,
+            degraded=tuple(trace.degraded),
+        )
+        return advice_to_json(advice, question.view)
+
+    async def _decode(self, question: Question, trace: Trace) -> DecodedImage:
+        needs_network = question.options.segment == "auto" and question.mask is None
+        if needs_network and self.network_px is None:
+            raise NotReady("The segmentation phase has not reported yet; try again shortly.")
+        since_s = time.perf_counter()
+        image = await self._decoder.decode(
+            question.image,
+            mask=question.mask,
+            network_px=self.network_px if needs_network else None,
+            budget_s=min(self.config.budgets.decode_ms / 1000, trace.remaining_s()),
+        )
+        trace.lap("decode", since_s)
+        return image
+
+    async def _segment(
+        self, question: Question, content: bytes, trace: Trace, image: DecodedImage
+    ) -> Segmentation:
+        height_px, width_px = image.pixels.shape[:2]
+        network = image.pixels if image.network is None else image.network
+        request = PhaseRequest(
+            message=lambda deadline_s: wire.SegmentRequest(deadline_s, network, width_px, height_px),
+            content=content,
+            fallback=lambda: asyncio.to_thread(analysis.fallback_segmentation, image),
+        )
+        return await self._phase(self._phases.segmentation, Segmentation, question, trace, request)
+
+    async def _extract(
+        self, question: Question, content: bytes, trace: Trace, image: DecodedImage, segmentation: Segmentation
+    ) -> Extraction:
+        options = extraction_options(question.options)
+        request = PhaseRequest(
+            message=lambda deadline_s: wire.ExtractRequest(
+                deadline_s, image.pixels, segmentation.labels, segmentation.confidence, options
+            ),
+            content=content + wire.encode(segmentation) + canonical(options),
+            fallback=lambda: asyncio.to_thread(analysis.fallback_extraction, image, segmentation, options),
+        )
+        return await self._phase(self._phases.extraction, Extraction, question, trace, request)
+
+    async def _harmonise(self, question: Question, trace: Trace, extracted: Extraction) -> Harmony:
+        options, garments = harmony_options(question.options), bare_garments(extracted.garments)
+        in_cache = question.mode != "colors"  # there a lookup costs what it saves
+        request = PhaseRequest(
+            message=lambda deadline_s: wire.HarmoniseRequest(deadline_s, garments, options),
+            content=canonical((garments, options)) if in_cache else None,
+            fallback=lambda: asyncio.to_thread(analysis.fallback_harmony, garments, options),
+        )
+        return await self._phase(self._phases.harmony, Harmony, question, trace, request)
+
+    async def _phase(
+        self, phase: Phase, kind: type[T], question: Question, trace: Trace, request: PhaseRequest
+    ) -> T:
+        """A phase's answer: from its cache, from the phase within its budget, or from the fallback."""
+        since_s = time.perf_counter()
+        cached = await self._lookup(phase.name, question, trace, request.content)
+        if cached is not None:
+            trace.lap(phase.name, since_s)
+            return wire.decode(cached, kind)
+        budget_s = min(getattr(self.config.budgets, f"{phase.name}_ms") / 1000, trace.remaining_s())
+        try:
+            reply = await phase.call(wire.encode(request.message(time.time() + budget_s)), budget_s=budget_s)
+        except (PhaseTimeout, PhaseFailed):
+            trace.degraded.append(phase.name)
+            substitute: T = await request.fallback()  # type: ignore[assignment]
+            trace.lap(phase.name, since_s)
+            return substitute
+        value = wire.decode(reply, kind)
+        self.versions[phase.name] = trace.versions[phase.name] = value.version
+        if request.content is not None and not trace.degraded:
+            self._keep(question, question.phase_key(phase.name, request.content, value.version), reply)
+        trace.lap(phase.name, since_s)
+        return value
+
+    async def _lookup(
+        self, name: PhaseName, question: Question, trace: Trace, content: bytes | None
+    ) -> bytes | None:
+        if content is None:
+            return None
+        if question.options.cache != "default":
+            trace.cache[name] = question.options.cache
+            return None
+        found = await self._cache.get(question.phase_key(name, content, trace.versions.get(name, "")))
+        trace.cache[name] = found.status
+        return found.value
