@@ -4,6 +4,8 @@
     ├── BadInput                    the client can mend it
     │   ├── Unparsable              400  not multipart, not JSON, no body
     │   ├── UnsupportedMedia        415  not JPEG, PNG or WebP by its magic; content type
+    │   ├── NotAcceptable           406  the Accept header leaves nothing we can answer
+    │   ├── MethodNotAllowed        405
     │   ├── TooLarge                413  bytes or pixels
     │   ├── SlowBody                408
     │   └── Refused                 422  well-formed but refused
@@ -47,6 +49,14 @@ class Unparsable(BadInput):
 
 class UnsupportedMedia(BadInput):
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class NotAcceptable(BadInput):
+    code = "NOT_ACCEPTABLE"
+
+
+class MethodNotAllowed(BadInput):
+    code = "METHOD_NOT_ALLOWED"
 
 
 class TooLarge(BadInput):

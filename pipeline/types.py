@@ -27,6 +27,10 @@ SCHEMES: tuple[Scheme, ...] = (
 )  # fmt: skip
 Intent: TypeAlias = Literal["subtle", "balanced", "bold"]
 Wheel: TypeAlias = Literal["oklch", "ryb"]
+SegmentMode: TypeAlias = Literal["auto", "none"]
+Subject: TypeAlias = Literal["auto", "product", "worn"]
+WhiteBalance: TypeAlias = Literal["report", "apply"]
+CacheMode: TypeAlias = Literal["default", "bypass", "refresh"]
 Include: TypeAlias = Literal["masks", "timings", "alternatives", "vector"]
 Role: TypeAlias = Literal["main", "secondary", "accent"]
 Temperature: TypeAlias = Literal["cool", "warm", "neutral"]
@@ -58,8 +62,8 @@ class WardrobeItem:
 class Options:
     """Everything a client can ask for; the defaults here are the contract's."""
 
-    segment: Literal["auto", "none"] = "auto"
-    subject: Literal["auto", "product", "worn"] = "auto"
+    segment: SegmentMode = "auto"
+    subject: Subject = "auto"
     category: Category | None = None
     garments: tuple[Category, ...] = GARMENT_CLASSES  # type: ignore[assignment]
     max_colors: int = 5
@@ -68,10 +72,10 @@ class Options:
     wheel: Wheel = "oklch"
     max_suggestions: int = 8
     wardrobe: tuple[WardrobeItem, ...] = ()
-    white_balance: Literal["report", "apply"] = "report"
+    white_balance: WhiteBalance = "report"
     lang: str = "en"
     include: tuple[Include, ...] = ()
-    cache: Literal["default", "bypass", "refresh"] = "default"
+    cache: CacheMode = "default"
     store: bool = True
 
 

@@ -1,0 +1,184 @@
+"""The request models: one options schema everywhere, an unknown field anywhere is an error; pydantic only."""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from pipeline import types
+from pipeline.color import parse_css_color
+from pipeline.errors import ColorMatchError
+from pipeline.messages import LANGUAGES
+from pipeline.types import GARMENT_CLASSES, SCHEMES
+from serve.problems import FieldError, InvalidFields
+
+M = TypeVar("M", bound=BaseModel)
+MAX_COLORS = 12
+MAX_WARDROBE = 500
+MAX_ID_CHARS = 128
+
+
+class Request(BaseModel):
+    """No coercion between types, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def _css_hex(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return parse_css_color(value[:64])
+    except ColorMatchError as error:
+        raise ValueError(error.detail) from error
+
+
+def _colors_as_objects(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    return [{"hex": item} if isinstance(item, str) else item for item in value]
+
+
+CssColor = Annotated[
+    str, BeforeValidator(_css_hex), Field(description="CSS hex (`#1f2a44`, `1f2a44`) or a CSS colour name (`navy`).")
+]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
+
+
+class ColorModel(Request):
+    """One colour and, where known, its share; shares are normalised."""
+
+    hex: CssColor
+    share: Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)] | None = None
+
+    def to_core(self) -> types.ColorShare:
+        """As the core's value."""
+        return types.ColorShare(self.hex, self.share)
+
+
+Colors = Annotated[
+    list[ColorModel],
+    BeforeValidator(_colors_as_objects, json_schema_input_type=list[CssColor | ColorModel]),
+    Field(min_length=1, max_length=MAX_COLORS, description="1 to 12 colours, each a string or `{hex, share}`."),
+]
+
+
+class WardrobeItemModel(Request):
+    """One piece that the client owns: `colors`, or one `hex`."""
+
+    id: Identifier
+    colors: Colors | None = None
+    hex: CssColor | None = None
+    category: types.Category | None = None
+
+    @model_validator(mode="after")
+    def _one_of(self) -> "WardrobeItemModel":
+        if (self.colors is None) == (self.hex is None):
+            raise ValueError("give either colors or hex")
+        return self
+
+    def to_core(self) -> types.WardrobeItem:
+        """As the core's value."""
+        colors = [ColorModel(hex=self.hex)] if self.hex is not None else self.colors or []
+        return types.WardrobeItem(self.id, tuple(color.to_core() for color in colors), self.category)
+
+
+class OptionsModel(Request):
+    """Everything that a client can ask for; the same schema on every endpoint."""
+
+    segment: Annotated[
+        types.SegmentMode, Field(description="`none`: skip the network; the image or mask is the garment.")
+    ] = "auto"
+    subject: Annotated[types.Subject, Field(description="What kind of photo it is, where known.")] = "auto"
+    category: Annotated[types.Category | None, Field(description="What the garment is, where known.")] = None
+    garments: Annotated[list[types.Category], Field(description="The kinds to report.")] = Field(
+        default=list(GARMENT_CLASSES), min_length=1, max_length=len(GARMENT_CLASSES)
+    )
+    max_colors: Annotated[int, Field(ge=1, le=MAX_COLORS, description="Colours per garment, at most.")] = 5
+    schemes: Annotated[list[types.Scheme], Field(description="The colour schemes to draw suggestions from.")] = Field(
+        default=list(SCHEMES), min_length=1, max_length=len(SCHEMES)
+    )
+    intent: Annotated[types.Intent, Field(description="How far the suggestions may stand out.")] = "balanced"
+    wheel: Annotated[types.Wheel, Field(description="The hue circle that schemes are measured on.")] = "oklch"
+    max_suggestions: Annotated[int, Field(ge=0, le=24)] = 8
+    wardrobe: Annotated[list[WardrobeItemModel], Field(max_length=MAX_WARDROBE)] = []
+    white_balance: Annotated[
+        types.WhiteBalance, Field(description="`report` a colour cast, or `apply` its correction first.")
+    ] = "report"
+    lang: Annotated[str, Field(description="Language of the texts.", json_schema_extra={"enum": list(LANGUAGES)})] = "en"
+    include: Annotated[list[types.Include], Field(max_length=4, description="Optional parts of the answer.")] = []
+    cache: Annotated[
+        types.CacheMode, Field(description="`bypass` neither reads nor writes the caches; `refresh` only writes.")
+    ] = "default"
+    store: Annotated[bool, Field(description="`false`: nothing of this request is kept.")] = True
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "OptionsModel":
+        if self.lang not in LANGUAGES:
+            raise ValueError(f"lang is '{self.lang[:16]}'; allowed: {', '.join(LANGUAGES)}")
+        ids = [item.id for item in self.wardrobe]
+        if len(set(ids)) != len(ids):
+            raise ValueError("wardrobe ids must be unique")
+        return self
+
+    def to_core(self) -> types.Options:
+        """As the core's value; lists in a canonical order, so that equal questions are equal."""
+        garments: tuple[types.Category, ...] = tuple(name for name in GARMENT_CLASSES if name in self.garments)  # type: ignore[misc]
+        return types.Options(
+            segment=self.segment,
+            subject=self.subject,
+            category=self.category,
+            garments=garments,
+            max_colors=self.max_colors,
+            schemes=tuple(scheme for scheme in SCHEMES if scheme in self.schemes),
+            intent=self.intent,
+            wheel=self.wheel,
+            max_suggestions=self.max_suggestions,
+            wardrobe=tuple(item.to_core() for item in self.wardrobe),
+            white_balance=self.white_balance,
+            lang=self.lang,
+            include=tuple(sorted(set(self.include))),
+            cache=self.cache,
+            store=self.store,
+        )
+
+
+class ColorsRequest(Request):
+    """Mode 3: colours, no image."""
+
+    colors: Colors
+    options: OptionsModel = OptionsModel()
+
+
+class ObjectRequest(Request):
+    """Mode 2: an object uploaded through presign."""
+
+    object_key: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    options: OptionsModel = OptionsModel()
+
+
+def validate(model: type[M], value: Any, *, at: str = "") -> M:
+    """The value as the model. Raises InvalidFields with a JSON pointer for each bad field, below `at`."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise InvalidFields(field_errors(error.errors(), at=at)) from error
+
+
+def field_errors(found: Any, *, at: str = "") -> tuple[FieldError, ...]:
+    """Pydantic's errors as pointers and messages, with nothing of the input's text beyond its first characters."""
+    return tuple(FieldError(at + _pointer(item["loc"]), _message(item)) for item in found)
+
+
+def _pointer(location: tuple[Any, ...]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1")[:64] for step in location)
+
+
+def _message(item: Any) -> str:
+    if item["type"] == "extra_forbidden":
+        return "Unknown field."
+    message = str(item["msg"]).removeprefix("Value error, ")
+    given = item.get("input")
+    shown = f" Given: {str(given)[:40]!r}." if isinstance(given, str | int | float) else ""
+    if isinstance(given, list):
+        shown = f" Given: {len(given)} items."
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}.{shown}"
