@@ -1,0 +1,231 @@
+"""The HTTP routes; FastAPI at the door, the walk behind it."""
+
+from collections.abc import Mapping
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Literal
+
+import msgspec
+import numpy as np
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.security import APIKeyHeader, HTTPBearer
+from fastapi.security.http import HTTPAuthorizationCredentials
+from starlette.exceptions import HTTPException
+
+from pipeline import palette_files
+from pipeline.answer import View
+from pipeline.color import hex_to_rgb, parse_css_color, srgb_to_lab_d65
+from pipeline.errors import ColorMatchError, InvalidOptions, MethodNotAllowed, NotAcceptable, NotFound, TooLarge
+from pipeline.naming import name_colors
+from serve import body, documentation, pages
+from serve.answers import Health, Readiness
+from serve.middleware import Edge
+from serve.problems import FieldError, InvalidFields, problem_response
+from serve.question import Answer, Question
+from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, field_errors, validate
+from serve.security import Principal, require_scope
+from serve.service import Service, no_object_store
+from serve.version import VERSION
+
+PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]
+router = APIRouter(prefix="/v1")
+
+
+def create_app(service: Service) -> FastAPI:
+    """The ASGI application of one ingress replica."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> Any:
+        async with service.running():
+            yield
+
+    app = FastAPI(
+        title="StyleSync ColorMatch",
+        version=VERSION,
+        description=documentation.DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_tags=documentation.TAGS,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    app.add_exception_handler(ColorMatchError, _on_our_error)
+    app.add_exception_handler(RequestValidationError, _on_bad_parameters)
+    app.add_exception_handler(HTTPException, _on_http_error)
+    app.include_router(router)
+    app.include_router(pages.router)
+    app.add_middleware(Edge)
+    documentation.install(app)
+    return app
+
+
+# --- who asks, and what ---------------------------------------------------------------------------------------
+_header_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key.")
+_bearer_key = HTTPBearer(auto_error=False, description="The API key as a bearer token.")
+
+
+def service_of(request: Request) -> Service:
+    """The replica's parts."""
+    service: Service = request.app.state.service
+    return service
+
+
+async def advice_caller(
+    request: Request,
+    header: Annotated[str | None, Security(_header_key)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer_key)],
+) -> Principal:
+    """The caller, who must hold a key with the scope `advice`."""
+    principal = service_of(request).authenticate(header or (bearer.credentials if bearer else None))
+    require_scope(principal, "advice")
+    return principal
+
+
+Caller = Annotated[Principal, Depends(advice_caller)]
+
+
+async def read_question(request: Request, view: View, tenant: str) -> Question:
+    """The validated question of a request. Raises BadInput; NotReady for an object key without an object store."""
+    settings = service_of(request).settings
+    if body.content_type(request) == "multipart/form-data":
+        return _photo_question(await body.read_parts(request, settings), view, tenant, settings.max_image_bytes)
+    value = await body.read_json(request, settings)
+    if isinstance(value, dict) and "object_key" in value:
+        validate(ObjectRequest, value)
+        raise no_object_store()
+    asked = validate(ColorsRequest, value)
+    if view == "segment":
+        raise InvalidFields((FieldError("/colors", "Segmentation needs an image; colours have nothing to segment."),))
+    colors = tuple(color.to_core() for color in asked.colors)
+    return Question("colors", asked.options.to_core(), tenant, view, colors=colors)
+
+
+def _photo_question(parts: Mapping[str, bytes], view: View, tenant: str, max_image_bytes: int) -> Question:
+    unknown = sorted(parts.keys() - {"image", "mask", "options"})
+    if unknown:
+        message = "Unknown part; allowed are image, mask and options."
+        raise InvalidFields(tuple(FieldError(f"/{name[:64]}", message) for name in unknown))
+    image = parts.get("image")
+    if not image:
+        raise InvalidFields((FieldError("/image", "The part 'image' is missing or empty."),))
+    if len(image) > max_image_bytes:
+        raise TooLarge(f"The image has {len(image)} bytes; at most {max_image_bytes} are allowed.")
+    given = body.parse_json(parts["options"]) if "options" in parts else {}
+    options = validate(OptionsModel, given, at="/options").to_core()
+    return Question("image", options, tenant, view, image=image, mask=parts.get("mask"))
+
+
+# --- answers --------------------------------------------------------------------------------------------------
+async def _answer(request: Request, view: View, principal: Principal) -> Response:
+    _must_accept(request, "application/json")
+    question = await read_question(request, view, principal.tenant)
+    answer = await service_of(request).advisor.advise(question)
+    content = spliced(answer, request.state.request_id, timings="timings" in question.options.include)
+    return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
+
+
+def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
+    """The answer's JSON with the request's own id and measurements around the shared body."""
+    meta: dict[str, Any] = {"cache": answer.trace.cache}
+    if timings:
+        meta["timing_ms"] = answer.trace.timing_ms
+    head = msgspec.json.encode({"request_id": request_id})
+    return head[:-1] + b"," + answer.body[1:-1] + b',"meta":' + msgspec.json.encode(meta) + b"}"
+
+
+def _must_accept(request: Request, *media_types: str) -> None:
+    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
+    wanted = {pattern for kind in media_types for pattern in (kind, kind.partition("/")[0] + "/*")} | {"*/*", ""}
+    if not wanted.intersection(accepted):
+        raise NotAcceptable(f"This answers with {' or '.join(media_types)}; Accept allows none of it.")
+
+
+@router.post("/advice", **documentation.ADVICE)
+async def post_advice(request: Request, principal: Caller) -> Response:
+    """Colour advice for a photo, an uploaded object, or colours."""
+    return await _answer(request, "advice", principal)
+
+
+@router.post("/segment", **documentation.SEGMENT)
+async def post_segment(request: Request, principal: Caller) -> Response:
+    """Which garments are there: the label map and the garments, without colours."""
+    return await _answer(request, "segment", principal)
+
+
+@router.post("/extract", **documentation.EXTRACT)
+async def post_extract(request: Request, principal: Caller) -> Response:
+    """The garments and their colours, without suggestions."""
+    return await _answer(request, "extract", principal)
+
+
+@router.post("/harmony", **documentation.HARMONY)
+async def post_harmony(request: Request, principal: Caller) -> Response:
+    """Suggestions, wardrobe matches and outfits alone."""
+    return await _answer(request, "harmony", principal)
+
+
+@router.get("/palette", **documentation.PALETTE)
+async def get_palette(
+    request: Request,
+    principal: Caller,
+    colors: Annotated[str, Query(max_length=400, description="1 to 12 colours, comma-separated: CSS hex or names.")],
+    format: Annotated[PaletteFormat, Query(description="The file format.")] = "json",
+) -> Response:
+    """A palette as a file for people or programs."""
+    content, media_type = palette_files.export(_named_colors(colors), format)
+    _must_accept(request, media_type.partition(";")[0])
+    return pages.cacheable(request, content, media_type)
+
+
+def _named_colors(colors: str) -> list[tuple[str, str]]:
+    """The query's colours as (hex, fashion name). Raises InvalidFields."""
+    given = [color.strip() for color in colors.split(",")]
+    if len(given) > MAX_COLORS:
+        message = f"{len(given)} colours given; at most {MAX_COLORS} are allowed."
+        raise InvalidFields((FieldError("/colors", message),))
+    try:
+        hexes = [parse_css_color(color) for color in given]
+    except InvalidOptions as error:
+        raise InvalidFields((FieldError("/colors", error.detail),)) from error
+    names = name_colors(srgb_to_lab_d65(np.array([hex_to_rgb(one) for one in hexes]) / 255))
+    return [(one, name.fashion.name) for one, name in zip(hexes, names, strict=True)]
+
+
+@router.get("/healthz", **documentation.HEALTHZ)
+async def get_healthz() -> Health:
+    """Whether the process answers; touches nothing else."""
+    return Health(status="ok", version=VERSION)
+
+
+@router.get("/readyz", **documentation.READYZ)
+async def get_readyz(request: Request, response: Response) -> Readiness:
+    """Whether every phase is warm and reachable, from a cached view."""
+    readiness = service_of(request).report()
+    response.headers["Cache-Control"] = "no-store"
+    if not readiness.ready:
+        response.status_code = 503
+        response.headers["Retry-After"] = "1"
+    return readiness
+
+
+# --- errors ---------------------------------------------------------------------------------------------------
+async def _on_our_error(request: Request, error: Exception) -> Response:
+    known = error if isinstance(error, ColorMatchError) else ColorMatchError()
+    return problem_response(known, request.state.request_id)
+
+
+async def _on_bad_parameters(request: Request, error: Exception) -> Response:
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    fields = field_errors([{**item, "loc": item["loc"][1:]} for item in found])
+    return problem_response(InvalidFields(fields), request.state.request_id)
+
+
+async def _on_http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    headers = (error.headers if isinstance(error, HTTPException) else None) or {}
+    known: ColorMatchError = ColorMatchError()
+    if status == 404:
+        known = NotFound("There is nothing at this address.")
+    elif status == 405:
+        known = MethodNotAllowed(f"{request.method} is not allowed here; allowed: {headers.get('Allow', '')}")
+    return problem_response(known, request.state.request_id)

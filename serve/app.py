@@ -1,0 +1,32 @@
+"""The only wiring: `serve.app:build` is the import path of every Serve config."""
+
+import secrets
+
+from ray import serve as ray_serve
+from ray.serve import Application
+
+from serve import deployments
+from serve.settings import Environment, Settings
+
+
+def build(args: Settings) -> Application:
+    """The application graph: `Advice` over `Segmentation`, `Extraction` and `Harmony`.
+
+    args: the config's `args`, validated. REDIS_URL, STATE_REDIS_URL, STYLESYNC_KEYS_FILE and STYLESYNC_SECRET_FILE
+    are read here, once. Raises pydantic's ValidationError for an unknown or bad argument.
+    """
+    environment = Environment()
+    return ray_serve.deployment(deployments.Advice).bind(
+        args,
+        environment,
+        _secret(environment),
+        segmentation=ray_serve.deployment(deployments.Segmentation).bind(),
+        extraction=ray_serve.deployment(deployments.Extraction).bind(),
+        harmony=ray_serve.deployment(deployments.Harmony).bind(),
+    )
+
+
+def _secret(environment: Environment) -> bytes:
+    """The key of cache tags and API key digests; without a file, one for this application's lifetime."""
+    path = environment.stylesync_secret_file
+    return path.read_text().strip().encode() if path else secrets.token_hex(32).encode()

@@ -1,0 +1,45 @@
+"""Puts one ingress replica's parts together, whatever carries the calls; knows neither Ray nor FastAPI."""
+
+from collections.abc import Callable, Mapping
+
+from pipeline.types import PhaseName
+from serve.advice import Advisor, Phases
+from serve.cache import Cache, NoStore, RedisStore
+from serve.decoding import DecodePool
+from serve.phase import PendingCall, Phase, Translate
+from serve.security import KeyFile
+from serve.service import Describe, Service
+from serve.settings import AdviceConfig, Environment, Settings
+
+
+def assemble(
+    settings: Settings,
+    environment: Environment,
+    secret: bytes,
+    *,
+    start: Mapping[PhaseName, Callable[[bytes], PendingCall]],
+    describe: Mapping[PhaseName, Describe],
+    translate: Translate,
+) -> Service:
+    """The service of one ingress replica. Raises ValueError when keys are required and no key file is named."""
+    url = environment.redis_url
+    cache = Cache(
+        RedisStore(url.get_secret_value()) if url else NoStore(),
+        secret=secret,
+        memory_bytes=settings.memory_cache_bytes,
+    )
+    decoder = DecodePool(workers=settings.decode_workers, memory_bytes=settings.decode_memory_bytes)
+    phases = Phases(**{name: Phase(name, call, translate) for name, call in start.items()})
+    advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig())
+    keys = _keys(environment, secret) if settings.require_keys else None
+    return Service(settings, advisor, decoder, cache, keys, describe)
+
+
+def _keys(environment: Environment, pepper: bytes) -> KeyFile:
+    path = environment.stylesync_keys_file
+    if path is None or not path.is_file():
+        raise ValueError(
+            f"STYLESYNC_KEYS_FILE is {str(path)!r}; it must name the file of API keys "
+            "(or set require_keys: false in the application's args)."
+        )
+    return KeyFile(path, pepper)

@@ -1,0 +1,100 @@
+"""What the routes work with, in one place: advisor, keys, cache, readiness; knows neither Ray nor FastAPI."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from pipeline.errors import NotReady
+from pipeline.types import PhaseName
+from serve import wire
+from serve.advice import Advisor
+from serve.answers import PhaseHealth
+from serve.answers import Readiness as ReadinessAnswer
+from serve.cache import Cache
+from serve.decoding import DecodePool
+from serve.security import KeyFile, Principal
+from serve.settings import Settings
+
+ANONYMOUS = Principal("anonymous", "anonymous", frozenset(("advice", "uploads", "metrics")))
+POLL_S = 1.0
+POLL_TIMEOUT_S = 5.0
+STALE_AFTER_S = 15.0  # a phase that has not answered for this long is not ready
+
+Describe = Callable[[], Awaitable[bytes]]
+
+
+@dataclass(slots=True)
+class Readiness:
+    """The cached view that /v1/readyz shows: when each phase last answered (monotonic s), and the cache's state."""
+
+    seen_s: dict[PhaseName, float] = field(default_factory=dict)
+    cache_up: bool = False
+
+    def phase_ready(self, phase: PhaseName) -> bool:
+        """Whether the phase answered lately."""
+        return time.monotonic() - self.seen_s.get(phase, -STALE_AFTER_S) < STALE_AFTER_S
+
+
+@dataclass(slots=True)
+class Service:
+    """One ingress replica's parts."""
+
+    settings: Settings
+    advisor: Advisor
+    decoder: DecodePool
+    cache: Cache
+    keys: KeyFile | None
+    describe: Mapping[PhaseName, Describe]
+    readiness: Readiness = field(default_factory=Readiness)
+
+    def authenticate(self, key: str | None) -> Principal:
+        """Who asks. Raises Unauthenticated."""
+        return ANONYMOUS if self.keys is None else self.keys.authenticate(key)
+
+    def report(self) -> ReadinessAnswer:
+        """The view as /v1/readyz shows it: ready when every phase is warm and reachable."""
+        phases = {
+            phase: PhaseHealth(ready=self.readiness.phase_ready(phase), version=self.advisor.versions.get(phase))
+            for phase in self.describe
+        }
+        ready = all(health.ready for health in phases.values())
+        return ReadinessAnswer(ready=ready, phases=phases, cache="up" if self.readiness.cache_up else "down")
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Starts the decode workers and the watch, and stops both in the end."""
+        await self.decoder.start()
+        watch = asyncio.ensure_future(self._watch())
+        try:
+            yield
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            await self.advisor.close()
+            await self.decoder.close()
+            await self.cache.close()
+
+    async def _watch(self) -> None:
+        """Asks the phases and the cache how they are, over and over; probes read the view and cost nothing."""
+        while True:
+            await asyncio.gather(*(self._ask(phase) for phase in self.describe), self._ask_cache())
+            await asyncio.sleep(POLL_S)
+
+    async def _ask(self, phase: PhaseName) -> None:
+        try:
+            async with asyncio.timeout(POLL_TIMEOUT_S):
+                described = wire.decode(await self.describe[phase](), wire.Description)
+        except Exception:  # whatever a broken phase raises, it is not ready
+            return
+        self.advisor.learn(described)
+        self.readiness.seen_s[phase] = time.monotonic()
+
+    async def _ask_cache(self) -> None:
+        self.readiness.cache_up = await self.cache.reachable()
+
+
+def no_object_store() -> NotReady:
+    """The answer to an object key while no object store is configured."""
+    return NotReady("No object store is configured on this server; send the image itself.")
