@@ -199,9 +199,7 @@ class Advisor:
         trace.lap("decode", since_s)
         return image
 
-    async def _segment(
-        self, question: Question, content: bytes, trace: Trace, image: DecodedImage
-    ) -> Segmentation:
+    async def _segment(self, question: Question, content: bytes, trace: Trace, image: DecodedImage) -> Segmentation:
         height_px, width_px = image.pixels.shape[:2]
         network = image.pixels if image.network is None else image.network
         request = PhaseRequest(
@@ -212,7 +210,12 @@ class Advisor:
         return await self._phase(self._phases.segmentation, Segmentation, question, trace, request)
 
     async def _extract(
-        self, question: Question, content: bytes, trace: Trace, image: DecodedImage, segmentation: Segmentation
+        self,
+        question: Question,
+        content: bytes,
+        trace: Trace,
+        image: DecodedImage,
+        segmentation: Segmentation,
     ) -> Extraction:
         options = extraction_options(question.options)
         request = PhaseRequest(
@@ -234,9 +237,7 @@ class Advisor:
         )
         return await self._phase(self._phases.harmony, Harmony, question, trace, request)
 
-    async def _phase(
-        self, phase: Phase, kind: type[T], question: Question, trace: Trace, request: PhaseRequest
-    ) -> T:
+    async def _phase(self, phase: Phase, kind: type[T], question: Question, trace: Trace, request: PhaseRequest) -> T:
         """A phase's answer: from its cache, from the phase within its budget, or from the fallback."""
         since_s = time.perf_counter()
         cached = await self._lookup(phase.name, question, trace, request.content)
@@ -258,9 +259,7 @@ class Advisor:
         trace.lap(phase.name, since_s)
         return value
 
-    async def _lookup(
-        self, name: PhaseName, question: Question, trace: Trace, content: bytes | None
-    ) -> bytes | None:
+    async def _lookup(self, name: PhaseName, question: Question, trace: Trace, content: bytes | None) -> bytes | None:
         if content is None:
             return None
         if question.options.cache != "default":

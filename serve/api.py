@@ -10,13 +10,20 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, Secur
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
+from pipeline.color import hex_to_rgb, parse_css_color, srgb_to_lab_d65
+from pipeline.naming import name_colors
 from starlette.exceptions import HTTPException
 
 from pipeline import palette_files
 from pipeline.answer import View
-from pipeline.color import hex_to_rgb, parse_css_color, srgb_to_lab_d65
-from pipeline.errors import ColorMatchError, InvalidOptions, MethodNotAllowed, NotAcceptable, NotFound, TooLarge
-from pipeline.naming import name_colors
+from pipeline.errors import (
+    ColorMatchError,
+    InvalidOptions,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    TooLarge,
+)
 from serve import body, documentation, pages
 from serve.answers import Health, Readiness
 from serve.middleware import Edge
@@ -135,7 +142,10 @@ def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
 
 def _must_accept(request: Request, *media_types: str) -> None:
     accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
-    wanted = {pattern for kind in media_types for pattern in (kind, kind.partition("/")[0] + "/*")} | {"*/*", ""}
+    wanted = {pattern for kind in media_types for pattern in (kind, kind.partition("/")[0] + "/*")} | {
+        "*/*",
+        "",
+    }
     if not wanted.intersection(accepted):
         raise NotAcceptable(f"This answers with {' or '.join(media_types)}; Accept allows none of it.")
 

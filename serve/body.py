@@ -34,7 +34,11 @@ async def read_parts(request: Request, settings: Settings) -> dict[str, bytes]:
     limit = settings.max_image_bytes + settings.max_mask_bytes + settings.max_json_bytes + FRAMING_BYTES
     stream = _bounded(request, limit, settings.body_timeout_s)
     parser = _InMemoryParser(
-        request.headers, stream, max_files=MAX_PARTS, max_fields=MAX_PARTS, max_part_size=settings.max_json_bytes
+        request.headers,
+        stream,
+        max_files=MAX_PARTS,
+        max_fields=MAX_PARTS,
+        max_part_size=settings.max_json_bytes,
     )
     try:
         form = await parser.parse()
@@ -66,9 +70,7 @@ def content_type(request: Request) -> str:
         return kind
     if not kind and request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
         raise Unparsable("The body is empty; send an image (multipart/form-data) or JSON.")
-    raise UnsupportedMedia(
-        f"Content-Type is '{kind[:80]}'; allowed are multipart/form-data and application/json."
-    )
+    raise UnsupportedMedia(f"Content-Type is '{kind[:80]}'; allowed are multipart/form-data and application/json.")
 
 
 async def _parts(form: FormData) -> dict[str, bytes]:

@@ -1,4 +1,4 @@
-"""What one request asks and what happened to it on its way, and the cache keys that follow; standard library, msgspec."""
+"""What one request asks, what happened to it on its way, and the cache keys that follow; msgspec only."""
 
 import hashlib
 import time

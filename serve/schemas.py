@@ -2,10 +2,18 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pipeline.color import parse_css_color
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 
 from pipeline import types
-from pipeline.color import parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES
@@ -39,7 +47,9 @@ def _colors_as_objects(value: Any) -> Any:
 
 
 CssColor = Annotated[
-    str, BeforeValidator(_css_hex), Field(description="CSS hex (`#1f2a44`, `1f2a44`) or a CSS colour name (`navy`).")
+    str,
+    BeforeValidator(_css_hex),
+    Field(description="CSS hex (`#1f2a44`, `1f2a44`) or a CSS colour name (`navy`)."),
 ]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
 
@@ -104,10 +114,13 @@ class OptionsModel(Request):
     white_balance: Annotated[
         types.WhiteBalance, Field(description="`report` a colour cast, or `apply` its correction first.")
     ] = "report"
-    lang: Annotated[str, Field(description="Language of the texts.", json_schema_extra={"enum": list(LANGUAGES)})] = "en"
+    lang: Annotated[str, Field(description="Language of the texts.", json_schema_extra={"enum": list(LANGUAGES)})] = (
+        "en"
+    )
     include: Annotated[list[types.Include], Field(max_length=4, description="Optional parts of the answer.")] = []
     cache: Annotated[
-        types.CacheMode, Field(description="`bypass` neither reads nor writes the caches; `refresh` only writes.")
+        types.CacheMode,
+        Field(description="`bypass` neither reads nor writes the caches; `refresh` only writes."),
     ] = "default"
     store: Annotated[bool, Field(description="`false`: nothing of this request is kept.")] = True
 
