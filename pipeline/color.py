@@ -1,0 +1,244 @@
+"""Colour spaces, differences, gamut, contrast and colour-blind vision on numpy arrays (..., 3); numpy and coloraide.
+
+sRGB is 0..1 unless said otherwise; Lab is CIE Lab of D65; hues are degrees 0..360.
+"""
+
+import re
+from typing import Literal
+
+import numpy as np
+from coloraide.css.color_names import name2val_map as CSS_NAMES
+from numpy.typing import ArrayLike
+
+from pipeline.errors import InvalidOptions
+from pipeline.types import Floats
+
+CvdKind = Literal["protan", "deutan", "tritan"]
+WHITE_D65 = np.array([0.95045592705, 1.0, 1.08905775076])  # from xy (0.3127, 0.3290)
+ACHROMATIC_C = 2e-4  # OKLCH chroma below which a hue is noise
+HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
+
+# CSS Color 4's matrices.
+_RGB_TO_XYZ = np.array(
+    [
+        [506752 / 1228815, 87881 / 245763, 12673 / 70218],
+        [87098 / 409605, 175762 / 245763, 12673 / 175545],
+        [7918 / 409605, 87881 / 737289, 1001167 / 1053270],
+    ]
+)
+_XYZ_TO_RGB = np.linalg.inv(_RGB_TO_XYZ)
+_XYZ_TO_LMS = np.array(
+    [
+        [0.8190224379967030, 0.3619062600528904, -0.1288737815209879],
+        [0.0329836539323885, 0.9292868615863434, 0.0361446663506424],
+        [0.0481771893596242, 0.2642395317527308, 0.6335478284694309],
+    ]
+)
+_LMS_TO_OKLAB = np.array(
+    [
+        [0.2104542683093140, 0.7936177747023054, -0.0040720430116193],
+        [1.9779985324311684, -2.4285922420485799, 0.4505937096174110],
+        [0.0259040424655478, 0.7827717124575296, -0.8086757549230774],
+    ]
+)
+_RGB_TO_LMS = _XYZ_TO_LMS @ _RGB_TO_XYZ
+_LMS_TO_RGB = np.linalg.inv(_RGB_TO_LMS)
+_OKLAB_TO_LMS = np.linalg.inv(_LMS_TO_OKLAB)
+
+# Machado, Oliveira & Fernandes 2009, table of severity 1.0, on linear sRGB.
+_MACHADO = {
+    "protan": np.array(
+        [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]
+    ),
+    "deutan": np.array(
+        [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]
+    ),
+    "tritan": np.array(
+        [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]]
+    ),
+}
+
+
+# --- notation -------------------------------------------------------------------------------------------------
+def hex_to_rgb(text: str) -> tuple[int, int, int]:
+    """`#rrggbb` as 0..255."""
+    return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
+
+
+def rgb_to_hex(rgb: ArrayLike) -> str:
+    """0..255 (rounded, clipped) as `#rrggbb`."""
+    red, green, blue = np.clip(np.rint(np.asarray(rgb, float)), 0, 255).astype(int).tolist()
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def parse_css_color(text: str) -> str:
+    """CSS hex (3 or 6 digits, `#` optional) or a CSS colour name as `#rrggbb`. Raises InvalidOptions."""
+    plain = text.strip().lower()
+    found = HEX.fullmatch(plain)
+    if found:
+        digits = found[1] if len(found[1]) == 6 else "".join(2 * digit for digit in found[1])
+        return f"#{digits}"
+    if plain in CSS_NAMES:
+        return rgb_to_hex(CSS_NAMES[plain][:3])
+    raise InvalidOptions(f"'{text[:32]}' is not a colour; allowed are CSS hex such as #1f2a44 and CSS colour names.")
+
+
+# --- conversions ----------------------------------------------------------------------------------------------
+def srgb_to_linear(rgb: Floats) -> Floats:
+    """sRGB to linear light; negative values mirror (CSS Color 4)."""
+    size = np.abs(rgb)
+    return np.where(size <= 0.04045, rgb / 12.92, np.sign(rgb) * ((size + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(linear: Floats) -> Floats:
+    """Linear light to sRGB; negative values mirror."""
+    size = np.abs(linear)
+    return np.where(size <= 0.0031308, linear * 12.92, np.sign(linear) * (1.055 * size ** (1 / 2.4) - 0.055))
+
+
+def srgb_to_xyz(rgb: Floats) -> Floats:
+    """sRGB to CIE XYZ, D65, Y of white = 1."""
+    return srgb_to_linear(rgb) @ _RGB_TO_XYZ.T
+
+
+def xyz_to_oklab(xyz: Floats) -> Floats:
+    """XYZ (D65) to OKLab (Ottosson 2020)."""
+    return np.cbrt(xyz @ _XYZ_TO_LMS.T) @ _LMS_TO_OKLAB.T
+
+
+def srgb_to_oklab(rgb: Floats) -> Floats:
+    """sRGB to OKLab: L 0..1, a, b."""
+    return np.cbrt(srgb_to_linear(rgb) @ _RGB_TO_LMS.T) @ _LMS_TO_OKLAB.T
+
+
+def oklab_to_srgb(oklab: Floats) -> Floats:
+    """OKLab to sRGB, not clipped: values outside 0..1 are out of gamut."""
+    return linear_to_srgb((oklab @ _OKLAB_TO_LMS.T) ** 3 @ _LMS_TO_RGB.T)
+
+
+def oklab_to_oklch(oklab: Floats) -> Floats:
+    """OKLab to L, C, h; h = 0 where the chroma is noise."""
+    chroma = np.hypot(oklab[..., 1], oklab[..., 2])
+    hue = np.degrees(np.arctan2(oklab[..., 2], oklab[..., 1])) % 360
+    return np.stack([oklab[..., 0], chroma, np.where(chroma < ACHROMATIC_C, 0.0, hue)], axis=-1)
+
+
+def oklch_to_oklab(oklch: Floats) -> Floats:
+    """L, C, h to OKLab."""
+    hue = np.radians(oklch[..., 2])
+    return np.stack([oklch[..., 0], oklch[..., 1] * np.cos(hue), oklch[..., 1] * np.sin(hue)], axis=-1)
+
+
+def srgb_to_lab_d65(rgb: Floats) -> Floats:
+    """sRGB to CIE Lab of D65."""
+    return xyz_to_lab_d65(srgb_to_xyz(rgb))
+
+
+def xyz_to_lab_d65(xyz: Floats) -> Floats:
+    """XYZ to CIE Lab (CIE 15:2004), white D65."""
+    ratio = xyz / WHITE_D65
+    f = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
+    x, y, z = f[..., 0], f[..., 1], f[..., 2]
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+
+
+# --- differences ----------------------------------------------------------------------------------------------
+def delta_e_ok(first: Floats, second: Floats) -> Floats:
+    """Euclidean distance in OKLab."""
+    return np.linalg.norm(first - second, axis=-1)
+
+
+def delta_e_2000(first: Floats, second: Floats) -> Floats:
+    """CIEDE2000 of two Lab arrays, broadcast (Sharma, Wu & Dalal 2005, equations 2 to 22)."""
+    l1, a1, b1 = first[..., 0], first[..., 1], first[..., 2]
+    l2, a2, b2 = second[..., 0], second[..., 1], second[..., 2]
+    mean_c7 = ((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2) ** 7  # 2, 3
+    g = 0.5 * (1 - np.sqrt(mean_c7 / (mean_c7 + 25.0**7)))  # 4
+    ap1, ap2 = (1 + g) * a1, (1 + g) * a2  # 5
+    c1, c2 = np.hypot(ap1, b1), np.hypot(ap2, b2)  # 6
+    h1, h2 = np.degrees(np.arctan2(b1, ap1)) % 360, np.degrees(np.arctan2(b2, ap2)) % 360  # 7
+    grey = c1 * c2 == 0
+    turn = np.where(grey, 0.0, (h2 - h1 + 180) % 360 - 180)  # 10; the half turn, whose sign is free, falls as in 14
+    dl, dc = l2 - l1, c2 - c1  # 8, 9
+    dh = 2 * np.sqrt(c1 * c2) * np.sin(np.radians(turn / 2))  # 11
+    mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2  # 12, 13
+    wide = np.abs(h1 - h2) > 180
+    mean_h = np.where(grey, h1 + h2, np.where(wide, (h1 + h2 + 360) / 2 % 360, (h1 + h2) / 2))  # 14
+    rad = np.radians
+    t = 1 - 0.17 * np.cos(rad(mean_h - 30)) + 0.24 * np.cos(rad(2 * mean_h))
+    t = t + 0.32 * np.cos(rad(3 * mean_h + 6)) - 0.20 * np.cos(rad(4 * mean_h - 63))  # 15
+    theta = 30 * np.exp(-(((mean_h - 275) / 25) ** 2))  # 16
+    rc = 2 * np.sqrt(mean_c**7 / (mean_c**7 + 25.0**7))  # 17
+    sl = 1 + 0.015 * (mean_l - 50) ** 2 / np.sqrt(20 + (mean_l - 50) ** 2)  # 18
+    sc, sh = 1 + 0.045 * mean_c, 1 + 0.015 * mean_c * t  # 19, 20
+    rt = -np.sin(rad(2 * theta)) * rc  # 21
+    lightness, chroma, hue = dl / sl, dc / sc, dh / sh
+    return np.sqrt(np.maximum(0.0, lightness**2 + chroma**2 + hue**2 + rt * chroma * hue))  # 22
+
+
+# --- gamut ----------------------------------------------------------------------------------------------------
+def in_gamut(rgb: Floats, *, slack: float = 1e-6) -> np.ndarray:
+    """Whether sRGB colours are displayable, (...,)."""
+    return np.all((rgb >= -slack) & (rgb <= 1 + slack), axis=-1)
+
+
+def fit_srgb(oklch: Floats) -> Floats:
+    """Displayable sRGB of OKLCH colours, by chroma reduction with local clipping (CSS Color 4, section 13.2.4)."""
+    just_noticeable, close = 0.02, 1e-4
+    lightness = np.clip(oklch[..., 0], 0, 1)
+    low, high = np.zeros_like(lightness), np.array(oklch[..., 1], dtype=float)
+    current = np.stack([lightness, high, oklch[..., 2]], axis=-1)
+    plain = oklab_to_srgb(oklch_to_oklab(current))
+    result = np.clip(plain, 0, 1)
+    done = in_gamut(plain) | (_clip_error(current, result) < just_noticeable)
+    low_in_gamut = np.ones_like(done)
+    for _ in range(40):
+        if np.all(done | (high - low <= close)):
+            break
+        middle = (low + high) / 2
+        current = np.stack([lightness, middle, oklch[..., 2]], axis=-1)
+        plain = oklab_to_srgb(oklch_to_oklab(current))
+        inside = in_gamut(plain)
+        clipped = np.clip(plain, 0, 1)
+        error = _clip_error(current, clipped)
+        near = error < just_noticeable
+        settled = ~inside & near & (just_noticeable - error < close)
+        result = np.where(done[..., None], result, clipped)
+        go_up = (low_in_gamut & inside) | (~inside & near)
+        low_in_gamut = np.where(~inside & near & ~settled, False, low_in_gamut)
+        low = np.where(~done & go_up & ~settled, middle, low)
+        high = np.where(~done & ~go_up, middle, high)
+        done = done | settled
+    return result
+
+
+def _clip_error(oklch: Floats, clipped: Floats) -> Floats:
+    return delta_e_ok(oklch_to_oklab(oklch), srgb_to_oklab(clipped))
+
+
+# --- seeing ---------------------------------------------------------------------------------------------------
+def contrast_ratio(first: Floats, second: Floats) -> Floats:
+    """WCAG 2.2 contrast ratio of sRGB colours, 1..21."""
+    weights = np.array([0.2126, 0.7152, 0.0722])
+    one, two = srgb_to_linear(first) @ weights, srgb_to_linear(second) @ weights
+    return (np.maximum(one, two) + 0.05) / (np.minimum(one, two) + 0.05)
+
+
+def text_color(rgb: Floats) -> tuple[str, float]:
+    """Black or white, whichever reads better on one sRGB colour, and its contrast ratio."""
+    on_black = float(contrast_ratio(rgb, np.zeros(3)))
+    on_white = float(contrast_ratio(rgb, np.ones(3)))
+    return ("#000000", on_black) if on_black >= on_white else ("#ffffff", on_white)
+
+
+def warmth(lab: Floats) -> Floats:
+    """Warm above 0, cool below (Ou, Luo, Woodcock & Wright 2004): −0.5 + 0.02·C*^1.07·cos(h − 50°)."""
+    chroma = np.hypot(lab[..., 1], lab[..., 2])
+    hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    return -0.5 + 0.02 * chroma**1.07 * np.cos(np.radians(hue - 50))
+
+
+def simulate_cvd(rgb: Floats, kind: CvdKind) -> Floats:
+    """sRGB as a dichromat sees it (Machado, Oliveira & Fernandes 2009, severity 1)."""
+    return linear_to_srgb(np.clip(srgb_to_linear(rgb) @ _MACHADO[kind].T, 0, 1))
+
