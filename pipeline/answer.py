@@ -9,7 +9,8 @@ from PIL import Image
 
 from pipeline.analysis import API_VERSION, Advice
 from pipeline.messages import notice
-from pipeline.segmentation import encode_rle, find_regions
+from pipeline.rle import encode_rle
+from pipeline.segmentation import find_regions
 from pipeline.types import DecodedImage, LabelMap, Options, PhaseName, Region, Segmentation
 
 View = Literal["advice", "segment", "extract", "harmony"]
