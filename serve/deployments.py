@@ -66,7 +66,7 @@ class Segmentation:
 
     async def describe(self) -> bytes:
         """Its Description in wire form."""
-        description = wire.Description("segmentation", self._segmenter.version, self._segmenter.input_size_px)
+        description = wire.Description("segmentation", self._segmenter.version, self._segmenter.input_px)
         return wire.encode(description)
 
 

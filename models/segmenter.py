@@ -1,0 +1,102 @@
+"""Runs a clothes-parsing network: preprocess, forward, postprocess, in batches, on a device and dtype; torch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+from torchvision.transforms import v2
+
+from models.network import ARCHITECTURES
+from models.registry import ModelCard, verified_weights
+from pipeline.errors import ColorMatchError, PhaseFailed
+from pipeline.types import CLASSES, RgbImage, Segmentation
+
+Dtype = Literal["fp32", "bf16", "fp16"]
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentationInput:
+    """One photo, best at the network's input size; width_px and height_px are the label map's."""
+
+    pixels: RgbImage
+    width_px: int
+    height_px: int
+
+
+class Segmenter:
+    """A network with its weights on a device.
+
+    version: `id:weights-hash:dtype:device`. input_px: (width, height) that it wants its photos in.
+    Raises ModelError when the weights are not what the card says.
+    """
+
+    def __init__(self, card: ModelCard, *, device: str = "cpu", dtype: Dtype = "fp32", threads: int = 2) -> None:
+        if device == "cpu":
+            torch.set_num_threads(threads)
+        self.input_px = card.input_px
+        self.version = f"{card.id}:{card.sha256[:12]}:{dtype}:{device}"
+        self._device = torch.device(device)
+        self._dtype = DTYPES[dtype]
+        self._network = ARCHITECTURES[card.architecture](len(card.classes))
+        self._network.load_state_dict(load_file(verified_weights(card)))
+        # Channels last: 150 ms in place of 218 ms a photo on two AVX-512 threads.
+        self._network = self._network.to(self._device, self._dtype, memory_format=torch.channels_last).eval()
+        width_px, height_px = card.input_px
+        self._resize = v2.Resize((height_px, width_px), antialias=True)
+        self._normalise = v2.Compose(
+            [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(card.mean), list(card.std))]
+        )
+        self._ours = torch.tensor([CLASSES.index(name) for name in card.classes], dtype=torch.uint8)
+
+    def warm_up(self) -> None:
+        """One forward on a blank photo, so that the first request does not pay for lazy initialisation."""
+        width_px, height_px = self.input_px
+        blank = np.zeros((height_px, width_px, 3), np.uint8)
+        self.segment([SegmentationInput(blank, width_px, height_px)])
+
+    def segment(self, items: Sequence[SegmentationInput]) -> list[Segmentation | ColorMatchError]:
+        """Label maps of a batch in one forward; an item that is no photo gets its own error and harms no other."""
+        results: list[Segmentation | ColorMatchError] = [_refusal(item) for item in items]
+        sound = [k for k, item in enumerate(items) if _is_photo(item)]
+        if sound:
+            logits = self.forward(self.preprocess([items[k].pixels for k in sound]))
+            for k, of_item in zip(sound, logits, strict=True):
+                results[k] = self.postprocess(of_item, items[k].width_px, items[k].height_px)
+        return results
+
+    def preprocess(self, photos: Sequence[RgbImage]) -> Tensor:
+        """Photos (h, w, 3) to a normalised batch (B, 3, H, W) on the device."""
+        width_px, height_px = self.input_px
+        planes = [torch.from_numpy(np.array(photo)).permute(2, 0, 1) for photo in photos]
+        sized = [plane if plane.shape[1:] == (height_px, width_px) else self._resize(plane) for plane in planes]
+        batch = self._normalise(torch.stack(sized).to(self._device))
+        return batch.to(self._dtype, memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def forward(self, batch: Tensor) -> Tensor:
+        """A batch (B, 3, H, W) to logits (B, classes, H/2, W/2), fp32."""
+        logits: Tensor = self._network(batch).float()
+        return logits
+
+    @torch.inference_mode()
+    def postprocess(self, logits: Tensor, width_px: int, height_px: int) -> Segmentation:
+        """Logits (classes, h, w) to labels at the photo's analysed size and a confidence map at theirs."""
+        confidence = logits.softmax(dim=0).amax(dim=0)  # (h, w)
+        large = F.interpolate(logits[None], size=(height_px, width_px), mode="bilinear", align_corners=False)
+        labels = self._ours[large[0].argmax(dim=0).cpu()]  # (H, W)
+        return Segmentation(labels.numpy(), (confidence * 255).to(torch.uint8).cpu().numpy(), self.version)
+
+
+def _is_photo(item: SegmentationInput) -> bool:
+    pixels = item.pixels
+    return pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8 and min(pixels.shape) > 0
+
+
+def _refusal(item: SegmentationInput) -> ColorMatchError:
+    return PhaseFailed(f"The photo has the shape {item.pixels.shape} of {item.pixels.dtype}; (h, w, 3) of uint8 is needed.")
