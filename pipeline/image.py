@@ -164,6 +164,7 @@ def _upright(image: Image.Image, turn: int) -> Image.Image:
 
 def _rgb(image: Image.Image) -> Image.Image:
     """Any mode as sRGB."""
+    image.load()
     profile = image.info.get("icc_profile")
     transparent = "A" in image.getbands() or "transparency" in image.info
     if image.mode.startswith(("I", "F")):
