@@ -6,7 +6,7 @@ from pipeline.types import Mask, RleMask
 
 
 def encode_rle(mask: Mask) -> RleMask:
-    """A mask (H, W) as run lengths over columns, each run as its difference to the one two before, 5 bits a character."""
+    """A mask (H, W) as run lengths over columns: each run's difference to the one two before, 5 bits a character."""
     height_px, width_px = mask.shape
     flat = np.asarray(mask, dtype=bool).ravel(order="F")
     edges = np.flatnonzero(np.diff(flat)) + 1

@@ -95,9 +95,9 @@ def _from_network(labels: LabelMap, confidence: ConfidenceMap | None, options: O
     height_px, width_px = labels.shape
     step = max(1, -(-max(labels.shape) // WORK_PX))
     small = np.ascontiguousarray(labels[::step, ::step])
-    groups, members = group_garments(small, options)
     sure = None if confidence is None else resize_labels(confidence, (small.shape[1], small.shape[0]))
-    spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=3), groups)  # the border pixels that the steps miss
+    groups, members = group_garments(small, sure, options)
+    spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=(3, 3)), groups)  # what the steps miss
     full = np.repeat(np.repeat(spread, step, axis=0), step, axis=1)[:height_px, :width_px]
     full = np.where(labels >= FIRST_GARMENT, full, 0)
     return [_found(group, small, groups, sure, full) for group in members]
@@ -122,9 +122,9 @@ def _found(
 def _region(region_id: str, found: _Found) -> Region:
     height_px, width_px = found.mask.shape
     rows, columns = np.flatnonzero(found.mask.any(axis=1)), np.flatnonzero(found.mask.any(axis=0))
-    top, left = rows[0] / height_px, columns[0] / width_px
-    height, width = (rows[-1] + 1) / height_px - top, (columns[-1] + 1) / width_px - left
-    bbox = (round(float(left), 4), round(float(top), 4), round(float(width), 4), round(float(height), 4))
+    left, right = round(float(columns[0]) / width_px, 4), round(float(columns[-1] + 1) / width_px, 4)
+    top, bottom = round(float(rows[0]) / height_px, 4), round(float(rows[-1] + 1) / height_px, 4)
+    bbox = (left, top, round(right - left, 4), round(bottom - top, 4))
     area = round(float(found.mask.mean()), 4)
     return Region(region_id, found.category, found.confidence, bbox, area, found.mask, found.alternatives)
 
