@@ -1,0 +1,114 @@
+"""What advice is for: one garment, or the whole look; its colours, weights, hue and place in the outfit; numpy only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from pipeline.pair_score import Points, points_from_hexes, take
+from pipeline.types import Category, Floats, Garment, Swatch
+from pipeline.wearables import shows_hue, wearable_index, wearables
+
+Place: TypeAlias = Literal["main", "secondary", "accent", "look"]
+
+MAX_BASE_COLORS = 6  # of one garment; what is left is too small to clash
+MIN_SHARE = 0.02
+ANCHOR_SHARE = 0.05  # a smaller colour does not set the hue
+TARGET_SHARE = 0.15  # from here on a colour is named in the target
+MAX_TARGET_COLORS = 3
+MAX_GARMENT_BASES = 3
+
+# How much of what is seen each kind of piece makes up, about; used where nobody measured it.
+AREAS: dict[Category, float] = {
+    "full_body": 0.60, "outerwear": 0.40, "bottom": 0.35, "top": 0.30, "unknown": 0.30, "shoes": 0.08, "accessory": 0.07,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """Colours that something is to go with, the largest first.
+
+    points, weights (sum 1), hexes: all colours scored against. target: those the advice names. anchor: index of the
+    colour whose hue the schemes start from, None where no hue can be told. place: of the base in the outfit.
+    """
+
+    garment_ids: tuple[str, ...]
+    categories: tuple[Category, ...]
+    hexes: tuple[str, ...]
+    points: Points
+    weights: Floats
+    target: tuple[str, ...]
+    anchor: int | None
+    place: Place
+    printed: bool
+
+
+def bases_of(garments: Sequence[Garment]) -> list[Base]:
+    """The most salient garments, one base each, and, of several garments, the whole look; the garments with colours."""
+    colored = sorted((g for g in garments if g.colors), key=lambda g: (-garment_area(g), g.id))
+    bases = [_base((garment,)) for garment in colored[:MAX_GARMENT_BASES]]
+    if len(colored) > 1:
+        bases.append(_base(tuple(colored)))
+    return bases
+
+
+def garment_area(garment: Garment) -> float:
+    """How much the garment weighs in a look: what was measured in the photo, else its kind's usual area."""
+    return garment.area or AREAS[garment.category]
+
+
+def _base(garments: tuple[Garment, ...]) -> Base:
+    pairs = [
+        (swatch, swatch.share * garment_area(garment))
+        for garment in garments
+        for k, swatch in enumerate(garment.colors[:MAX_BASE_COLORS])
+        if k == 0 or swatch.share >= MIN_SHARE
+    ]
+    pairs.sort(key=lambda pair: -pair[1])
+    weights = np.array([weight for _, weight in pairs])
+    weights = weights / weights.sum()
+    hexes = tuple(swatch.hex for swatch, _ in pairs)
+    points = points_from_hexes(hexes)
+    return Base(
+        garment_ids=tuple(garment.id for garment in garments),
+        categories=tuple(garment.category for garment in garments),
+        hexes=hexes,
+        points=points,
+        weights=weights,
+        target=_target(hexes, weights),
+        anchor=_anchor(points, weights),
+        place=_place(garments, pairs[0][0]),
+        printed=len(garments) == 1 and _is_print(points, weights),
+    )
+
+
+def _target(hexes: tuple[str, ...], weights: Floats) -> tuple[str, ...]:
+    salient = [code for k, code in enumerate(hexes) if k == 0 or weights[k] >= TARGET_SHARE]
+    return tuple(dict.fromkeys(salient))[:MAX_TARGET_COLORS]
+
+
+def _anchor(points: Points, weights: Floats) -> int | None:
+    """The largest colour if its hue can be told, else the largest that has one: a black dress with red roses is red."""
+    hued = np.flatnonzero(shows_hue(points.oklch) & (weights >= ANCHOR_SHARE))
+    return int(hued[0]) if len(hued) else None
+
+
+def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
+    """Shoes and accessories are the accent; a colour too loud for a whole outfit is second, but for a dress."""
+    if len(garments) > 1:
+        return "look"
+    if garments[0].category in ("shoes", "accessory"):
+        return "accent"
+    nearest = wearable_index().get(swatch.names.fashion.name)
+    loud = nearest is not None and not wearables().wearable["main"][nearest]
+    return "secondary" if loud and garments[0].category != "full_body" else "main"
+
+
+def _is_print(points: Points, weights: Floats) -> bool:
+    """Three colours, or two that stand apart: something is going on in the cloth."""
+    seen = np.flatnonzero(weights >= 0.06)
+    if len(seen) != 2:
+        return len(seen) > 2
+    lab = take(points, seen).lab
+    return bool(np.linalg.norm(lab[0] - lab[1]) > 20)

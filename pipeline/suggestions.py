@@ -1,0 +1,237 @@
+"""Suggestions: the schemes' offers, chosen to be good and unlike each other, and written out; numpy only."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+from itertools import combinations as pairs
+
+import numpy as np
+
+from pipeline.bases import bases_of
+from pipeline.color import delta_e_2000, hex_to_rgb
+from pipeline.pair_score import components_from_parts, hue_difference
+from pipeline.reasons import Tone, suggestion_reasons, tones, wearing_advice
+from pipeline.schemes import APART_DE00, PLANS, Bench, Combination, combinations, score_rows
+from pipeline.types import (
+    Components,
+    CvdReport,
+    Garment,
+    Options,
+    Scheme,
+    SuggestedColor,
+    Suggestion,
+    SwapColor,
+    Target,
+)
+from pipeline.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, wearables
+
+UNLIKE_DE00 = 10.0  # two suggestions differ by this in at least one colour
+DISTINCT_DE00 = 10.0  # the contract's bar for colour-blind eyes
+COLOR_REPEATS = 2  # how often one colour may come back before all the rest had its turn
+MAX_SWAPS = 3  # per suggested colour
+SWAP_HUE_DEG = 35.0
+
+
+def suggest(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, ...]:
+    """At most `options.max_suggestions` suggestions for the garments' colours, best first."""
+    if options.max_suggestions == 0:
+        return ()
+    benches = [Bench(base, options.intent, options.wheel) for base in bases_of(garments)]
+    schemes = tuple(dict.fromkeys(options.schemes))
+    queues = [combinations(bench, k, scheme) for k, bench in enumerate(benches) for scheme in schemes]
+    chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: -one.score)
+    reports = _cvd_reports(benches, chosen)
+    return tuple(
+        _written(benches[one.base], one, cvd, options=options) for one, cvd in zip(chosen, reports, strict=True)
+    )
+
+
+# --- choosing -------------------------------------------------------------------------------------------------
+def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combination]:
+    """Picks from queues (each best first): the base, then the scheme, with the fewest picks, then the best score.
+
+    No two picks are nearly alike. A second pass, for what is still free, lets single colours come back more often.
+    """
+    chosen: list[Combination] = []
+    for repeats in (COLOR_REPEATS, limit):
+        waiting = [list(reversed(queue)) for queue in queues]
+        while len(chosen) < limit:
+            heads = [queue[-1] for queue in waiting if _advance(queue, chosen, repeats)]
+            if not heads:
+                break
+            bases, schemes = Counter(one.base for one in chosen), Counter(one.scheme for one in chosen)
+            chosen.append(
+                min(heads, key=lambda one: (bases[one.base], schemes[one.scheme], -one.score, one.colors))
+            )
+    return chosen
+
+
+def _advance(queue: list[Combination], chosen: Sequence[Combination], repeats: int) -> bool:
+    """Drops what cannot be picked any more from the queue's end; whether something is left."""
+    worn = Counter(color for one in chosen for color in one.colors)
+    while queue and (
+        any(worn[color] >= repeats for color in queue[-1].colors)
+        or any(_alike(queue[-1].colors, one.colors) for one in chosen)
+    ):
+        queue.pop()
+    return bool(queue)
+
+
+def _alike(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
+    """Whether every colour of each has a near one in the other. Sets of colours are bits of one integer."""
+    near = _near_bits()
+    one, two, near_one, near_two = 0, 0, 0, 0
+    for color in first:
+        one, near_one = one | 1 << color, near_one | near[color]
+    for color in second:
+        two, near_two = two | 1 << color, near_two | near[color]
+    return not (one & ~near_two) and not (two & ~near_one)
+
+
+@cache
+def _near_bits() -> tuple[int, ...]:
+    near = wearables().difference < UNLIKE_DE00
+    return tuple(sum(1 << int(k) for k in np.flatnonzero(row)) for row in near)
+
+
+# --- colour-blind eyes ----------------------------------------------------------------------------------------
+def _cvd_reports(benches: Sequence[Bench], chosen: Sequence[Combination]) -> list[CvdReport]:
+    """The least ΔE00 among the target's and the suggested colours, per kind of eye; one pass for all suggestions.
+
+    Pairs within the target are left out: a print's own shades say nothing about the advice.
+    """
+    if not chosen:
+        return []
+    hexes = list(dict.fromkeys(code for bench in benches for code in bench.base.target))
+    row = {code: k for k, code in enumerate(hexes)}
+    used = sorted({color for one in chosen for color in one.colors})
+    column = {color: len(hexes) + k for k, color in enumerate(used)}
+    rgb = np.array([hex_to_rgb(code) for code in hexes], dtype=float) / 255
+    lab = np.concatenate([cvd_lab(rgb), wearable_cvd_lab()[:, used]], axis=1)
+    edges = [
+        [(row[code], column[color]) for code in benches[one.base].base.target for color in one.colors]
+        + [(column[a], column[b]) for a, b in pairs(one.colors, 2)]
+        for one in chosen
+    ]
+    flat = np.array([edge for group in edges for edge in group])
+    starts = np.cumsum([0] + [len(group) for group in edges[:-1]])
+    least = np.minimum.reduceat(delta_e_2000(lab[:, flat[:, 0]], lab[:, flat[:, 1]]), starts, axis=1)
+    return [_cvd_report(*values) for values in least.T.tolist()]
+
+
+def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
+    values = (round(protan, 1), round(deutan, 1), round(tritan, 1))
+    return CvdReport(*values, distinct=min(values) >= DISTINCT_DE00)
+
+
+# --- writing out ----------------------------------------------------------------------------------------------
+def _written(bench: Bench, one: Combination, cvd: CvdReport, *, options: Options) -> Suggestion:
+    stock, base = wearables(), bench.base
+    all_tones = _wearable_tones()
+    added = [all_tones[color] for color in one.colors]
+    base_tone = tones(base.points)[0]
+    return Suggestion(
+        scheme=one.scheme,
+        intent=options.intent,
+        score=one.score,
+        target=Target(base.garment_ids, base.target),
+        components=_components(bench, one),
+        colors=tuple(
+            SuggestedColor(stock.hexes[color], stock.names[color], role, share)
+            for color, (role, share) in zip(one.colors, one.layout, strict=True)
+        ),
+        reasons=suggestion_reasons(
+            one.scheme,
+            base_tone,
+            added,
+            turn_deg=_scheme_turn(bench, one),
+            echo_de00=_echo(bench, one.colors),
+            lang=options.lang,
+        ),
+        how_to_wear=wearing_advice(
+            base.categories,
+            [(tone, role) for tone, (role, _) in zip(added, one.layout, strict=True)],
+            base=base_tone,
+            scheme=one.scheme,
+            printed=base.printed,
+            lang=options.lang,
+        ),
+        cvd=cvd,
+        alternatives=_swaps(bench, one) if "alternatives" in options.include else None,
+    )
+
+
+@cache
+def _wearable_tones() -> list[Tone]:
+    return tones(wearables().points, wearables().names)
+
+
+def _components(bench: Bench, one: Combination) -> Components:
+    """The parts of the score, over the same pairs with the same weights."""
+    shares = [share for _, share in one.layout]
+    base_share = 1 - sum(shares)
+    weights = [base_share * share for share in shares]
+    parts = [bench.mean_parts[:, color] for color in one.colors]
+    for i, j in pairs(range(len(shares)), 2):
+        weights.append(shares[i] * shares[j])
+        parts.append(wearables().parts[:, one.colors[i], one.colors[j]])
+    return components_from_parts(np.array(weights) @ np.array(parts) / sum(weights))
+
+
+def _scheme_turn(bench: Bench, one: Combination) -> float:
+    """The angle on the wheel that the scheme is about: of the suggested colour that lies nearest to one of its angles.
+
+    It counts from the base's hue, or where that has none from the first suggested colour's.
+    """
+    positions = wearable_positions(bench.wheel)
+    anchor = bench.anchor_position
+    others = one.colors if anchor is not None else one.colors[1:]
+    angles = _angles(one.scheme)
+    if not others or not angles:
+        return 0.0
+    start = positions[one.colors[0]] if anchor is None else anchor
+    turns = [float(hue_difference(positions[color], start)) for color in others]
+    return min(turns, key=lambda turn: min(abs(turn - angle) for angle in angles))
+
+
+@cache
+def _angles(scheme: Scheme) -> tuple[float, ...]:
+    kinds = {kind for plan in PLANS[scheme] for kind in plan if kind < 360}
+    return tuple(sorted({float(min(kind, 360 - kind)) for kind in kinds}))
+
+
+def _echo(bench: Bench, colors: tuple[int, ...]) -> float | None:
+    """How near the suggestion comes to one of the base's smaller colours, ΔE00; None where it has none."""
+    return float(bench.difference[1:, colors].min()) if len(bench.difference) > 1 else None
+
+
+def _swaps(bench: Bench, one: Combination) -> tuple[SwapColor, ...]:
+    """For each suggested colour the best others of its kind (neutral, or a like hue), with the score they would make."""
+    stock, shares = wearables(), np.array([share for _, share in one.layout])
+    swaps: list[SwapColor] = []
+    for k, color in enumerate(one.colors):
+        rows = np.tile(np.array(one.colors), (len(stock.names), 1))
+        rows[:, k] = np.arange(len(stock.names))
+        scores = np.where(_swappable(bench, one, k), score_rows(bench, rows, shares), 0.0)
+        best = np.argsort(-scores, kind="stable")[:MAX_SWAPS]
+        swaps += [
+            SwapColor(stock.hexes[color], stock.hexes[other], stock.names[other], round(float(scores[other]), 3))
+            for other in best.tolist()
+            if scores[other] > 0
+        ]
+    return tuple(swaps)
+
+
+def _swappable(bench: Bench, one: Combination, k: int) -> np.ndarray:
+    """Which catalogue colours can take the k-th colour's place: same role, same kind, apart from all the others."""
+    stock, color = wearables(), one.colors[k]
+    fit = bench.free & stock.wearable[one.layout[k][0]]
+    fit[list(one.colors)] = False
+    for other in one.colors:
+        if other != color:
+            fit &= stock.difference[other] >= APART_DE00
+    if stock.neutral[color]:
+        return np.asarray(fit & stock.neutral)
+    hue = stock.points.oklch[:, 2]
+    return np.asarray(fit & stock.hued & (hue_difference(hue, hue[color]) <= SWAP_HUE_DEG))
+
