@@ -1,0 +1,146 @@
+"""Development start, `python -m serve.local`: the cluster process, which owns the stores, Ray and Serve; imports ray.
+
+`python -m serve.local` runs the launcher (local_launcher.py), and that starts this module once more with `--cluster`.
+There standard input is the lifeline: its first line is the plan, its end means stop, which also comes when the
+launcher was killed.  Standard output carries events to the launcher, one JSON object a line.
+"""
+
+import contextlib
+import json
+import os
+import select
+import sys
+from typing import Any, TextIO
+
+from serve import local_launcher, local_plan, local_stores
+from serve.local_plan import Plan
+from serve.local_processes import adopt_orphans, kill_descendants
+
+KILL_TIMEOUT_S = 2.0
+FAILURE_LINES = 30
+
+
+class Launcher:
+    """The launcher as the cluster process sees it."""
+
+    def __init__(self) -> None:
+        self._events: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever Ray prints belongs to the log
+
+    def tell(self, **event: Any) -> None:
+        """Sends an event; a launcher that is gone is noticed by `is_gone`."""
+        with contextlib.suppress(BrokenPipeError):
+            self._events.write(json.dumps(event) + "\n")
+
+    def is_gone(self, wait_s: float) -> bool:
+        """Whether the launcher closed the lifeline, at the latest after wait_s."""
+        return bool(select.select([sys.stdin], [], [], wait_s)[0])
+
+
+def cluster_main() -> None:
+    """Starts the stores, Ray and the application of the plan on standard input, and ends them at its end of file."""
+    adopt_orphans()
+    launcher = Launcher()
+    plan = Plan.from_json(sys.stdin.readline())
+    stores = []
+    try:
+        launcher.tell(step="Stores")
+        stores = _start_stores(plan)
+        _serve(plan, launcher)
+    except local_stores.StoreFailed as failure:
+        launcher.tell(failed=str(failure))
+        launcher.is_gone(60.0)
+    finally:
+        for store in stores:
+            local_stores.stop(store)
+        kill_descendants(within_s=KILL_TIMEOUT_S)
+
+
+def _start_stores(plan: Plan) -> list[local_stores.Store]:
+    """The stores that no URL was given for; their URLs go into this environment, which Ray's processes inherit."""
+    started = []
+    if not os.environ.get("REDIS_URL"):
+        started.append(local_stores.start_cache(plan.run_folder))
+        os.environ["REDIS_URL"] = started[-1].url
+    if not os.environ.get("STATE_REDIS_URL"):
+        started.append(local_stores.start_state(plan.run_folder, plan.state_folder))
+        os.environ["STATE_REDIS_URL"] = started[-1].url
+    return started
+
+
+def _serve(plan: Plan, launcher: Launcher) -> None:
+    launcher.tell(step="Ray")
+    import ray  # here, because Ray reads the environment when it is imported, and the launcher needs none of it
+    from ray import serve as ray_serve
+
+    ray.init(
+        "local",
+        num_cpus=max(2, os.cpu_count() or 1),
+        object_store_memory=local_plan.OBJECT_STORE_BYTES,
+        include_dashboard=True,
+        dashboard_host=local_plan.HOST,
+        dashboard_port=plan.dashboard_port,
+        namespace="serve",
+        _temp_dir=str(plan.run_folder),
+    )
+    try:
+        launcher.tell(step="Serve")
+        _deploy(plan)
+        launcher.tell(step="Application", deployed=True)
+        _follow(launcher)
+    finally:
+        ray_serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
+
+
+def _deploy(plan: Plan) -> None:
+    """Hands the config to Serve as `serve run` does (ray/serve/scripts.py), without waiting."""
+    from ray.serve._private.api import serve_start
+    from ray.serve.schema import ServeDeploySchema
+
+    config = ServeDeploySchema.model_validate(plan.config)
+    client = serve_start(
+        http_options=config.http_options.model_dump(),
+        proxy_location=config.proxy_location,
+        controller_options=config.controller_options,
+    )
+    client.deploy_apps(config, _blocking=False)
+
+
+def _follow(launcher: Launcher) -> None:
+    """Reports the deployments' states until the application runs, then waits for the end."""
+    from ray import serve as ray_serve
+
+    seen = ""
+    while not launcher.is_gone(0.3):
+        applications = ray_serve.status().applications
+        for name, application in applications.items():
+            if application.status == "DEPLOY_FAILED":
+                launcher.tell(failed=_failure(name, application))
+        states = ", ".join(
+            f"{name} {deployment.status.value.lower()}"
+            for application in applications.values()
+            for name, deployment in application.deployments.items()
+        )
+        if states != seen:
+            launcher.tell(detail=states)
+            seen = states
+        if applications and all(application.status == "RUNNING" for application in applications.values()):
+            break
+    while not launcher.is_gone(60.0):
+        pass
+
+
+def _failure(name: str, application: Any) -> str:
+    messages = [f"The application {name} failed to start. {application.message}"]
+    for deployment_name, deployment in application.deployments.items():
+        if deployment.status == "DEPLOY_FAILED":
+            messages.append(f"{deployment_name}: {deployment.message}")
+    return "\n".join("\n".join(messages).splitlines()[-FAILURE_LINES:])
+
+
+if __name__ == "__main__":
+    if "--cluster" in sys.argv[1:]:
+        cluster_main()
+    else:
+        sys.exit(local_launcher.main())

@@ -1,0 +1,102 @@
+"""The development launcher's hold on the processes below it; standard library and psutil."""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import psutil
+
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+POLL_S = 0.05
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of every orphan below it (Linux only), so that none can slip out of its tree.
+
+    Ray's workers, HAProxy and the decode workers outlive their parents when those are killed; without this they would
+    become children of init, where nothing tells them from another cluster's.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def descendants() -> list[psutil.Process]:
+    """Every living process below this one; zombies do not count."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+    return found
+
+
+def reap_orphans(*, known: set[int]) -> None:
+    """Collects adopted children that have ended, except the pids in `known`, whose owners wait for them."""
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
+            if process.pid not in known and process.status() == psutil.STATUS_ZOMBIE:
+                os.waitpid(process.pid, os.WNOHANG)
+
+
+def kill_descendants(*, within_s: float) -> list[psutil.Process]:
+    """SIGKILL to everything below this process until nothing is left; what is left after `within_s` is returned."""
+    end_s = time.monotonic() + within_s
+    while left := descendants():
+        if time.monotonic() > end_s:
+            return left
+        for process in left:  # again each round: a dying parent may still have started a child
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(left, timeout=POLL_S)
+        reap_orphans(known=set())
+    return []
+
+
+def port_owner(port: int) -> int | None:
+    """The pid that listens on a TCP port of this machine, or None when it is not ours to see."""
+    with contextlib.suppress(psutil.AccessDenied):
+        for connection in psutil.net_connections(kind="tcp"):
+            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
+            if listens and connection.laddr[1] == port and connection.pid:
+                return int(connection.pid)
+    return None
+
+
+class Stop:
+    """Whether this process was asked to end, by SIGINT, SIGTERM or SIGHUP or through the make that runs it."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._make = os.getppid() if os.environ.get("MAKELEVEL") else None
+
+    def listen(self) -> None:
+        """Takes over the three signals; a second Ctrl-C changes nothing, so it cannot break off the clearing up."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._ask)
+
+    @property
+    def asked(self) -> bool:
+        """True once the end was asked for."""
+        return self._asked or (self._make is not None and _make_is_leaving(self._make))
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+
+
+def _make_is_leaving(pid: int) -> bool:
+    """Whether the make above us died or was interrupted alone.
+
+    GNU make passes SIGTERM on, but after a SIGINT of its own it waits for its children without telling them: it stays
+    in the signal's handler (fatal_error_signal in its commands.c), where SIGINT is blocked.
+    """
+    if os.getppid() != pid:
+        return True
+    with contextlib.suppress(OSError, StopIteration, ValueError):
+        status = Path(f"/proc/{pid}/status").read_text().splitlines()
+        blocked = int(next(line.split()[1] for line in status if line.startswith("SigBlk:")), 16)
+        return bool(blocked >> (signal.SIGINT - 1) & 1)
+    return False
