@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 import numpy as np
 
 from pipeline.pair_score import Points, points_from_hexes, take
+from pipeline.plans import Place
 from pipeline.types import Category, Floats, Garment, Swatch
 from pipeline.wearables import shows_hue, wearable_index, wearables
-
-Place: TypeAlias = Literal["main", "secondary", "accent", "look"]
 
 MAX_BASE_COLORS = 6  # of one garment; what is left is too small to clash
 MIN_SHARE = 0.02
@@ -21,7 +19,8 @@ MAX_GARMENT_BASES = 3
 
 # How much of what is seen each kind of piece makes up, about; used where nobody measured it.
 AREAS: dict[Category, float] = {
-    "full_body": 0.60, "outerwear": 0.40, "bottom": 0.35, "top": 0.30, "unknown": 0.30, "shoes": 0.08, "accessory": 0.07,
+    "full_body": 0.60, "outerwear": 0.40, "bottom": 0.35, "top": 0.30,
+    "unknown": 0.30, "shoes": 0.08, "accessory": 0.07,
 }  # fmt: skip
 
 

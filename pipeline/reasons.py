@@ -1,4 +1,4 @@
-"""Why colours go together and how to wear them: codes and numbers from measured facts, no texts of its own; numpy only."""
+"""Why colours go together and how to wear them: codes and numbers from measured facts; numpy only."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

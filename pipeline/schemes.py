@@ -1,78 +1,32 @@
 """Colour schemes: which wearable colours a scheme offers for a base, as scored combinations; numpy only.
 
 Only the hue comes from the scheme; lightness and chroma come from the catalogue, because a hue turned at constant
-lightness and chroma gives mud. A plan says what fills each slot of a suggestion, the largest share first.
+lightness and chroma gives mud. All plans of all schemes are filled and scored together, by number of slots.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TypeAlias
 
 import numpy as np
 
-from pipeline.bases import Base, Place
-from pipeline.color import delta_e_2000
-from pipeline.pair_score import hue_difference, mood, pair_parts, pair_score
-from pipeline.types import Floats, Intent, Role, Scheme, Wheel
-from pipeline.wearables import wearable_positions, wearable_scores, wearables
-from pipeline.wheels import wheel_positions
-
-NEUTRAL = 1000  # slot kinds: a neutral, a tone of the base's own (grey to grey), any colour; else an angle in degrees
-TONE = 1001
-FREE = 1002
-Plan = tuple[int, ...]
-
-PLANS: dict[Scheme, tuple[Plan, ...]] = {
-    "complementary": ((180,), (180, NEUTRAL), (NEUTRAL, 180)),
-    "split_complementary": ((150, 210), (210, 150), (150, NEUTRAL), (NEUTRAL, 210)),
-    "analogous": ((30,), (330,), (30, 330), (330, 30), (30, NEUTRAL), (330, NEUTRAL)),
-    "triadic": ((120, 240), (240, 120)),
-    "tetradic": ((180, 90, 270), (90, 180, 270), (270, 180, 90)),
-    "monochromatic": ((0,), (0, 0), (0, NEUTRAL)),
-    "neutral": ((NEUTRAL,), (NEUTRAL, NEUTRAL)),
-}
-# A base without a hue leaves the hue free: then the suggested colours stand in the scheme's relation to each other.
-GREY_PLANS: dict[Scheme, tuple[Plan, ...]] = {
-    "complementary": ((FREE, 180),),
-    "split_complementary": ((FREE, 150),),
-    "analogous": ((FREE, 30), (FREE, 330)),
-    "triadic": ((FREE, 120),),
-    "tetradic": ((FREE, 90, 180),),
-    "monochromatic": ((TONE,), (TONE, TONE)),
-    "neutral": PLANS["neutral"],
-}
-# (role, share of the whole outfit) of one, two and three suggested colours: 60-30-10 with the base in its place.
-LAYOUTS: dict[Place, tuple[tuple[tuple[Role, float], ...], ...]] = {
-    "main": (
-        (("secondary", 0.3),),
-        (("secondary", 0.3), ("accent", 0.1)),
-        (("secondary", 0.25), ("accent", 0.1), ("accent", 0.05)),
-    ),
-    "secondary": (
-        (("main", 0.6),),
-        (("main", 0.6), ("accent", 0.1)),
-        (("main", 0.55), ("accent", 0.1), ("accent", 0.05)),
-    ),
-    "accent": (
-        (("main", 0.8),),
-        (("main", 0.6), ("secondary", 0.3)),
-        (("main", 0.6), ("secondary", 0.2), ("accent", 0.1)),
-    ),
-    "look": ((("accent", 0.1),), (("accent", 0.1), ("accent", 0.05))),
-}
+from pipeline.bench import APART_DE00, Bench, score_rows
+from pipeline.plans import FREE, NEUTRAL, TONE, Layout, Plan, plans_for
+from pipeline.types import Floats, Role, Scheme
+from pipeline.wearables import wearable_positions, wearables
 
 HUE_TOLERANCE_DEG = 20.0
 NEAREST_HUES = 3  # where the catalogue has nothing within the tolerance
 TONE_STEP = 0.12  # OKLab lightness between tones of one hue
-APART_DE00 = 10.0  # between suggested colours, and from the base's largest colour
-WIDTHS = (8, 8, 5)  # candidates per slot, for one, two and three slots
+WIDTHS = (8, 8, 5)  # candidates per slot, of suggestions with one, two and three slots
+FREE_WIDTH, RELATED_WIDTH = 10, 2  # free first colours, and colours that stand in a relation to each of them
 PER_GROUP = 2
 CLARITY = 0.1  # what a suggestion whose hues hardly show loses in rank: a complement should be seen as one
-NEUTRAL_CLARITY = 0.1  # among neutrals, camel and navy come a little before another grey
-POOL = 40  # combinations kept per scheme
-MAX_HUES = 3
-HUE_EXCESS_PENALTY = 0.06
-NEW_HUE_DEG = 30.0
+NEUTRAL_CLARITY = 0.2  # among neutrals, camel and navy come a little before another grey
+EASE = 0.08  # what colours worn as accents only lose in rank, where the intent is not bold
+
+Slot: TypeAlias = tuple[int, Role, float]  # kind, role, the wheel position that angles count from
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,204 +39,186 @@ class Combination:
     scheme: Scheme
     base: int
     colors: tuple[int, ...]
-    layout: tuple[tuple[Role, float], ...]
+    layout: Layout
     score: float
     rank: float
 
 
-@dataclass
-class Bench:
-    """One base against the whole catalogue: everything the schemes of one request look up.
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One plan with every way to fill it: rows (r, k)."""
 
-    difference: (m, n) ΔE00, parts: (4, m, n), base colours by catalogue; mean_parts: (4, n), scores: (n,) their means by the base's weights.
-    """
-
-    base: Base
-    intent: Intent
-    wheel: Wheel
-    difference: Floats = field(init=False)
-    parts: Floats = field(init=False)
-    mean_parts: Floats = field(init=False)
-    scores: Floats = field(init=False)
-    free: np.ndarray = field(init=False)
-    slots: dict[tuple[int, Role, float | None], np.ndarray] = field(init=False)
-
-    def __post_init__(self) -> None:
-        stock = wearables()
-        self.difference = delta_e_2000(self.base.points.lab[:, None], stock.points.lab[None])
-        self.parts = pair_parts(self.base.points, stock.points, difference=self.difference)
-        self.mean_parts = np.tensordot(self.parts, self.base.weights, axes=([1], [0]))
-        self.scores = self.base.weights @ pair_score(self.parts, self.intent)
-        self.free = self.difference[0] >= APART_DE00
-        self.slots = {}
-
-    @cached_property
-    def worth(self) -> Floats:
-        """What a candidate is worth on its own: its score with the base, in the intent's mood, (n,)."""
-        return mood(self.scores, wearables().presence, self.intent)
-
-    @cached_property
-    def new_hue(self) -> np.ndarray:
-        """Whether a catalogue colour adds a hue that the base does not show, (n,)."""
-        points, stock = self.base.points, wearables().points
-        shown = (points.vivid >= 0.5) & (self.base.weights >= 0.06)
-        if not shown.any():
-            return stock.vivid >= 0.5
-        turn = hue_difference(stock.oklch[:, None, 2], points.oklch[None, shown, 2])
-        return np.asarray((stock.vivid >= 0.5) & (turn.min(axis=1) > NEW_HUE_DEG))
-
-    @cached_property
-    def base_hues(self) -> int:
-        """How many chromatic hues the base shows."""
-        hues: list[float] = []
-        for hue, vivid, weight in zip(
-            self.base.points.oklch[:, 2], self.base.points.vivid, self.base.weights, strict=True
-        ):
-            if vivid >= 0.5 and weight >= 0.06 and all(abs((hue - h + 180) % 360 - 180) > NEW_HUE_DEG for h in hues):
-                hues.append(float(hue))
-        return len(hues)
-
-    @cached_property
-    def anchor_position(self) -> float | None:
-        """Where the base's hue lies on the wheel, degrees; None without one."""
-        if self.base.anchor is None:
-            return None
-        return float(wheel_positions(self.base.points.oklch[self.base.anchor, 2], self.wheel))
+    scheme: Scheme
+    plan: Plan
+    layout: Layout
+    rows: np.ndarray
 
 
-def combinations(bench: Bench, base: int, scheme: Scheme) -> list[Combination]:
-    """What a scheme offers for a base, best first; ties go by catalogue order."""
-    grey = bench.anchor_position is None
-    layouts = LAYOUTS[bench.base.place]
-    found: dict[tuple[int, ...], Combination] = {}
-    for plan in (GREY_PLANS if grey else PLANS)[scheme]:
-        layout = layouts[min(len(plan), len(layouts)) - 1]
-        for colors, score, rank in _scored(bench, plan[: len(layout)], layout):
-            known = found.get(colors)
-            if known is None or known.rank < rank:
-                found[colors] = Combination(scheme, base, colors, layout, score, rank)
-    return sorted(found.values(), key=lambda one: (-one.rank, one.colors))[:POOL]
+def offers(bench: Bench, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
+    """What each scheme offers for a base, at most `depth` each, best first; ties go by catalogue order."""
+    jobs = _jobs(bench, schemes)
+    pools: dict[Scheme, list[Combination]] = {scheme: [] for scheme in schemes}
+    for slots in sorted({len(job.plan) for job in jobs}):
+        alike = [job for job in jobs if len(job.plan) == slots]
+        for scheme, pool in _scored(bench, base, alike, depth).items():
+            pools[scheme] += pool
+    return [sorted(pool, key=lambda one: (-one.rank, one.colors))[:depth] for pool in pools.values()]
 
 
-def score_rows(bench: Bench, rows: np.ndarray, shares: Floats) -> Floats:
-    """Area-weighted mean over all pairs of base and suggested colours, in the intent's mood. rows: (r, k); gives (r,).
-
-    The pairs within the base are left out: they are worn already.
-    """
-    stock, pair = wearables(), wearable_scores(bench.intent)
-    base_share = 1 - shares.sum()
-    total = base_share * bench.scores[rows] @ shares
-    weight = base_share * shares.sum()
-    for i in range(rows.shape[1]):
-        for j in range(i):
-            total = total + shares[i] * shares[j] * pair[rows[:, i], rows[:, j]]
-            weight += shares[i] * shares[j]
-    excess = np.maximum(0, bench.base_hues + _fresh_hues(bench, rows) - MAX_HUES)
-    presence = stock.presence[rows] @ shares / shares.sum()
-    return mood(np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess), presence, bench.intent)
+def _jobs(bench: Bench, schemes: Sequence[Scheme]) -> list[_Job]:
+    hued = bench.anchor_position is not None
+    plans = [(scheme, *one) for scheme in schemes for one in plans_for(scheme, bench.base.place, hued=hued)]
+    firsts = {role: _free(bench, role) for _, plan, ((role, _), *_) in plans if plan[0] == FREE}
+    wanted = dict.fromkeys(slot for _, plan, layout in plans for slot in _slots(bench, plan, layout, firsts))
+    filled = dict(zip(wanted, _candidates(bench, list(wanted)), strict=True))
+    return [
+        _Job(scheme, plan, layout, rows)
+        for scheme, plan, layout in plans
+        if len(rows := _rows(bench, plan, layout, firsts=firsts, filled=filled))
+    ]
 
 
-def _fresh_hues(bench: Bench, rows: np.ndarray) -> np.ndarray:
-    """How many hues the rows add to the base's, (r,); two colours of one hue add one."""
-    fresh = bench.new_hue[rows]
-    hue = wearables().points.oklch[rows, 2]
-    count = fresh[:, 0].astype(int)
-    for i in range(1, rows.shape[1]):
-        same = (hue_difference(hue[:, i : i + 1], hue[:, :i]) <= NEW_HUE_DEG) & fresh[:, :i]
-        count += fresh[:, i] & ~same.any(axis=1)
-    return count
+def _slots(bench: Bench, plan: Plan, layout: Layout, firsts: dict[Role, list[int]]) -> list[Slot]:
+    """Every slot of a plan; of a plan that starts free, one set of related slots for each first colour."""
+    if plan[0] != FREE:
+        anchor = bench.anchor_position or 0.0
+        return [(kind, role, anchor) for kind, (role, _) in zip(plan, layout, strict=True)]
+    related = list(zip(plan[1:], layout[1:], strict=True))
+    positions = _positions(bench)
+    return [(kind, role, positions[first]) for first in firsts[layout[0][0]] for kind, (role, _) in related]
 
 
-def _scored(
-    bench: Bench, plan: Plan, layout: tuple[tuple[Role, float], ...]
-) -> Iterator[tuple[tuple[int, ...], float, float]]:
-    """Colours, score and rank of every way to fill a plan."""
-    rows = _rows(bench, plan, layout)
-    if not len(rows):
-        return
+def _rows(
+    bench: Bench,
+    plan: Plan,
+    layout: Layout,
+    *,
+    firsts: dict[Role, list[int]],
+    filled: dict[Slot, np.ndarray],
+) -> np.ndarray:
+    slots = _slots(bench, plan, layout, firsts)
+    if plan[0] != FREE:
+        return _product([filled[slot][: WIDTHS[len(plan) - 1]] for slot in slots])
+    blocks, related = [], len(plan) - 1
+    for k, first in enumerate(firsts[layout[0][0]]):
+        rest = [filled[slot][:RELATED_WIDTH] for slot in slots[k * related : (k + 1) * related]]
+        blocks.append(_product([np.array([first]), *rest]))
+    return np.concatenate(blocks) if blocks else np.empty((0, len(plan)), dtype=int)
+
+
+def _product(slots: list[np.ndarray]) -> np.ndarray:
+    return np.stack([slot[index] for slot, index in zip(slots, _grid(tuple(map(len, slots))), strict=True)], axis=1)
+
+
+@cache
+def _grid(sizes: tuple[int, ...]) -> np.ndarray:
+    return np.indices(sizes).reshape(len(sizes), -1)
+
+
+# --- candidates -----------------------------------------------------------------------------------------------
+def _positions(bench: Bench) -> list[float]:
+    return [float(position) for position in wearable_positions(bench.wheel)]
+
+
+def _candidates(bench: Bench, slots: list[Slot]) -> list[np.ndarray]:
+    """Each slot's candidates by worth, best first."""
+    if not slots:
+        return []
+    stock = wearables()
+    kinds = np.array([kind for kind, _, _ in slots])[:, None]
+    anchors = np.array([anchor for _, _, anchor in slots])[:, None]
+    fit = bench.free & np.stack([stock.wearable[role] for _, role, _ in slots])
+    step = np.abs(stock.points.oklch[:, 0] - bench.base.points.oklch[0, 0]) >= TONE_STEP
+    turn = np.abs((wearable_positions(bench.wheel) - anchors - kinds + 180) % 360 - 180)
+    near = fit & stock.hued & (turn <= HUE_TOLERANCE_DEG) & (step | (kinds != 0))
+    for k in np.flatnonzero(~near.any(axis=1) & (kinds[:, 0] < 360)):
+        closest = np.where(fit[k] & stock.hued & (step | (kinds[k] != 0)), turn[k], np.inf)
+        near[k] = np.isfinite(closest) & (closest <= np.sort(closest)[NEAREST_HUES - 1])
+    exact = np.maximum(0.1, 1 - 0.15 * (turn / HUE_TOLERANCE_DEG) ** 2)
+    worth = np.where(near, bench.worth * exact * (1 - CLARITY + CLARITY * stock.shown), 0.0)
+    worth = np.where(kinds == NEUTRAL, (fit & stock.neutral) * bench.worth, worth)
+    worth = np.where(kinds == TONE, (fit & ~stock.hued & step) * bench.worth, worth)
+    order = np.argsort(-worth, axis=1, kind="stable")
+    counts = (worth > 0).sum(axis=1)
+    return [
+        _spread(order[k, : counts[k]], PER_GROUP)[: WIDTHS[0]]
+        if kind == NEUTRAL
+        else order[k, : min(counts[k], WIDTHS[0])]
+        for k, (kind, _, _) in enumerate(slots)
+    ]
+
+
+def _free(bench: Bench, role: Role) -> list[int]:
+    """First colours where the base leaves the hue free: one of each colour group."""
+    stock = wearables()
+    leads = stock.wearable[role] & (stock.hued if bench.intent == "bold" else stock.hued & stock.wearable["main"])
+    worth = np.where(bench.free & leads, bench.worth * (1 - CLARITY + CLARITY * stock.shown), 0.0)
+    order = np.argsort(-worth, kind="stable")[: int((worth > 0).sum())]
+    return [int(k) for k in _spread(order, 1)[:FREE_WIDTH]]
+
+
+def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
+    """The first of each colour group: else whites would fill every list of neutrals."""
+    groups = wearables().groups
+    taken: dict[str, int] = {}
+    chosen = []
+    for k in order.tolist():
+        taken[groups[k]] = taken.get(groups[k], 0) + 1
+        if taken[groups[k]] <= per_group:
+            chosen.append(k)
+    return np.array(chosen, dtype=int)
+
+
+# --- scores ---------------------------------------------------------------------------------------------------
+def _scored(bench: Bench, base: int, jobs: list[_Job], depth: int) -> dict[Scheme, list[Combination]]:
+    """The best combinations of plans with equally many slots."""
+    counts = [len(job.rows) for job in jobs]
+    rows = np.concatenate([job.rows for job in jobs])
+    owner = np.repeat(np.arange(len(jobs)), counts)
+    shares = np.array([[share for _, share in job.layout] for job in jobs])[owner]
+    scores = score_rows(bench, rows, shares)
+    ranks = scores * _rank_factor(bench, rows, np.array([_hue_slots(job.plan) for job in jobs])[owner])
+    ranks = np.where(_apart(rows), ranks, 0.0)
+    best: dict[Scheme, list[Combination]] = {}
+    taken: set[tuple[Scheme, tuple[int, ...]]] = set()
+    order = np.lexsort((*rows.T[::-1], -ranks))
+    quota = dict.fromkeys((job.scheme for job in jobs), depth)
+    open_quota = sum(quota.values())
+    for k in order.tolist():
+        job = jobs[owner[k]]
+        if not open_quota or ranks[k] <= 0:
+            break
+        key = (job.scheme, tuple(rows[k].tolist()))
+        if quota[job.scheme] and key not in taken:
+            taken.add(key)
+            quota[job.scheme] -= 1
+            open_quota -= 1
+            one = Combination(
+                job.scheme, base, key[1], job.layout, round(float(scores[k]), 3), round(float(ranks[k]), 4)
+            )
+            best.setdefault(job.scheme, []).append(one)
+    return best
+
+
+def _hue_slots(plan: Plan) -> list[bool]:
+    return [kind not in (NEUTRAL, TONE) for kind in plan]
+
+
+def _rank_factor(bench: Bench, rows: np.ndarray, of_hue: np.ndarray) -> Floats:
+    """Below 1 where the scheme's hues hardly show, or where colours are hard to wear. of_hue: (r, k) slots of a hue."""
+    stock = wearables()
+    shown = stock.shown[rows]
+    hued = of_hue.sum(axis=1)
+    clear = np.where(
+        hued > 0, (shown * of_hue).sum(axis=1) / np.maximum(hued, 1), 1 - NEUTRAL_CLARITY * (1 - shown.mean(axis=1))
+    )
+    ease = 0.0 if bench.intent == "bold" else EASE
+    return np.asarray((1 - CLARITY + CLARITY * clear) * (1 - ease + ease * stock.ease[rows].mean(axis=1)))
+
+
+def _apart(rows: np.ndarray) -> np.ndarray:
     apart = np.ones(len(rows), dtype=bool)
     for i in range(rows.shape[1]):
         for j in range(i):
             apart &= wearables().difference[rows[:, i], rows[:, j]] >= APART_DE00
-    rows = rows[apart]
-    scores = score_rows(bench, rows, np.array([share for _, share in layout]))
-    shown = wearables().shown[rows]
-    of_hue = [k for k, kind in enumerate(plan) if kind not in (NEUTRAL, TONE)]
-    clear = shown[:, of_hue].mean(axis=1) if of_hue else NEUTRAL_CLARITY * shown.mean(axis=1)
-    ease = 0.0 if bench.intent == "bold" else EASE
-    ranks = scores * (1 - CLARITY + CLARITY * clear) * (1 - ease + ease * wearables().ease[rows].mean(axis=1))
-    for row, score, rank in zip(rows.tolist(), scores.tolist(), ranks.tolist(), strict=True):
-        yield tuple(row), round(score, 3), round(rank, 4)
-
-
-def _rows(bench: Bench, plan: Plan, layout: tuple[tuple[Role, float], ...]) -> np.ndarray:
-    """Every way to fill the plan's slots from their candidates, (r, k)."""
-    width = WIDTHS[len(plan) - 1]
-    if plan[0] != FREE:
-        anchor = bench.anchor_position
-        return _product([_slot(bench, kind, role, anchor)[:width] for kind, (role, _) in zip(plan, layout, strict=True)])
-    positions = wearable_positions(bench.wheel)
-    blocks = []
-    for first in _slot(bench, FREE, layout[0][0], None):
-        rest = [
-            _slot(bench, kind, role, float(positions[first]))[:2]
-            for kind, (role, _) in zip(plan[1:], layout[1:], strict=True)
-        ]
-        blocks.append(_product([np.array([first]), *rest]))
-    return np.concatenate(blocks)
-
-
-def _product(slots: list[np.ndarray]) -> np.ndarray:
-    return np.stack([axis.ravel() for axis in np.meshgrid(*slots, indexing="ij")], axis=1)
-
-
-def _slot(bench: Bench, kind: int, role: Role, anchor: float | None) -> np.ndarray:
-    key = (kind, role, anchor)
-    if key not in bench.slots:
-        bench.slots[key] = _candidates(bench, kind, role, anchor)
-    return bench.slots[key]
-
-
-def _candidates(bench: Bench, kind: int, role: Role, anchor: float | None) -> np.ndarray:
-    """What may fill a slot by worth, best first. anchor: the wheel position that angles count from."""
-    stock = wearables()
-    fit = bench.free & stock.wearable[role]
-    worth = bench.worth
-    if kind == NEUTRAL:
-        return _spread(np.where(fit & stock.neutral, worth, 0.0), PER_GROUP)
-    if kind == FREE:
-        basic = stock.wearable["main"] if bench.intent != "bold" else stock.hued  # a leading hue one can live in
-        return _spread(np.where(fit & stock.hued & basic, worth * (0.8 + 0.2 * stock.shown), 0.0), 1)
-    lightness_step = np.abs(stock.points.oklch[:, 0] - bench.base.points.oklch[0, 0])
-    if kind == TONE:
-        return _best(np.where(fit & ~stock.hued & (lightness_step >= TONE_STEP), worth, 0.0))
-    turn = np.abs((wearable_positions(bench.wheel) - (anchor or 0.0) - kind + 180) % 360 - 180)
-    fit &= stock.hued
-    if kind == 0:
-        fit &= lightness_step >= TONE_STEP
-    near = fit & (turn <= HUE_TOLERANCE_DEG)
-    if not near.any():
-        near = np.zeros_like(fit)
-        near[np.argsort(np.where(fit, turn, 999.0), kind="stable")[:NEAREST_HUES]] = True
-        near &= fit
-    exact = (1 - 0.15 * (turn / HUE_TOLERANCE_DEG) ** 2).clip(0.1)
-    return _best(np.where(near, worth * exact * (1 - CLARITY + CLARITY * stock.shown), 0.0))
-
-
-def _best(worth: Floats) -> np.ndarray:
-    order = np.argsort(-worth, kind="stable")[: WIDTHS[0]]
-    return order[worth[order] > 0]
-
-
-def _spread(worth: Floats, per_group: int) -> np.ndarray:
-    """The best, at most so many of one colour group: else whites would fill every list of neutrals."""
-    groups = wearables().groups
-    taken: dict[str, int] = {}
-    chosen = []
-    for k in np.argsort(-worth, kind="stable").tolist():
-        if worth[k] <= 0 or len(chosen) == 2 * WIDTHS[0]:
-            break
-        if taken.get(groups[k], 0) < per_group:
-            taken[groups[k]] = taken.get(groups[k], 0) + 1
-            chosen.append(k)
-    return np.array(chosen, dtype=int)
+    return apart

@@ -8,16 +8,17 @@ from itertools import combinations as pairs
 import numpy as np
 
 from pipeline.bases import bases_of
+from pipeline.bench import APART_DE00, Bench, score_rows, set_up
 from pipeline.color import delta_e_2000, hex_to_rgb
 from pipeline.pair_score import components_from_parts, hue_difference
+from pipeline.plans import angles_of
 from pipeline.reasons import Tone, suggestion_reasons, tones, wearing_advice
-from pipeline.schemes import APART_DE00, PLANS, Bench, Combination, combinations, score_rows
+from pipeline.schemes import Combination, offers
 from pipeline.types import (
     Components,
     CvdReport,
     Garment,
     Options,
-    Scheme,
     SuggestedColor,
     Suggestion,
     SwapColor,
@@ -28,6 +29,7 @@ from pipeline.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, we
 UNLIKE_DE00 = 10.0  # two suggestions differ by this in at least one colour
 DISTINCT_DE00 = 10.0  # the contract's bar for colour-blind eyes
 COLOR_REPEATS = 2  # how often one colour may come back before all the rest had its turn
+SPARE = 12  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
 MAX_SWAPS = 3  # per suggested colour
 SWAP_HUE_DEG = 35.0
 
@@ -36,9 +38,10 @@ def suggest(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, 
     """At most `options.max_suggestions` suggestions for the garments' colours, best first."""
     if options.max_suggestions == 0:
         return ()
-    benches = [Bench(base, options.intent, options.wheel) for base in bases_of(garments)]
+    benches = [set_up(base, options.intent, options.wheel) for base in bases_of(garments)]
     schemes = tuple(dict.fromkeys(options.schemes))
-    queues = [combinations(bench, k, scheme) for k, bench in enumerate(benches) for scheme in schemes]
+    depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
+    queues = [queue for k, bench in enumerate(benches) for queue in offers(bench, k, schemes, depth=depth)]
     chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: -one.score)
     reports = _cvd_reports(benches, chosen)
     return tuple(
@@ -48,7 +51,7 @@ def suggest(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, 
 
 # --- choosing -------------------------------------------------------------------------------------------------
 def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combination]:
-    """Picks from queues (each best first): the base, then the scheme, with the fewest picks, then the best score.
+    """Picks from queues (each best first): the base, then the scheme, with the fewest picks, then the best rank.
 
     No two picks are nearly alike. A second pass, for what is still free, lets single colours come back more often.
     """
@@ -60,9 +63,7 @@ def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combinat
             if not heads:
                 break
             bases, schemes = Counter(one.base for one in chosen), Counter(one.scheme for one in chosen)
-            chosen.append(
-                min(heads, key=lambda one: (bases[one.base], schemes[one.scheme], -one.score, one.colors))
-            )
+            chosen.append(min(heads, key=lambda one: (bases[one.base], schemes[one.scheme], -one.rank, one.colors)))
     return chosen
 
 
@@ -186,18 +187,12 @@ def _scheme_turn(bench: Bench, one: Combination) -> float:
     positions = wearable_positions(bench.wheel)
     anchor = bench.anchor_position
     others = one.colors if anchor is not None else one.colors[1:]
-    angles = _angles(one.scheme)
+    angles = angles_of(one.scheme)
     if not others or not angles:
         return 0.0
     start = positions[one.colors[0]] if anchor is None else anchor
     turns = [float(hue_difference(positions[color], start)) for color in others]
     return min(turns, key=lambda turn: min(abs(turn - angle) for angle in angles))
-
-
-@cache
-def _angles(scheme: Scheme) -> tuple[float, ...]:
-    kinds = {kind for plan in PLANS[scheme] for kind in plan if kind < 360}
-    return tuple(sorted({float(min(kind, 360 - kind)) for kind in kinds}))
 
 
 def _echo(bench: Bench, colors: tuple[int, ...]) -> float | None:
@@ -206,13 +201,13 @@ def _echo(bench: Bench, colors: tuple[int, ...]) -> float | None:
 
 
 def _swaps(bench: Bench, one: Combination) -> tuple[SwapColor, ...]:
-    """For each suggested colour the best others of its kind (neutral, or a like hue), with the score they would make."""
+    """For each suggested colour the best others of its kind (neutral, or a like hue), with the score they make."""
     stock, shares = wearables(), np.array([share for _, share in one.layout])
     swaps: list[SwapColor] = []
     for k, color in enumerate(one.colors):
         rows = np.tile(np.array(one.colors), (len(stock.names), 1))
         rows[:, k] = np.arange(len(stock.names))
-        scores = np.where(_swappable(bench, one, k), score_rows(bench, rows, shares), 0.0)
+        scores = np.where(_swappable(bench, one, k), score_rows(bench, rows, np.broadcast_to(shares, rows.shape)), 0.0)
         best = np.argsort(-scores, kind="stable")[:MAX_SWAPS]
         swaps += [
             SwapColor(stock.hexes[color], stock.hexes[other], stock.names[other], round(float(scores[other]), 3))
@@ -234,4 +229,3 @@ def _swappable(bench: Bench, one: Combination, k: int) -> np.ndarray:
         return np.asarray(fit & stock.neutral)
     hue = stock.points.oklch[:, 2]
     return np.asarray(fit & stock.hued & (hue_difference(hue, hue[color]) <= SWAP_HUE_DEG))
-
