@@ -12,7 +12,6 @@ import yaml
 from pydantic import TypeAdapter
 
 from serve.local_processes import port_owner
-from serve.local_stores import free_port
 from serve.security import ensure_development_key, write_private
 
 HOST = "127.0.0.1"
@@ -102,6 +101,14 @@ def port_is_free(port: int) -> bool:
         except OSError:
             return False
     return True
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def read_config(path: Path) -> dict[str, Any]:

