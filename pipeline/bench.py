@@ -103,8 +103,8 @@ def _fresh_hues(bench: Bench, rows: np.ndarray) -> np.ndarray:
     """How many hues the rows add to the base's, (r,); two colours of one hue add one."""
     fresh = bench.new_hue[rows]
     hue = wearables().points.oklch[rows, 2]
-    count = fresh[:, 0].astype(int)
+    count: np.ndarray = fresh[:, 0].astype(int)
     for i in range(1, rows.shape[1]):
         same = (hue_difference(hue[:, i : i + 1], hue[:, :i]) <= NEW_HUE_DEG) & fresh[:, :i]
         count += fresh[:, i] & ~same.any(axis=1)
-    return count
+    return np.asarray(count)

@@ -51,8 +51,10 @@ def tones(points: Points, names: Sequence[str] = ()) -> list[Tone]:
     neutral = is_neutral(points.oklch).tolist()
     vivid = points.vivid.tolist()
     return [
-        Tone(names[k] if names else "", *oklch, _temperature(a, b), neutral[k], vivid[k])
-        for k, (oklch, (_, a, b)) in enumerate(zip(points.oklch.tolist(), points.lab.tolist(), strict=True))
+        Tone(names[k] if names else "", lightness, chroma, hue_deg, _temperature(a, b), neutral[k], vivid[k])
+        for k, ((lightness, chroma, hue_deg), (_, a, b)) in enumerate(
+            zip(points.oklch.tolist(), points.lab.tolist(), strict=True)
+        )
     ]
 
 

@@ -27,6 +27,7 @@ NEUTRAL_CLARITY = 0.2  # among neutrals, camel and navy come a little before ano
 EASE = 0.08  # what colours worn as accents only lose in rank, where the intent is not bold
 
 Slot: TypeAlias = tuple[int, Role, float]  # kind, role, the wheel position that angles count from
+_Found: TypeAlias = tuple[float, tuple[int, ...], float, Layout]  # minus rank, colours, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,28 @@ class _Job:
 def offers(bench: Bench, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
     """What each scheme offers for a base, at most `depth` each, best first; ties go by catalogue order."""
     jobs = _jobs(bench, schemes)
-    pools: dict[Scheme, list[Combination]] = {scheme: [] for scheme in schemes}
-    for slots in sorted({len(job.plan) for job in jobs}):
+    found: dict[Scheme, list[_Found]] = {scheme: [] for scheme in schemes}
+    for slots in (1, 2, 3):
         alike = [job for job in jobs if len(job.plan) == slots]
-        for scheme, pool in _scored(bench, base, alike, depth).items():
-            pools[scheme] += pool
-    return [sorted(pool, key=lambda one: (-one.rank, one.colors))[:depth] for pool in pools.values()]
+        for job, rows in zip(alike, _scored(bench, alike, depth) if alike else (), strict=True):
+            found[job.scheme] += [(-rank, tuple(colors), score, job.layout) for rank, colors, score in rows]
+    return [
+        [
+            Combination(scheme, base, colors, layout, round(score, 3), -minus_rank)
+            for minus_rank, colors, score, layout in _distinct(sorted(rows), depth)
+        ]
+        for scheme, rows in found.items()
+    ]
+
+
+def _distinct(found: list[_Found], depth: int) -> list[_Found]:
+    """The first of each set of colours: two plans may come upon the same."""
+    kept: dict[tuple[int, ...], _Found] = {}
+    for one in found:
+        if len(kept) == depth:
+            break
+        kept.setdefault(one[1], one)
+    return list(kept.values())
 
 
 def _jobs(bench: Bench, schemes: Sequence[Scheme]) -> list[_Job]:
@@ -170,34 +187,20 @@ def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
 
 
 # --- scores ---------------------------------------------------------------------------------------------------
-def _scored(bench: Bench, base: int, jobs: list[_Job], depth: int) -> dict[Scheme, list[Combination]]:
-    """The best combinations of plans with equally many slots."""
+def _scored(bench: Bench, jobs: list[_Job], depth: int) -> list[list[tuple[float, list[int], float]]]:
+    """Rank, colours and score of the best `depth` combinations of each plan; all plans have equally many slots."""
     counts = [len(job.rows) for job in jobs]
     rows = np.concatenate([job.rows for job in jobs])
     owner = np.repeat(np.arange(len(jobs)), counts)
     shares = np.array([[share for _, share in job.layout] for job in jobs])[owner]
     scores = score_rows(bench, rows, shares)
-    ranks = scores * _rank_factor(bench, rows, np.array([_hue_slots(job.plan) for job in jobs])[owner])
-    ranks = np.where(_apart(rows), ranks, 0.0)
-    best: dict[Scheme, list[Combination]] = {}
-    taken: set[tuple[Scheme, tuple[int, ...]]] = set()
-    order = np.lexsort((*rows.T[::-1], -ranks))
-    quota = dict.fromkeys((job.scheme for job in jobs), depth)
-    open_quota = sum(quota.values())
-    for k in order.tolist():
-        job = jobs[owner[k]]
-        if not open_quota or ranks[k] <= 0:
-            break
-        key = (job.scheme, tuple(rows[k].tolist()))
-        if quota[job.scheme] and key not in taken:
-            taken.add(key)
-            quota[job.scheme] -= 1
-            open_quota -= 1
-            one = Combination(
-                job.scheme, base, key[1], job.layout, round(float(scores[k]), 3), round(float(ranks[k]), 4)
-            )
-            best.setdefault(job.scheme, []).append(one)
-    return best
+    factor = _rank_factor(bench, rows, np.array([_hue_slots(job.plan) for job in jobs])[owner])
+    ranks = np.where(_apart(rows), scores * factor, 0.0)
+    order = np.lexsort((-ranks, owner))
+    ends = np.cumsum(counts)
+    best = [order[end - count : end][:depth] for end, count in zip(ends, counts, strict=True)]
+    sound = [one[ranks[one] > 0] for one in best]
+    return [list(zip(ranks[k].tolist(), rows[k].tolist(), scores[k].tolist(), strict=True)) for k in sound]
 
 
 def _hue_slots(plan: Plan) -> list[bool]:
@@ -209,9 +212,8 @@ def _rank_factor(bench: Bench, rows: np.ndarray, of_hue: np.ndarray) -> Floats:
     stock = wearables()
     shown = stock.shown[rows]
     hued = of_hue.sum(axis=1)
-    clear = np.where(
-        hued > 0, (shown * of_hue).sum(axis=1) / np.maximum(hued, 1), 1 - NEUTRAL_CLARITY * (1 - shown.mean(axis=1))
-    )
+    of_neutrals = 1 - NEUTRAL_CLARITY * (1 - shown.mean(axis=1))
+    clear = np.where(hued > 0, (shown * of_hue).sum(axis=1) / np.maximum(hued, 1), of_neutrals)
     ease = 0.0 if bench.intent == "bold" else EASE
     return np.asarray((1 - CLARITY + CLARITY * clear) * (1 - ease + ease * stock.ease[rows].mean(axis=1)))
 

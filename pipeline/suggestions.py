@@ -1,6 +1,5 @@
 """Suggestions: the schemes' offers, chosen to be good and unlike each other, and written out; numpy only."""
 
-from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from itertools import combinations as pairs
@@ -9,6 +8,7 @@ import numpy as np
 
 from pipeline.bases import bases_of
 from pipeline.bench import APART_DE00, Bench, score_rows, set_up
+from pipeline.choice import choose
 from pipeline.color import delta_e_2000, hex_to_rgb
 from pipeline.pair_score import components_from_parts, hue_difference
 from pipeline.plans import angles_of
@@ -26,9 +26,7 @@ from pipeline.types import (
 )
 from pipeline.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, wearables
 
-UNLIKE_DE00 = 10.0  # two suggestions differ by this in at least one colour
 DISTINCT_DE00 = 10.0  # the contract's bar for colour-blind eyes
-COLOR_REPEATS = 2  # how often one colour may come back before all the rest had its turn
 SPARE = 12  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
 MAX_SWAPS = 3  # per suggested colour
 SWAP_HUE_DEG = 35.0
@@ -43,56 +41,12 @@ def suggest(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, 
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
     queues = [queue for k, bench in enumerate(benches) for queue in offers(bench, k, schemes, depth=depth)]
     chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: -one.score)
+    first = [tones(bench.base.points)[0] for bench in benches]
     reports = _cvd_reports(benches, chosen)
     return tuple(
-        _written(benches[one.base], one, cvd, options=options) for one, cvd in zip(chosen, reports, strict=True)
+        _written(benches[one.base], one, cvd, base_tone=first[one.base], options=options)
+        for one, cvd in zip(chosen, reports, strict=True)
     )
-
-
-# --- choosing -------------------------------------------------------------------------------------------------
-def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combination]:
-    """Picks from queues (each best first): the base, then the scheme, with the fewest picks, then the best rank.
-
-    No two picks are nearly alike. A second pass, for what is still free, lets single colours come back more often.
-    """
-    chosen: list[Combination] = []
-    for repeats in (COLOR_REPEATS, limit):
-        waiting = [list(reversed(queue)) for queue in queues]
-        while len(chosen) < limit:
-            heads = [queue[-1] for queue in waiting if _advance(queue, chosen, repeats)]
-            if not heads:
-                break
-            bases, schemes = Counter(one.base for one in chosen), Counter(one.scheme for one in chosen)
-            chosen.append(min(heads, key=lambda one: (bases[one.base], schemes[one.scheme], -one.rank, one.colors)))
-    return chosen
-
-
-def _advance(queue: list[Combination], chosen: Sequence[Combination], repeats: int) -> bool:
-    """Drops what cannot be picked any more from the queue's end; whether something is left."""
-    worn = Counter(color for one in chosen for color in one.colors)
-    while queue and (
-        any(worn[color] >= repeats for color in queue[-1].colors)
-        or any(_alike(queue[-1].colors, one.colors) for one in chosen)
-    ):
-        queue.pop()
-    return bool(queue)
-
-
-def _alike(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
-    """Whether every colour of each has a near one in the other. Sets of colours are bits of one integer."""
-    near = _near_bits()
-    one, two, near_one, near_two = 0, 0, 0, 0
-    for color in first:
-        one, near_one = one | 1 << color, near_one | near[color]
-    for color in second:
-        two, near_two = two | 1 << color, near_two | near[color]
-    return not (one & ~near_two) and not (two & ~near_one)
-
-
-@cache
-def _near_bits() -> tuple[int, ...]:
-    near = wearables().difference < UNLIKE_DE00
-    return tuple(sum(1 << int(k) for k in np.flatnonzero(row)) for row in near)
 
 
 # --- colour-blind eyes ----------------------------------------------------------------------------------------
@@ -126,11 +80,10 @@ def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
 
 
 # --- writing out ----------------------------------------------------------------------------------------------
-def _written(bench: Bench, one: Combination, cvd: CvdReport, *, options: Options) -> Suggestion:
+def _written(bench: Bench, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: Options) -> Suggestion:
     stock, base = wearables(), bench.base
     all_tones = _wearable_tones()
     added = [all_tones[color] for color in one.colors]
-    base_tone = tones(base.points)[0]
     return Suggestion(
         scheme=one.scheme,
         intent=options.intent,
@@ -190,8 +143,8 @@ def _scheme_turn(bench: Bench, one: Combination) -> float:
     angles = angles_of(one.scheme)
     if not others or not angles:
         return 0.0
-    start = positions[one.colors[0]] if anchor is None else anchor
-    turns = [float(hue_difference(positions[color], start)) for color in others]
+    start = float(positions[one.colors[0]]) if anchor is None else anchor
+    turns = [abs((float(positions[color]) - start + 180) % 360 - 180) for color in others]
     return min(turns, key=lambda turn: min(abs(turn - angle) for angle in angles))
 
 

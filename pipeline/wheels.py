@@ -17,7 +17,7 @@ def wheel_positions(hue_deg: Floats, wheel: Wheel) -> Floats:
     """OKLCH hues (degrees) as positions on a wheel, 0..360; `ryb` runs in straight lines between Itten's twelve."""
     if wheel == "oklch":
         return hue_deg % 360
-    return np.interp((hue_deg - _KNOTS_DEG[0]) % 360, _KNOTS_DEG - _KNOTS_DEG[0], _PLACES_DEG) % 360
+    return np.asarray(np.interp((hue_deg - _KNOTS_DEG[0]) % 360, _KNOTS_DEG - _KNOTS_DEG[0], _PLACES_DEG) % 360)
 
 
 def _knots() -> tuple[Floats, Floats]:
