@@ -1,0 +1,100 @@
+# StyleSync ColorMatch.  `make serve` and `make test` do all their own set-up; `make help` lists the rest.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help serve test check format lock bench-transport clean
+.PHONY: runtime-environment development-environment install-runtime install-development interpreter
+
+PYTHON ?= python3
+PY := .venv/bin/python
+UV := .venv/bin/uv
+LOCKS := configs/locks
+INSTALL := $(UV) pip install --quiet --python $(PY) --compile-bytecode
+# The stamp of an installation carries the sum of what it was made from: a second start then asks no network, and a
+# changed lock, another index or an installation that was broken off is noticed.
+KEY = $(shell (cat $(LOCKS)/*.lock; echo '$(TORCH_INDEX_URL)') | cksum | tr ' ' '-')
+RUNTIME_STAMP = .venv/stamps/runtime-$(KEY)
+DEVELOPMENT_STAMP = .venv/stamps/development-$(KEY)
+export PYTHONPATH := .
+export TORCH_INDEX_URL
+
+help: ## this list
+	@echo 'Targets (PORT=8000 CONFIG=configs/serve.local.yaml PYTHON=python3 TORCH_INDEX_URL= can be set):'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+serve: runtime-environment ## install what is needed, then run everything in the foreground until Ctrl-C
+	@exec $(PY) -m serve.local
+
+test: development-environment ## run every test, those that start a real cluster too
+	@$(PY) -m pytest
+
+check: development-environment ## format, lint, types and the fast tests
+	@$(PY) -m ruff format --check
+	@$(PY) -m ruff check
+	@$(PY) -m mypy
+	@$(PY) -m pytest -m 'not cluster'
+
+format: development-environment ## put the code into its one format
+	@$(PY) -m ruff format
+	@$(PY) -m ruff check --fix
+
+bench-transport: runtime-environment ## measure both transport profiles and write docs/transport.md
+	@$(PY) -m tests.bench.transport
+
+# Everything is resolved together first, so that no two locks can disagree; the present locks' versions are kept where
+# pyproject.toml allows them, unless UPGRADE=1.  Torch's pair is pinned there.
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
+	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
+	if [ -z '$(UPGRADE)' ]; then \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/torch.lock $(LOCKS)/dev.lock | sort -u > "$$all"; \
+	fi; \
+	$(COMPILE) pyproject.toml --extra torch --extra dev -o "$$all" > /dev/null; \
+	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
+	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
+	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
+	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o $(LOCKS)/bootstrap.lock > /dev/null; \
+	for pin in $$(grep -oE '"torch(vision)?==[0-9.]+"' pyproject.toml | tr -d '"'); do \
+	  grep -qE "^$$pin( |$$)" $(LOCKS)/torch.lock || { echo "torch.lock lacks $$pin of pyproject.toml" >&2; exit 1; }; \
+	done; \
+	wc -l $(LOCKS)/*.lock
+
+clean: ## remove the environment, the caches and the development state
+	rm -rf .venv .dev out .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# --- the environment --------------------------------------------------------------------------------------------
+runtime-environment:
+	@$(PY) -c '' 2> /dev/null && [ -e '$(RUNTIME_STAMP)' ] || $(MAKE) --no-print-directory install-runtime
+
+development-environment: runtime-environment
+	@[ -e '$(DEVELOPMENT_STAMP)' ] || $(MAKE) --no-print-directory install-development
+
+install-runtime: interpreter
+	@[ -d .venv/stamps ] && echo 'The locks changed; bringing .venv up to date.' || \
+	  echo 'Installing the runtime into .venv; the first time takes minutes.'
+	@if [ -z "$$TORCH_INDEX_URL" ]; then \
+	  $(INSTALL) --require-hashes -r $(LOCKS)/torch.lock; \
+	else \
+	  $(INSTALL) --require-hashes -r $(LOCKS)/base.lock; \
+	  versions=.venv/torch-versions.txt; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==[^ ]+).*/\1/p' $(LOCKS)/torch.lock > $$versions; \
+	  $(INSTALL) --index "$$TORCH_INDEX_URL" -c $$versions $$(grep -E '^(torch|torchvision|safetensors)==' $$versions); \
+	fi
+	@mkdir -p .venv/stamps && touch '$(RUNTIME_STAMP)'
+
+install-development:
+	@echo 'Installing the development tools into .venv.'
+	@$(INSTALL) --require-hashes -r $(LOCKS)/dev.lock
+	@touch '$(DEVELOPMENT_STAMP)'
+
+# uv comes last here, so a .venv without it, or without a Python that runs, was broken off: it is made anew.
+interpreter:
+	@if $(PY) -c '' 2> /dev/null && $(UV) --version > /dev/null 2>&1; then exit 0; fi; \
+	if [ -e .venv ]; then echo 'The environment in .venv is half made; making it anew.'; rm -rf .venv; fi; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
+	  found=$$($(PYTHON) --version 2>&1 || true); \
+	  echo "Python 3.11 or newer is needed, but $(PYTHON) is: $$found. Choose one: make PYTHON=python3.11" >&2; exit 1; }; \
+	$(PYTHON) -m venv .venv || { rm -rf .venv; \
+	  echo 'Python could not make .venv; Debian and Ubuntu need first: apt-get install python3-venv' >&2; exit 1; }; \
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/bootstrap.lock
