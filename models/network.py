@@ -36,7 +36,8 @@ class ResidualU(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = h = self.entry(x)
+        residual: Tensor = self.entry(x)
+        h = residual
         skips: list[Tensor] = []
         for level, conv in enumerate(self.down):
             h = conv(_halve(h) if level else h)  # (B, mid, h/2^level, w/2^level)
@@ -45,7 +46,7 @@ class ResidualU(nn.Module):
         for conv in self.up:
             skip = skips.pop()
             h = conv(torch.cat((_resize_like(h, skip), skip), dim=1))
-        return h + residual
+        return residual + h
 
 
 class DilatedResidualU(nn.Module):
@@ -63,7 +64,8 @@ class DilatedResidualU(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        residual = h = self.entry(x)
+        residual: Tensor = self.entry(x)
+        h = residual
         skips: list[Tensor] = []
         for conv in self.down:
             h = conv(h)
@@ -71,7 +73,7 @@ class DilatedResidualU(nn.Module):
         h = self.bottom(h)
         for conv in self.up:
             h = conv(torch.cat((h, skips.pop()), dim=1))
-        return h + residual
+        return residual + h
 
 
 class U2NetPParser(nn.Module):

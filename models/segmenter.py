@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 import torch
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from models.network import ARCHITECTURES
-from models.registry import ModelCard, verified_weights
+from models.registry import ModelCard, verify
 from pipeline.errors import ColorMatchError, PhaseFailed
 from pipeline.types import CLASSES, RgbImage, Segmentation
 
@@ -22,7 +22,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True, slots=True)
 class SegmentationInput:
-    """One photo, best at the network's input size; width_px and height_px are the label map's."""
+    """One photo, best squeezed to the network's input size; width_px and height_px are the label map's."""
 
     pixels: RgbImage
     width_px: int
@@ -32,27 +32,36 @@ class SegmentationInput:
 class Segmenter:
     """A network with its weights on a device.
 
-    version: `id:weights-hash:dtype:device`. input_px: (width, height) that it wants its photos in.
+    version: `id:weights-hash:dtype:device`. input_px: (width, height) that it wants its photos in. threads: of torch,
+    for the whole process, on a CPU. photos_per_forward: how many of a batch go through the network at once; by default
+    all on an accelerator, and one on a CPU, where more at a time are slower and could round differently.
     Raises ModelError when the weights are not what the card says.
     """
 
-    def __init__(self, card: ModelCard, *, device: str = "cpu", dtype: Dtype = "fp32", threads: int = 2) -> None:
-        if device == "cpu":
+    def __init__(
+        self,
+        card: ModelCard,
+        *,
+        device: str = "cpu",
+        dtype: Dtype = "fp32",
+        threads: int = 2,
+        photos_per_forward: int | None = None,
+    ) -> None:
+        self._device = torch.device(device)
+        if self._device.type == "cpu":
             torch.set_num_threads(threads)
         self.input_px = card.input_px
-        self.version = f"{card.id}:{card.sha256[:12]}:{dtype}:{device}"
-        self._device = torch.device(device)
+        self.version = f"{card.id}:{card.sha256[:12]}:{dtype}:{self._device.type}"
+        self._at_once = photos_per_forward or (1 if self._device.type == "cpu" else None)
         self._dtype = DTYPES[dtype]
-        self._network = ARCHITECTURES[card.architecture](len(card.classes))
-        self._network.load_state_dict(load_file(verified_weights(card)))
-        # Channels last: 150 ms in place of 218 ms a photo on two AVX-512 threads.
-        self._network = self._network.to(self._device, self._dtype, memory_format=torch.channels_last).eval()
+        self._network = _network(card).to(self._device, self._dtype).to(memory_format=torch.channels_last)
         width_px, height_px = card.input_px
         self._resize = v2.Resize((height_px, width_px), antialias=True)
         self._normalise = v2.Compose(
             [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(card.mean), list(card.std))]
         )
-        self._ours = torch.tensor([CLASSES.index(name) for name in card.classes], dtype=torch.uint8)
+        ours = [CLASSES.index(name) for name in card.classes.values()]
+        self._ours = torch.tensor(ours, dtype=torch.uint8, device=self._device)
 
     def warm_up(self) -> None:
         """One forward on a blank photo, so that the first request does not pay for lazy initialisation."""
@@ -61,12 +70,14 @@ class Segmenter:
         self.segment([SegmentationInput(blank, width_px, height_px)])
 
     def segment(self, items: Sequence[SegmentationInput]) -> list[Segmentation | ColorMatchError]:
-        """Label maps of a batch in one forward; an item that is no photo gets its own error and harms no other."""
+        """The answers of a batch, in its order; an item that is no photo gets its own error and harms no other."""
         results: list[Segmentation | ColorMatchError] = [_refusal(item) for item in items]
         sound = [k for k, item in enumerate(items) if _is_photo(item)]
-        if sound:
-            logits = self.forward(self.preprocess([items[k].pixels for k in sound]))
-            for k, of_item in zip(sound, logits, strict=True):
+        at_once = self._at_once or max(1, len(sound))
+        for start in range(0, len(sound), at_once):
+            chosen = sound[start : start + at_once]
+            logits = self.forward(self.preprocess([items[k].pixels for k in chosen]))
+            for k, of_item in zip(chosen, logits, strict=True):
                 results[k] = self.postprocess(of_item, items[k].width_px, items[k].height_px)
         return results
 
@@ -75,7 +86,7 @@ class Segmenter:
         width_px, height_px = self.input_px
         planes = [torch.from_numpy(np.array(photo)).permute(2, 0, 1) for photo in photos]
         sized = [plane if plane.shape[1:] == (height_px, width_px) else self._resize(plane) for plane in planes]
-        batch = self._normalise(torch.stack(sized).to(self._device))
+        batch: Tensor = self._normalise(torch.stack(sized).to(self._device))
         return batch.to(self._dtype, memory_format=torch.channels_last)
 
     @torch.inference_mode()
@@ -90,15 +101,27 @@ class Segmenter:
         planes = logits.contiguous()
         confidence = planes.softmax(dim=0).amax(dim=0)  # (h, w)
         large = F.interpolate(planes[None], size=(height_px, width_px), mode="bilinear", align_corners=False)[0]
-        best = large.max(dim=0).indices.cpu()  # (H, W); on CPU argmax takes nine times as long
-        labels = self._ours[best]
-        return Segmentation(labels.numpy(), (confidence * 255).to(torch.uint8).cpu().numpy(), self.version)
+        best = large.max(dim=0).indices  # (H, W); on CPU argmax takes nine times as long
+        labels = self._ours[best].cpu().numpy()
+        return Segmentation(labels, (confidence * 255).to(torch.uint8).cpu().numpy(), self.version)
+
+
+def _network(card: ModelCard) -> nn.Module:
+    weights = load_file(verify(card))
+    network = ARCHITECTURES[card.architecture](len(card.classes))
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def _is_photo(item: SegmentationInput) -> bool:
     pixels = item.pixels
-    return pixels.ndim == 3 and pixels.shape[2] == 3 and pixels.dtype == np.uint8 and min(pixels.shape) > 0
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or min(item.width_px, item.height_px) < 1:
+        return False
+    return pixels.ndim == 3 and pixels.shape[2] == 3 and min(pixels.shape) > 0
 
 
 def _refusal(item: SegmentationInput) -> ColorMatchError:
-    return PhaseFailed(f"The photo has the shape {item.pixels.shape} of {item.pixels.dtype}; (h, w, 3) of uint8 is needed.")
+    found = (
+        f"{np.shape(item.pixels)} of {np.asarray(item.pixels).dtype} for a {item.width_px}×{item.height_px} label map"
+    )
+    return PhaseFailed(f"The photo has the shape {found}; (h, w, 3) of uint8 and sides of 1 px or more are needed.")
