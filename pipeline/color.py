@@ -170,20 +170,20 @@ def delta_e_2000(first: Floats, second: Floats) -> Floats:
     """
     l1, a1, b1 = first[..., 0], first[..., 1], first[..., 2]
     l2, a2, b2 = second[..., 0], second[..., 1], second[..., 2]
-    g = 0.5 * (1 - _chroma_weight((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2))  # 2 to 4
+    g = 0.5 * (1 - _chroma_weight((_length(a1, b1) + _length(a2, b2)) / 2))  # 2 to 4
     p1, p2 = (1 + g) * a1, (1 + g) * a2  # 5
-    c1, c2 = np.hypot(p1, b1), np.hypot(p2, b2)  # 6
+    c1, c2 = _length(p1, b1), _length(p2, b2)  # 6
     over1, over2 = 1 / np.maximum(c1, 1e-12), 1 / np.maximum(c2, 1e-12)
     x1, y1, x2, y2 = p1 * over1, b1 * over1, p2 * over2, b2 * over2  # 7
     dl, dc = l2 - l1, c2 - c1  # 8, 9
-    dh = np.sqrt(c1 * c2) * np.copysign(np.hypot(x2 - x1, y2 - y1), x1 * y2 - x2 * y1)  # 10, 11
+    dh = np.sqrt(c1 * c2) * np.copysign(_length(x2 - x1, y2 - y1), x1 * y2 - x2 * y1)  # 10, 11
     mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2  # 12, 13
     x, y = x1 + x2, y1 + y2
     opposite = (np.abs(x) + np.abs(y) < 1e-9) & (c1 * c2 > 0)  # 14: their mean lies in [90°, 270°)
     across, along = y2 - y1, x1 - x2
     side = np.where((across > 1e-9) | ((across > -1e-9) & (along < 0)), -1.0, 1.0)
     x, y = np.where(opposite, side * across, x), np.where(opposite, side * along, y)
-    length = np.maximum(np.hypot(x, y), 1e-12)
+    length = np.maximum(_length(x, y), 1e-12)
     cos1, sin1 = x / length, y / length
     cos2, sin2 = cos1 * cos1 - sin1 * sin1, 2 * sin1 * cos1
     cos3, sin3 = cos1 * cos2 - sin1 * sin2, sin1 * cos2 + cos1 * sin2
@@ -199,6 +199,11 @@ def delta_e_2000(first: Floats, second: Floats) -> Floats:
     rt = -np.sin(2 * theta) * 2 * _chroma_weight(mean_c)  # 17, 21
     lightness, chroma, hue = dl / sl, dc / sc, dh / sh
     return np.asarray(np.sqrt(np.maximum(0.0, lightness**2 + chroma**2 + hue**2 + rt * chroma * hue)))  # 22
+
+
+def _length(x: Floats, y: Floats) -> Floats:
+    """√(x² + y²): the plain root takes a fifth of the time of a hypotenuse that is safe from overflow."""
+    return np.asarray(np.sqrt(x * x + y * y))
 
 
 def _chroma_weight(chroma: Floats) -> Floats:
@@ -258,9 +263,14 @@ def contrast_ratio(first: Floats, second: Floats) -> Floats:
 
 def text_color(rgb: Floats) -> tuple[str, float]:
     """Black or white, whichever reads better on one sRGB colour, and its contrast ratio."""
-    on_black = float(contrast_ratio(rgb, np.zeros(3)))
-    on_white = float(contrast_ratio(rgb, np.ones(3)))
-    return ("#000000", on_black) if on_black >= on_white else ("#ffffff", on_white)
+    return text_colors(rgb[None])[0]
+
+
+def text_colors(rgb: Floats) -> list[tuple[str, float]]:
+    """`text_color` of each of n colours, (n, 3)."""
+    on_black, on_white = contrast_ratio(rgb, np.zeros(3)).tolist(), contrast_ratio(rgb, np.ones(3)).tolist()
+    inks = zip(on_black, on_white, strict=True)
+    return [("#000000", black) if black >= white else ("#ffffff", white) for black, white in inks]
 
 
 def warmth(lab: Floats) -> Floats:

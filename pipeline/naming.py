@@ -8,7 +8,7 @@ from pipeline.vocabulary import VocabularyName, vocabulary
 
 
 def name_colors(lab: Floats) -> list[ColorNames]:
-    """The nearest name in each vocabulary by CIEDE2000. lab: (n, 3), D65."""
+    """The nearest name in each vocabulary by CIEDE2000, the first in the table among equals. lab: (n, 3), D65."""
     matched = [_nearest(lab, name) for name in ("basic", "iscc_nbs", "fashion")]
     return [ColorNames(basic, iscc_nbs, fashion) for basic, iscc_nbs, fashion in zip(*matched, strict=True)]
 

@@ -5,6 +5,7 @@ OKLab find the clusters; clusters that are shades of one cloth are merged, and b
 colours that they are blends of.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,8 @@ from pipeline.types import Floats, PaletteColor
 
 SEEDS = 12
 LLOYD_STEPS = 12
+MAX_BINS = 2048  # a busier photo is binned more coarsely
+STRAY_SHARE = 2e-5  # emptier bins are noise
 NEAR_DE00 = 6.0  # nearer colours are one colour
 FAR_DE00 = 45.0  # farther ones are never shades of one
 SHADE_HUE_DEG = 14.0
@@ -61,31 +64,33 @@ def histogram_medoids(rgb: NDArray[np.uint8], *, max_colors: int) -> tuple[Palet
     if bins is None:
         return ()
     chosen: list[int] = []
-    for k in np.argsort(-bins.weight, kind="stable"):
-        if len(chosen) == max_colors:
-            break
-        if not chosen or delta_e_2000(bins.lab[k], bins.lab[chosen]).min() > ACCENT_DE00:
-            chosen.append(int(k))
-    nearest = np.argmin(delta_e_2000(bins.lab[:, None], bins.lab[None, chosen]), axis=1)
-    shares = np.bincount(nearest, bins.weight, minlength=len(chosen))
-    found = [
-        PaletteColor(_byte(bins.rgb[k]), float(share), None, None) for k, share in zip(chosen, shares, strict=True)
-    ]
-    return tuple(sorted(found, key=lambda color: -color.share))
+    apart = np.full((len(bins.weight), 0), np.inf)
+    free = np.ones(len(bins.weight), bool)
+    while free.any() and len(chosen) < max_colors:
+        chosen.append(int(np.argmax(np.where(free, bins.weight, 0))))
+        apart = np.column_stack((apart, delta_e_2000(bins.lab, bins.lab[chosen[-1]])))
+        free &= apart[:, -1] > ACCENT_DE00
+    shares = np.bincount(np.argmin(apart, axis=1), bins.weight, minlength=len(chosen)).tolist()
+    found = [PaletteColor(_byte(bins.rgb[k]), share, None, None) for k, share in zip(chosen, shares, strict=True)]
+    return tuple(sorted(found, key=lambda color: (-color.share, color.rgb)))
 
 
 def _histogram(rgb: NDArray[np.uint8], weights: Floats) -> _Bins | None:
-    total = weights.sum()
-    if not len(rgb) or total <= 0:
+    if not len(rgb):
         return None
-    wide = rgb.astype(np.int32) >> 3
-    index = (wide[:, 0] << 10) | (wide[:, 1] << 5) | wide[:, 2]
-    weight = np.bincount(index, weights, minlength=32768)
-    kept = np.flatnonzero(weight > 2e-5 * total)
-    if not len(kept):
-        kept = np.flatnonzero(weight > 0)
-    sums = [np.bincount(index, weights * rgb[:, channel], minlength=32768)[kept] for channel in range(3)]
-    means = np.stack(sums, axis=1) / weight[kept, None]
+    if not weights.any():
+        weights = np.ones(len(rgb))
+    channels = [np.ascontiguousarray(rgb[:, k]) for k in range(3)]
+    bins = _binned(channels, weights, bits=5)
+    return bins if len(bins.weight) <= MAX_BINS else _binned(channels, weights, bits=4)
+
+
+def _binned(channels: Sequence[NDArray[np.uint8]], weights: Floats, *, bits: int) -> _Bins:
+    red, green, blue = ((channel >> (8 - bits)).astype(np.uint16) for channel in channels)
+    index = (red << 2 * bits) | (green << bits) | blue
+    weight = np.bincount(index, weights)
+    kept = np.flatnonzero(weight > STRAY_SHARE * weight.sum())
+    means = np.stack([np.bincount(index, weights * channel)[kept] for channel in channels], axis=1) / weight[kept, None]
     share = weight[kept] / weight[kept].sum()
     return _Bins(means, srgb_to_oklab(means / 255), srgb_to_lab_d65(means / 255), share)
 
@@ -93,18 +98,23 @@ def _histogram(rgb: NDArray[np.uint8], weights: Floats) -> _Bins | None:
 def _kmeans(bins: _Bins) -> NDArray[np.intp]:
     """The cluster of every bin, (n,)."""
     centres = bins.oklab[_seeds(bins)]
-    nearest = np.zeros(len(bins.weight), np.intp)
+    nearest = np.full(len(bins.weight), -1)
+    weighted = bins.oklab * bins.weight[:, None]
     for _ in range(LLOYD_STEPS):
-        distance = ((bins.oklab[:, None, :] - centres[None]) ** 2).sum(axis=-1)
-        updated = np.argmin(distance, axis=1)
+        updated = _nearest(bins.oklab, centres)
         if np.array_equal(updated, nearest):
             break
         nearest = updated
-        mass = np.bincount(nearest, bins.weight, minlength=len(centres))
-        sums = [np.bincount(nearest, bins.weight * bins.oklab[:, k], minlength=len(centres)) for k in range(3)]
+        member = np.equal(nearest, np.arange(len(centres))[:, None]).astype(float)  # (clusters, n)
+        mass = member @ bins.weight
         full = mass > 0
-        centres[full] = np.stack(sums, axis=1)[full] / mass[full, None]
+        centres[full] = (member @ weighted)[full] / mass[full, None]
     return np.unique(nearest, return_inverse=True)[1].ravel()
+
+
+def _nearest(points: Floats, centres: Floats) -> NDArray[np.intp]:
+    """The index of the nearest centre, (n,): argmin |p − c|² = argmax p·c − |c|²/2."""
+    return np.asarray(np.argmax(points @ centres.T - (centres * centres).sum(axis=1) / 2, axis=1))
 
 
 def _seeds(bins: _Bins) -> list[int]:
@@ -120,60 +130,57 @@ def _seeds(bins: _Bins) -> list[int]:
 def _merge_shades(bins: _Bins, cluster: NDArray[np.intp]) -> NDArray[np.intp]:
     """Joins the nearest two clusters that are one cloth, until none are."""
     while True:
-        pairs = [pair for pair in _pairs_by_distance(bins, cluster) if _one_cloth(bins, cluster, *pair)]
-        if not pairs:
+        pair = _nearest_shades(bins, cluster)
+        if pair is None:
             return cluster
-        _, first, second = pairs[0]
-        joined = np.where(cluster == second, first, cluster)
+        joined = np.where(cluster == pair[1], pair[0], cluster)
         cluster = np.unique(joined, return_inverse=True)[1].ravel()
 
 
-def _pairs_by_distance(bins: _Bins, cluster: NDArray[np.intp]) -> list[tuple[float, int, int]]:
-    lab = _means(bins.lab, bins.weight, cluster)
-    distance = delta_e_2000(lab[:, None], lab[None])
+def _nearest_shades(bins: _Bins, cluster: NDArray[np.intp]) -> tuple[int, int] | None:
+    """The nearest two clusters that are colours too alike to tell apart, or one cloth in light and in shadow."""
+    oklab, lab = _means(bins.oklab, bins.weight, cluster), _means(bins.lab, bins.weight, cluster)
     first, second = np.triu_indices(len(lab), 1)
-    ordered = np.argsort(distance[first, second], kind="stable")
-    return [(float(distance[first[k], second[k]]), int(first[k]), int(second[k])) for k in ordered]
+    distance = delta_e_2000(lab[first], lab[second])
+    alike = distance < NEAR_DE00
+    candidate = alike | ((distance < FAR_DE00) & _shade_geometry(oklab[first], oklab[second]))
+    for k in np.argsort(np.where(candidate, distance, np.inf), kind="stable")[: candidate.sum()]:
+        if alike[k] or _continuity(bins, oklab[first[k]], oklab[second[k]]) > CONTINUITY:
+            return int(first[k]), int(second[k])
+    return None
 
 
-def _one_cloth(bins: _Bins, cluster: NDArray[np.intp], distance_de00: float, first: int, second: int) -> bool:
-    if distance_de00 < NEAR_DE00:
-        return True
-    if distance_de00 > FAR_DE00:
-        return False
-    centres = _means(bins.oklab, bins.weight, cluster)[[first, second]]
-    return _shade_geometry(centres) and _continuity(bins, cluster, first, second) > CONTINUITY
+def _shade_geometry(first: Floats, second: Floats) -> NDArray[np.bool_]:
+    """Whether pairs of OKLab colours, (n, 3) each, can be one cloth in light and in shadow, (n,)."""
+    chroma1, chroma2 = np.hypot(first[:, 1], first[:, 2]), np.hypot(second[:, 1], second[:, 2])
+    least, most = np.minimum(chroma1, chroma2), np.maximum(chroma1, chroma2)
+    turn = np.arctan2(first[:, 2], first[:, 1]) - np.arctan2(second[:, 2], second[:, 1])
+    hue_deg = np.abs((np.degrees(turn) + 180) % 360 - 180)
+    ratio1, ratio2 = chroma1 / np.maximum(first[:, 0], 1e-3), chroma2 / np.maximum(second[:, 0], 1e-3)
+    same_ratio = np.maximum(ratio1, ratio2) < SHADE_RATIO * np.minimum(ratio1, ratio2)
+    # The hue of the greyer one of a pair is uncertain, and it must be the darker.
+    greyer_is_darker = (chroma1 < chroma2) == (first[:, 0] < second[:, 0])
+    half_grey = (least < GREY_CHROMA) & greyer_is_darker & (hue_deg < 3 * SHADE_HUE_DEG)
+    return np.asarray(
+        (most < GREY_CHROMA) | half_grey | ((least >= GREY_CHROMA) & (hue_deg < SHADE_HUE_DEG) & same_ratio)
+    )
 
 
-def _shade_geometry(centres: Floats) -> bool:
-    """Whether two OKLab colours, (2, 3), can be one cloth in light and in shadow."""
-    chroma = np.hypot(centres[:, 1], centres[:, 2])
-    if chroma.max() < GREY_CHROMA:
-        return True
-    turn = np.degrees(np.arctan2(centres[:, 2], centres[:, 1]))
-    hue = abs((turn[0] - turn[1] + 180) % 360 - 180)
-    if chroma.min() < GREY_CHROMA:  # the hue of the greyer one is uncertain, and it must be the darker
-        darker = int(np.argmin(centres[:, 0]))
-        return bool(chroma[darker] == chroma.min() and hue < 3 * SHADE_HUE_DEG)
-    ratio = chroma / np.maximum(centres[:, 0], 1e-3)
-    return bool(hue < SHADE_HUE_DEG and ratio.max() / ratio.min() < SHADE_RATIO)
-
-
-def _continuity(bins: _Bins, cluster: NDArray[np.intp], first: int, second: int) -> float:
-    """How full the straight way between two clusters is, against the emptier end: a fold's shading fills it."""
-    centres = _means(bins.oklab, bins.weight, cluster)
-    axis = centres[second] - centres[first]
-    along = (bins.oklab - centres[first]) @ axis / (axis @ axis)
-    beside = np.linalg.norm(bins.oklab - centres[first] - along[:, None] * axis, axis=-1)
-    near = (beside < TUBE) & (along > -0.3) & (along < 1.3)
-    fill = np.histogram(along[near], bins=8, range=(-0.3, 1.3), weights=bins.weight[near])[0]
+def _continuity(bins: _Bins, first: Floats, second: Floats) -> float:
+    """How full the straight way between two OKLab colours is, against the emptier end: a fold's shading fills it."""
+    axis = second - first
+    offset = bins.oklab - first
+    along = offset @ axis / (axis @ axis)
+    beside2 = (offset * offset).sum(axis=1) - along * along * (axis @ axis)
+    near = (beside2 < TUBE * TUBE) & (along > -0.3) & (along < 1.3)
+    fill = np.bincount(((along[near] + 0.3) * 5).astype(np.intp), bins.weight[near], minlength=8)
     ends = min(fill[:3].max(), fill[5:].max())
     return float(fill[2:6].min() / ends) if ends > 0 else 0.0
 
 
 def _dissolve_blends(bins: _Bins, cluster: NDArray[np.intp]) -> NDArray[np.intp]:
     """Clusters too small to count, or lying between two larger ones as the pixels of an edge do, are given back."""
-    share = np.bincount(cluster, bins.weight)
+    share: Floats = np.bincount(cluster, bins.weight).astype(float)
     centres, lab = _means(bins.oklab, bins.weight, cluster), _means(bins.lab, bins.weight, cluster)
     kept: list[int] = []
     for k in np.argsort(-share, kind="stable"):
@@ -207,7 +214,7 @@ def _keep_largest(bins: _Bins, cluster: NDArray[np.intp], max_colors: int) -> ND
 def _reassigned(bins: _Bins, cluster: NDArray[np.intp], kept: list[int]) -> NDArray[np.intp]:
     """The bins of clusters that are not kept go, each, to the kept cluster nearest to it; numbered anew."""
     centres = _means(bins.oklab, bins.weight, cluster)[kept]
-    nearest = np.argmin(((bins.oklab[:, None] - centres[None]) ** 2).sum(axis=-1), axis=1)
+    nearest = _nearest(bins.oklab, centres)
     position = np.full(int(cluster.max()) + 1, -1)
     position[kept] = np.arange(len(kept))
     own = position[cluster]

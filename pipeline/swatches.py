@@ -10,7 +10,7 @@ from pipeline.color import (
     rgb_to_hex,
     srgb_to_lab_d65,
     srgb_to_oklab,
-    text_color,
+    text_colors,
     warmth,
 )
 from pipeline.naming import name_colors
@@ -34,9 +34,9 @@ def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
     neutral = is_neutral(oklch)
     temperatures = _temperatures(lab)
     names = name_colors(lab)
+    inks = text_colors(rgb)
     swatches = []
     for k, color in enumerate(ordered):
-        ink, contrast = text_color(rgb[k])
         swatches.append(
             Swatch(
                 role=_role(k, color.share),
@@ -49,8 +49,8 @@ def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
                 temperature=temperatures[k],
                 neutral=bool(neutral[k]),
                 names=names[k],
-                text_color=ink,
-                contrast=round(contrast, 1),
+                text_color=inks[k][0],
+                contrast=round(inks[k][1], 1),
             )
         )
     return tuple(swatches)
