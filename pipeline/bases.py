@@ -52,6 +52,11 @@ def bases_of(garments: Sequence[Garment]) -> list[Base]:
     return bases
 
 
+def whole(bases: Sequence[Base]) -> Base:
+    """Of `bases_of`'s answer the one that stands for everything worn."""
+    return max(bases, key=lambda base: len(base.garment_ids))
+
+
 def garment_area(garment: Garment) -> float:
     """How much the garment weighs in a look: what was measured in the photo, else its kind's usual area."""
     return garment.area or AREAS[garment.category]

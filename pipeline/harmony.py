@@ -2,8 +2,12 @@
 
 from collections.abc import Sequence
 
+from pipeline.bases import bases_of, whole
+from pipeline.classics import classics
+from pipeline.outfits import outfits
 from pipeline.suggestions import suggest
 from pipeline.types import Garment, Harmony, Options
+from pipeline.wardrobe import fit_all, matches_from_fits, rack_of
 
 HARMONY_VERSION = "1"
 
@@ -13,4 +17,22 @@ def harmonise(garments: Sequence[Garment], options: Options) -> Harmony:
 
     Garments without colours are passed over. Matches and outfits are there when `options.wardrobe` is.
     """
-    return Harmony(suggest(garments, options), version=HARMONY_VERSION)
+    bases = bases_of(garments)
+    suggestions = suggest(bases, options)
+    if not bases or not options.wardrobe:
+        return Harmony(suggestions, version=HARMONY_VERSION)
+    rack = rack_of(options.wardrobe)
+    fits = fit_all(bases, rack, options)
+    singles = [fit for fit in fits if len(fit.base.garment_ids) == 1]
+    look = fits[bases.index(whole(bases))]
+    return Harmony(
+        suggestions,
+        matches=matches_from_fits(singles, rack, options),
+        outfits=outfits(look, rack, options),
+        version=HARMONY_VERSION,
+    )
+
+
+def neutral_classics(garments: Sequence[Garment], options: Options) -> Harmony:
+    """The last resort when `harmonise` fails: the classic neutrals for each garment's main colour. Never raises."""
+    return Harmony(classics(garments, options), version=f"{HARMONY_VERSION}-classics")

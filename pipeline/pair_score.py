@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color import delta_e_2000, hex_to_rgb, oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.color import delta_e_2000, oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.types import Components, Floats, Intent
 
 PARTS = ("hue", "lightness", "separation", "vividness")
@@ -37,7 +37,8 @@ class Points:
 
 def points_from_hexes(hexes: Sequence[str]) -> Points:
     """`#rrggbb` colours as points."""
-    rgb = np.array([hex_to_rgb(code) for code in hexes], dtype=float).reshape(-1, 3) / 255
+    digits = "".join(code[1:] for code in hexes)
+    rgb = np.frombuffer(bytes.fromhex(digits), dtype=np.uint8).reshape(-1, 3) / 255
     oklch = oklab_to_oklch(srgb_to_oklab(rgb))
     return Points(oklch, srgb_to_lab_d65(rgb), vividness(oklch))
 
@@ -45,6 +46,15 @@ def points_from_hexes(hexes: Sequence[str]) -> Points:
 def take(points: Points, index: np.ndarray) -> Points:
     """Some of the points, by index."""
     return Points(points.oklch[index], points.lab[index], points.vivid[index])
+
+
+def join(first: Points, second: Points) -> Points:
+    """Two rows of points as one."""
+    return Points(
+        np.concatenate([first.oklch, second.oklch]),
+        np.concatenate([first.lab, second.lab]),
+        np.concatenate([first.vivid, second.vivid]),
+    )
 
 
 def smoothstep(x: Floats, low: float, high: float) -> Floats:

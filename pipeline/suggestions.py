@@ -6,7 +6,7 @@ from itertools import combinations as pairs
 
 import numpy as np
 
-from pipeline.bases import bases_of
+from pipeline.bases import Base
 from pipeline.bench import APART_DE00, Bench, score_rows, set_up
 from pipeline.choice import choose
 from pipeline.color import delta_e_2000, hex_to_rgb
@@ -17,7 +17,6 @@ from pipeline.schemes import Combination, offers
 from pipeline.types import (
     Components,
     CvdReport,
-    Garment,
     Options,
     SuggestedColor,
     Suggestion,
@@ -32,11 +31,11 @@ MAX_SWAPS = 3  # per suggested colour
 SWAP_HUE_DEG = 35.0
 
 
-def suggest(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, ...]:
-    """At most `options.max_suggestions` suggestions for the garments' colours, best first."""
+def suggest(bases: Sequence[Base], options: Options) -> tuple[Suggestion, ...]:
+    """At most `options.max_suggestions` suggestions for garments' and looks' colours, best first."""
     if options.max_suggestions == 0:
         return ()
-    benches = [set_up(base, options.intent, options.wheel) for base in bases_of(garments)]
+    benches = [set_up(base, options.intent, options.wheel) for base in bases]
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
     queues = [queue for k, bench in enumerate(benches) for queue in offers(bench, k, schemes, depth=depth)]
