@@ -15,7 +15,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --compile-bytecode
 KEY = $(shell (cat $(LOCKS)/*.lock; echo '$(TORCH_INDEX_URL)') | cksum | tr ' ' '-')
 RUNTIME_STAMP = .venv/stamps/runtime-$(KEY)
 DEVELOPMENT_STAMP = .venv/stamps/development-$(KEY)
-export PYTHONPATH := .
+export PYTHONPATH := .$(if $(PYTHONPATH),:$(PYTHONPATH))
 export TORCH_INDEX_URL
 
 help: ## this list
@@ -91,10 +91,10 @@ install-development:
 # uv comes last here, so a .venv without it, or without a Python that runs, was broken off: it is made anew.
 interpreter:
 	@if $(PY) -c '' 2> /dev/null && $(UV) --version > /dev/null 2>&1; then exit 0; fi; \
-	if [ -e .venv ]; then echo 'The environment in .venv is half made; making it anew.'; rm -rf .venv; fi; \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null || { \
-	  found=$$($(PYTHON) --version 2>&1 || true); \
+	  found=$$($(PYTHON) --version 2>&1 | head -1 || true); \
 	  echo "Python 3.11 or newer is needed, but $(PYTHON) is: $$found. Choose one: make PYTHON=python3.11" >&2; exit 1; }; \
+	if [ -e .venv ]; then echo 'The environment in .venv is half made; making it anew.'; rm -rf .venv; fi; \
 	$(PYTHON) -m venv .venv || { rm -rf .venv; \
 	  echo 'Python could not make .venv; Debian and Ubuntu need first: apt-get install python3-venv' >&2; exit 1; }; \
 	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(LOCKS)/bootstrap.lock
