@@ -17,7 +17,8 @@ from serve.local_plan import Plan
 from serve.local_processes import adopt_orphans, kill_descendants
 
 KILL_TIMEOUT_S = 2.0
-FAILURE_LINES = 30
+FAILURE_LINES = 40
+LOG_LINES = 12
 
 
 class Launcher:
@@ -87,7 +88,7 @@ def _serve(plan: Plan, launcher: Launcher) -> None:
         launcher.tell(step="Serve")
         _deploy(plan)
         launcher.tell(step="Application", deployed=True)
-        _follow(launcher)
+        _follow(plan, launcher)
     finally:
         ray_serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
@@ -107,7 +108,7 @@ def _deploy(plan: Plan) -> None:
     client.deploy_apps(config, _blocking=False)
 
 
-def _follow(launcher: Launcher) -> None:
+def _follow(plan: Plan, launcher: Launcher) -> None:
     """Reports the deployments' states until the application runs, then waits for the end."""
     from ray import serve as ray_serve
 
@@ -116,7 +117,7 @@ def _follow(launcher: Launcher) -> None:
         applications = ray_serve.status().applications
         for name, application in applications.items():
             if application.status == "DEPLOY_FAILED":
-                launcher.tell(failed=_failure(name, application))
+                launcher.tell(failed=_failure(plan, name, application))
         states = ", ".join(
             f"{name} {deployment.status.value.lower()}"
             for application in applications.values()
@@ -131,12 +132,20 @@ def _follow(launcher: Launcher) -> None:
         pass
 
 
-def _failure(name: str, application: Any) -> str:
-    messages = [f"The application {name} failed to start. {application.message}"]
+def _failure(plan: Plan, name: str, application: Any) -> str:
+    """What Serve says of the failed deployments, and the end of each one's own log, where the cause stands."""
+    lines = [f"The application {name} failed to start. {application.message}"]
     for deployment_name, deployment in application.deployments.items():
         if deployment.status == "DEPLOY_FAILED":
-            messages.append(f"{deployment_name}: {deployment.message}")
-    return "\n".join("\n".join(messages).splitlines()[-FAILURE_LINES:])
+            lines += [f"{deployment_name}: {deployment.message}", *_replica_log_tail(plan, f"{name}_{deployment_name}")]
+    return "\n".join("\n".join(lines).splitlines()[-FAILURE_LINES:])
+
+
+def _replica_log_tail(plan: Plan, deployment: str) -> list[str]:
+    logs = (plan.run_folder / "session_latest/logs/serve").glob(f"replica_{deployment}_*.log")
+    newest = max(logs, key=lambda path: path.stat().st_mtime, default=None)
+    lines = newest.read_text(errors="replace").splitlines() if newest else []
+    return ["The end of its log:", *lines[-LOG_LINES:]] if lines else []
 
 
 if __name__ == "__main__":
