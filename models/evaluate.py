@@ -39,7 +39,8 @@ MIN_GARMENT_SHARE = 0.01  # of the photo: smaller true garments are not asked fo
 class Scores:
     """How well predictions agree with the truth over a set of photos.
 
-    miou, class_iou, clothes_iou: pixels pooled over the photos; clothes = top, outerwear, bottom and full_body as one.
+    miou, class_iou, clothes_iou: pixels pooled over the photos; clothes = top, outerwear, bottom and full_body as one;
+    classes that neither side has are left out.
     region_iou: mean over true clothes of the best overlap with one found garment; region_class_iou: the same, 0 where
     that garment is of another kind. region_purity: share of found clothes that is of one true class, area-weighted.
     """
@@ -76,17 +77,19 @@ def score(pairs: Sequence[tuple[Segmentation, LabelMap]]) -> Scores:
         regions = find_regions(found.labels, found.confidence, Options())
         overlaps += _overlaps(regions, truth)
         purities += _purities(regions, truth)
-    by_class = np.diag(confusion) / (confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion))
+    unions = confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
+    by_class = np.diag(confusion)[unions > 0] / unions[unions > 0]
+    present = [name for name, union in zip(CLASSES, unions, strict=True) if union > 0]
     both = confusion[np.ix_(CLOTHES, CLOTHES)].sum()
     either = confusion[CLOTHES, :].sum() + confusion[:, CLOTHES].sum() - both
     return Scores(
         photos=len(pairs),
-        miou=_rounded(np.nanmean(by_class)),
-        class_iou={name: _rounded(iou) for name, iou in zip(CLASSES, by_class, strict=True)},
-        clothes_iou=_rounded(both / either),
-        region_iou=_rounded(np.mean([iou for iou, _same in overlaps])),
-        region_class_iou=_rounded(np.mean([iou * same for iou, same in overlaps])),
-        region_purity=_rounded(np.average([share for share, _px in purities], weights=[px for _share, px in purities])),
+        miou=_rounded(by_class.mean()),
+        class_iou={name: _rounded(iou) for name, iou in zip(present, by_class, strict=True)},
+        clothes_iou=_rounded(both / max(1, either)),
+        region_iou=_rounded(sum(iou for iou, _same in overlaps) / max(1, len(overlaps))),
+        region_class_iou=_rounded(sum(iou * same for iou, same in overlaps) / max(1, len(overlaps))),
+        region_purity=_rounded(sum(share * px for share, px in purities) / max(1, sum(px for _share, px in purities))),
     )
 
 

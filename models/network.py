@@ -37,7 +37,7 @@ class ResidualU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.entry(x)
-        h = residual
+        h: Tensor = residual
         skips: list[Tensor] = []
         for level, conv in enumerate(self.down):
             h = conv(_halve(h) if level else h)  # (B, mid, h/2^level, w/2^level)
@@ -65,7 +65,7 @@ class DilatedResidualU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         residual: Tensor = self.entry(x)
-        h = residual
+        h: Tensor = residual
         skips: list[Tensor] = []
         for conv in self.down:
             h = conv(h)

@@ -55,8 +55,6 @@ class Segmenter:
         self._at_once = photos_per_forward or (1 if self._device.type == "cpu" else None)
         self._dtype = DTYPES[dtype]
         self._network = _network(card).to(self._device, self._dtype).to(memory_format=torch.channels_last)
-        width_px, height_px = card.input_px
-        self._resize = v2.Resize((height_px, width_px), antialias=True)
         self._normalise = v2.Compose(
             [v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(card.mean), list(card.std))]
         )
@@ -83,11 +81,17 @@ class Segmenter:
 
     def preprocess(self, photos: Sequence[RgbImage]) -> Tensor:
         """Photos (h, w, 3) to a normalised batch (B, 3, H, W) on the device."""
-        width_px, height_px = self.input_px
         planes = [torch.from_numpy(np.array(photo)).permute(2, 0, 1) for photo in photos]
-        sized = [plane if plane.shape[1:] == (height_px, width_px) else self._resize(plane) for plane in planes]
+        sized = [self._resized(plane) for plane in planes]
         batch: Tensor = self._normalise(torch.stack(sized).to(self._device))
         return batch.to(self._dtype, memory_format=torch.channels_last)
+
+    def _resized(self, plane: Tensor) -> Tensor:
+        """A photo (3, h, w) at the input size, by area as in training: a smoothing filter moves outlines."""
+        width_px, height_px = self.input_px
+        if plane.shape[1:] == (height_px, width_px):
+            return plane
+        return F.interpolate(plane[None].float(), size=(height_px, width_px), mode="area")[0].round().to(torch.uint8)
 
     @torch.inference_mode()
     def forward(self, batch: Tensor) -> Tensor:

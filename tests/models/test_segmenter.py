@@ -1,0 +1,132 @@
+"""The segmenter: sizes, class mapping, batches, bad items and versions."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.registry import DEFAULT_MODEL, ModelCard, ModelError, load_card
+from models.segmenter import SegmentationInput, Segmenter
+from pipeline.errors import PhaseFailed
+from pipeline.types import CLASSES, Mask, RgbImage, Segmentation
+
+MakeCard = Callable[[dict[str, str]], ModelCard]
+TOP = CLASSES.index("top")
+
+
+def _segment(segmenter: Segmenter, *photos: RgbImage, size_px: tuple[int, int] = (224, 224)) -> list[Segmentation]:
+    found = segmenter.segment([SegmentationInput(photo, *size_px) for photo in photos])
+    assert all(isinstance(one, Segmentation) for one in found)
+    return [one for one in found if isinstance(one, Segmentation)]
+
+
+def test_labels_are_a_top_when_a_shirt_is_painted(segmenter: Segmenter, shirt: RgbImage, shirt_mask: Mask) -> None:
+    """The shipped weights find a painted T-shirt: its silhouette, and that it is a top."""
+    (found,) = _segment(segmenter, shirt)
+    garment = found.labels >= TOP
+    assert (garment & shirt_mask).sum() / (garment | shirt_mask).sum() > 0.95
+    assert (found.labels[shirt_mask] == TOP).mean() > 0.95
+
+
+def test_labels_have_the_asked_size_when_it_differs_from_the_input(segmenter: Segmenter, shirt: RgbImage) -> None:
+    """Labels come at the analysed size, the confidence at the logits' size."""
+    (found,) = _segment(segmenter, shirt, size_px=(96, 128))
+    assert found.labels.shape == (128, 96)
+    assert found.labels.dtype == np.uint8
+    assert found.confidence is not None
+    assert found.confidence.shape == (112, 112)
+
+
+def test_labels_agree_when_the_photo_comes_larger(segmenter: Segmenter, shirt: RgbImage) -> None:
+    """A photo that is not yet squeezed to the input size is resized, with nearly the same labels."""
+    (same,) = _segment(segmenter, shirt)
+    (larger,) = _segment(segmenter, shirt.repeat(2, axis=0).repeat(2, axis=1))
+    assert (same.labels == larger.labels).mean() > 0.99
+
+
+def test_bytes_are_equal_when_photos_come_in_a_batch(segmenter: Segmenter, shirt: RgbImage) -> None:
+    """On CPU in fp32 a photo's labels and confidence do not depend on its neighbours in the batch."""
+    photos = [shirt, shirt[:, ::-1].copy(), 255 - shirt]
+    alone = [_segment(segmenter, photo)[0] for photo in photos]
+    for one, batched in zip(alone, _segment(segmenter, *photos), strict=True):
+        assert one.labels.tobytes() == batched.labels.tobytes()
+        assert one.confidence is not None
+        assert batched.confidence is not None
+        assert one.confidence.tobytes() == batched.confidence.tobytes()
+
+
+@pytest.mark.parametrize(("dtype", "equal"), [("fp32", 0.995), ("bf16", 0.97)])
+def test_labels_agree_when_a_batch_is_one_forward(
+    segmenter: Segmenter, shirt: RgbImage, dtype: Any, equal: float
+) -> None:
+    """One forward for several photos gives the labels of single fp32 forwards, in bf16 nearly."""
+    photos = [shirt, shirt[:, ::-1].copy()]
+    together = Segmenter(load_card(DEFAULT_MODEL), dtype=dtype, threads=1, photos_per_forward=2)
+    for one, other in zip(_segment(segmenter, *photos), _segment(together, *photos), strict=True):
+        assert (one.labels == other.labels).mean() >= equal
+
+
+def test_labels_are_ours_when_the_network_has_other_classes(make_card: MakeCard) -> None:
+    """Outputs are mapped to our classes, and two of them may mean the same."""
+    bright = np.full((48, 32, 3), 200, np.uint8)
+    for last, label in (("top", 3), ("bottom", 5)):
+        card = make_card({"sky": "background", "wall": "background", "cloth": last})
+        (found,) = _segment(Segmenter(card, threads=1), bright, size_px=(10, 20))
+        assert np.unique(found.labels).tolist() == [label]
+
+
+def test_confidence_is_the_softmax_when_classes_are_level(make_card: MakeCard) -> None:
+    """A black photo leaves the tiny network's two classes level: 127 of 255."""
+    card = make_card({"sky": "background", "cloth": "top"})
+    (found,) = _segment(Segmenter(card, threads=1), np.zeros((48, 32, 3), np.uint8))
+    assert found.confidence is not None
+    assert np.unique(found.confidence).tolist() == [127]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        SegmentationInput(np.zeros((48, 32), np.uint8), 9, 9),
+        SegmentationInput(np.zeros((48, 32, 4), np.uint8), 9, 9),
+        SegmentationInput(np.zeros((0, 32, 3), np.uint8), 9, 9),
+        SegmentationInput(np.zeros((48, 32, 3), np.float32), 9, 9),
+        SegmentationInput(np.zeros((48, 32, 3), np.uint8), 0, 9),
+        SegmentationInput(b"photo", 9, 9),  # type: ignore[arg-type]
+    ],
+)
+@pytest.mark.parametrize("at_once", [1, 3])
+def test_neighbours_are_served_when_one_item_is_bad(make_card: MakeCard, bad: SegmentationInput, at_once: int) -> None:
+    """A bad item gets its own error in its place; the others get their labels."""
+    card = make_card({"sky": "background", "cloth": "top"})
+    good = SegmentationInput(np.full((48, 32, 3), 200, np.uint8), 9, 9)
+    results = Segmenter(card, threads=1, photos_per_forward=at_once).segment([good, bad, good])
+    assert isinstance(results[1], PhaseFailed)
+    assert "(h, w, 3) of uint8" in results[1].detail
+    for index in (0, 2):
+        result = results[index]
+        assert isinstance(result, Segmentation)
+        assert (result.labels == TOP).all()
+
+
+def test_nothing_is_answered_when_the_batch_is_empty(make_card: MakeCard) -> None:
+    """An empty batch is no error."""
+    assert Segmenter(make_card({"sky": "background"}), threads=1).segment([]) == []
+
+
+def test_version_tells_id_hash_dtype_and_device_when_asked(make_card: MakeCard) -> None:
+    """The version has four parts; the hash is the weights' own."""
+    card = make_card({"sky": "background", "cloth": "top"})
+    segmenter = Segmenter(card, dtype="bf16", threads=1)
+    segmenter.warm_up()
+    name, weights, dtype, device = segmenter.version.split(":")
+    assert (name, dtype, device) == ("tiny", "bf16", "cpu")
+    assert len(weights) >= 8
+    assert card.sha256.startswith(weights)
+
+
+def test_segmenter_refuses_when_weights_are_not_the_cards(make_card: MakeCard) -> None:
+    """No network is built from weights whose hash is not the card's."""
+    with pytest.raises(ModelError, match="sha256"):
+        Segmenter(replace(make_card({"sky": "background"}), sha256="0" * 64), threads=1)
