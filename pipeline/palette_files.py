@@ -59,7 +59,10 @@ def _identifiers(colors: Sequence[NamedColor]) -> list[str]:
 
 def _gpl(colors: Sequence[NamedColor]) -> bytes:
     """GIMP's palette: a header, then three decimals and a name per line."""
-    rows = ["{:3d} {:3d} {:3d}\t{}".format(*hex_to_rgb(code), _one_line(name)) for code, name in colors]
+    rows = []
+    for code, name in colors:
+        red, green, blue = hex_to_rgb(code)
+        rows.append(f"{red:3d} {green:3d} {blue:3d}\t{_one_line(name)}")
     return ("\n".join(["GIMP Palette", f"Name: {TITLE}", f"Columns: {len(colors)}", "#", *rows]) + "\n").encode()
 
 

@@ -23,7 +23,7 @@ WIDTHS = (8, 8, 5)  # candidates per slot, of suggestions with one, two and thre
 FREE_WIDTH, RELATED_WIDTH = 10, 2  # free first colours, and colours that stand in a relation to each of them
 PER_GROUP = 2
 CLARITY = 0.1  # what a suggestion whose hues hardly show loses in rank: a complement should be seen as one
-NEUTRAL_CLARITY = 0.2  # among neutrals, camel and navy come a little before another grey
+NEUTRAL_CLARITY = 0.4  # among neutrals, camel and navy come a little before another grey
 EASE = 0.08  # what colours worn as accents only lose in rank, where the intent is not bold
 
 Slot: TypeAlias = tuple[int, Role, float]  # kind, role, the wheel position that angles count from
@@ -153,7 +153,8 @@ def _candidates(bench: Bench, slots: list[Slot]) -> list[np.ndarray]:
         near[k] = np.isfinite(closest) & (closest <= np.sort(closest)[NEAREST_HUES - 1])
     exact = np.maximum(0.1, 1 - 0.15 * (turn / HUE_TOLERANCE_DEG) ** 2)
     worth = np.where(near, bench.worth * exact * (1 - CLARITY + CLARITY * stock.shown), 0.0)
-    worth = np.where(kinds == NEUTRAL, (fit & stock.neutral) * bench.worth, worth)
+    plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - stock.shown)
+    worth = np.where(kinds == NEUTRAL, (fit & stock.neutral) * bench.worth * plain, worth)
     worth = np.where(kinds == TONE, (fit & ~stock.hued & step) * bench.worth, worth)
     order = np.argsort(-worth, axis=1, kind="stable")
     counts = (worth > 0).sum(axis=1)

@@ -1,0 +1,25 @@
+"""Garments made of hex colours, for the harmony tests; imports pipeline only."""
+
+from collections.abc import Sequence
+
+from pipeline.swatches import palette_from_colors
+from pipeline.types import Category, ColorShare, Garment, WardrobeItem
+
+
+def garment(*hexes: str, category: Category = "top", id: str = "g1", shares: Sequence[float] | None = None) -> Garment:
+    """A garment of these colours, with equal shares unless given."""
+    given = [ColorShare(code, None if shares is None else shares[k]) for k, code in enumerate(hexes)]
+    return Garment(
+        id=id,
+        category=category,
+        confidence=None,
+        bbox=None,
+        area=None,
+        pattern=None,
+        colors=palette_from_colors(given),
+    )
+
+
+def piece(id: str, *hexes: str, category: Category | None = None) -> WardrobeItem:
+    """A wardrobe item of these colours."""
+    return WardrobeItem(id, tuple(ColorShare(code) for code in hexes), category)
