@@ -19,7 +19,7 @@ from pipeline.wearables import wearable_positions, wearables
 HUE_TOLERANCE_DEG = 20.0
 NEAREST_HUES = 3  # where the catalogue has nothing within the tolerance
 TONE_STEP = 0.12  # OKLab lightness between tones of one hue
-WIDTHS = (8, 8, 5)  # candidates per slot, of suggestions with one, two and three slots
+WIDTHS = (8, 6, 4)  # candidates per slot, of suggestions with one, two and three slots
 FREE_WIDTH, RELATED_WIDTH = 10, 2  # free first colours, and colours that stand in a relation to each of them
 PER_GROUP = 2
 CLARITY = 0.1  # what a suggestion whose hues hardly show loses in rank: a complement should be seen as one
@@ -61,8 +61,8 @@ def offers(bench: Bench, base: int, schemes: Sequence[Scheme], *, depth: int) ->
     found: dict[Scheme, list[_Found]] = {scheme: [] for scheme in schemes}
     for slots in (1, 2, 3):
         alike = [job for job in jobs if len(job.plan) == slots]
-        for job, rows in zip(alike, _scored(bench, alike, depth) if alike else (), strict=True):
-            found[job.scheme] += [(-rank, tuple(colors), score, job.layout) for rank, colors, score in rows]
+        if alike:
+            _score(bench, alike, depth=depth, found=found)
     return [
         [
             Combination(scheme, base, colors, layout, round(score, 3), -minus_rank)
@@ -188,8 +188,8 @@ def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
 
 
 # --- scores ---------------------------------------------------------------------------------------------------
-def _scored(bench: Bench, jobs: list[_Job], depth: int) -> list[list[tuple[float, list[int], float]]]:
-    """Rank, colours and score of the best `depth` combinations of each plan; all plans have equally many slots."""
+def _score(bench: Bench, jobs: list[_Job], *, depth: int, found: dict[Scheme, list[_Found]]) -> None:
+    """Adds the best `depth` combinations of each scheme to what was found; all plans have equally many slots."""
     counts = [len(job.rows) for job in jobs]
     rows = np.concatenate([job.rows for job in jobs])
     owner = np.repeat(np.arange(len(jobs)), counts)
@@ -197,11 +197,20 @@ def _scored(bench: Bench, jobs: list[_Job], depth: int) -> list[list[tuple[float
     scores = score_rows(bench, rows, shares)
     factor = _rank_factor(bench, rows, np.array([_hue_slots(job.plan) for job in jobs])[owner])
     ranks = np.where(_apart(rows), scores * factor, 0.0)
-    order = np.lexsort((-ranks, owner))
-    ends = np.cumsum(counts)
-    best = [order[end - count : end][:depth] for end, count in zip(ends, counts, strict=True)]
-    sound = [one[ranks[one] > 0] for one in best]
-    return [list(zip(ranks[k].tolist(), rows[k].tolist(), scores[k].tolist(), strict=True)) for k in sound]
+    schemes = list(dict.fromkeys(job.scheme for job in jobs))
+    scheme_of = np.array([schemes.index(job.scheme) for job in jobs])[owner]
+    order = np.lexsort((-ranks, scheme_of))
+    bounds = np.searchsorted(scheme_of[order], np.arange(len(schemes) + 1))
+    for k, scheme in enumerate(schemes):
+        best = order[bounds[k] : bounds[k + 1]][:depth]
+        best = best[ranks[best] > 0]
+        layout = jobs[int(owner[order[bounds[k]]])].layout
+        found[scheme] += [
+            (-rank, tuple(colors), score, layout)
+            for rank, colors, score in zip(
+                ranks[best].tolist(), rows[best].tolist(), scores[best].tolist(), strict=True
+            )
+        ]
 
 
 def _hue_slots(plan: Plan) -> list[bool]:

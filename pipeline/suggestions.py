@@ -26,7 +26,7 @@ from pipeline.types import (
 from pipeline.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, wearables
 
 DISTINCT_DE00 = 10.0  # the contract's bar for colour-blind eyes
-SPARE = 12  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
+SPARE = 8  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
 MAX_SWAPS = 3  # per suggested colour
 SWAP_HUE_DEG = 35.0
 
