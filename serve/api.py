@@ -10,12 +10,11 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, Secur
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
-from pipeline.color import hex_to_rgb, parse_css_color, srgb_to_lab_d65
-from pipeline.naming import name_colors
 from starlette.exceptions import HTTPException
 
 from pipeline import palette_files
 from pipeline.answer import View
+from pipeline.color import hex_to_rgb, parse_css_color, srgb_to_lab_d65
 from pipeline.errors import (
     ColorMatchError,
     InvalidOptions,
@@ -24,6 +23,7 @@ from pipeline.errors import (
     NotFound,
     TooLarge,
 )
+from pipeline.naming import name_colors
 from serve import body, documentation, pages
 from serve.answers import Health, Readiness
 from serve.middleware import Edge

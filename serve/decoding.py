@@ -1,95 +1,77 @@
-"""A pool of decode workers that can be killed: a thread that decodes a hostile file could not be stopped."""
+"""A pool of decode workers that can be killed: a thread that decodes a hostile file could not be stopped; asyncio."""
 
 import asyncio
-import fcntl
-import os
-import sys
-from asyncio.subprocess import PIPE, Process
-from pathlib import Path
+import itertools
+import signal
+from collections import deque
+from dataclasses import dataclass
 
 import msgspec
 
-from pipeline.errors import ImageTooComplex, Overloaded, PhaseFailed
+from pipeline.errors import ImageTooComplex, ImageUndecodable, Overloaded, PhaseFailed
+from pipeline.image import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
-from serve import wire
-from serve.decode_worker import LENGTH, DecodeRefusal, DecodeRequest, refusal_to_error
+from serve.decode_process import Answer, Worker, WorkerDied
+from serve.decode_worker import DecodeRequest, read_answer
 
-ROOT = Path(__file__).parent.parent
-PIPE_BYTES = 1024 * 1024  # Linux's default of 64 KiB makes a photo cross in a dozen turns
-START_TIMEOUT_S = 30.0
+RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)  # before each new try to start a worker; the last repeats
+PROMPT_SHARE = 0.1  # of its budget that a request may wait and still be the one to blame for overrunning it
+NO_WORKER = "No decode worker came free in time; try again shortly."
+CLOSING = "The service is stopping; try again shortly."
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 
-class _Worker:
-    """One worker process. It serves one request at a time; after any doubt it is killed, never reused."""
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """One request and its times on the loop's clock, s."""
 
-    def __init__(self, process: Process) -> None:
-        self._process = process
+    request: bytes
+    asked_s: float
+    budget_s: float
 
-    @classmethod
-    async def start(cls, memory_bytes: int) -> "_Worker":
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "serve.decode_worker",
-            str(memory_bytes),
-            stdin=PIPE,
-            stdout=PIPE,
-            cwd=ROOT,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-            limit=PIPE_BYTES,
-        )
-        worker = cls(process)
-        worker._widen_pipes()
-        async with asyncio.timeout(START_TIMEOUT_S):
-            await worker._receive()
-        return worker
-
-    async def ask(self, request: bytes) -> bytes:
-        assert self._process.stdin is not None  # noqa: S101 - a PIPE by construction
-        self._process.stdin.write(LENGTH.pack(len(request)) + request)
-        await self._process.stdin.drain()
-        return await self._receive()
-
-    async def kill(self) -> None:
-        if self._process.returncode is None:
-            self._process.kill()
-        await self._process.wait()
-        self._process._transport.close()  # type: ignore[attr-defined]
-
-    async def _receive(self) -> bytes:
-        assert self._process.stdout is not None  # noqa: S101 - a PIPE by construction
-        (length,) = LENGTH.unpack(await self._process.stdout.readexactly(LENGTH.size))
-        return await self._process.stdout.readexactly(length)
-
-    def _widen_pipes(self) -> None:
-        transport = self._process._transport  # type: ignore[attr-defined]
-        for fd in (0, 1):
-            pipe = transport.get_pipe_transport(fd).get_extra_info("pipe")
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    @property
+    def deadline_s(self) -> float:
+        return self.asked_s + self.budget_s
 
 
 class DecodePool:
-    """Decodes photos in a bounded number of worker processes, first come, first served."""
+    """Decodes photos in a bounded number of worker processes, first come, first served.
 
-    def __init__(self, *, workers: int = 2, memory_bytes: int = 1024**3) -> None:
+    Each worker has a keeper: a task that offers it, waits for its death, whoever caused it, and starts the next.
+    """
+
+    def __init__(self, *, workers: int = 2, memory_bytes: int = 1024**3, limits: ImageLimits = DEFAULT_LIMITS) -> None:
         self._size = workers
         self._memory_bytes = memory_bytes
-        self._idle: asyncio.Queue[_Worker] = asyncio.Queue()
-        self._starting: set[asyncio.Task[None]] = set()
-        self._busy: set[_Worker] = set()
+        self._limits = limits
+        self._idle: list[Worker] = []
+        self._waiting: deque[asyncio.Future[Worker]] = deque()
+        self._live: set[Worker] = set()
+        self._keepers: list[asyncio.Task[None]] = []
+        self._exchanges: set[asyncio.Task[Answer]] = set()
+        self._closed = False
 
     async def start(self) -> None:
-        """Starts the workers and waits until they are warm."""
-        await asyncio.gather(*(self._hire() for _ in range(self._size)))
+        """Starts the workers and waits until they are warm. Raises PhaseFailed when one does not start."""
+        starts = (Worker.start(self._memory_bytes, self._limits) for _ in range(self._size))
+        results = await asyncio.gather(*starts, return_exceptions=True)
+        self._live.update(result for result in results if isinstance(result, Worker))
+        for result in results:
+            if isinstance(result, BaseException):
+                await self.close()
+                raise result
+        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self._live]
 
     async def close(self) -> None:
-        """Kills the workers."""
-        for task in self._starting:
-            task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
-        while not self._idle.empty():
-            await self._idle.get_nowait().kill()
-        await asyncio.gather(*(worker.kill() for worker in self._busy))
+        """Kills the workers; whoever still waits gets Overloaded."""
+        self._closed = True
+        for keeper in self._keepers:
+            keeper.cancel()
+        await asyncio.gather(*self._keepers, return_exceptions=True)
+        await asyncio.gather(*(worker.bury() for worker in self._live))
+        for turn in self._waiting:
+            if not turn.done():
+                turn.set_exception(Overloaded(CLOSING))
 
     async def decode(
         self,
@@ -101,53 +83,99 @@ class DecodePool:
     ) -> DecodedImage:
         """The decoded photo, within the budget, which counts the wait for a worker.
 
-        Raises the image errors of pipeline.image; ImageTooComplex when the file overruns time or memory; Overloaded
-        when no worker came free in time; PhaseFailed when two workers in a row died.
+        A caller that leaves costs no worker: what its worker still answers is dropped. Raises the image errors of
+        pipeline.image; ImageTooComplex when the file overruns time or memory; ImageUndecodable when it crashes two
+        workers; Overloaded when no worker came free early enough; PhaseFailed when two died of something else.
         """
-        deadline_s = asyncio.get_running_loop().time() + budget_s
         request = msgspec.msgpack.encode(DecodeRequest(image, mask, network_px))
-        for _ in range(2):
-            worker = await self._free_worker(deadline_s)
+        job = _Job(request, asyncio.get_running_loop().time(), budget_s)
+        try:
+            return read_answer(*await self._exchange(job))
+        except WorkerDied:
+            pass  # of a kill or of the file: a fresh worker tells which
+        try:
+            return read_answer(*await self._exchange(job))
+        except WorkerDied as error:
+            if -error.exit_code in CRASHES:
+                raise ImageUndecodable("The image is damaged and cannot be decoded.") from error
+            raise PhaseFailed("The decode workers died.") from error
+
+    async def _exchange(self, job: _Job) -> Answer:
+        """One worker's answer. A caller that waited too long to get the worker leaves it at its deadline."""
+        worker = await self._free_worker(job)
+        now_s = asyncio.get_running_loop().time()
+        prompt = now_s - job.asked_s <= PROMPT_SHARE * job.budget_s
+        until_s = job.deadline_s if prompt else now_s + job.budget_s
+        exchange = asyncio.create_task(self._ask(worker, job, until_s))
+        self._exchanges.add(exchange)
+        exchange.add_done_callback(self._forget)
+        try:
+            async with asyncio.timeout_at(None if prompt else job.deadline_s):
+                return await asyncio.shield(exchange)
+        except TimeoutError as error:
+            raise Overloaded(NO_WORKER) from error
+
+    async def _ask(self, worker: Worker, job: _Job, until_s: float) -> Answer:
+        try:
+            async with asyncio.timeout_at(until_s):
+                answer = await worker.ask(job.request)
+        except TimeoutError as error:
+            worker.kill()
+            allowed_ms = round(job.budget_s * 1000)
+            raise ImageTooComplex(f"The image takes longer to decode than the {allowed_ms} ms allowed.") from error
+        self._offer(worker)
+        return answer
+
+    async def _free_worker(self, job: _Job) -> Worker:
+        if self._closed:
+            raise Overloaded(CLOSING)
+        if asyncio.get_running_loop().time() >= job.deadline_s:
+            raise Overloaded(NO_WORKER)
+        if self._idle:
+            return self._idle.pop()
+        turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout_at(job.deadline_s):
+                return await turn
+        except BaseException as error:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:  # handed over in the same moment
+                self._offer(turn.result())
+            if isinstance(error, TimeoutError):
+                raise Overloaded(NO_WORKER) from error
+            raise
+
+    def _offer(self, worker: Worker) -> None:
+        if worker.gone.is_set():
+            return  # its keeper knows
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(worker)
+                return
+        self._idle.append(worker)
+
+    async def _keep(self, worker: Worker) -> None:
+        while True:
+            self._offer(worker)
+            await worker.gone.wait()
+            if worker in self._idle:
+                self._idle.remove(worker)
+            await worker.bury()
+            self._live.discard(worker)
+            worker = await self._replacement()
+            self._live.add(worker)
+
+    async def _replacement(self) -> Worker:
+        for pause_s in itertools.chain(RESTART_PAUSES_S, itertools.repeat(RESTART_PAUSES_S[-1])):
+            await asyncio.sleep(pause_s)
             try:
-                return await self._ask(worker, request, deadline_s, budget_s)
-            except (asyncio.IncompleteReadError, ConnectionError):
-                continue  # the worker died under it, of a kill or of the file: a fresh one tells which
-        raise PhaseFailed("The decode workers died.")
+                return await Worker.start(self._memory_bytes, self._limits)
+            except (PhaseFailed, OSError):
+                continue
+        raise AssertionError("the pauses never end")
 
-    async def _ask(self, worker: _Worker, request: bytes, deadline_s: float, budget_s: float) -> DecodedImage:
-        self._busy.add(worker)
-        sound = False
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                reply = await worker.ask(request)
-            sound = True
-        except TimeoutError as error:
-            raise ImageTooComplex(f"The image takes longer than {budget_s * 1000:.0f} ms to decode.") from error
-        finally:
-            self._busy.discard(worker)
-            if sound:
-                self._idle.put_nowait(worker)
-            else:  # over its budget, dead, or its asker left: what it still says must reach nobody
-                self._replace(worker)
-        if reply[0]:
-            return wire.decode(reply[1:], DecodedImage)
-        raise refusal_to_error(msgspec.msgpack.decode(reply[1:], type=DecodeRefusal))
-
-    async def _free_worker(self, deadline_s: float) -> _Worker:
-        try:
-            async with asyncio.timeout_at(deadline_s):
-                return await self._idle.get()
-        except TimeoutError as error:
-            raise Overloaded("No decode worker came free in time; try again shortly.") from error
-
-    def _replace(self, worker: _Worker) -> None:
-        task = asyncio.ensure_future(self._dismiss_and_hire(worker))
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
-
-    async def _dismiss_and_hire(self, worker: _Worker) -> None:
-        await worker.kill()
-        await self._hire()
-
-    async def _hire(self) -> None:
-        self._idle.put_nowait(await _Worker.start(self._memory_bytes))
+    def _forget(self, exchange: asyncio.Task[Answer]) -> None:
+        self._exchanges.discard(exchange)
+        if not exchange.cancelled():
+            exchange.exception()  # an exchange whose caller left has nobody else to take its error

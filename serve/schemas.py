@@ -2,7 +2,6 @@
 
 from typing import Annotated, Any, TypeVar
 
-from pipeline.color import parse_css_color
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -14,6 +13,7 @@ from pydantic import (
 )
 
 from pipeline import types
+from pipeline.color import parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES

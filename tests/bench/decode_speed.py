@@ -1,0 +1,71 @@
+"""Times of decoding, in process and through the pool: `python tests/bench/decode_speed.py`; needs an idle machine."""
+
+import asyncio
+import io
+import statistics
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from PIL import Image  # noqa: E402
+
+from pipeline.image import decode_image  # noqa: E402
+from serve.decoding import DecodePool  # noqa: E402
+
+NETWORK_PX = (224, 224)
+REPEATS = 41
+
+
+def photo(width_px: int, height_px: int, quality: int, kind: str = "JPEG") -> bytes:
+    """The astronaut sample enlarged to a size, encoded."""
+    with Image.open(ROOT / "docs/samples/astronaut.jpg") as sample:
+        large = sample.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)
+    buffer = io.BytesIO()
+    large.effect_spread(2).save(buffer, kind, quality=quality)  # the spread stands for a sensor's detail
+    return buffer.getvalue()
+
+
+async def median_ms(call: Callable[[], Awaitable[object]]) -> float:
+    """Median of the times, in milliseconds, after a few calls to warm up."""
+    times_s = []
+    for _ in range(REPEATS):
+        since_s = time.perf_counter()
+        await call()
+        times_s.append(time.perf_counter() - since_s)
+    return statistics.median(times_s[5:]) * 1000
+
+
+async def main() -> None:
+    """Prints a line per file."""
+    pool = DecodePool(workers=2)
+    since_s = time.perf_counter()
+    await pool.start()
+    print(f"pool of 2 started in {(time.perf_counter() - since_s) * 1000:.0f} ms")
+    files = {
+        "1 MP JPEG": photo(1000, 1000, 60),
+        "12 MP JPEG": photo(4000, 3000, 80),
+        "48 MP JPEG": photo(8000, 6000, 60),
+        "12 MP PNG": photo(4000, 3000, 80, "PNG"),
+        "12 MP WebP": photo(4000, 3000, 80, "WEBP"),
+    }
+    for name, data in files.items():
+
+        async def inside(data: bytes = data) -> object:
+            return decode_image(data, network_px=NETWORK_PX)
+
+        async def through(data: bytes = data) -> object:
+            return await pool.decode(data, network_px=NETWORK_PX, budget_s=10)
+
+        print(
+            f"{name:12} {len(data) / 1000:7.0f} kB: in process {await median_ms(inside):6.1f} ms, "
+            f"through the pool {await median_ms(through):6.1f} ms"
+        )
+    await pool.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
