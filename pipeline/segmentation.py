@@ -110,7 +110,7 @@ def _found(
     votes = np.bincount(small[inside], minlength=len(CLASSES))[FIRST_GARMENT : len(CLASSES)]
     shares = votes / max(1, votes.sum())
     others = [
-        CategoryShare(name, round(float(share), 3))  # type: ignore[arg-type]
+        CategoryShare(name, round(float(share), 3))
         for name, share in zip(GARMENT_CLASSES, shares, strict=True)
         if name != group.category and share >= 0.005
     ]

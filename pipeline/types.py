@@ -14,11 +14,11 @@ Mask: TypeAlias = NDArray[np.bool_]  # (H, W)
 Floats: TypeAlias = NDArray[np.float64]  # (..., n) colour coordinates or weights
 
 # --- vocabularies ---------------------------------------------------------------------------------------------
-CLASSES = ("background", "skin", "hair", "top", "outerwear", "bottom", "full_body", "shoes", "accessory")
-GARMENT_CLASSES = CLASSES[3:]
 UNKNOWN = 255  # label value of a garment whose kind nobody knows (given masks, whole images, fallback masks)
 
 Category: TypeAlias = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory", "unknown"]
+GARMENT_CLASSES: tuple[Category, ...] = ("top", "outerwear", "bottom", "full_body", "shoes", "accessory")
+CLASSES = ("background", "skin", "hair", *GARMENT_CLASSES)
 Scheme: TypeAlias = Literal[
     "complementary", "split_complementary", "analogous", "triadic", "tetradic", "monochromatic", "neutral"
 ]
@@ -65,7 +65,7 @@ class Options:
     segment: SegmentMode = "auto"
     subject: Subject = "auto"
     category: Category | None = None
-    garments: tuple[Category, ...] = GARMENT_CLASSES  # type: ignore[assignment]
+    garments: tuple[Category, ...] = GARMENT_CLASSES
     max_colors: int = 5
     schemes: tuple[Scheme, ...] = SCHEMES
     intent: Intent = "balanced"

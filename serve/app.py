@@ -3,7 +3,7 @@
 import secrets
 
 from ray import serve as ray_serve
-from ray.serve import Application
+from ray.serve import Application, Deployment
 
 from serve import deployments
 from serve.settings import Environment, Settings
@@ -16,14 +16,21 @@ def build(args: Settings) -> Application:
     are read here, once. Raises pydantic's ValidationError for an unknown or bad argument.
     """
     environment = Environment()
-    return ray_serve.deployment(deployments.Advice).bind(
+    return _deployment(deployments.Advice).bind(
         args,
         environment,
         _secret(environment),
-        segmentation=ray_serve.deployment(deployments.Segmentation).bind(),
-        extraction=ray_serve.deployment(deployments.Extraction).bind(),
-        harmony=ray_serve.deployment(deployments.Harmony).bind(),
+        segmentation=_deployment(deployments.Segmentation).bind(),
+        extraction=_deployment(deployments.Extraction).bind(),
+        harmony=_deployment(deployments.Harmony).bind(),
     )
+
+
+def _deployment(kind: type) -> Deployment:
+    """A class as a deployment; replicas, resources and queues are the config's matter."""
+    made = ray_serve.deployment(kind)
+    assert isinstance(made, Deployment)  # noqa: S101 - Ray's annotation speaks of its other use, as a decorator
+    return made
 
 
 def _secret(environment: Environment) -> bytes:

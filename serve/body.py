@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from python_multipart.exceptions import MultipartParseError
@@ -82,7 +82,7 @@ async def _parts(form: FormData) -> dict[str, bytes]:
     return parts
 
 
-async def _bounded(request: Request, limit_bytes: int, timeout_s: float) -> AsyncIterator[bytes]:
+async def _bounded(request: Request, limit_bytes: int, timeout_s: float) -> AsyncGenerator[bytes, None]:
     """The body's chunks. Raises TooLarge as soon as it is known, also without Content-Length, and SlowBody."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit_bytes:

@@ -125,13 +125,13 @@ class Advice:
         environment: Environment,
         secret: bytes,
         *,
-        segmentation: DeploymentHandle,
-        extraction: DeploymentHandle,
-        harmony: DeploymentHandle,
+        segmentation: DeploymentHandle[Any],
+        extraction: DeploymentHandle[Any],
+        harmony: DeploymentHandle[Any],
     ) -> None:
         from serve.assembly import assemble
 
-        handles: dict[PhaseName, DeploymentHandle] = {
+        handles: dict[PhaseName, DeploymentHandle[Any]] = {
             "segmentation": segmentation,
             "extraction": extraction,
             "harmony": harmony,

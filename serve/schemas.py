@@ -135,12 +135,11 @@ class OptionsModel(Request):
 
     def to_core(self) -> types.Options:
         """As the core's value; lists in a canonical order, so that equal questions are equal."""
-        garments: tuple[types.Category, ...] = tuple(name for name in GARMENT_CLASSES if name in self.garments)  # type: ignore[misc]
         return types.Options(
             segment=self.segment,
             subject=self.subject,
             category=self.category,
-            garments=garments,
+            garments=tuple(name for name in GARMENT_CLASSES if name in self.garments),
             max_colors=self.max_colors,
             schemes=tuple(scheme for scheme in SCHEMES if scheme in self.schemes),
             intent=self.intent,

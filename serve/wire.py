@@ -60,7 +60,7 @@ def encode(value: object) -> bytes:
 
 def decode(data: bytes, kind: type[T]) -> T:
     """The value of `kind` that `encode` wrote. Raises msgspec.DecodeError or ValidationError on anything else."""
-    decoded: T = _decoder(kind).decode(data)
+    decoded: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a class is hashable
     return decoded
 
 
@@ -68,7 +68,7 @@ def _encode_array(value: Any) -> Any:
     if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.bool_):
         raise NotImplementedError(f"cannot send a {type(value).__name__}")
     plain = np.ascontiguousarray(value)
-    packed = zlib.compress(plain, _PLANE_LEVEL) if value.ndim == 2 else plain.tobytes()
+    packed = zlib.compress(plain.data, _PLANE_LEVEL) if value.ndim == 2 else plain.tobytes()
     return (list(value.shape), packed)
 
 
