@@ -7,9 +7,9 @@ from itertools import combinations, product
 import numpy as np
 
 from pipeline.bases import AREAS, Base
-from pipeline.bench import MAX_HUES, NEW_HUE_DEG, SHOWN_SHARE, SHOWN_VIVID, shown_hues
 from pipeline.pair_score import Points, components_from_parts, join, pair_parts, pair_score, take
 from pipeline.reasons import outfit_reasons, tones
+from pipeline.shelf import MAX_HUES, NEW_HUE_DEG, SHOWN_SHARE, SHOWN_VIVID, shown_hues
 from pipeline.types import Category, Floats, Options, Outfit
 from pipeline.wardrobe import Fit, Rack, wearable_together
 

@@ -7,13 +7,13 @@ from itertools import combinations as pairs
 import numpy as np
 
 from pipeline.bases import Base
-from pipeline.bench import APART_DE00, Bench, score_rows, set_up
 from pipeline.choice import choose
 from pipeline.color import delta_e_2000, hex_to_rgb
 from pipeline.pair_score import components_from_parts, hue_difference
 from pipeline.plans import angles_of
 from pipeline.reasons import Tone, suggestion_reasons, tones, wearing_advice
 from pipeline.schemes import Combination, offers
+from pipeline.shelf import APART_DE00, Shelf, score_rows, set_up
 from pipeline.types import (
     Components,
     CvdReport,
@@ -35,35 +35,35 @@ def suggest(bases: Sequence[Base], options: Options) -> tuple[Suggestion, ...]:
     """At most `options.max_suggestions` suggestions for garments' and looks' colours, best first."""
     if options.max_suggestions == 0:
         return ()
-    benches = [set_up(base, options.intent, options.wheel) for base in bases]
+    shelves = [set_up(base, options.intent, options.wheel) for base in bases]
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
-    queues = [queue for k, bench in enumerate(benches) for queue in offers(bench, k, schemes, depth=depth)]
+    queues = [queue for k, shelf in enumerate(shelves) for queue in offers(shelf, k, schemes, depth=depth)]
     chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: -one.score)
-    first = [tones(bench.base.points)[0] for bench in benches]
-    reports = _cvd_reports(benches, chosen)
+    first = [tones(shelf.base.points)[0] for shelf in shelves]
+    reports = _cvd_reports(shelves, chosen)
     return tuple(
-        _written(benches[one.base], one, cvd, base_tone=first[one.base], options=options)
+        _written(shelves[one.base], one, cvd, base_tone=first[one.base], options=options)
         for one, cvd in zip(chosen, reports, strict=True)
     )
 
 
 # --- colour-blind eyes ----------------------------------------------------------------------------------------
-def _cvd_reports(benches: Sequence[Bench], chosen: Sequence[Combination]) -> list[CvdReport]:
+def _cvd_reports(shelves: Sequence[Shelf], chosen: Sequence[Combination]) -> list[CvdReport]:
     """The least ΔE00 among the target's and the suggested colours, per kind of eye; one pass for all suggestions.
 
     Pairs within the target are left out: a print's own shades say nothing about the advice.
     """
     if not chosen:
         return []
-    hexes = list(dict.fromkeys(code for bench in benches for code in bench.base.target))
+    hexes = list(dict.fromkeys(code for shelf in shelves for code in shelf.base.target))
     row = {code: k for k, code in enumerate(hexes)}
     used = sorted({color for one in chosen for color in one.colors})
     column = {color: len(hexes) + k for k, color in enumerate(used)}
     rgb = np.array([hex_to_rgb(code) for code in hexes], dtype=float) / 255
     lab = np.concatenate([cvd_lab(rgb), wearable_cvd_lab()[:, used]], axis=1)
     edges = [
-        [(row[code], column[color]) for code in benches[one.base].base.target for color in one.colors]
+        [(row[code], column[color]) for code in shelves[one.base].base.target for color in one.colors]
         + [(column[a], column[b]) for a, b in pairs(one.colors, 2)]
         for one in chosen
     ]
@@ -79,8 +79,8 @@ def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
 
 
 # --- writing out ----------------------------------------------------------------------------------------------
-def _written(bench: Bench, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: Options) -> Suggestion:
-    stock, base = wearables(), bench.base
+def _written(shelf: Shelf, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: Options) -> Suggestion:
+    stock, base = wearables(), shelf.base
     all_tones = _wearable_tones()
     added = [all_tones[color] for color in one.colors]
     return Suggestion(
@@ -88,7 +88,7 @@ def _written(bench: Bench, one: Combination, cvd: CvdReport, *, base_tone: Tone,
         intent=options.intent,
         score=one.score,
         target=Target(base.garment_ids, base.target),
-        components=_components(bench, one),
+        components=_components(shelf, one),
         colors=tuple(
             SuggestedColor(stock.hexes[color], stock.names[color], role, share)
             for color, (role, share) in zip(one.colors, one.layout, strict=True)
@@ -97,8 +97,8 @@ def _written(bench: Bench, one: Combination, cvd: CvdReport, *, base_tone: Tone,
             one.scheme,
             base_tone,
             added,
-            turn_deg=_scheme_turn(bench, one),
-            echo_de00=_echo(bench, one.colors),
+            turn_deg=_scheme_turn(shelf, one),
+            echo_de00=_echo(shelf, one.colors),
             lang=options.lang,
         ),
         how_to_wear=wearing_advice(
@@ -110,7 +110,7 @@ def _written(bench: Bench, one: Combination, cvd: CvdReport, *, base_tone: Tone,
             lang=options.lang,
         ),
         cvd=cvd,
-        alternatives=_swaps(bench, one) if "alternatives" in options.include else None,
+        alternatives=_swaps(shelf, one) if "alternatives" in options.include else None,
     )
 
 
@@ -119,25 +119,25 @@ def _wearable_tones() -> list[Tone]:
     return tones(wearables().points, wearables().names)
 
 
-def _components(bench: Bench, one: Combination) -> Components:
+def _components(shelf: Shelf, one: Combination) -> Components:
     """The parts of the score, over the same pairs with the same weights."""
     shares = [share for _, share in one.layout]
     base_share = 1 - sum(shares)
     weights = [base_share * share for share in shares]
-    parts = [bench.mean_parts[:, color] for color in one.colors]
+    parts = [shelf.mean_parts[:, color] for color in one.colors]
     for i, j in pairs(range(len(shares)), 2):
         weights.append(shares[i] * shares[j])
         parts.append(wearables().parts[:, one.colors[i], one.colors[j]])
     return components_from_parts(np.array(weights) @ np.array(parts) / sum(weights))
 
 
-def _scheme_turn(bench: Bench, one: Combination) -> float:
+def _scheme_turn(shelf: Shelf, one: Combination) -> float:
     """The angle on the wheel that the scheme is about: of the suggested colour that lies nearest to one of its angles.
 
     It counts from the base's hue, or where that has none from the first suggested colour's.
     """
-    positions = wearable_positions(bench.wheel)
-    anchor = bench.anchor_position
+    positions = wearable_positions(shelf.wheel)
+    anchor = shelf.anchor_position
     others = one.colors if anchor is not None else one.colors[1:]
     angles = angles_of(one.scheme)
     if not others or not angles:
@@ -147,19 +147,19 @@ def _scheme_turn(bench: Bench, one: Combination) -> float:
     return min(turns, key=lambda turn: min(abs(turn - angle) for angle in angles))
 
 
-def _echo(bench: Bench, colors: tuple[int, ...]) -> float | None:
+def _echo(shelf: Shelf, colors: tuple[int, ...]) -> float | None:
     """How near the suggestion comes to one of the base's smaller colours, ΔE00; None where it has none."""
-    return float(bench.difference[1:, colors].min()) if len(bench.difference) > 1 else None
+    return float(shelf.difference[1:, colors].min()) if len(shelf.difference) > 1 else None
 
 
-def _swaps(bench: Bench, one: Combination) -> tuple[SwapColor, ...]:
+def _swaps(shelf: Shelf, one: Combination) -> tuple[SwapColor, ...]:
     """For each suggested colour the best others of its kind (neutral, or a like hue), with the score they make."""
     stock, shares = wearables(), np.array([share for _, share in one.layout])
     swaps: list[SwapColor] = []
     for k, color in enumerate(one.colors):
         rows = np.tile(np.array(one.colors), (len(stock.names), 1))
         rows[:, k] = np.arange(len(stock.names))
-        scores = np.where(_swappable(bench, one, k), score_rows(bench, rows, np.broadcast_to(shares, rows.shape)), 0.0)
+        scores = np.where(_swappable(shelf, one, k), score_rows(shelf, rows, np.broadcast_to(shares, rows.shape)), 0.0)
         best = np.argsort(-scores, kind="stable")[:MAX_SWAPS]
         swaps += [
             SwapColor(stock.hexes[color], stock.hexes[other], stock.names[other], round(float(scores[other]), 3))
@@ -169,10 +169,10 @@ def _swaps(bench: Bench, one: Combination) -> tuple[SwapColor, ...]:
     return tuple(swaps)
 
 
-def _swappable(bench: Bench, one: Combination, k: int) -> np.ndarray:
+def _swappable(shelf: Shelf, one: Combination, k: int) -> np.ndarray:
     """Which catalogue colours can take the k-th colour's place: same role, same kind, apart from all the others."""
     stock, color = wearables(), one.colors[k]
-    fit = bench.free & stock.wearable[one.layout[k][0]]
+    fit = shelf.free & stock.wearable[one.layout[k][0]]
     fit[list(one.colors)] = False
     for other in one.colors:
         if other != color:

@@ -19,8 +19,8 @@ HUE_EXCESS_PENALTY = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
-    """What the schemes of one request look up, m base colours by n of the catalogue.
+class Shelf:
+    """What the schemes look up for one base, m base colours by n of the catalogue.
 
     difference: (m, n) ΔE00. mean_parts: (4, n) and scores: (n,), means over the base's colours by weight. worth: (n,)
     the scores in the intent's mood. free: (n,) not the base's own colour. new_hue: (n,) a hue the base does not show.
@@ -40,7 +40,7 @@ class Bench:
     anchor_position: float | None
 
 
-def set_up(base: Base, intent: Intent, wheel: Wheel) -> Bench:
+def set_up(base: Base, intent: Intent, wheel: Wheel) -> Shelf:
     """Scores a base against the catalogue."""
     stock = wearables()
     difference = delta_e_2000(base.points.lab[:, None], stock.points.lab[None])
@@ -52,7 +52,7 @@ def set_up(base: Base, intent: Intent, wheel: Wheel) -> Bench:
         turn = hue_difference(stock.points.oklch[:, None, 2], np.array(hues))
         new_hue = new_hue & (turn.min(axis=1) > NEW_HUE_DEG)
     anchor = None if base.anchor is None else base.points.oklch[base.anchor, 2]
-    return Bench(
+    return Shelf(
         base=base,
         intent=intent,
         wheel=wheel,
@@ -79,29 +79,29 @@ def shown_hues(base: Base) -> list[float]:
     return hues
 
 
-def score_rows(bench: Bench, rows: np.ndarray, shares: Floats) -> Floats:
+def score_rows(shelf: Shelf, rows: np.ndarray, shares: Floats) -> Floats:
     """Area-weighted mean over all pairs of base and suggested colours, less a penalty above three hues, in the mood.
 
     rows: (r, k) catalogue indices. shares: (r, k) of the whole outfit. Gives (r,). The pairs within the base are left
     out: they are worn already.
     """
-    stock, pair = wearables(), wearable_scores(bench.intent)
+    stock, pair = wearables(), wearable_scores(shelf.intent)
     added = shares.sum(axis=1)
-    total = (1 - added) * (bench.scores[rows] * shares).sum(axis=1)
+    total = (1 - added) * (shelf.scores[rows] * shares).sum(axis=1)
     weight = (1 - added) * added
     for i in range(rows.shape[1]):
         for j in range(i):
             both = shares[:, i] * shares[:, j]
             total = total + both * pair[rows[:, i], rows[:, j]]
             weight = weight + both
-    excess = np.maximum(0, bench.base_hues + _fresh_hues(bench, rows) - MAX_HUES)
+    excess = np.maximum(0, shelf.base_hues + _fresh_hues(shelf, rows) - MAX_HUES)
     presence = (stock.presence[rows] * shares).sum(axis=1) / added
-    return mood(np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess), presence, bench.intent)
+    return mood(np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess), presence, shelf.intent)
 
 
-def _fresh_hues(bench: Bench, rows: np.ndarray) -> np.ndarray:
+def _fresh_hues(shelf: Shelf, rows: np.ndarray) -> np.ndarray:
     """How many hues the rows add to the base's, (r,); two colours of one hue add one."""
-    fresh = bench.new_hue[rows]
+    fresh = shelf.new_hue[rows]
     hue = wearables().points.oklch[rows, 2]
     count: np.ndarray = fresh[:, 0].astype(int)
     for i in range(1, rows.shape[1]):
