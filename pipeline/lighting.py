@@ -46,15 +46,16 @@ def estimate_light(pixels: RgbImage, labels: LabelMap) -> Light:
         return neutral
     a, b = oklab[usable, 1], oklab[usable, 2]
     spread = float(np.hypot(a.std(), b.std()))
-    confidence = min(1.0, usable.sum() / background.size / ENOUGH_SHARE) * max(0.0, 1 - spread / SPREAD_LIMIT)
+    enough = min(1.0, int(usable.sum()) / background.size / ENOUGH_SHARE)
+    confidence = round(enough * max(0.0, 1 - spread / SPREAD_LIMIT), 2)
     mean_chroma = float(np.hypot(a.mean(), b.mean()))
     if mean_chroma < CAST_CHROMA:
-        return Light("none", round(confidence, 2), np.ones(3))
+        return Light("none", confidence, np.ones(3))
     hue_deg = float(np.degrees(np.arctan2(b.mean(), a.mean())) % 360)
     cast = next(name for limit, name in HUES if hue_deg < limit)
     white = srgb_to_linear(rgb[usable]).mean(axis=0)
     gains = white @ np.array([0.2126, 0.7152, 0.0722]) / white
-    return Light(cast, round(confidence, 2), gains)
+    return Light(cast, confidence, gains)
 
 
 def correct(pixels: RgbImage, light: Light) -> RgbImage:

@@ -65,6 +65,8 @@ def decode(data: bytes, kind: type[T]) -> T:
 
 
 def _encode_array(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()  # numpy's float64 is a float to every type checker
     if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.bool_):
         raise NotImplementedError(f"cannot send a {type(value).__name__}")
     plain = np.ascontiguousarray(value)
