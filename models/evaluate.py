@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.registry import DEFAULT_MODEL, load_card
-from models.segmenter import DTYPES, SegmentationInput, Segmenter
+from models.segmenter import DTYPES, Segmenter
 from pipeline.image import decode_image
 from pipeline.segmentation import find_regions, resize_labels
 from pipeline.types import CLASSES, LabelMap, Options, Region, Segmentation
@@ -118,13 +118,8 @@ def _purities(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, i
 def _predict(segmenter: Segmenter, path: Path) -> tuple[Segmentation, tuple[float, float]]:
     """One photo through the service's own decoding and the network; times of the network and of the garments, s."""
     image = decode_image(path.read_bytes(), network_px=segmenter.input_px)
-    if image.network is None:
-        raise ValueError(f"{path.name} was decoded without the network's size.")
-    height_px, width_px = image.pixels.shape[:2]
     begin = time.perf_counter()
-    (found,) = segmenter.segment([SegmentationInput(image.network, width_px, height_px)])
-    if not isinstance(found, Segmentation):
-        raise found
+    found = segmenter.segment_photo(image)
     labelled = time.perf_counter()
     find_regions(found.labels, found.confidence, Options())
     return found, (labelled - begin, time.perf_counter() - labelled)

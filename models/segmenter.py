@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 from models.network import ARCHITECTURES
 from models.registry import ModelCard, verify
 from pipeline.errors import ColorMatchError, PhaseFailed
-from pipeline.types import CLASSES, RgbImage, Segmentation
+from pipeline.types import CLASSES, DecodedImage, RgbImage, Segmentation
 
 Dtype = Literal["fp32", "bf16", "fp16"]
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -78,6 +78,15 @@ class Segmenter:
             for k, of_item in zip(chosen, logits, strict=True):
                 results[k] = self.postprocess(of_item, items[k].width_px, items[k].height_px)
         return results
+
+    def segment_photo(self, image: DecodedImage) -> Segmentation:
+        """One decoded photo, best decoded with `network_px=self.input_px`. Raises PhaseFailed when it is none."""
+        height_px, width_px = image.pixels.shape[:2]
+        pixels = image.pixels if image.network is None else image.network
+        (found,) = self.segment([SegmentationInput(pixels, width_px, height_px)])
+        if isinstance(found, ColorMatchError):
+            raise found
+        return found
 
     def preprocess(self, photos: Sequence[RgbImage]) -> Tensor:
         """Photos (h, w, 3) to a normalised batch (B, 3, H, W) on the device."""

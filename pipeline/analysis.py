@@ -139,7 +139,11 @@ def compose(
 
 def analyse(image: DecodedImage, options: Options, segment: Callable[[DecodedImage], Segmentation]) -> Advice:
     """A decoded photo to advice in one process; `segment` runs the network. Raises what the phases raise."""
-    segmentation = given_segmentation(image, options) or segment(image)
+    return advise(image, given_segmentation(image, options) or segment(image), options)
+
+
+def advise(image: DecodedImage, segmentation: Segmentation, options: Options) -> Advice:
+    """A decoded photo and its label map to advice in one process. Raises what the phases raise."""
     extracted = extraction.extract(image.pixels, segmentation.labels, segmentation.confidence, options)
     harmonised = harmony.harmonise(extracted.garments, options)
     return compose(
