@@ -1,0 +1,109 @@
+"""Every YAML file of configs/: how it is launched, and that Ray and this application accept what it says."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import TypeAdapter
+from ray.serve.schema import ServeDeploySchema
+
+from serve.settings import AdviceConfig, Budgets, SegmentationSettings, Settings
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+SERVE_CONFIGS = ("serve.local.yaml",)
+OTHERS: tuple[str, ...] = ()
+DEPLOYMENTS = {"Advice", "Segmentation", "Extraction", "Harmony"}
+
+
+def _document(name: str) -> dict[str, Any]:
+    found = yaml.safe_load((CONFIGS / name).read_text())
+    assert isinstance(found, dict)
+    return found
+
+
+def _deployments(name: str) -> dict[str, dict[str, Any]]:
+    applications = _document(name)["applications"]
+    return {one["name"]: one for application in applications for one in application["deployments"]}
+
+
+def test_no_config_is_forgotten_when_they_are_counted() -> None:
+    """Every YAML file below configs/ is one that the tests here know."""
+    found = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
+    assert found == sorted(SERVE_CONFIGS + OTHERS)
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS + OTHERS)
+def test_a_config_says_how_it_is_launched_when_opened(name: str) -> None:
+    """The first line is a comment with the launch command."""
+    first = (CONFIGS / name).read_text().partition("\n")[0]
+    assert first.startswith("# ")
+    assert "Launch: " in first
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS)
+def test_ray_accepts_a_config_when_it_is_validated(name: str) -> None:
+    """Ray Serve's own schema takes the whole file."""
+    assert ServeDeploySchema.model_validate(_document(name)).applications
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS)
+def test_the_application_accepts_a_config_when_it_is_built(name: str) -> None:
+    """The import path is the one wiring place, and the arguments are Settings."""
+    for application in _document(name)["applications"]:
+        assert application["import_path"] == "serve.app:build"
+        TypeAdapter(Settings).validate_python(application["args"])
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS)
+def test_all_four_deployments_scale_by_themselves_when_configured(name: str) -> None:
+    """Each deployment has resources, an autoscaling range and a bound on its calls of its own."""
+    found = _deployments(name)
+    assert set(found) == DEPLOYMENTS
+    for deployment in found.values():
+        assert {"ray_actor_options", "autoscaling_config", "max_ongoing_requests", "max_queued_requests"} <= set(
+            deployment
+        )
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS)
+def test_the_user_config_names_every_budget_when_it_is_read(name: str) -> None:
+    """`Advice` alone has a user_config; it is an AdviceConfig that leaves no budget to a default."""
+    found = _deployments(name)
+    assert [deployment for deployment in found if "user_config" in found[deployment]] == ["Advice"]
+    AdviceConfig.model_validate(found["Advice"]["user_config"])
+    assert set(found["Advice"]["user_config"]["budgets"]) == set(Budgets.model_fields)
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS)
+def test_health_always_gets_in_when_phases_are_bounded(name: str) -> None:
+    """The ingress queues without bound, since it sheds by itself, and the phases' queues are bounded."""
+    found = _deployments(name)
+    assert found.pop("Advice")["max_queued_requests"] == -1
+    assert all(0 < deployment["max_queued_requests"] <= 256 for deployment in found.values())
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS)
+def test_the_models_variables_are_known_when_they_are_set(name: str) -> None:
+    """What a config sets in Segmentation's environment is what Segmentation reads."""
+    options = _deployments(name)["Segmentation"]["ray_actor_options"]
+    variables = options.get("runtime_env", {}).get("env_vars", {})
+    known = {f"SEGMENTATION_{field.upper()}" for field in SegmentationSettings.model_fields}
+    assert {variable for variable in variables if variable.startswith("SEGMENTATION_")} <= known
+
+
+def test_the_local_config_fits_when_the_machine_has_two_cores() -> None:
+    """One replica of each deployment asks for no more than the two CPUs that are promised to be enough."""
+    wanted = sum(
+        deployment["ray_actor_options"]["num_cpus"] * deployment["autoscaling_config"]["min_replicas"]
+        for deployment in _deployments("serve.local.yaml").values()
+    )
+    assert wanted <= 2
+
+
+def test_the_budgets_are_the_contracts_when_nothing_is_configured() -> None:
+    """Defaults and the local config both carry the contract's 400, 1200, 300 and 100 ms."""
+    contract = {"decode_ms": 400, "segmentation_ms": 1200, "extraction_ms": 300, "harmony_ms": 100}
+    configured = AdviceConfig.model_validate(_deployments("serve.local.yaml")["Advice"]["user_config"]).budgets
+    for budgets in (Budgets(), configured):
+        assert {name: getattr(budgets, name) for name in contract} == contract
