@@ -1,0 +1,141 @@
+"""A circuit breaker with resilience4j's semantics and an injected clock; standard library only.
+
+Closed: calls pass, and the outcomes of the last `window_calls` are kept. When at least `minimum_calls` of them are
+known and the rate of failures or of slow calls reaches its threshold, the breaker opens: calls are refused for
+`open_s`. The first call after that finds it half open: exactly `half_open_calls` calls may pass at a time and in all; when each has
+told its outcome, their rates close the breaker or open it again. Outcomes of calls that began before the last change of
+state say nothing of the present and are dropped (where resilience4j counts them).
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+State = Literal["closed", "open", "half_open"]
+STATES: tuple[State, ...] = ("closed", "open", "half_open")
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerConfig:
+    """Rates 0 to 1, times in s. A call that took slow_call_s or longer is slow, whatever its outcome."""
+
+    window_calls: int = 50
+    minimum_calls: int = 10
+    failure_rate: float = 0.5
+    slow_call_s: float = 60.0
+    slow_call_rate: float = 1.0
+    open_s: float = 5.0
+    half_open_calls: int = 3
+
+
+@dataclass(slots=True)
+class Permit:
+    """The right to make one call; exactly one of its methods is to be called once, and later ones change nothing."""
+
+    _breaker: "Breaker"
+    _epoch: int
+    _began_s: float
+    _spent: bool = False
+
+    def succeed(self) -> None:
+        """The call gave an answer."""
+        self._tell(failed=False)
+
+    def fail(self) -> None:
+        """The call raised, timed out or lost its replica."""
+        self._tell(failed=True)
+
+    def give_back(self) -> None:
+        """The call says nothing of the phase's health: a client's error, a full queue, a caller that left."""
+        if not self._spent:
+            self._spent = True
+            self._breaker._give_back(self._epoch)
+
+    def _tell(self, *, failed: bool) -> None:
+        if not self._spent:
+            self._spent = True
+            self._breaker._record(self._epoch, failed=failed, began_s=self._began_s)
+
+
+class Breaker:
+    """One breaker; for one event loop or thread, without waiting."""
+
+    def __init__(
+        self,
+        config: BreakerConfig | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        on_change: Callable[[State], None] | None = None,
+    ) -> None:
+        self._config = config or BreakerConfig()
+        self._clock = clock
+        self._on_change = on_change
+        self._state: State = "closed"
+        self._epoch = 0  # counts changes of state
+        self._outcomes: deque[tuple[bool, bool]] = deque(maxlen=self._config.window_calls)  # failed, slow
+        self._opened_s = 0.0
+        self._permits_left = 0
+
+    @property
+    def state(self) -> State:
+        """The present state; an open breaker turns half open when a call asks, not by itself."""
+        return self._state
+
+    def acquire(self) -> Permit | None:
+        """A permit for one call, or None when the call must not be made."""
+        now_s = self._clock()
+        if self._state == "open" and now_s - self._opened_s >= self._config.open_s:
+            self._enter("half_open")
+        if self._state == "open":
+            return None
+        if self._state == "half_open":
+            if self._permits_left == 0:
+                return None
+            self._permits_left -= 1
+        return Permit(self, self._epoch, now_s)
+
+    def retry_after_s(self) -> float:
+        """How long an open breaker still refuses, s; 0 in the other states."""
+        left_s = self._opened_s + self._config.open_s - self._clock()
+        return max(0.0, left_s) if self._state == "open" else 0.0
+
+    def reconfigure(self, config: BreakerConfig) -> None:
+        """Takes in other thresholds; state and the newest outcomes stay."""
+        self._config = config
+        if self._state != "half_open":
+            self._outcomes = deque(self._outcomes, maxlen=config.window_calls)
+
+    def _record(self, epoch: int, *, failed: bool, began_s: float) -> None:
+        if epoch != self._epoch:
+            return
+        self._outcomes.append((failed, self._clock() - began_s >= self._config.slow_call_s))
+        if self._state == "closed" and len(self._outcomes) >= self._least_calls() and self._is_ill():
+            self._enter("open")
+        elif self._state == "half_open" and len(self._outcomes) == self._outcomes.maxlen:
+            self._enter("open" if self._is_ill() else "closed")
+
+    def _give_back(self, epoch: int) -> None:
+        if epoch == self._epoch and self._state == "half_open":
+            self._permits_left += 1
+
+    def _least_calls(self) -> int:
+        return min(self._config.minimum_calls, self._config.window_calls)
+
+    def _is_ill(self) -> bool:
+        known = len(self._outcomes)
+        failures = sum(failed for failed, _ in self._outcomes)
+        slow = sum(slow for _, slow in self._outcomes)
+        return failures / known >= self._config.failure_rate or slow / known >= self._config.slow_call_rate
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self._epoch += 1
+        half_open = state == "half_open"
+        self._permits_left = self._config.half_open_calls if half_open else 0
+        self._outcomes = deque(maxlen=self._permits_left or self._config.window_calls)
+        if state == "open":
+            self._opened_s = self._clock()
+        if self._on_change is not None:
+            self._on_change(state)

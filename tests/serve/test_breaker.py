@@ -1,0 +1,183 @@
+"""The breaker against a model of resilience4j's rules, step by step on a fake clock, and its laws one by one."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+
+from serve.breaker import Breaker, BreakerConfig, Permit, State
+
+CONFIG = BreakerConfig(
+    window_calls=8,
+    minimum_calls=4,
+    failure_rate=0.5,
+    slow_call_s=1.0,
+    slow_call_rate=0.75,
+    open_s=10.0,
+    half_open_calls=3,
+)
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self) -> None:
+        self.now_s = 100.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def opened(clock: Clock) -> Breaker:
+    """A breaker that four failures have opened."""
+    breaker = Breaker(CONFIG, clock=clock)
+    for _ in range(4):
+        permitted(breaker).fail()
+    assert breaker.state == "open"
+    return breaker
+
+
+def permitted(breaker: Breaker) -> Permit:
+    """A permit that must be there."""
+    permit = breaker.acquire()
+    assert permit is not None
+    return permit
+
+
+class Model(RuleBasedStateMachine):
+    """The rules in their plainest form: the whole history of outcomes in each state, counted anew each time."""
+
+    permits = Bundle("permits")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.changes: list[State] = []
+        self.breaker = Breaker(CONFIG, clock=self.clock, on_change=self.changes.append)
+        self.state: State = "closed"
+        self.expected_changes: list[State] = []
+        self.history: list[tuple[bool, bool]] = []
+        self.out = 0
+        self.opened_s = 0.0
+
+    def turn(self, state: State) -> None:
+        self.state, self.history, self.out = state, [], 0
+        self.opened_s = self.clock.now_s
+        self.expected_changes.append(state)
+
+    @rule(target=permits)
+    def ask(self) -> tuple[Permit, int, float] | None:
+        if self.state == "open" and self.clock.now_s >= self.opened_s + 10.0:
+            self.turn("half_open")
+        allowed = self.state == "closed" or (self.state == "half_open" and self.out + len(self.history) < 3)
+        permit = self.breaker.acquire()
+        assert (permit is not None) == allowed
+        if permit is None:
+            return None
+        self.out += self.state == "half_open"
+        return permit, len(self.expected_changes), self.clock.now_s
+
+    @rule(held=consumes(permits), outcome=st.sampled_from(("succeed", "fail", "give_back")))
+    def tell(self, held: tuple[Permit, int, float] | None, outcome: str) -> None:
+        if held is None:
+            return
+        permit, epoch, began_s = held
+        getattr(permit, outcome)()
+        permit.fail()  # a second word changes nothing
+        if epoch != len(self.expected_changes):
+            return
+        self.out -= self.state == "half_open"
+        if outcome == "give_back":
+            return
+        self.history.append((outcome == "fail", self.clock.now_s - began_s >= 1.0))
+        window = self.history[-8:]
+        ill = sum(f for f, _ in window) >= 0.5 * len(window) or sum(s for _, s in window) >= 0.75 * len(window)
+        if self.state == "closed" and len(window) >= 4 and ill:
+            self.turn("open")
+        elif self.state == "half_open" and len(window) == 3:
+            self.turn("open" if ill else "closed")
+
+    @rule(seconds=st.sampled_from((0.1, 0.4, 1.0, 3.0, 9.9, 10.0)))
+    def wait(self, seconds: float) -> None:
+        self.clock.now_s += seconds
+
+    @invariant()
+    def agrees(self) -> None:
+        assert self.breaker.state == self.state
+        assert self.changes == self.expected_changes
+
+
+Model.TestCase.settings = settings(max_examples=120, stateful_step_count=100, derandomize=True, deadline=None)
+TestBreakerAgreesWithModel = Model.TestCase  # 12,000 steps at most
+
+
+def test_exactly_three_pass_when_half_open_and_a_thousand_ask() -> None:
+    """Of 1,000 calls that come while it is half open, exactly the configured three may pass."""
+    clock = Clock()
+    breaker = opened(clock)
+    clock.now_s += 10.0
+    permits = [permit for permit in (breaker.acquire() for _ in range(1000)) if permit is not None]
+    assert len(permits) == 3
+    for permit in permits:
+        permit.succeed()
+    assert breaker.state == "closed"
+
+
+def test_a_permit_returns_when_a_client_is_to_blame() -> None:
+    """A half-open probe that ends in a client's error is given back and leaves the state as it is."""
+    clock = Clock()
+    breaker = opened(clock)
+    clock.now_s += 10.0
+    first, *_ = (permitted(breaker) for _ in range(3))
+    assert breaker.acquire() is None
+    first.give_back()
+    assert breaker.state == "half_open"
+    assert breaker.acquire() is not None
+
+
+def test_client_errors_never_open_when_many() -> None:
+    """However many calls are given back, a closed breaker stays closed."""
+    breaker = Breaker(CONFIG, clock=Clock())
+    for _ in range(100):
+        permitted(breaker).give_back()
+    assert breaker.state == "closed"
+
+
+def test_it_opens_when_answers_are_slow() -> None:
+    """Successes that take too long open it as failures do."""
+    clock = Clock()
+    breaker = Breaker(CONFIG, clock=clock)
+    for _ in range(4):
+        permit = permitted(breaker)
+        clock.now_s += 1.0
+        permit.succeed()
+    assert breaker.state == "open"
+    assert breaker.retry_after_s() == pytest.approx(10.0)
+
+
+def test_late_outcomes_change_nothing_when_they_began_before_it_opened() -> None:
+    """A call that began while closed and ends while half open is no probe."""
+    clock = Clock()
+    breaker = Breaker(CONFIG, clock=clock)
+    late = permitted(breaker)
+    for _ in range(4):
+        permitted(breaker).fail()
+    clock.now_s += 10.0
+    probe = permitted(breaker)
+    late.fail()
+    assert breaker.state == "half_open"
+    probe.succeed()
+    assert breaker.state == "half_open"
+
+
+def test_thresholds_change_when_reconfigured() -> None:
+    """A live change of the thresholds judges the outcomes already known by the new ones."""
+    breaker = Breaker(CONFIG, clock=Clock())
+    for _ in range(3):
+        permitted(breaker).succeed()
+    permitted(breaker).fail()
+    breaker.reconfigure(replace(CONFIG, failure_rate=0.2))
+    permitted(breaker).succeed()
+    assert breaker.state == "open"
