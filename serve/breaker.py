@@ -2,9 +2,9 @@
 
 Closed: calls pass, and the outcomes of the last `window_calls` are kept. When at least `minimum_calls` of them are
 known and the rate of failures or of slow calls reaches its threshold, the breaker opens: calls are refused for
-`open_s`. The first call after that finds it half open: exactly `half_open_calls` calls may pass at a time and in all; when each has
-told its outcome, their rates close the breaker or open it again. Outcomes of calls that began before the last change of
-state say nothing of the present and are dropped (where resilience4j counts them).
+`open_s`. The first call after that finds it half open: exactly `half_open_calls` calls may pass at a time and in all;
+when each has told its outcome, their rates close the breaker or open it again. Outcomes of calls that began before the
+last change of state say nothing of the present and are dropped (where resilience4j counts them).
 """
 
 import time
