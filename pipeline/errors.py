@@ -17,6 +17,7 @@
     │   ├── Unauthenticated         401
     │   └── Forbidden               403
     ├── NotFound                    404
+    ├── RateLimited                 429
     └── Unavailable                 the service's fault
         ├── NotReady                503
         ├── Overloaded              503
@@ -125,6 +126,10 @@ class Forbidden(AccessDenied):
 
 class NotFound(ColorMatchError):
     code = "NOT_FOUND"
+
+
+class RateLimited(ColorMatchError):
+    code = "RATE_LIMITED"
 
 
 class Unavailable(ColorMatchError):

@@ -37,6 +37,7 @@ STATUS: dict[type[ColorMatchError], int] = {
     errors.Forbidden: 403,
     errors.NotFound: 404,
     errors.MethodNotAllowed: 405,
+    errors.RateLimited: 429,
     errors.Unavailable: 503,
     errors.NotReady: 503,
     errors.Overloaded: 503,
@@ -67,6 +68,7 @@ TITLES: dict[str, str] = {
     "FORBIDDEN": "The API key's scopes do not include this",
     "NOT_FOUND": "Not found",
     "METHOD_NOT_ALLOWED": "This method is not allowed here",
+    "RATE_LIMITED": "Too many requests",
     "UNAVAILABLE": "Not available now",
     "NOT_READY": "Not ready yet",
     "OVERLOADED": "Too busy",
@@ -84,11 +86,14 @@ class FieldError:
 
 
 class InvalidFields(errors.InvalidOptions):
-    """Fields of a request that are refused, each with its pointer; made and answered at the door only."""
+    """Fields of a request that are refused, each with its pointer."""
 
     def __init__(self, fields: tuple[FieldError, ...]) -> None:
         super().__init__("; ".join(f"{field.pointer or '/'}: {field.message}" for field in fields[:3]))
         self.fields = fields
+
+    def __reduce__(self) -> tuple[type["InvalidFields"], tuple[tuple[FieldError, ...]]]:
+        return type(self), (self.fields,)
 
 
 def status_of(error: ColorMatchError) -> int:
@@ -117,7 +122,7 @@ def _headers(status: int, error: ColorMatchError) -> Mapping[str, str]:
     headers = {"Cache-Control": "no-store"}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="stylesync"'
-    if status == 503:
+    if status in (429, 503):
         headers["Retry-After"] = str(RETRY_AFTER_S)
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = error.detail.rpartition(": ")[2]

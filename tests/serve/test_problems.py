@@ -1,0 +1,141 @@
+"""The error tree and its table: each error has one status and one problem document, and says nothing else."""
+
+import json
+import pickle
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from pipeline import errors
+from pipeline.errors import ColorMatchError
+from serve.problems import STATUS, TITLES, FieldError, InvalidFields, problem_response, status_of
+
+# The contract's table, by status.
+CONTRACT = {
+    400: {"UNPARSABLE"},
+    401: {"UNAUTHENTICATED"},
+    403: {"FORBIDDEN"},
+    404: {"NOT_FOUND"},
+    405: {"METHOD_NOT_ALLOWED"},
+    406: {"NOT_ACCEPTABLE"},
+    408: {"SLOW_BODY"},
+    413: {"TOO_LARGE"},
+    415: {"UNSUPPORTED_MEDIA_TYPE"},
+    422: {
+        "INVALID_OPTIONS", "IMAGE_UNDECODABLE", "IMAGE_TRUNCATED", "IMAGE_ANIMATED", "IMAGE_BOMB", "IMAGE_TOO_SMALL",
+        "IMAGE_ASPECT", "IMAGE_TOO_COMPLEX", "MASK_INVALID", "MASK_EMPTY",
+    },
+    429: {"RATE_LIMITED"},
+    503: {"OVERLOADED", "NOT_READY", "PHASE_TIMEOUT", "PHASE_FAILED"},
+}  # fmt: skip
+DOCUMENT = {"type", "title", "status", "detail", "code", "request_id"}
+
+
+def _tree(kind: type[ColorMatchError]) -> Iterator[type[ColorMatchError]]:
+    yield kind
+    for child in kind.__subclasses__():
+        if child.__module__ == errors.__name__:
+            yield from _tree(child)
+
+
+TREE = list(_tree(ColorMatchError))
+LEAVES = [kind for kind in TREE if len(list(_tree(kind))) == 1]
+
+
+def _document(error: ColorMatchError) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(bytes(problem_response(error, "r1").body))
+    return found
+
+
+def test_every_error_is_mapped_when_the_tree_is_walked() -> None:
+    """The tables hold every class of the tree, and nothing else."""
+    assert set(STATUS) == set(TREE)
+    assert set(TITLES) == {kind.code for kind in TREE}
+    assert len({kind.code for kind in TREE}) == len(TREE)
+
+
+def test_statuses_are_the_contracts_when_the_table_is_read() -> None:
+    """Each final class has the status that the contract's table gives it."""
+    found: dict[int, set[str]] = {}
+    for kind in [*LEAVES, errors.MaskInvalid]:
+        found.setdefault(STATUS[kind], set()).add(kind.code)
+    assert found == CONTRACT
+    assert status_of(ColorMatchError()) == 500
+
+
+@pytest.mark.parametrize("kind", TREE)
+def test_a_problem_document_is_whole_when_an_error_is_answered(kind: type[ColorMatchError]) -> None:
+    """RFC 9457's members, the code and the request id; the status line says the same as the document."""
+    response = problem_response(kind("What is wrong."), "r1")
+    document = json.loads(bytes(response.body))
+    assert set(document) == DOCUMENT
+    assert response.media_type == "application/problem+json"
+    assert response.headers["Cache-Control"] == "no-store"
+    assert document["status"] == response.status_code == STATUS[kind]
+    assert (document["code"], document["detail"], document["request_id"]) == (kind.code, "What is wrong.", "r1")
+    assert document["type"] == f"urn:stylesync:problem:{kind.code.lower().replace('_', '-')}"
+
+
+@pytest.mark.parametrize("kind", TREE)
+def test_an_error_stays_itself_when_it_crosses_processes(kind: type[ColorMatchError]) -> None:
+    """Pickled and unpickled, an error has the same class, code and detail."""
+    found = pickle.loads(pickle.dumps(kind("What is wrong.")))  # noqa: S301 - our own bytes
+    assert type(found) is kind
+    assert (found.code, found.detail, found.args) == (kind.code, "What is wrong.", ("What is wrong.",))
+
+
+def test_fields_come_along_when_their_error_crosses_processes() -> None:
+    """InvalidFields too survives pickling, with its pointers."""
+    fields = (FieldError("/options/max_colors", "Too many."), FieldError("", "Unknown field."))
+    found = pickle.loads(pickle.dumps(InvalidFields(fields)))  # noqa: S301 - our own bytes
+    assert (found.fields, found.detail) == (fields, "/options/max_colors: Too many.; /: Unknown field.")
+
+
+def test_a_detail_is_always_there_when_an_error_has_none() -> None:
+    """Without a detail of its own an error still tells the client something, and never a class name."""
+    for kind in TREE:
+        detail = _document(kind())["detail"]
+        assert detail
+        assert kind.__name__ not in detail
+
+
+def test_a_new_error_is_answered_when_it_has_no_row_yet() -> None:
+    """A subclass without a row takes its nearest ancestor's status."""
+
+    class Stranger(errors.ImageBomb):
+        pass
+
+    assert status_of(Stranger()) == 422
+
+
+def test_bad_fields_are_listed_when_options_are_refused() -> None:
+    """`errors` holds each field's JSON pointer and message."""
+    fields = (FieldError("/options/max_colors", "Too many."), FieldError("/options/x", "Unknown field."))
+    document = _document(InvalidFields(fields))
+    assert document["code"] == "INVALID_OPTIONS"
+    assert document["errors"] == [
+        {"pointer": "/options/max_colors", "message": "Too many."},
+        {"pointer": "/options/x", "message": "Unknown field."},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "header", "value"),
+    [
+        (errors.Unauthenticated("No key."), "WWW-Authenticate", 'Bearer realm="stylesync"'),
+        (errors.Overloaded("Full."), "Retry-After", "1"),
+        (errors.NotReady("Not yet."), "Retry-After", "1"),
+        (errors.RateLimited("Slowly."), "Retry-After", "1"),
+        (errors.MethodNotAllowed("PUT is not allowed here; allowed: GET, HEAD"), "Allow", "GET, HEAD"),
+    ],
+)
+def test_a_header_comes_along_when_the_status_asks_for_one(error: ColorMatchError, header: str, value: str) -> None:
+    """401 says how to authenticate, 429 and 503 when to come back, 405 what is allowed."""
+    assert problem_response(error, "r1").headers[header] == value
+
+
+def test_no_such_header_comes_along_when_the_status_has_none() -> None:
+    """A refused field is answered without Retry-After, WWW-Authenticate or Allow."""
+    headers = problem_response(errors.InvalidOptions("No."), "r1").headers
+    assert not {"retry-after", "www-authenticate", "allow"} & set(headers)
