@@ -21,12 +21,14 @@ from pipeline.errors import (
     MethodNotAllowed,
     NotAcceptable,
     NotFound,
-    TooLarge,
+    UnsupportedMedia,
 )
+from pipeline.image_header import Format, sniff
 from pipeline.naming import name_colors
 from serve import body, documentation, pages
 from serve.answers import Health, Readiness
 from serve.middleware import Edge
+from serve.multipart import Part
 from serve.problems import FieldError, InvalidFields, problem_response
 from serve.question import Answer, Question
 from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, field_errors, validate
@@ -35,6 +37,12 @@ from serve.service import Service, no_object_store
 from serve.version import VERSION
 
 PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]
+UNSAID = ("", "application/octet-stream", "image/*")
+IMAGE_TYPES: dict[Format, tuple[str, ...]] = {
+    "JPEG": (*UNSAID, "image/jpeg", "image/jpg", "image/pjpeg"),
+    "PNG": (*UNSAID, "image/png", "image/x-png"),
+    "WEBP": (*UNSAID, "image/webp"),
+}
 router = APIRouter(prefix="/v1")
 
 
@@ -95,7 +103,7 @@ async def read_question(request: Request, view: View, tenant: str) -> Question:
     """The validated question of a request. Raises BadInput; NotReady for an object key without an object store."""
     settings = service_of(request).settings
     if body.content_type(request) == "multipart/form-data":
-        return _photo_question(await body.read_parts(request, settings), view, tenant, settings.max_image_bytes)
+        return _photo_question(await body.read_parts(request, settings), view, tenant)
     value = await body.read_json(request, settings)
     if isinstance(value, dict) and "object_key" in value:
         validate(ObjectRequest, value)
@@ -107,19 +115,22 @@ async def read_question(request: Request, view: View, tenant: str) -> Question:
     return Question("colors", asked.options.to_core(), tenant, view, colors=colors)
 
 
-def _photo_question(parts: Mapping[str, bytes], view: View, tenant: str, max_image_bytes: int) -> Question:
-    unknown = sorted(parts.keys() - {"image", "mask", "options"})
-    if unknown:
-        message = "Unknown part; allowed are image, mask and options."
-        raise InvalidFields(tuple(FieldError(f"/{name[:64]}", message) for name in unknown))
+def _photo_question(parts: Mapping[str, Part], view: View, tenant: str) -> Question:
     image = parts.get("image")
-    if not image:
+    if image is None or not image.content:
         raise InvalidFields((FieldError("/image", "The part 'image' is missing or empty."),))
-    if len(image) > max_image_bytes:
-        raise TooLarge(f"The image has {len(image)} bytes; at most {max_image_bytes} are allowed.")
-    given = body.parse_json(parts["options"]) if "options" in parts else {}
+    _check_type(image)
+    given = body.parse_json(parts["options"].content) if "options" in parts else {}
     options = validate(OptionsModel, given, at="/options").to_core()
-    return Question("image", options, tenant, view, image=image, mask=parts.get("mask"))
+    mask = parts["mask"].content if "mask" in parts else None
+    return Question("image", options, tenant, view, image=image.content, mask=mask)
+
+
+def _check_type(image: Part) -> None:
+    """What the part says that it is must be what its first bytes say. Raises UnsupportedMedia."""
+    kind = sniff(image.content)
+    if image.media_type not in IMAGE_TYPES[kind]:
+        raise UnsupportedMedia(f"The part 'image' says '{image.media_type[:40]}', but by its first bytes is {kind}.")
 
 
 # --- answers --------------------------------------------------------------------------------------------------

@@ -1,26 +1,19 @@
-"""Reads request bodies within limits of size and time: strict JSON, multipart; Starlette only."""
+"""Reads request bodies within limits of size and time: strict JSON, multipart; Starlette's requests only."""
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
-from python_multipart.exceptions import MultipartParseError
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from pipeline.errors import SlowBody, TooLarge, Unparsable, UnsupportedMedia
+from serve.multipart import Part, PartCollector
 from serve.settings import Settings
 
 FRAMING_BYTES = 64 * 1024  # what multipart's own headers and boundaries may add
-MAX_PARTS = 8
-
-
-class _InMemoryParser(MultiPartParser):
-    """Keeps parts in memory: the body is bounded, and a photo must never touch the disk."""
-
-    spool_max_size = 1 << 30
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 async def read_json(request: Request, settings: Settings) -> Any:
@@ -29,38 +22,37 @@ async def read_json(request: Request, settings: Settings) -> Any:
     return parse_json(b"".join(chunks))
 
 
-async def read_parts(request: Request, settings: Settings) -> dict[str, bytes]:
-    """The parts of a multipart body by name: image, mask, options. Raises Unparsable, TooLarge, SlowBody."""
-    limit = settings.max_image_bytes + settings.max_mask_bytes + settings.max_json_bytes + FRAMING_BYTES
-    stream = _bounded(request, limit, settings.body_timeout_s)
-    parser = _InMemoryParser(
-        request.headers,
-        stream,
-        max_files=MAX_PARTS,
-        max_fields=MAX_PARTS,
-        max_part_size=settings.max_json_bytes,
-    )
-    try:
-        form = await parser.parse()
-    except (MultiPartException, MultipartParseError, UnicodeDecodeError, KeyError, ValueError) as error:
-        raise Unparsable("The multipart body cannot be read: a boundary, header or part is malformed.") from error
-    try:
-        return await _parts(form)
-    finally:
-        await form.close()
+async def read_parts(request: Request, settings: Settings) -> dict[str, Part]:
+    """The parts of a multipart body by name: image, mask, options.
+
+    Raises Unparsable, InvalidFields for unknown parts, TooLarge, SlowBody.
+    """
+    limits = {
+        "image": settings.max_image_bytes,
+        "mask": settings.max_mask_bytes,
+        "options": settings.max_json_bytes,
+    }
+    collector = PartCollector(request.headers.get("content-type", ""), limits)
+    async for chunk in _bounded(request, sum(limits.values()) + FRAMING_BYTES, settings.body_timeout_s):
+        collector.write(chunk)
+    return collector.finish()
 
 
 def parse_json(data: bytes) -> Any:
-    """Strict JSON (RFC 8259, I-JSON's unique keys). Raises Unparsable."""
+    """Strict JSON (RFC 8259 in UTF-8; unique keys and whole characters as I-JSON has them). Raises Unparsable."""
     if not data.strip():
         raise Unparsable("The body is empty; send an image (multipart/form-data) or JSON.")
     try:
-        return json.loads(data, object_pairs_hook=_unique, parse_constant=_no_constant)
+        text = data.decode()
+        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        if SURROGATE.search(text):
+            json.dumps(value, ensure_ascii=False).encode()  # raises for half a character, which nothing could answer
     except RecursionError as error:
         raise Unparsable("The JSON is nested too deeply.") from error
     except ValueError as error:
         position = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise Unparsable(f"The body is not valid JSON{position}.") from error
+    return value
 
 
 def content_type(request: Request) -> str:
@@ -73,20 +65,11 @@ def content_type(request: Request) -> str:
     raise UnsupportedMedia(f"Content-Type is '{kind[:80]}'; allowed are multipart/form-data and application/json.")
 
 
-async def _parts(form: FormData) -> dict[str, bytes]:
-    parts: dict[str, bytes] = {}
-    for name, value in form.multi_items():
-        if name in parts:
-            raise Unparsable(f"The part '{name[:40]}' comes twice.")
-        parts[name] = await value.read() if isinstance(value, UploadFile) else value.encode()
-    return parts
-
-
 async def _bounded(request: Request, limit_bytes: int, timeout_s: float) -> AsyncGenerator[bytes, None]:
     """The body's chunks. Raises TooLarge as soon as it is known, also without Content-Length, and SlowBody."""
     declared = request.headers.get("content-length", "")
-    if declared.isdigit() and int(declared) > limit_bytes:
-        raise TooLarge(f"The body has {declared} bytes; at most {limit_bytes} are allowed.")
+    if declared.isdecimal() and int(declared[:20]) > limit_bytes:
+        raise TooLarge(f"The body has {declared[:20]} bytes; at most {limit_bytes} are allowed.")
     chunks, received = request.stream(), 0
     deadline_s = asyncio.get_running_loop().time() + timeout_s
     while True:

@@ -96,6 +96,11 @@ class InvalidFields(errors.InvalidOptions):
         return type(self), (self.fields,)
 
 
+def pointer(*steps: str | int) -> str:
+    """The JSON pointer of a place in a request (RFC 6901), each step cut to a length that can be shown."""
+    return "".join("/" + str(step)[:64].replace("~", "~0").replace("/", "~1") for step in steps)
+
+
 def status_of(error: ColorMatchError) -> int:
     """The HTTP status of an error: its own row, or its nearest ancestor's."""
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)

@@ -17,7 +17,7 @@ from pipeline.color import parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES
-from serve.problems import FieldError, InvalidFields
+from serve.problems import FieldError, InvalidFields, pointer
 
 M = TypeVar("M", bound=BaseModel)
 MAX_COLORS = 12
@@ -178,11 +178,7 @@ def validate(model: type[M], value: Any, *, at: str = "") -> M:
 
 def field_errors(found: Any, *, at: str = "") -> tuple[FieldError, ...]:
     """Pydantic's errors as pointers and messages, with nothing of the input's text beyond its first characters."""
-    return tuple(FieldError(at + _pointer(item["loc"]), _message(item)) for item in found)
-
-
-def _pointer(location: tuple[Any, ...]) -> str:
-    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1")[:64] for step in location)
+    return tuple(FieldError(at + pointer(*item["loc"]), _message(item)) for item in found)
 
 
 def _message(item: Any) -> str:
