@@ -91,14 +91,14 @@ def problem_example(status: int) -> dict[str, Any]:
         "type": f"urn:stylesync:problem:{code.lower().replace('_', '-')}",
         "title": TITLES[code],
         "status": status,
-        "detail": "/max_colors: Input should be less than or equal to 12. Given: '13'."
+        "detail": "/max_colors: Input should be less than or equal to 12. Given: 13."
         if status == 422
         else TITLES[code],
         "code": code,
         "request_id": "0f8fad5bd9cb469fa16570867728950e",
     }
     if status == 422:
-        message = "Input should be less than or equal to 12. Given: '13'."
+        message = "Input should be less than or equal to 12. Given: 13."
         example["errors"] = [{"pointer": "/options/max_colors", "message": message}]
     return example
 

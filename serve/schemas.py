@@ -1,8 +1,11 @@
 """The request models: one options schema everywhere, an unknown field anywhere is an error; pydantic only."""
 
-from typing import Annotated, Any, TypeVar
+import json
+from collections import Counter
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -23,6 +26,7 @@ M = TypeVar("M", bound=BaseModel)
 MAX_COLORS = 12
 MAX_WARDROBE = 500
 MAX_ID_CHARS = 128
+GarmentClass = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory"]
 
 
 class Request(BaseModel):
@@ -40,10 +44,14 @@ def _css_hex(value: Any) -> Any:
         raise ValueError(error.detail) from error
 
 
-def _colors_as_objects(value: Any) -> Any:
-    if not isinstance(value, list):
-        return value
-    return [{"hex": item} if isinstance(item, str) else item for item in value]
+def _color_as_object(value: Any) -> Any:
+    return {"hex": _css_hex(value)} if isinstance(value, str) else value
+
+
+def _known_language(lang: str) -> str:
+    if lang not in LANGUAGES:
+        raise ValueError(f"allowed: {', '.join(LANGUAGES)}")
+    return lang
 
 
 CssColor = Annotated[
@@ -65,9 +73,9 @@ class ColorModel(Request):
         return types.ColorShare(self.hex, self.share)
 
 
+ColorItem = Annotated[ColorModel, BeforeValidator(_color_as_object, json_schema_input_type=CssColor | ColorModel)]
 Colors = Annotated[
-    list[ColorModel],
-    BeforeValidator(_colors_as_objects, json_schema_input_type=list[CssColor | ColorModel]),
+    list[ColorItem],
     Field(min_length=1, max_length=MAX_COLORS, description="1 to 12 colours, each a string or `{hex, share}`."),
 ]
 
@@ -78,7 +86,9 @@ class WardrobeItemModel(Request):
     id: Identifier
     colors: Colors | None = None
     hex: CssColor | None = None
-    category: types.Category | None = None
+    category: Annotated[
+        types.Category | None, Field(description="What it is; `unknown`, as answers say it, is the same as none.")
+    ] = None
 
     @model_validator(mode="after")
     def _one_of(self) -> "WardrobeItemModel":
@@ -92,6 +102,13 @@ class WardrobeItemModel(Request):
         return types.WardrobeItem(self.id, tuple(color.to_core() for color in colors), self.category)
 
 
+def _with_unique_ids(items: list[WardrobeItemModel]) -> list[WardrobeItemModel]:
+    counts = Counter(item.id for item in items)
+    if twice := next((id for id, count in counts.items() if count > 1), None):
+        raise ValueError(f"ids must be unique; '{twice[:40]}' comes {counts[twice]} times")
+    return items
+
+
 class OptionsModel(Request):
     """Everything that a client can ask for; the same schema on every endpoint."""
 
@@ -99,9 +116,9 @@ class OptionsModel(Request):
         types.SegmentMode, Field(description="`none`: skip the network; the image or mask is the garment.")
     ] = "auto"
     subject: Annotated[types.Subject, Field(description="What kind of photo it is, where known.")] = "auto"
-    category: Annotated[types.Category | None, Field(description="What the garment is, where known.")] = None
-    garments: Annotated[list[types.Category], Field(description="The kinds to report.")] = Field(
-        default=list(GARMENT_CLASSES), min_length=1, max_length=len(GARMENT_CLASSES)
+    category: Annotated[GarmentClass | None, Field(description="What the garment is, where known.")] = None
+    garments: Annotated[list[GarmentClass], Field(description="The kinds to report.")] = Field(
+        default=list(get_args(GarmentClass)), min_length=1, max_length=len(get_args(GarmentClass))
     )
     max_colors: Annotated[int, Field(ge=1, le=MAX_COLORS, description="Colours per garment, at most.")] = 5
     schemes: Annotated[list[types.Scheme], Field(description="The colour schemes to draw suggestions from.")] = Field(
@@ -110,28 +127,25 @@ class OptionsModel(Request):
     intent: Annotated[types.Intent, Field(description="How far the suggestions may stand out.")] = "balanced"
     wheel: Annotated[types.Wheel, Field(description="The hue circle that schemes are measured on.")] = "oklch"
     max_suggestions: Annotated[int, Field(ge=0, le=24)] = 8
-    wardrobe: Annotated[list[WardrobeItemModel], Field(max_length=MAX_WARDROBE)] = []
+    wardrobe: Annotated[
+        list[WardrobeItemModel],
+        AfterValidator(_with_unique_ids),
+        Field(max_length=MAX_WARDROBE, description="What the client owns; each id once."),
+    ] = []
     white_balance: Annotated[
         types.WhiteBalance, Field(description="`report` a colour cast, or `apply` its correction first.")
     ] = "report"
-    lang: Annotated[str, Field(description="Language of the texts.", json_schema_extra={"enum": list(LANGUAGES)})] = (
-        "en"
-    )
+    lang: Annotated[
+        str,
+        AfterValidator(_known_language),
+        Field(description="Language of the texts.", json_schema_extra={"enum": list(LANGUAGES)}),
+    ] = "en"
     include: Annotated[list[types.Include], Field(max_length=4, description="Optional parts of the answer.")] = []
     cache: Annotated[
         types.CacheMode,
         Field(description="`bypass` neither reads nor writes the caches; `refresh` only writes."),
     ] = "default"
     store: Annotated[bool, Field(description="`false`: nothing of this request is kept.")] = True
-
-    @model_validator(mode="after")
-    def _consistent(self) -> "OptionsModel":
-        if self.lang not in LANGUAGES:
-            raise ValueError(f"lang is '{self.lang[:16]}'; allowed: {', '.join(LANGUAGES)}")
-        ids = [item.id for item in self.wardrobe]
-        if len(set(ids)) != len(ids):
-            raise ValueError("wardrobe ids must be unique")
-        return self
 
     def to_core(self) -> types.Options:
         """As the core's value; lists in a canonical order, so that equal questions are equal."""
@@ -185,8 +199,14 @@ def _message(item: Any) -> str:
     if item["type"] == "extra_forbidden":
         return "Unknown field."
     message = str(item["msg"]).removeprefix("Value error, ")
-    given = item.get("input")
-    shown = f" Given: {str(given)[:40]!r}." if isinstance(given, str | int | float) else ""
-    if isinstance(given, list):
-        shown = f" Given: {len(given)} items."
-    return f"{message[:1].upper()}{message[1:].rstrip('.')}.{shown}"
+    if item["type"] == "model_type":  # pydantic's text names the class
+        message = "Input should be a JSON object"
+    return f"{message[:1].upper()}{message[1:].rstrip('.')}.{_given(item.get('input'))}"
+
+
+def _given(value: Any) -> str:
+    if isinstance(value, str):
+        return f" Given: '{value[:40]}'."
+    if isinstance(value, int | float):
+        return f" Given: {json.dumps(value)[:40]}."
+    return f" Given: {len(value)} items." if isinstance(value, list) else ""

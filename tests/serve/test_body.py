@@ -61,10 +61,10 @@ async def test_a_body_is_refused_unread_when_its_declared_length_is_too_much() -
         await body.read_json(request, LIMITS)
 
 
-@pytest.mark.parametrize("declared", [{}, {"content_length": "3"}, {"content_length": "²"}])
-async def test_a_body_is_refused_when_more_comes_than_allowed(declared: dict[str, str]) -> None:
+@pytest.mark.parametrize("declared", ["", "3", "²"])
+async def test_a_body_is_refused_when_more_comes_than_allowed(declared: str) -> None:
     """Without a length, and with one that lies, the bytes are counted as they come; the rest is never awaited."""
-    request = _request([b" " * 600, b" " * 401], ends=False, **declared)
+    request = _request([b" " * 600, b" " * 401], ends=False, content_length=declared)
     with pytest.raises(TooLarge, match="more than the 1000 bytes"):
         await body.read_json(request, LIMITS)
 
@@ -291,15 +291,16 @@ def test_a_type_is_refused_when_it_is_another(header: str) -> None:
         body.content_type(_request([], content_type=header, content_length="2"))
 
 
-@pytest.mark.parametrize(("headers", "error"), [({}, Unparsable), ({"content_length": "0"}, Unparsable)])
-def test_a_request_is_empty_when_it_has_no_type_and_no_length(headers: dict[str, str], error: type[Exception]) -> None:
+@pytest.mark.parametrize("length", ["", "0"])
+def test_a_request_is_empty_when_it_has_no_type_and_no_length(length: str) -> None:
     """A request without any body is told so, instead of that its type is missing."""
-    with pytest.raises(error, match="body is empty"):
-        body.content_type(_request([], **headers))
+    request = _request([], content_length=length) if length else _request([])
+    with pytest.raises(Unparsable, match="body is empty"):
+        body.content_type(request)
 
 
-@pytest.mark.parametrize("headers", [{"content_length": "5"}, {"transfer_encoding": "chunked"}])
-def test_a_type_is_missing_when_a_body_comes_without(headers: dict[str, str]) -> None:
+@pytest.mark.parametrize("request_", [_request([], content_length="5"), _request([], transfer_encoding="chunked")])
+def test_a_type_is_missing_when_a_body_comes_without(request_: Request) -> None:
     """A body of no type is unsupported."""
     with pytest.raises(UnsupportedMedia):
-        body.content_type(_request([], **headers))
+        body.content_type(request_)

@@ -58,7 +58,8 @@ def test_every_error_is_mapped_when_the_tree_is_walked() -> None:
 def test_statuses_are_the_contracts_when_the_table_is_read() -> None:
     """Each final class has the status that the contract's table gives it."""
     found: dict[int, set[str]] = {}
-    for kind in [*LEAVES, errors.MaskInvalid]:
+    final: list[type[ColorMatchError]] = [*LEAVES, errors.MaskInvalid]
+    for kind in final:
         found.setdefault(STATUS[kind], set()).add(kind.code)
     assert found == CONTRACT
     assert status_of(ColorMatchError()) == 500
@@ -80,7 +81,7 @@ def test_a_problem_document_is_whole_when_an_error_is_answered(kind: type[ColorM
 @pytest.mark.parametrize("kind", TREE)
 def test_an_error_stays_itself_when_it_crosses_processes(kind: type[ColorMatchError]) -> None:
     """Pickled and unpickled, an error has the same class, code and detail."""
-    found = pickle.loads(pickle.dumps(kind("What is wrong.")))  # noqa: S301 - our own bytes
+    found: ColorMatchError = pickle.loads(pickle.dumps(kind("What is wrong.")))  # noqa: S301 - our own bytes
     assert type(found) is kind
     assert (found.code, found.detail, found.args) == (kind.code, "What is wrong.", ("What is wrong.",))
 
