@@ -80,8 +80,7 @@ class Advisor:
         Raises BadInput for what the client can mend, Overloaded and NotReady for what it can wait for. A phase that
         fails is no error: the answer is degraded and says so.
         """
-        total_s = self.config.budgets.total_ms / 1000
-        trace = Trace(deadline_s=time.time() + total_s, versions=dict(self.versions))
+        trace = Trace(total_s=self.config.budgets.total_ms / 1000, versions=dict(self.versions))
         content = question.content()
         if question.options.cache == "default":
             answer = await self._cached(question, content, trace)
@@ -92,7 +91,8 @@ class Advisor:
         return answer
 
     async def close(self) -> None:
-        """Waits for the cache writes under way."""
+        """Waits for the walks and cache writes under way."""
+        await asyncio.gather(*self._flights.values(), return_exceptions=True)
         await asyncio.gather(*self._writes, return_exceptions=True)
 
     # --- the advice cache -------------------------------------------------------------------------------------
@@ -229,10 +229,11 @@ class Advisor:
 
     async def _harmonise(self, question: Question, trace: Trace, extracted: Extraction) -> Harmony:
         options, garments = harmony_options(question.options), bare_garments(extracted.garments)
-        in_cache = question.mode != "colors"  # there a lookup costs what it saves
+        if question.mode == "colors":
+            trace.cache["harmony"] = "bypass"  # a lookup would cost what it saves
         request = PhaseRequest(
             message=lambda deadline_s: wire.HarmoniseRequest(deadline_s, garments, options),
-            content=canonical((garments, options)) if in_cache else None,
+            content=None if question.mode == "colors" else canonical((garments, options)),
             fallback=lambda: asyncio.to_thread(analysis.fallback_harmony, garments, options),
         )
         return await self._phase(self._phases.harmony, Harmony, question, trace, request)
@@ -240,26 +241,28 @@ class Advisor:
     async def _phase(self, phase: Phase, kind: type[T], question: Question, trace: Trace, request: PhaseRequest) -> T:
         """A phase's answer: from its cache, from the phase within its budget, or from the fallback."""
         since_s = time.perf_counter()
-        cached = await self._lookup(phase.name, question, trace, request.content)
+        cached = await self._lookup(phase.name, kind, question, trace, request.content)
         if cached is not None:
             trace.lap(phase.name, since_s)
-            return wire.decode(cached, kind)
+            return cached
         budget_s = min(getattr(self.config.budgets, f"{phase.name}_ms") / 1000, trace.remaining_s())
         try:
             reply = await phase.call(wire.encode(request.message(time.time() + budget_s)), budget_s=budget_s)
+            value = wire.decode(reply, kind)
         except (PhaseTimeout, PhaseFailed):
             trace.degraded.append(phase.name)
             substitute: T = await request.fallback()  # type: ignore[assignment]
             trace.lap(phase.name, since_s)
             return substitute
-        value = wire.decode(reply, kind)
         self.versions[phase.name] = trace.versions[phase.name] = value.version
         if request.content is not None and not trace.degraded:
             self._keep(question, question.phase_key(phase.name, request.content, value.version), reply)
         trace.lap(phase.name, since_s)
         return value
 
-    async def _lookup(self, name: PhaseName, question: Question, trace: Trace, content: bytes | None) -> bytes | None:
+    async def _lookup(
+        self, name: PhaseName, kind: type[T], question: Question, trace: Trace, content: bytes | None
+    ) -> T | None:
         if content is None:
             return None
         if question.options.cache != "default":
@@ -267,4 +270,8 @@ class Advisor:
             return None
         found = await self._cache.get(question.phase_key(name, content, trace.versions.get(name, "")))
         trace.cache[name] = found.status
-        return found.value
+        try:
+            return None if found.value is None else wire.decode(found.value, kind)
+        except PhaseFailed:  # written by another version of this code
+            trace.cache[name] = "miss"
+            return None

@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline import errors
-from pipeline.errors import BadInput
+from pipeline.errors import BadInput, ColorMatchError
 from pipeline.image import ImageLimits, decode_image, decode_mask
 from pipeline.types import DecodedImage
 from serve import wire
@@ -29,7 +29,7 @@ ANSWER_HEAD = struct.Struct(">IB")
 REFUSED, DECODED = 0, 1
 
 # What may cross back, by name: an answer of a worker that a file has taken over must not choose among all classes.
-REFUSALS: dict[str, type[BadInput]] = {
+REFUSALS: dict[str, type[ColorMatchError]] = {
     kind.__name__: kind
     for kind in (
         errors.UnsupportedMedia,
@@ -74,11 +74,11 @@ def answer(request: DecodeRequest, limits: ImageLimits) -> tuple[int, bytes]:
 
 
 def read_answer(status: int, body: bytes) -> DecodedImage:
-    """The image that an answer carries. Raises the error that it names instead."""
+    """The image that an answer carries. Raises the error that it names instead, PhaseFailed when it makes no sense."""
     if status == DECODED:
         return wire.decode(body, DecodedImage)
-    refusal = msgspec.msgpack.decode(body, type=DecodeRefusal)
-    raise REFUSALS[refusal.name](refusal.detail)
+    refusal = wire.decode(body, DecodeRefusal)
+    raise REFUSALS.get(refusal.name, errors.PhaseFailed)(refusal.detail)
 
 
 def main() -> None:

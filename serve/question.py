@@ -1,4 +1,4 @@
-"""What one request asks, what happened to it on its way, and the cache keys that follow; msgspec only."""
+"""What one request asks, what happened to it on its way, and the cache keys that follow; msgspec, no framework."""
 
 import hashlib
 import time
@@ -11,6 +11,7 @@ from pipeline.analysis import API_VERSION
 from pipeline.answer import View
 from pipeline.types import ColorShare, Garment, Mode, Options, PhaseName
 from serve.cache import CacheStatus, Layer, cache_key
+from serve.version import VERSION
 
 LAYERS: tuple[Layer, ...] = ("advice", "segmentation", "extraction", "harmony")
 canonical = msgspec.json.Encoder(order="deterministic").encode
@@ -45,7 +46,7 @@ class Question:
             content,
             canonical(self.colors),
             canonical(options),
-            canonical({**versions, "api": API_VERSION}),
+            canonical({**versions, "api": API_VERSION, "code": VERSION}),
         )
 
     def phase_key(self, phase: PhaseName, content: bytes, version: str) -> str:
@@ -57,7 +58,7 @@ class Question:
 class Trace:
     """What happened on the way: cache statuses, times in ms, degraded phases, versions met; the walk fills it in."""
 
-    deadline_s: float  # Unix time
+    total_s: float  # from its start to the request's deadline
     versions: dict[PhaseName, str]
     started_s: float = field(default_factory=time.perf_counter)
     cache: dict[Layer, CacheStatus] = field(default_factory=lambda: dict.fromkeys(LAYERS, "skipped"))
@@ -66,7 +67,7 @@ class Trace:
 
     def remaining_s(self) -> float:
         """What is left until the request's deadline."""
-        return self.deadline_s - time.time()
+        return self.started_s + self.total_s - time.perf_counter()
 
     def lap(self, name: str, since_s: float) -> None:
         """Notes the time since `since_s` (perf_counter)."""

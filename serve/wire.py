@@ -1,16 +1,19 @@
 """Bytes between deployments and in the phase caches: msgpack of the frozen values; msgspec, numpy, zlib only."""
 
+import math
 import zlib
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import msgspec
 import numpy as np
 
+from pipeline.errors import PhaseFailed
 from pipeline.types import ConfidenceMap, Garment, LabelMap, Options, PhaseName, RgbImage
 
 T = TypeVar("T")
+MAX_PLANE_PX = 16_000_000
 _PLANE_LEVEL = 1  # zlib level of label maps: 196 kB to about 2 kB in a millisecond
 
 
@@ -59,8 +62,11 @@ def encode(value: object) -> bytes:
 
 
 def decode(data: bytes, kind: type[T]) -> T:
-    """The value of `kind` that `encode` wrote. Raises msgspec.DecodeError or ValidationError on anything else."""
-    decoded: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a class is hashable
+    """The value of `kind` that `encode` wrote. Raises PhaseFailed for anything else: it may be another version's."""
+    try:
+        decoded: T = _decoder(kind).decode(data)  # type: ignore[arg-type]  # a class is hashable
+    except (msgspec.MsgspecError, ValueError, TypeError, zlib.error) as error:
+        raise PhaseFailed("What a phase wrote cannot be read.") from error
     return decoded
 
 
@@ -76,8 +82,10 @@ def _encode_array(value: Any) -> Any:
 
 def _decode_array(kind: Any, value: Any) -> Any:
     shape, packed = value
-    data = zlib.decompress(packed) if len(shape) == 2 else packed
-    return np.frombuffer(data, np.uint8).reshape(shape)
+    if len(shape) == 2:  # no more than it says: what a decode worker writes may be a hostile file's
+        packed = zlib.decompressobj().decompress(packed, min(math.prod(shape), MAX_PLANE_PX) or 1)
+    (element,) = get_args(get_args(kind)[1])  # of NDArray[element]
+    return np.frombuffer(packed, np.uint8).reshape(shape).astype(element, copy=False)
 
 
 _ENCODER = msgspec.msgpack.Encoder(enc_hook=_encode_array)
