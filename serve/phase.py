@@ -39,7 +39,10 @@ class Phase:
         """
         if budget_s <= 0:
             raise PhaseTimeout(f"{self.name} had no time left.")
-        pending = self.start(payload)
+        try:
+            pending = self.start(payload)
+        except Exception as error:
+            raise self._ours(error) from error
         task = asyncio.ensure_future(_result(pending))
         try:
             done, _ = await asyncio.wait({task}, timeout=budget_s)
@@ -57,11 +60,15 @@ class Phase:
         error = task.exception()
         if error is None:
             return task.result()
-        if isinstance(error, ColorMatchError) and type(error).__module__ == ColorMatchError.__module__:
-            raise error
         if isinstance(error, Exception):
-            raise self.translate(error) from error
+            raise self._ours(error) from error
         raise error
+
+    def _ours(self, error: Exception) -> ColorMatchError:
+        """The error as one of ours; a transport's own subclass of ours may say more than a client should know."""
+        if isinstance(error, ColorMatchError) and type(error).__module__ == ColorMatchError.__module__:
+            return error
+        return self.translate(error)
 
 
 async def _result(pending: PendingCall) -> bytes:

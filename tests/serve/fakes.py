@@ -1,0 +1,221 @@
+"""Stand-ins for what surrounds the walk: phases that answer, hang or break, a store in memory, a decoder in place."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from pipeline import extraction, harmony
+from pipeline.errors import ColorMatchError, PhaseFailed
+from pipeline.types import DecodedImage, LabelMap, PhaseName, RgbImage, Segmentation
+from serve import wire
+from serve.advice import Advisor, Phases
+from serve.cache import Cache, Store, StoreError
+from serve.phase import Phase
+from serve.settings import AdviceConfig
+
+Work = Callable[[bytes], bytes]
+NETWORK_PX = (24, 24)
+NETWORK_VERSION = "painted:0:fp32:cpu"
+SECRET = b"secret"
+
+
+# --- photos ---------------------------------------------------------------------------------------------------
+GROUND, NAVY, CAMEL = (235, 235, 230), (31, 42, 68), (193, 154, 107)
+
+
+def painted(height_px: int = 96, width_px: int = 64) -> RgbImage:
+    """A navy shirt over camel trousers, a gap between them, on a light ground, (height, width, 3)."""
+    pixels = np.full((height_px, width_px, 3), GROUND, np.uint8)
+    left, right = width_px // 5, width_px - width_px // 5
+    pixels[height_px // 8 : height_px // 2, left:right] = NAVY
+    pixels[height_px * 5 // 8 : height_px * 15 // 16, left:right] = CAMEL
+    return pixels
+
+
+def painted_labels(pixels: RgbImage, height_px: int, width_px: int) -> LabelMap:
+    """What a perfect network says of a painted photo: dark is a top, middling a bottom; (height, width)."""
+    rows = np.arange(height_px) * pixels.shape[0] // height_px
+    columns = np.arange(width_px) * pixels.shape[1] // width_px
+    brightness = pixels[rows][:, columns].mean(axis=2)
+    return np.select([brightness < 90, brightness < 190], [3, 5], 0).astype(np.uint8)
+
+
+# --- phases ---------------------------------------------------------------------------------------------------
+def segment(payload: bytes) -> bytes:
+    """Phase 1 with a network that knows painted photos."""
+    request = wire.decode(payload, wire.SegmentRequest)
+    labels = painted_labels(request.image, request.height_px, request.width_px)
+    return wire.encode(Segmentation(labels, None, NETWORK_VERSION))
+
+
+def extract(payload: bytes) -> bytes:
+    """Phase 2, the real one."""
+    request = wire.decode(payload, wire.ExtractRequest)
+    return wire.encode(extraction.extract(request.image, request.labels, request.confidence, request.options))
+
+
+def harmonise(payload: bytes) -> bytes:
+    """Phase 3, the real one."""
+    request = wire.decode(payload, wire.HarmoniseRequest)
+    return wire.encode(harmony.harmonise(request.garments, request.options))
+
+
+class FakeCall:
+    """A call under way; it notes whether it was cancelled and whether it ended."""
+
+    def __init__(self, work: Callable[[], Awaitable[bytes]]) -> None:
+        self._work = work
+        self.cancelled = False
+        self.ended = False
+
+    def __await__(self) -> Generator[object, None, bytes]:
+        return self._run().__await__()
+
+    async def _run(self) -> bytes:
+        try:
+            return await self._work()
+        finally:
+            self.ended = True
+
+    def cancel(self) -> None:
+        self.cancelled = True
+
+
+class FakePhase:
+    """One phase behind a handle: it answers by `work`, unless told to hang, to break, or to wait for `gate`."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self.calls: list[FakeCall] = []
+        self.payloads: list[bytes] = []
+        self.error: Exception | None = None
+        self.hangs = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+
+    def start(self, payload: bytes) -> FakeCall:
+        """Sends a payload, as a handle's `remote` does."""
+        call = FakeCall(lambda: self._answer(payload))
+        self.calls.append(call)
+        self.payloads.append(payload)
+        return call
+
+    async def _answer(self, payload: bytes) -> bytes:
+        if self.hangs:
+            await asyncio.Event().wait()
+        await self.gate.wait()
+        if self.error is not None:
+            raise self.error
+        return self._work(payload)
+
+
+def translate(error: Exception) -> ColorMatchError:
+    """A transport's error as one of ours."""
+    return PhaseFailed("A phase failed.")
+
+
+# --- stores and decoders --------------------------------------------------------------------------------------
+class MemoryStore:
+    """A store in memory; `down` makes it fail as Redis does when it is gone."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, bytes] = {}
+        self.ttl_s: dict[str, int] = {}
+        self.reads: list[str] = []
+        self.down = False
+        self.closed = False
+
+    async def get(self, key: str) -> bytes | None:
+        self._check()
+        self.reads.append(key)
+        return self.values.get(key)
+
+    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
+        self._check()
+        self.values[key] = value
+        self.ttl_s[key] = ttl_s
+
+    async def ping(self) -> None:
+        self._check()
+
+    async def close(self) -> None:
+        self.closed = True
+
+    def layers(self) -> list[str]:
+        """The layers of the keys that it holds, sorted."""
+        return sorted(key.partition(":")[0] for key in self.values)
+
+    def _check(self) -> None:
+        if self.down:
+            raise StoreError
+
+
+class FakeDecoder:
+    """Answers every photo with one decoded image, and notes what it was asked."""
+
+    def __init__(self, pixels: RgbImage | None = None) -> None:
+        height_px, width_px = (pixels := painted() if pixels is None else pixels).shape[:2]
+        self.image = DecodedImage(pixels, width_px, height_px)
+        self.asked: list[tuple[bytes, bytes | None, tuple[int, int] | None]] = []
+        self.budgets_s: list[float] = []
+        self.error: Exception | None = None
+
+    async def decode(
+        self, image: bytes, *, mask: bytes | None, network_px: tuple[int, int] | None, budget_s: float
+    ) -> DecodedImage:
+        self.asked.append((image, mask, network_px))
+        self.budgets_s.append(budget_s)
+        if self.error is not None:
+            raise self.error
+        garment = None if mask is None else self.image.pixels[..., 0] < 90
+        network = None if network_px is None else self.image.pixels
+        return replace(self.image, network=network, mask=garment)
+
+
+# --- the walk -------------------------------------------------------------------------------------------------
+@dataclass(slots=True)
+class Walk:
+    """An advisor and everything around it."""
+
+    segmentation: FakePhase = field(default_factory=lambda: FakePhase(segment))
+    extraction: FakePhase = field(default_factory=lambda: FakePhase(extract))
+    harmony: FakePhase = field(default_factory=lambda: FakePhase(harmonise))
+    store: MemoryStore = field(default_factory=MemoryStore)
+    decoder: FakeDecoder = field(default_factory=FakeDecoder)
+    config: AdviceConfig = field(default_factory=AdviceConfig)
+    memory_bytes: int = 1  # no values in the process itself, unless a test is about them
+    advisor: Advisor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.advisor = self.replica()
+        for description in descriptions():
+            self.advisor.learn(description)
+
+    def replica(self, store: Store | None = None) -> Advisor:
+        """Another ingress replica on the same phases and store, which has heard nothing from the phases yet."""
+        cache = Cache(store or self.store, secret=SECRET, memory_bytes=self.memory_bytes)
+        phases = Phases(**{name: Phase(name, self.phase(name).start, translate) for name in PHASES})
+        return Advisor(decoder=self.decoder, phases=phases, cache=cache, config=self.config)
+
+    def phase(self, name: PhaseName) -> FakePhase:
+        """The phase of this name."""
+        found: FakePhase = getattr(self, name)
+        return found
+
+    def calls(self) -> dict[str, int]:
+        """How often each phase was called."""
+        return {name: len(self.phase(name).calls) for name in PHASES}
+
+
+PHASES: tuple[PhaseName, ...] = ("segmentation", "extraction", "harmony")
+
+
+def descriptions() -> tuple[wire.Description, ...]:
+    """What the fake phases say of themselves."""
+    return (
+        wire.Description("segmentation", NETWORK_VERSION, NETWORK_PX),
+        wire.Description("extraction", extraction.EXTRACTION_VERSION),
+        wire.Description("harmony", harmony.HARMONY_VERSION),
+    )

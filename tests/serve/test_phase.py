@@ -1,0 +1,134 @@
+"""One guarded phase call: it keeps its budget, leaves nothing behind, and speaks our errors only."""
+
+import asyncio
+import time
+
+import pytest
+
+from pipeline import errors
+from pipeline.errors import ColorMatchError, ImageBomb, Overloaded, PhaseFailed, PhaseTimeout
+from serve.phase import Phase
+from tests.serve.fakes import FakeCall, FakePhase
+
+SHORT_S = 0.03
+
+
+class TransportError(Exception):
+    """What a transport raises, with a text that nobody outside may see."""
+
+
+class Wrapped(TransportError, ImageBomb):
+    """A transport's error that is a subclass of ours too, as Ray makes them."""
+
+
+def _echo(payload: bytes) -> bytes:
+    return b"answer to " + payload
+
+
+def _translate(error: Exception) -> ColorMatchError:
+    return ImageBomb("Too large.") if isinstance(error, ImageBomb) else PhaseFailed("A phase failed.")
+
+
+def _phase(fake: FakePhase) -> Phase:
+    return Phase("extraction", fake.start, _translate)
+
+
+def _others() -> set[asyncio.Task[object]]:
+    return asyncio.all_tasks() - {asyncio.current_task()}
+
+
+async def test_the_answer_comes_back_when_the_phase_is_in_time() -> None:
+    """A call within its budget gives the phase's bytes and is not cancelled."""
+    fake = FakePhase(_echo)
+    assert await _phase(fake).call(b"x", budget_s=5) == b"answer to x"
+    assert not fake.calls[0].cancelled
+
+
+async def test_a_call_ends_at_its_budget_when_the_phase_hangs() -> None:
+    """The caller gets PhaseTimeout in time; the call is cancelled, and no task of it is left."""
+    fake = FakePhase(_echo)
+    fake.hangs = True
+    since_s = time.perf_counter()
+    with pytest.raises(PhaseTimeout, match="extraction took longer than 30 ms"):
+        await _phase(fake).call(b"x", budget_s=SHORT_S)
+    assert SHORT_S * 0.9 < time.perf_counter() - since_s < 1
+    assert fake.calls[0].cancelled
+    assert fake.calls[0].ended
+    assert not _others()
+
+
+@pytest.mark.parametrize("budget_s", [0.0, -1.0])
+async def test_nothing_is_sent_when_no_time_is_left(budget_s: float) -> None:
+    """Without a budget the phase is not even called."""
+    fake = FakePhase(_echo)
+    with pytest.raises(PhaseTimeout, match="no time left"):
+        await _phase(fake).call(b"x", budget_s=budget_s)
+    assert not fake.calls
+
+
+async def test_a_call_is_cancelled_when_its_caller_leaves() -> None:
+    """A caller that is cancelled takes its call along."""
+    fake = FakePhase(_echo)
+    fake.hangs = True
+    caller = asyncio.create_task(_phase(fake).call(b"x", budget_s=5))
+    while not fake.calls:
+        await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    assert fake.calls[0].cancelled
+    assert not _others()
+
+
+async def test_a_hundred_calls_leave_nothing_when_all_are_late() -> None:
+    """Timed-out calls, many at once, leave no task behind."""
+    fake = FakePhase(_echo)
+    fake.hangs = True
+    phase = _phase(fake)
+    found = await asyncio.gather(*(phase.call(b"x", budget_s=SHORT_S) for _ in range(100)), return_exceptions=True)
+    assert {type(one) for one in found} == {PhaseTimeout}
+    assert all(call.cancelled and call.ended for call in fake.calls)
+    assert not _others()
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "detail"),
+    [
+        (Overloaded("Full."), Overloaded, "Full."),
+        (errors.ImageTooSmall("Small."), errors.ImageTooSmall, "Small."),
+        (PhaseFailed("Broken."), PhaseFailed, "Broken."),
+        (TransportError("10.0.0.7: actor died"), PhaseFailed, "A phase failed."),
+        (ValueError("/home/app/secret.py"), PhaseFailed, "A phase failed."),
+        (Wrapped("ray::Extraction() at 10.0.0.7"), ImageBomb, "Too large."),
+    ],
+)
+async def test_an_error_is_one_of_ours_when_the_phase_raises(
+    raised: Exception, kind: type[ColorMatchError], detail: str
+) -> None:
+    """Our own errors pass as they are; anything else, a transport's subclass of ours too, is translated."""
+    fake = FakePhase(_echo)
+    fake.error = raised
+    with pytest.raises(ColorMatchError) as caught:
+        await _phase(fake).call(b"x", budget_s=5)
+    assert type(caught.value) is kind
+    assert caught.value.detail == detail
+
+
+async def test_an_error_is_one_of_ours_when_the_call_cannot_start() -> None:
+    """A handle that refuses to send is a phase that failed."""
+
+    def start(payload: bytes) -> FakeCall:
+        raise TransportError("no replica at 10.0.0.7")
+
+    with pytest.raises(PhaseFailed, match=r"^A phase failed\.$"):
+        await Phase("harmony", start, _translate).call(b"x", budget_s=5)
+
+
+async def test_a_phase_failed_when_it_cancels_the_call_itself() -> None:
+    """A call that the other side cancels is a failure of the phase, not the caller's cancellation."""
+
+    async def gives_up() -> bytes:
+        raise asyncio.CancelledError
+
+    with pytest.raises(PhaseFailed, match="harmony was cancelled"):
+        await Phase("harmony", lambda _: FakeCall(gives_up), _translate).call(b"x", budget_s=5)
