@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format lock bench-transport clean
+.PHONY: help serve test check picture format lock bench-transport clean
 .PHONY: runtime-environment development-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
@@ -33,6 +33,9 @@ check: development-environment ## format, lint, types and the fast tests
 	@$(PY) -m ruff check
 	@$(PY) -m mypy
 	@$(PY) -m pytest -m 'not cluster'
+
+picture: runtime-environment ## draw a photo's advice without a server: make picture PHOTO=docs/samples/astronaut.jpg OUT=out/
+	@$(PY) -m models.picture $(if $(PHOTO),$(PHOTO),docs/samples/astronaut.jpg) $(if $(OUT),-o $(OUT))
 
 format: development-environment ## put the code into its one format
 	@$(PY) -m ruff format

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torchvision.transforms import v2
 
 from models.network import ARCHITECTURES
-from models.registry import ModelCard, verify
+from models.registry import ModelCard, ModelError, verify
 from pipeline.errors import ColorMatchError, PhaseFailed
 from pipeline.types import CLASSES, DecodedImage, RgbImage, Segmentation
 
@@ -35,7 +35,7 @@ class Segmenter:
     version: `id:weights-hash:dtype:device`. input_px: (width, height) that it wants its photos in. threads: of torch,
     for the whole process, on a CPU. photos_per_forward: how many of a batch go through the network at once; by default
     all on an accelerator, and one on a CPU, where more at a time are slower and could round differently.
-    Raises ModelError when the weights are not what the card says.
+    Raises ModelError when the weights are not what the card says, or the device is not there.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Segmenter:
         threads: int = 2,
         photos_per_forward: int | None = None,
     ) -> None:
-        self._device = torch.device(device)
+        self._device = _usable(device)
         if self._device.type == "cpu":
             torch.set_num_threads(threads)
         self.input_px = card.input_px
@@ -117,6 +117,13 @@ class Segmenter:
         best = large.max(dim=0).indices  # (H, W); on CPU argmax takes nine times as long
         labels = self._ours[best].cpu().numpy()
         return Segmentation(labels, (confidence * 255).to(torch.uint8).cpu().numpy(), self.version)
+
+
+def _usable(device: str) -> torch.device:
+    found = torch.device(device)
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError(f"The device is '{device}', but no CUDA device can be used here; 'cpu' can.")
+    return found
 
 
 def _network(card: ModelCard) -> nn.Module:

@@ -1,0 +1,134 @@
+"""A photo's advice as a picture, without a server: `python -m models.picture PHOTO`; imports pipeline and torch."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from PIL import Image
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
+
+from models.picture_page import PAGE_PX, page
+from models.registry import DEFAULT_MODEL, ModelError, load_card
+from models.segmenter import Segmenter
+from pipeline.analysis import advise, given_segmentation
+from pipeline.errors import ColorMatchError, InvalidOptions
+from pipeline.image import decode_image
+from pipeline.options import parse_options
+from pipeline.types import Options
+
+OUT = Path("out")
+LEAST_PX, MOST_PX = 400, 4000
+SUGGESTIONS = 6  # as many as a page shows well, unless the options say otherwise
+
+
+class PictureError(Exception):
+    """A photo that cannot be read or a picture that cannot be written; the message says which and why."""
+
+
+def picture(path: Path, segmenter: Segmenter, options: Options) -> Image.Image:
+    """The page of one photo, RGB. Raises PictureError."""
+    try:
+        image = decode_image(path.read_bytes(), network_px=segmenter.input_px)
+        segmentation = given_segmentation(image, options) or segmenter.segment_photo(image)
+        drawn = replace(options, include=("masks",))
+        advice = advise(image, segmentation, drawn)
+    except OSError as error:
+        raise PictureError(f"{path}: {error.strerror or 'it cannot be read'}.") from error
+    except ColorMatchError as error:
+        raise PictureError(f"{path}: {error.detail}") from error
+    return page(path.name, image, segmentation.labels, advice, drawn)
+
+
+def destinations(photos: Sequence[Path], out: Path | None) -> list[Path]:
+    """Where each photo's picture goes: `out` itself for one photo, else a name of its own in the folder `out`."""
+    if out is not None and len(photos) == 1 and out.suffix.lower() == ".png":
+        return [out]
+    folder = OUT if out is None else out
+    taken: set[str] = set()
+    found = []
+    for photo in photos:
+        name, count = photo.stem, 2
+        while name in taken:
+            name, count = f"{photo.stem}-{count}", count + 1
+        taken.add(name)
+        found.append(folder / f"{name}.png")
+    return found
+
+
+def write(image: Image.Image, path: Path, *, width_px: int = PAGE_PX) -> None:
+    """Writes a PNG of a width, making its folder. Raises PictureError."""
+    if width_px != image.width:
+        image = image.resize((width_px, round(image.height * width_px / image.width)), Image.Resampling.LANCZOS)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        image.save(path, "PNG", optimize=True)
+    except OSError as error:
+        raise PictureError(f"{path}: {error.strerror or 'it cannot be written'}.") from error
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command; gives 2 when an argument or a photo is bad, else 0."""
+    asked = _parser().parse_args(arguments)
+    console = Console(stderr=True, highlight=False)
+    try:
+        options = (
+            replace(Options(), max_suggestions=SUGGESTIONS) if asked.options is None else parse_options(asked.options)
+        )
+        segmenter = Segmenter(load_card(asked.model, allow_non_commercial=True), device=asked.device)
+    except (InvalidOptions, ModelError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 2
+
+    def draw(photo: Path, target: Path) -> None:
+        write(picture(photo, segmenter, options), target, width_px=asked.width)
+
+    return _all(asked.photos, asked.out, draw, console)
+
+
+def _all(photos: list[Path], out: Path | None, draw: Callable[[Path, Path], None], console: Console) -> int:
+    """Draws every photo, the sound ones also after a bad one; gives the exit status."""
+    status = 0
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("", total=len(photos))
+        for path, target in zip(photos, destinations(photos, out), strict=True):
+            progress.update(task, description=path.name)
+            try:
+                draw(path, target)
+                console.print(f"{path} -> {target}", markup=False, soft_wrap=True)
+            except PictureError as error:
+                console.print(str(error), style="red", markup=False, soft_wrap=True)
+                status = 2
+            progress.advance(task)
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m models.picture",
+        description="Draws the colour advice on photos: what was found, its colours, and what goes with it.",
+    )
+    parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO", help="JPEG, PNG or WebP")
+    parser.add_argument(
+        "-o", "--out", type=Path, help="a PNG for one photo, a folder for several; default: out/NAME.png"
+    )
+    parser.add_argument(
+        "--width", type=_width, default=PAGE_PX, metavar="PX", help="of the picture; default: %(default)s"
+    )
+    parser.add_argument("--options", metavar="JSON", help='as the service takes them, e.g. \'{"intent": "bold"}\'')
+    parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="default: %(default)s")
+    return parser
+
+
+def _width(text: str) -> int:
+    if not text.isdecimal() or not LEAST_PX <= int(text) <= MOST_PX:
+        raise argparse.ArgumentTypeError(f"the width must be {LEAST_PX} to {MOST_PX} px")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
