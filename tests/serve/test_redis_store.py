@@ -1,0 +1,92 @@
+"""The cache on a real Valkey server: kept, lost, stopped and gone, it never costs a request more than a moment."""
+
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from serve import local_stores
+from serve.cache import Cache, Found, RedisStore, cache_key
+
+pytestmark = pytest.mark.cluster
+KEY = cache_key("extraction", "tenant", b"content")
+MOMENT_S = 0.3  # 50 ms by the clock of the socket, and the patience of a loaded machine
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[local_stores.Store]:
+    """A cache server of its own."""
+    started = local_stores.start_cache(tmp_path)
+    yield started
+    started.process.kill()
+    started.process.wait()
+
+
+@pytest_asyncio.fixture
+async def cache(server: local_stores.Store) -> AsyncIterator[Cache]:
+    """A cache on the server, with next to no memory of its own."""
+    made = Cache(RedisStore(server.url), secret=b"secret", memory_bytes=1)
+    yield made
+    await made.close()
+
+
+async def test_a_value_is_found_by_all_when_one_replica_kept_it(server: local_stores.Store, cache: Cache) -> None:
+    """What one replica writes, another reads; bytes of any kind."""
+    value = bytes(range(256)) * 1000
+    await cache.set(KEY, value)
+    other = Cache(RedisStore(server.url), secret=b"secret", memory_bytes=1)
+    assert await other.get(KEY) == Found("hit", value)
+    assert await other.get(KEY[:-1]) == Found("miss")
+    await other.close()
+
+
+async def test_a_value_ends_when_its_lifetime_does(server: local_stores.Store) -> None:
+    """The lifetime reaches the server."""
+    store = RedisStore(server.url)
+    await store.set(KEY, b"value", 4321)
+    assert 4300 < await store._redis.ttl(KEY) <= 4321
+    await store.close()
+
+
+async def test_a_request_waits_a_moment_at_most_when_the_server_is_killed(
+    server: local_stores.Store, cache: Cache
+) -> None:
+    """The first lookup finds out at once, the next ones do not even ask; writes are lost without an error."""
+    await cache.set(KEY, b"value")
+    server.process.kill()
+    server.process.wait()
+    since_s = time.perf_counter()
+    for _ in range(20):
+        assert await cache.get(KEY) == Found("unavailable")
+        await cache.set(KEY, b"value")
+    assert not await cache.reachable()
+    assert time.perf_counter() - since_s < MOMENT_S
+
+
+async def test_a_request_waits_a_moment_at_most_when_the_server_hangs(server: local_stores.Store, cache: Cache) -> None:
+    """A stopped server, which still accepts connections, costs one short wait; hits come back when it does."""
+    await cache.set(KEY, b"value")
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        since_s = time.perf_counter()
+        for _ in range(20):
+            assert await cache.get(KEY) == Found("unavailable")
+        assert time.perf_counter() - since_s < MOMENT_S
+    finally:
+        server.process.send_signal(signal.SIGCONT)
+    until_s = time.monotonic() + 5
+    while (found := await cache.get(KEY)) != Found("hit", b"value"):
+        assert found.status == "unavailable"
+        assert time.monotonic() < until_s
+
+
+async def test_the_first_request_waits_a_moment_at_most_when_there_never_was_a_server() -> None:
+    """A port where nobody listens is refused without redis-py's retries."""
+    cache = Cache(RedisStore("redis://127.0.0.1:1"), secret=b"secret", memory_bytes=1)
+    since_s = time.perf_counter()
+    assert await cache.get(KEY) == Found("unavailable")
+    assert time.perf_counter() - since_s < MOMENT_S
+    await cache.close()
