@@ -53,7 +53,7 @@ def main() -> int:
     run_folder = Path(tempfile.mkdtemp(prefix="stylesync-", dir=_temp_folder()))
     screen = Screen()
     try:
-        plan = local_plan.make_plan(os.environ, run_folder=run_folder, dev_folder=local_plan.REPOSITORY / ".dev")
+        plan = local_plan.make_plan(os.environ, run_folder=run_folder)
     except CannotStart as refusal:
         screen.line(str(refusal))
         shutil.rmtree(run_folder)

@@ -17,6 +17,7 @@ from serve.security import ensure_development_key, write_private
 HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_CONFIG = "configs/serve.local.yaml"
+DEFAULT_DEV_FOLDER = ".dev"
 DASHBOARD_PORT = 8265  # Ray's own default, where `serve deploy` and `ray job submit` look
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -64,14 +65,18 @@ class Plan:
         return self.dev_folder / f"ray-{self.port}.env"
 
 
-def make_plan(environment: Mapping[str, str], *, run_folder: Path, dev_folder: Path) -> Plan:
-    """The plan for PORT and CONFIG. Raises CannotStart for a bad or taken port and a missing or broken config."""
+def make_plan(environment: Mapping[str, str], *, run_folder: Path) -> Plan:
+    """The plan for PORT, CONFIG and STYLESYNC_DEV_FOLDER (keys, tokens and state; `.dev` of this repository).
+
+    Raises CannotStart for a bad or taken port and a missing or broken config.
+    """
     port = read_port(environment.get("PORT") or str(DEFAULT_PORT))
     config_path = Path(environment.get("CONFIG") or DEFAULT_CONFIG)
     config = read_config(config_path)
     refuse_taken_port(port)
     config["http_options"] = {**(config.get("http_options") or {}), "host": HOST, "port": port}
     dashboard_port = DASHBOARD_PORT if port_is_free(DASHBOARD_PORT) else free_port()
+    dev_folder = REPOSITORY / (environment.get("STYLESYNC_DEV_FOLDER") or DEFAULT_DEV_FOLDER)
     api_key = ensure_development_key(dev_folder)
     return Plan(port, config_path, config, run_folder, dev_folder, dashboard_port, api_key)
 
@@ -145,6 +150,7 @@ def transport_profile(run_folder: Path) -> dict[str, str]:
     return {
         "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
         "RAY_SERVE_ENABLE_HA_PROXY": "1",
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),

@@ -1,0 +1,100 @@
+"""What stands around Serve's own HTTP code: clean request headers, and Serve's texts as problems; Starlette only.
+
+Serve wraps `middlewares()` around its proxies and, on the fast profile, around the ingress replicas' servers; it is
+named in RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH.
+"""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.errors import ColorMatchError, NotFound, Overloaded
+from serve.middleware import SECURITY_HEADERS, clean_request_id
+from serve.problems import problem_response
+
+# Serve obeys these, whoever sends them: a client must not lift its own time limit or choose its replica.
+STEERING_HEADERS = (
+    "x-request-timeout-seconds",
+    "x-request-disconnect-disabled",
+    "x-session-id",
+    "x_session_id",
+    "serve_multiplexed_model_id",
+    "serve-multiplexed-model-id",
+)
+SERVE_PATHS = "/-/"  # Serve's own health checks, which its load balancer reads
+OUR_MARK = "x-content-type-options"  # on every answer of the application, on none of Serve's
+
+
+def middlewares() -> list[Middleware]:
+    """What Serve puts around its HTTP servers."""
+    return [Middleware(Gate)]
+
+
+class Gate:
+    """Gives Serve a clean request, and the client one request id and no error without a problem document."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(SERVE_PATHS):
+            await self._app(scope, receive, send)
+            return
+        request_id = clean_request_id(Headers(scope=scope).get("x-request-id"))
+        headers = MutableHeaders(scope=scope)
+        for name in STEERING_HEADERS:
+            del headers[name]
+        headers["X-Request-ID"] = request_id
+        answer = _Answer(request_id, scope, receive, send)
+        try:
+            await self._app(scope, receive, answer.send)
+        except Exception:
+            if answer.started:
+                raise
+            await answer.replace(500)
+
+
+class _Answer:
+    """One answer on its way out: passed on when it is the application's, replaced when it is an error of Serve's."""
+
+    def __init__(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
+        self._request_id = request_id
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._replaced = False
+        self.started = False
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            headers = MutableHeaders(scope=message)
+            if message["status"] >= 400 and OUR_MARK not in headers:
+                await self.replace(message["status"])
+                return
+            headers["X-Request-ID"] = self._request_id  # Serve appends its own beside the application's
+        if not self._replaced:
+            await self._send(message)
+
+    async def replace(self, status: int) -> None:
+        """Answers with the problem document for a status of Serve's."""
+        self._replaced = True
+        response: Response = problem_response(_error_of(status), self._request_id)
+        for name, value in SECURITY_HEADERS.items():
+            response.headers.setdefault(name, value)
+        response.headers["X-Request-ID"] = self._request_id
+        await response(self._scope, self._receive, self._send)
+
+
+def _error_of(status: int) -> ColorMatchError:
+    """What Serve's statuses mean to a client; its 408 is its own time limit, not a slow body."""
+    match status:
+        case 404:
+            return NotFound("There is nothing at this address.")
+        case 408:
+            return Overloaded("The request took longer than this server allows; try again shortly.")
+        case 429 | 503:
+            return Overloaded("The server is too busy; try again shortly.")
+        case _:
+            return ColorMatchError()

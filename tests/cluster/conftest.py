@@ -1,0 +1,100 @@
+"""One running application for all tests of this folder, started as users start it; a stopped one is started anew."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+
+from serve.local_plan import DEFAULT_CONFIG, REPOSITORY
+from serve.local_stores import start_cache
+from serve.local_stores import stop as stop_store
+from tests.cluster.application import Application, Remains, interrupt_group, launch, stop, wait_until_ready
+
+AMPLE_MS = 60_000  # the default budgets would degrade answers on a machine that does other work too
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Everything here needs a real server process; a start alone may take a minute on a busy machine."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.cluster)
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@dataclass(slots=True)
+class House:
+    """Starts an application when one is asked for and none runs."""
+
+    folder: Path
+    cache_url: str
+    running: Application | None = None
+
+    def application(self) -> Application:
+        """The running application."""
+        if self.running is None or self.running.launch.process.poll() is not None:
+            launched = launch(self.folder / "dev", CONFIG=str(self.config_path), REDIS_URL=self.cache_url)
+            self.running = wait_until_ready(launched)
+        return self.running
+
+    def stop(self) -> Remains:
+        """Ends it by Ctrl-C."""
+        application, self.running = self.application(), None
+        return stop(application.launch, interrupt_group)
+
+    @property
+    def config_path(self) -> Path:
+        """The local config with ample budgets."""
+        path = self.folder / "serve.yaml"
+        if not path.exists():
+            path.write_text(yaml.safe_dump(local_config(budget_ms=AMPLE_MS)))
+        return path
+
+
+def local_config(*, budget_ms: float) -> dict[str, Any]:
+    """The default config with one value for all budgets."""
+    config: dict[str, Any] = yaml.safe_load((REPOSITORY / DEFAULT_CONFIG).read_text())
+    (advice,) = (one for one in config["applications"][0]["deployments"] if one["name"] == "Advice")
+    budgets = advice["user_config"]["budgets"]
+    advice["user_config"]["budgets"] = dict.fromkeys(budgets, budget_ms)
+    return config
+
+
+@pytest.fixture(scope="session")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The house with a cache server of the tests' own, so that they can look into it."""
+    folder = tmp_path_factory.mktemp("application")
+    cache = start_cache(folder)
+    house = House(folder, cache.url)
+    yield house
+    if house.running is not None:
+        house.stop()
+    stop_store(cache)
+
+
+@pytest.fixture
+def application(house: House) -> Application:
+    """The running application."""
+    return house.application()
+
+
+@pytest.fixture
+def client(application: Application) -> Iterator[httpx.Client]:
+    """A client with the development key."""
+    with application.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> bytes:
+    """A photo of a person in an orange suit."""
+    return (REPOSITORY / "docs/samples/astronaut.jpg").read_bytes()
+
+
+@pytest.fixture(scope="session")
+def grace_hopper() -> bytes:
+    """A photo of a person in a dark uniform."""
+    return (REPOSITORY / "docs/samples/grace_hopper.jpg").read_bytes()

@@ -1,0 +1,119 @@
+"""The gate around Serve's HTTP code, with made-up applications behind it."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serve.gate import Gate, middlewares
+from serve.middleware import SECURITY_HEADERS, Edge
+
+
+def answering(response: Response) -> ASGIApp:
+    """An application that always answers the same."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await response(scope, receive, send)
+
+    return app
+
+
+async def ask(app: ASGIApp, path: str = "/", **arguments: Any) -> httpx.Response:
+    """What comes out of the gate in front of an application."""
+    transport = httpx.ASGITransport(app=Gate(app))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        return await client.get(path, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "code"),
+    [(404, 404, "NOT_FOUND"), (408, 503, "OVERLOADED"), (429, 503, "OVERLOADED"), (503, 503, "OVERLOADED"),
+     (499, 500, "INTERNAL"), (500, 500, "INTERNAL"), (502, 500, "INTERNAL")],
+)  # fmt: skip
+async def test_text_becomes_a_problem_when_serve_answers_an_error_itself(given: int, status: int, code: str) -> None:
+    """Nothing of Serve's text remains; the document has the contract's status, id and headers."""
+    response = await ask(answering(PlainTextResponse("Request 17 died in Replica colormatch#Advice#x", given)))
+    document = json.loads(response.text)
+    assert (response.status_code, document["status"], document["code"]) == (status, status, code)
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers.get_list("x-request-id") == [document["request_id"]]
+    assert "Replica" not in response.text
+    assert all(name in response.headers for name in SECURITY_HEADERS)
+    assert ("retry-after" in response.headers) == (status == 503)
+
+
+async def test_answer_passes_when_it_is_the_applications_own() -> None:
+    """An error of ours, and anything below 400, goes through as it is."""
+    app = Edge(answering(Response('{"ready": false}', 503, media_type="application/json")))
+    assert (await ask(app)).text == '{"ready": false}'
+    assert (await ask(answering(PlainTextResponse("fine")))).text == "fine"
+
+
+async def test_answer_is_a_problem_when_the_application_raises_before_it_began() -> None:
+    """What escapes from below is an internal error without a word of it."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("secret of /home/me")
+
+    response = await ask(app)
+    assert (response.status_code, json.loads(response.text)["code"]) == (500, "INTERNAL")
+    assert "secret" not in response.text
+
+
+async def test_error_is_passed_on_when_the_answer_had_begun() -> None:
+    """Half an answer cannot be mended: the server must break the connection off."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("too late")
+
+    with pytest.raises(RuntimeError, match="too late"):
+        await ask(app)
+
+
+async def test_health_check_passes_when_the_load_balancer_asks() -> None:
+    """Serve's own paths are not touched."""
+    response = await ask(answering(PlainTextResponse("draining", 503)), "/-/healthz")
+    assert (response.status_code, response.text) == (503, "draining")
+
+
+@pytest.mark.parametrize(("given", "kept"), [("order-17", True), ("a b", False), ("x" * 65, False), ("<i>", False)])
+async def test_application_sees_one_clean_id_when_the_client_sends_one(given: str, kept: bool) -> None:
+    """Serve and the application see the same id, which the answer carries once."""
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.extend(value.decode() for name, value in scope["headers"] if name == b"x-request-id")
+        response = PlainTextResponse("", headers={"X-Request-ID": seen[0]})
+        response.headers.append("X-Request-ID", "another")
+        await response(scope, receive, send)
+
+    response = await ask(app, headers={"X-Request-ID": given})
+    assert response.headers.get_list("x-request-id") == seen
+    assert (seen == [given]) == kept
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["X-Request-Timeout-Seconds", "X-Request-Disconnect-Disabled", "X-Session-Id", "Serve_Multiplexed_Model_Id"],
+)
+async def test_header_is_dropped_when_it_would_steer_serve(name: str) -> None:
+    """A client cannot set Serve's limits or choose a replica; its other headers arrive."""
+    seen: dict[str, str] = {}
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.update({key.decode(): value.decode() for key, value in scope["headers"]})
+        await PlainTextResponse("")(scope, receive, send)
+
+    await ask(app, headers={name: "1", "X-Api-Key": "k"})
+    assert name.lower() not in seen
+    assert seen["x-api-key"] == "k"
+
+
+def test_serve_gets_the_gate_when_it_asks_for_middlewares() -> None:
+    """Serve's setting names a function that gives Starlette middlewares."""
+    (only,) = middlewares()
+    assert isinstance(only.cls(answering(Response()), *only.args, **only.kwargs), Gate)
