@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline import extraction, harmony
 from pipeline.messages import notice
-from pipeline.segmentation import fallback_labels, labels_from_mask, whole_labels
+from pipeline.segmentation import fallback_labels, find_regions, labels_from_mask, whole_labels
 from pipeline.swatches import palette_from_colors
 from pipeline.types import (
     ColorShare,
@@ -82,8 +82,14 @@ def fallback_segmentation(image: DecodedImage) -> Segmentation:
 
 
 def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options: Options) -> Extraction:
-    """The degraded palettes: histogram medoids of the real pixels, with no confidence claimed."""
-    garments = extraction.histogram_palette(image.pixels, segmentation.labels, options)
+    """The degraded palettes: histogram medoids of the real pixels, with no confidence claimed; else no colours."""
+    try:
+        garments = extraction.histogram_palette(image.pixels, segmentation.labels, options)
+    except Exception:
+        garments = tuple(
+            Garment(region.id, region.category, region.confidence, region.bbox, region.area, pattern=None, colors=())
+            for region in find_regions(segmentation.labels, None, options)
+        )
     return Extraction(garments, None, _nothing_found(garments, options), extraction.EXTRACTION_VERSION)
 
 
