@@ -42,13 +42,17 @@ def test_answers_are_equal_bytes_when_both_are_computed(client: httpx.Client, as
     assert without_own_parts(first) == without_own_parts(second)
 
 
+# The service gives the store only 50 ms, which a busy machine may overrun: then it is not asked for a second.
+MISSED = ("miss", "unavailable")
+
+
 def layers(store: redis.Redis) -> set[str]:
     """The kinds of keys in the store."""
     return {str(key).partition(":")[0] for key in store.scan_iter()}
 
 
 def ask_until(kept: Callable[[], bool], ask: Callable[[int], httpx.Response]) -> None:
-    """Asks a new question until its answer is kept; a write may be lost, for the service gives the store only 50 ms."""
+    """Asks a new question until its answer is kept; a write may be lost."""
     numbers = itertools.count(1)
 
     def asked() -> bool:
@@ -66,7 +70,7 @@ def test_advice_is_a_hit_when_asked_again(client: httpx.Client, astronaut: bytes
     second = client.post("/v1/advice", **form)
     must_be_answer(second, "AdviceAnswer")
     statuses = {"advice": "hit", "segmentation": "skipped", "extraction": "skipped", "harmony": "skipped"}
-    assert first.json()["meta"]["cache"]["advice"] == "miss"
+    assert first.json()["meta"]["cache"]["advice"] in MISSED
     assert second.json()["meta"]["cache"] == statuses
     assert without_own_parts(first) == without_own_parts(second)
 
@@ -79,9 +83,14 @@ def test_phases_are_hits_when_only_the_harmony_changes(
         lambda: layers(store) == {"advice", "segmentation", "extraction", "harmony"},
         lambda number: client.post("/v1/advice", **photo_form(astronaut, intent="subtle", max_suggestions=number)),
     )
-    answer = must_be_answer(client.post("/v1/advice", **photo_form(astronaut, intent="bold")), "AdviceAnswer")
     statuses = {"advice": "miss", "segmentation": "hit", "extraction": "hit", "harmony": "miss"}
-    assert answer["meta"]["cache"] == statuses
+    numbers = itertools.count(1)
+
+    def only_harmony_works() -> bool:
+        form = photo_form(astronaut, intent="bold", max_suggestions=next(numbers))
+        return bool(must_be_answer(client.post("/v1/advice", **form), "AdviceAnswer")["meta"]["cache"] == statuses)
+
+    wait_until(only_harmony_works)
 
 
 @pytest.mark.parametrize(("chosen", "size"), [({"store": False}, 7), ({"cache": "bypass"}, 9)], ids=str)
@@ -100,7 +109,7 @@ def test_nothing_is_kept_when_the_client_says_so(
     )
     assert int(store.dbsize()) == 1
     again = client.post("/v1/advice", **photo_form(grace_hopper, max_colors=size))
-    assert again.json()["meta"]["cache"]["advice"] == "miss"
+    assert again.json()["meta"]["cache"]["advice"] in MISSED
 
 
 def test_answers_are_refreshed_when_asked_to(client: httpx.Client, store: redis.Redis) -> None:
