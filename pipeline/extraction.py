@@ -2,23 +2,19 @@
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pipeline import lighting
 from pipeline.messages import notice
 from pipeline.palette import extract_palette, histogram_medoids
 from pipeline.rle import encode_rle
+from pipeline.sampling import garment_samples, look_samples
 from pipeline.segmentation import find_regions, resize_labels
 from pipeline.swatches import describe
 from pipeline.types import (
     ConfidenceMap,
     Extraction,
-    Floats,
     Garment,
     LabelMap,
     Lighting,
-    Mask,
     Notice,
     Options,
     PaletteColor,
@@ -28,12 +24,7 @@ from pipeline.types import (
 )
 from pipeline.vector import palette_vector
 
-EXTRACTION_VERSION = "palette-1"
-SAMPLES_PX = 65_536  # of one garment: more pixels tell nothing more
-_PLACES = np.random.default_rng(5).random(SAMPLES_PX)
-EROSION = 0.012  # of the garment's shorter side: edge pixels are blends with what lies behind
-ERODED_LEAST = 0.35  # of the mask: thinner garments are taken whole
-CLIPPED, CLIPPED_SHARE = 250, 0.12  # brighter pixels are glare, unless they are a good part of the garment
+EXTRACTION_VERSION = "palette-2"
 VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
 TINY_PX = 400
 LOW_CONFIDENCE = 0.55
@@ -48,7 +39,7 @@ def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None
     """
     regions = find_regions(labels, confidence, options)
     light = lighting.estimate_light(pixels, labels)
-    shift = lighting.expected_shift(_sampled(pixels, regions), light)
+    shift = lighting.expected_shift(look_samples(pixels, regions), light)
     corrected = options.white_balance == "apply" and light.cast != "none"
     source = lighting.correct(pixels, light) if corrected else pixels
     sure = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
@@ -59,17 +50,15 @@ def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None
 
 def histogram_palette(pixels: RgbImage, labels: LabelMap, options: Options) -> tuple[Garment, ...]:
     """The degraded palettes: the fullest histogram bins of each garment's real pixels, with no confidence claimed."""
-    regions = find_regions(labels, None, options)
-    return tuple(
-        _described(
-            region, histogram_medoids(_samples(region, pixels, None)[0], max_colors=options.max_colors), None, options
-        )
-        for region in regions
-    )
+    found = []
+    for region in find_regions(labels, None, options):
+        rgb, _ = garment_samples(region, pixels, None)
+        found.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
+    return tuple(found)
 
 
 def _garment(region: Region, pixels: RgbImage, sure: ConfidenceMap | None, options: Options) -> Garment:
-    rgb, weights = _samples(region, pixels, sure)
+    rgb, weights = garment_samples(region, pixels, sure)
     palette = extract_palette(rgb, weights, max_colors=options.max_colors)
     return _described(region, palette, _pattern(palette), options)
 
@@ -88,38 +77,6 @@ def _described(region: Region, palette: Sequence[PaletteColor], pattern: Pattern
         alternatives=region.alternatives if "alternatives" in options.include else None,
         vector=palette_vector(colors) if "vector" in options.include and colors else None,
     )
-
-
-def _samples(region: Region, pixels: RgbImage, sure: ConfidenceMap | None) -> tuple[NDArray[np.uint8], Floats]:
-    """The pixels that speak for the garment, (n, 3), and how much each counts, (n,); at most SAMPLES_PX of them."""
-    inside = np.flatnonzero(_eroded(region))
-    if len(inside) > SAMPLES_PX:  # one of each run of equals, at random places: a fixed step would beat with stripes
-        inside = inside[((np.arange(SAMPLES_PX) + _PLACES) * (len(inside) / SAMPLES_PX)).astype(np.intp)]
-    rgb = pixels.reshape(-1, 3)[inside]
-    weights = np.ones(len(rgb)) if sure is None else sure.ravel()[inside] / 255
-    glare = (rgb[:, 0] >= CLIPPED) & (rgb[:, 1] >= CLIPPED) & (rgb[:, 2] >= CLIPPED)
-    if np.count_nonzero(glare) < CLIPPED_SHARE * len(glare):
-        rgb, weights = rgb[~glare], weights[~glare]
-    return rgb, weights
-
-
-def _eroded(region: Region) -> Mask:
-    """The mask without its rim; where the garment meets the photo's border it goes on outside."""
-    height_px, width_px = region.mask.shape
-    reach_px = round(EROSION * min(region.bbox[2] * width_px, region.bbox[3] * height_px))
-    inner = _shrunk(_shrunk(region.mask, reach_px).T, reach_px).T
-    return inner if np.count_nonzero(inner) >= ERODED_LEAST * np.count_nonzero(region.mask) else region.mask
-
-
-def _shrunk(mask: Mask, reach_px: int) -> Mask:
-    """Erosion along the rows' axis by doubling windows, outside counting as inside."""
-    inner = np.pad(mask, ((reach_px, reach_px), (0, 0)), constant_values=True)
-    span = 1
-    while span < 2 * reach_px + 1:
-        step = min(span, 2 * reach_px + 1 - span)
-        inner = inner[:-step] & inner[step:]
-        span += step
-    return inner
 
 
 def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
@@ -154,12 +111,3 @@ def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, op
     if not light.corrected and light.confidence >= CAST_CONFIDENCE and light.expected_shift_de00 >= CAST_SHIFT_DE00:
         warn("COLOUR_CAST", light.expected_shift_de00)
     return tuple(found)
-
-
-def _sampled(pixels: RgbImage, regions: tuple[Region, ...]) -> NDArray[np.uint8]:
-    """Every fourth pixel, each way, of all garments together, (n, 3); at least one of each garment."""
-    if not regions:
-        return np.zeros((0, 3), np.uint8)
-    step = 4
-    parts = [pixels[::step, ::step][region.mask[::step, ::step]] for region in regions]
-    return np.concatenate(parts)
