@@ -139,7 +139,7 @@ def compose(
         suggestions=advised.suggestions,
         matches=advised.matches,
         outfits=advised.outfits,
-        vector=_look_vector(extracted.garments) if "vector" in options.include else None,
+        vector=look_vector(extracted.garments) if "vector" in options.include else None,
     )
 
 
@@ -167,7 +167,7 @@ def _image_info(image: DecodedImage, lighting: Lighting | None) -> ImageInfo:
     return ImageInfo(image.width, image.height, width_px, height_px, lighting)
 
 
-def _look_vector(garments: tuple[Garment, ...]) -> PaletteVector | None:
+def look_vector(garments: tuple[Garment, ...]) -> PaletteVector | None:
     """One vector of the whole look: every garment's colours, weighted by the garment's area."""
     weighted = [(swatch, (garment.area or 1.0) * swatch.share) for garment in garments for swatch in garment.colors]
     return palette_vector([s for s, _ in weighted], weights=[w for _, w in weighted]) if weighted else None
