@@ -293,9 +293,18 @@ class Readiness(Shown):
     cache: Literal["up", "down"]
 
 
+class NotReadyProblem(Problem):
+    """The problem document of a service that is not ready, and what it waits for."""
+
+    ready: Literal[False]
+    phases: dict[PhaseName, PhaseHealth]
+    cache: Literal["up", "down"]
+
+
 class PaletteColorOut(Shown):
     hex: Hex
     name: str
+    rgb: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
 
 
 class PaletteOut(Shown):

@@ -1,5 +1,6 @@
 """The HTTP routes; FastAPI at the door, the walk behind it."""
 
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
@@ -19,8 +20,8 @@ from pipeline.errors import (
     ColorMatchError,
     InvalidOptions,
     MethodNotAllowed,
-    NotAcceptable,
     NotFound,
+    NotReady,
     UnsupportedMedia,
 )
 from pipeline.image_header import Format, sniff
@@ -29,7 +30,8 @@ from serve import body, documentation, pages
 from serve.answers import Health, Readiness
 from serve.middleware import Edge
 from serve.multipart import Part
-from serve.problems import FieldError, InvalidFields, problem_response
+from serve.negotiation import must_accept
+from serve.problems import FieldError, InvalidFields, pointer, problem_response
 from serve.question import Answer, Question
 from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, field_errors, validate
 from serve.security import Principal, require_scope
@@ -44,6 +46,7 @@ IMAGE_TYPES: dict[Format, tuple[str, ...]] = {
     "WEBP": (*UNSAID, "image/webp"),
 }
 router = APIRouter(prefix="/v1")
+probes = APIRouter(prefix="/v1")
 
 
 def create_app(service: Service) -> FastAPI:
@@ -62,14 +65,16 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_tags=documentation.TAGS,
         lifespan=lifespan,
+        redirect_slashes=False,  # such a redirect would lead to whatever host the request named
     )
     app.state.service = service
     app.add_exception_handler(ColorMatchError, _on_our_error)
     app.add_exception_handler(RequestValidationError, _on_bad_parameters)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.include_router(router)
+    app.include_router(probes)
     app.include_router(pages.router)
-    app.add_middleware(Edge)
+    app.add_middleware(Edge, allowed_hosts=service.settings.allowed_hosts)
     documentation.install(app)
     return app
 
@@ -96,7 +101,18 @@ async def advice_caller(
     return principal
 
 
-Caller = Annotated[Principal, Depends(advice_caller)]
+async def careful_caller(request: Request, principal: Annotated[Principal, Depends(advice_caller)]) -> Principal:
+    """The caller, once no query parameter is unknown or given twice. Raises InvalidFields."""
+    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
+    given = Counter(name for name, _ in request.query_params.multi_items())
+    unknown = [FieldError(pointer(name), "Unknown parameter.") for name in given if name not in known]
+    repeated = [FieldError(pointer(name), "Give it once.") for name in known if given[name] > 1]
+    if unknown or repeated:
+        raise InvalidFields((*unknown, *repeated))
+    return principal
+
+
+Caller = Annotated[Principal, Depends(careful_caller)]
 
 
 async def read_question(request: Request, view: View, tenant: str) -> Question:
@@ -135,7 +151,7 @@ def _check_type(image: Part) -> None:
 
 # --- answers --------------------------------------------------------------------------------------------------
 async def _answer(request: Request, view: View, principal: Principal) -> Response:
-    _must_accept(request, "application/json")
+    must_accept(request.headers.get("accept"), "application/json")
     question = await read_question(request, view, principal.tenant)
     answer = await service_of(request).advisor.advise(question)
     content = spliced(answer, request.state.request_id, timings="timings" in question.options.include)
@@ -149,16 +165,6 @@ def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
         meta["timing_ms"] = answer.trace.timing_ms
     head = msgspec.json.encode({"request_id": request_id})
     return head[:-1] + b"," + answer.body[1:-1] + b',"meta":' + msgspec.json.encode(meta) + b"}"
-
-
-def _must_accept(request: Request, *media_types: str) -> None:
-    accepted = [part.partition(";")[0].strip().lower() for part in request.headers.get("accept", "*/*").split(",")]
-    wanted = {pattern for kind in media_types for pattern in (kind, kind.partition("/")[0] + "/*")} | {
-        "*/*",
-        "",
-    }
-    if not wanted.intersection(accepted):
-        raise NotAcceptable(f"This answers with {' or '.join(media_types)}; Accept allows none of it.")
 
 
 @router.post("/advice", **documentation.ADVICE)
@@ -194,8 +200,9 @@ async def get_palette(
 ) -> Response:
     """A palette as a file for people or programs."""
     content, media_type = palette_files.export(_named_colors(colors), format)
-    _must_accept(request, media_type.partition(";")[0])
-    return pages.cacheable(request, content, media_type)
+    must_accept(request.headers.get("accept"), media_type.partition(";")[0])
+    named = {"Content-Disposition": f'inline; filename="palette.{format}"'}
+    return pages.cacheable(request, content, media_type, headers=named)
 
 
 def _named_colors(colors: str) -> list[tuple[str, str]]:
@@ -212,20 +219,21 @@ def _named_colors(colors: str) -> list[tuple[str, str]]:
     return [(one, name.fashion.name) for one, name in zip(hexes, names, strict=True)]
 
 
-@router.get("/healthz", **documentation.HEALTHZ)
+@probes.get("/healthz", **documentation.HEALTHZ)
 async def get_healthz() -> Health:
     """Whether the process answers; touches nothing else."""
     return Health(status="ok", version=VERSION)
 
 
-@router.get("/readyz", **documentation.READYZ)
-async def get_readyz(request: Request, response: Response) -> Readiness:
+@probes.get("/readyz", response_model=Readiness, **documentation.READYZ)
+async def get_readyz(request: Request, response: Response) -> Any:
     """Whether every phase is warm and reachable, from a cached view."""
     readiness = service_of(request).report()
-    response.headers["Cache-Control"] = "no-store"
     if not readiness.ready:
-        response.status_code = 503
-        response.headers["Retry-After"] = "1"
+        waiting = ", ".join(phase for phase, health in readiness.phases.items() if not health.ready)
+        error = NotReady(f"Not every phase has reported yet; waiting for {waiting}.")
+        return problem_response(error, request.state.request_id, more=readiness.model_dump())
+    response.headers["Cache-Control"] = "no-store"
     return readiness
 
 
@@ -248,5 +256,6 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if status == 404:
         known = NotFound("There is nothing at this address.")
     elif status == 405:
-        known = MethodNotAllowed(f"{request.method} is not allowed here; allowed: {headers.get('Allow', '')}")
+        allowed = headers.get("Allow", "").replace("GET", "GET, HEAD")
+        known = MethodNotAllowed(f"{request.method} is not allowed here; allowed: {allowed}")
     return problem_response(known, request.state.request_id)

@@ -76,12 +76,13 @@ ERRORS: dict[int, str] = {
     413: "TOO_LARGE",
     415: "UNSUPPORTED_MEDIA_TYPE",
     422: "INVALID_OPTIONS",
+    429: "RATE_LIMITED",
     500: "INTERNAL",
     503: "OVERLOADED",
 }
-_POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 500, 503)
-_GET_ERRORS = (401, 403, 405, 406, 422, 500, 503)
-_PROBE_ERRORS = (405, 500)
+_POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503)
+_GET_ERRORS = (400, 401, 403, 405, 406, 422, 429, 500, 503)
+_PROBE_ERRORS = (400, 405, 500)
 
 
 def problem_example(status: int) -> dict[str, Any]:
@@ -154,8 +155,8 @@ HARMONY = _post(answers.HarmonyAnswer, "harmonise")
 HEALTHZ = _get("healthz", "operations", _PROBE_ERRORS)
 READYZ = _get("readyz", "operations", _PROBE_ERRORS)
 READYZ["responses"][503] = {
-    "model": answers.Readiness,
-    "description": "Not ready yet; Retry-After says when to ask.",
+    "description": "Not ready yet: which phases it waits for; Retry-After says when to ask.",
+    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/NotReadyProblem"}}},
 }
 PALETTE = _get("palette", "palette", _GET_ERRORS)
 PALETTE["responses"][200] = {
@@ -166,7 +167,7 @@ PALETTE["responses"][200] = {
         "image/svg+xml": {"schema": {"type": "string"}},
         "image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}},
         "text/css": {"schema": {"type": "string"}},
-        "application/x-gimp-palette": {"schema": {"type": "string"}},
+        "text/plain": {"schema": {"type": "string", "description": "A GIMP palette."}},
         "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}},
     },
 }
@@ -180,6 +181,7 @@ _ANSWERS = (
     answers.HarmonyAnswer,
     answers.PaletteOut,
     answers.Problem,
+    answers.NotReadyProblem,
 )
 
 

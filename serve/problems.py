@@ -106,8 +106,8 @@ def status_of(error: ColorMatchError) -> int:
     return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
 
 
-def problem_response(error: ColorMatchError, request_id: str) -> Response:
-    """An error as its problem document, with the headers that go with its status."""
+def problem_response(error: ColorMatchError, request_id: str, *, more: Mapping[str, object] | None = None) -> Response:
+    """An error as its problem document, with the headers that go with its status; more: members of its own."""
     status = status_of(error)
     document: dict[str, object] = {
         "type": f"urn:stylesync:problem:{error.code.lower().replace('_', '-')}",
@@ -116,6 +116,7 @@ def problem_response(error: ColorMatchError, request_id: str) -> Response:
         "detail": error.detail or HTTPStatus(status).description or TITLES[error.code],
         "code": error.code,
         "request_id": request_id,
+        **(more or {}),
     }
     if isinstance(error, InvalidFields):
         document["errors"] = [{"pointer": field.pointer, "message": field.message} for field in error.fields]

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from pipeline.errors import Forbidden, Unauthenticated
+from pipeline.errors import Forbidden, NotReady, Unauthenticated
 
 Scope = Literal["advice", "uploads", "metrics"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -43,11 +43,14 @@ class KeyFile:
     def __init__(self, path: Path, pepper: bytes) -> None:
         self._path = path
         self._pepper = pepper
-        self._seen: tuple[int, int] | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._records: dict[str, KeyRecord] = {}
 
     def authenticate(self, key: str | None) -> Principal:
-        """The owner of a key `ssk_<id>_<secret>`. Raises Unauthenticated when missing, unknown, wrong or expired."""
+        """The owner of a key `ssk_<id>_<secret>`.
+
+        Raises Unauthenticated when missing, unknown, wrong or expired, NotReady while no key file was ever readable.
+        """
         if not key:
             raise Unauthenticated("Send the API key as X-API-Key or as Authorization: Bearer.")
         self._refresh()
@@ -55,17 +58,22 @@ class KeyFile:
         right = hmac.compare_digest(key_digest(key, self._pepper), record.digest if record else _NOBODY)
         if record is None or not right:
             raise Unauthenticated("The API key is not valid.")
-        if record.expires_s is not None and record.expires_s < time.time():
+        if record.expires_s is not None and record.expires_s <= time.time():
             raise Unauthenticated("The API key has expired.")
         return Principal(record.id, record.tenant, frozenset(record.scopes))
 
     def _refresh(self) -> None:
-        found = self._path.stat()
-        stamp = (found.st_mtime_ns, found.st_size)
-        if stamp != self._seen:
-            rows = json.loads(self._path.read_text())["keys"]
-            self._records = {row["id"]: KeyRecord(**{**row, "scopes": tuple(row["scopes"])}) for row in rows}
-            self._seen = stamp
+        """Reads a changed file; while it cannot be read, the keys read last stay valid."""
+        try:
+            found = self._path.stat()
+            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
+            if stamp != self._seen:
+                rows = json.loads(self._path.read_text())["keys"]
+                self._records = {row["id"]: KeyRecord(**{**row, "scopes": tuple(row["scopes"])}) for row in rows}
+                self._seen = stamp
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if self._seen is None:
+                raise NotReady("The API keys cannot be read; try again shortly.") from error
 
 
 def require_scope(principal: Principal, scope: Scope) -> None:

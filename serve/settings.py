@@ -26,10 +26,23 @@ class Budgets(Frozen):
     total_ms: PositiveMs = 2500
 
 
+class BreakerConfig(Frozen):
+    """When a phase's breaker opens and closes (serve/breaker.py). A call of slow_call_s or longer is slow."""
+
+    window_calls: Annotated[int, Field(ge=1, le=10_000)] = 50
+    minimum_calls: Annotated[int, Field(ge=1)] = 10
+    failure_rate: Annotated[float, Field(gt=0, le=1)] = 0.5
+    slow_call_s: Annotated[float, Field(gt=0)] = 60.0
+    slow_call_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    open_s: Annotated[float, Field(gt=0)] = 5.0
+    half_open_calls: Annotated[int, Field(ge=1)] = 3
+
+
 class AdviceConfig(Frozen):
     """`Advice`'s user_config: all of it can be changed live with `serve deploy`."""
 
     budgets: Budgets = Budgets()
+    breaker: BreakerConfig = BreakerConfig()
     max_photos_in_flight: Annotated[int, Field(ge=1)] = 16
 
 
@@ -44,6 +57,7 @@ class Settings(Frozen):
     decode_memory_bytes: int = 1024 * MIB
     memory_cache_bytes: int = 32 * MIB
     require_keys: bool = True
+    allowed_hosts: tuple[str, ...] = ()  # such as ["api.example.com", "*.example.com"]; none: any
 
 
 class SegmentationSettings(BaseSettings):

@@ -1,0 +1,260 @@
+"""The edge around the application: one clean request id, headers on every answer, no error without a document."""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.testing import capture_logs
+
+from serve.middleware import SECURITY_HEADERS, Edge, clean_request_id
+
+NEW_ID = re.compile(r"[0-9a-f]{32}")
+Header = tuple[bytes, bytes]
+
+
+class Answer:
+    """What an application sent."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        start = messages[0]
+        self.status: int = start["status"]
+        self.raw: list[Header] = [(bytes(name).lower(), bytes(value)) for name, value in start["headers"]]
+        self.body = b"".join(message.get("body", b"") for message in messages[1:])
+
+    def all(self, name: str) -> list[str]:
+        """Every header of this name."""
+        return [value.decode("latin-1") for header, value in self.raw if header.decode() == name.lower()]
+
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.body)
+
+
+async def _send(app: ASGIApp, *headers: Header, method: str = "GET", hosts: Sequence[str] = ("localhost",)) -> Answer:
+    messages: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    raw = [*((b"host", host.encode("latin-1")) for host in hosts), *headers]
+    scope: Scope = {"type": "http", "method": method, "path": "/x", "query_string": b"", "headers": raw}
+    await app(scope, receive, send)
+    return Answer(messages)
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers with the request id that it was given."""
+    await PlainTextResponse(Request(scope).state.request_id)(scope, receive, send)
+
+
+def broken(error: Exception) -> ASGIApp:
+    """An application that raises."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise error
+
+    return app
+
+
+# --- request ids ----------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("given", ["a", "0f8fad5b-d9cb-469f-a165-70867728950e", "A.b_C-9", "x" * 64])
+async def test_a_clients_id_is_kept_when_it_is_plain(given: str) -> None:
+    """A short id of plain characters is the request's, inside and in the answer."""
+    answer = await _send(Edge(hello), (b"x-request-id", given.encode()))
+    assert answer.all("X-Request-ID") == [given]
+    assert answer.body == given.encode()
+
+
+BAD_IDS = {
+    "empty": b"",
+    "too long": b"x" * 65,
+    "10 kB": b"x" * 10_000,
+    "line breaks": b"a\r\nSet-Cookie: a=b",
+    "a line feed at its end": b"abc\n",
+    "a NUL": b"a\0b",
+    "a blank": b"a b",
+    "unicode": "é👗".encode(),
+    "ANSI colours": b"\x1b[31mred",
+    "JSON": b'{"a": 1}',
+    "markup": b"<script>",
+}
+
+
+@pytest.mark.parametrize("given", BAD_IDS.values(), ids=BAD_IDS.keys())
+async def test_a_clients_id_is_replaced_when_it_is_not_plain(given: bytes) -> None:
+    """Anything that could break a log line or a header gets a fresh id, and leaves no trace."""
+    answer = await _send(Edge(hello), (b"x-request-id", given))
+    (found,) = answer.all("X-Request-ID")
+    assert NEW_ID.fullmatch(found)
+    assert answer.body == found.encode()
+
+
+async def test_ids_are_new_when_clients_send_none() -> None:
+    """Each request without an id gets one of its own."""
+    found = [(await _send(Edge(hello))).all("X-Request-ID") for _ in range(20)]
+    assert len({ids[0] for ids in found}) == 20
+    assert clean_request_id(None) != clean_request_id(None)
+
+
+async def test_there_is_one_id_when_client_and_application_send_more() -> None:
+    """Two headers of the client and one of the application still make one in the answer."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("", headers={"X-Request-ID": "mine"})(scope, receive, send)
+
+    answer = await _send(Edge(app), (b"x-request-id", b"first"), (b"x-request-id", b"second"))
+    assert answer.all("X-Request-ID") == ["first"]
+
+
+# --- headers --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("app", "hosts", "status"),
+    [(hello, ["localhost"], 200), (broken(RuntimeError()), ["localhost"], 500), (hello, ["a b"], 400)],
+)
+async def test_security_headers_are_there_when_anything_is_answered(
+    app: ASGIApp, hosts: list[str], status: int
+) -> None:
+    """Answers and errors alike carry each security header once."""
+    answer = await _send(Edge(app), hosts=hosts)
+    assert answer.status == status
+    assert {name: answer.all(name) for name in SECURITY_HEADERS} == {
+        name: [value] for name, value in SECURITY_HEADERS.items()
+    }
+
+
+async def test_a_pages_own_policy_is_kept_when_it_has_one() -> None:
+    """A page that needs another content security policy sets it itself."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("", headers={"Content-Security-Policy": "default-src 'self'"})(scope, receive, send)
+
+    assert (await _send(Edge(app))).all("Content-Security-Policy") == ["default-src 'self'"]
+
+
+# --- HEAD -----------------------------------------------------------------------------------------------------
+async def test_a_head_request_is_a_get_without_its_body_when_sent() -> None:
+    """HEAD has GET's status and headers, its length among them, and nothing after them."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(f"{scope['method']} answers")(scope, receive, send)
+
+    head, get = await _send(Edge(app), method="HEAD"), await _send(Edge(app))
+    assert get.body == b"GET answers"
+    assert head.body == b""
+    assert (head.status, head.all("Content-Length")) == (get.status, ["11"])
+
+
+# --- hosts ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("host", ["localhost", "localhost:8000", "API.example.com", "10.0.0.7:80", "[::1]:8000", "a_b"])
+async def test_a_host_is_taken_when_it_is_sound(host: str) -> None:
+    """Without configured hosts any sound name or address will do."""
+    assert (await _send(Edge(hello), hosts=[host])).status == 200
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [[""], ["a b"], ["a/b"], ["a@b"], ["evil.com\r\nX: y"], ["é.com"], ["a:b"], ["a:80:80"], ["a", "b"], ["a,b"]],
+)
+async def test_a_host_is_refused_when_it_is_broken(hosts: list[str]) -> None:
+    """No host, two hosts, and names that are none are a bad request."""
+    answer = await _send(Edge(hello), hosts=hosts)
+    assert (answer.status, answer.json()["code"]) == (400, "UNPARSABLE")
+
+
+async def test_a_request_is_taken_when_it_has_no_host_header() -> None:
+    """HTTP/1.0 and the probes of simple load balancers send none."""
+    assert (await _send(Edge(hello), hosts=[])).status == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("api.example.com", 200),
+        ("API.EXAMPLE.COM:8443", 200),
+        ("shop.example.org", 200),
+        ("example.com", 400),
+        ("evil.com", 400),
+        ("api.example.com.evil.com", 400),
+        ("example.org", 400),
+    ],
+)
+async def test_a_host_is_refused_when_it_is_not_configured(host: str, status: int) -> None:
+    """With configured hosts only they are answered, by name or pattern, whatever the port."""
+    edge = Edge(hello, allowed_hosts=("api.example.com", "*.example.org"))
+    assert (await _send(edge, hosts=[host])).status == status
+
+
+# --- errors ---------------------------------------------------------------------------------------------------
+INNARDS = "/home/app/serve/api.py: KeyError 'ssk_1_2' at 10.0.0.7"
+
+
+@pytest.mark.parametrize("error", [RuntimeError(INNARDS), KeyError(INNARDS), OSError(13, INNARDS)])
+async def test_an_unexpected_error_tells_nothing_when_answered(error: Exception) -> None:
+    """A 500 is a generic problem document with the request's id; the log has the error and the same id."""
+    with capture_logs() as logs:
+        answer = await _send(Edge(broken(error)), (b"x-request-id", b"abc"))
+    assert answer.status == 500
+    assert answer.all("Content-Type") == ["application/problem+json"]
+    assert answer.json() == {
+        "type": "urn:stylesync:problem:internal",
+        "title": "Something went wrong on our side",
+        "status": 500,
+        "detail": "Server got itself in trouble",
+        "code": "INTERNAL",
+        "request_id": "abc",
+    }
+    assert INNARDS.encode() not in answer.body
+    assert [(entry["event"], entry["request_id"], entry["log_level"]) for entry in logs] == [
+        ("request_failed", "abc", "error")
+    ]
+
+
+async def test_the_error_goes_on_when_the_answer_has_begun() -> None:
+    """Halfway through a body no second answer is begun: the server has to cut the connection."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"half", "more_body": True})
+        raise RuntimeError("broken")
+
+    with capture_logs() as logs, pytest.raises(RuntimeError, match="broken"):
+        await _send(Edge(app))
+    assert [entry["event"] for entry in logs] == ["request_failed"]
+
+
+async def test_nothing_is_answered_when_the_client_has_left() -> None:
+    """A client that leaves while its body is read is no error of ours."""
+    messages: list[Message] = []
+
+    async def nobody() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        messages.append(message)
+
+    with capture_logs() as logs:
+        await Edge(broken(ClientDisconnect()))(
+            {"type": "http", "method": "POST", "path": "/x", "headers": []}, nobody, send
+        )
+    assert messages == []
+    assert [entry["log_level"] for entry in logs] == ["info"]
+
+
+async def test_other_protocols_pass_when_they_are_not_http() -> None:
+    """Lifespan messages go straight through."""
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    scope: Scope = {"type": "lifespan"}
+    await Edge(app)(scope, None, None)  # type: ignore[arg-type]
+    assert seen == [scope]
