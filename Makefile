@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check picture format lock bench-transport clean
-.PHONY: runtime-environment development-environment install-runtime install-development interpreter
+.PHONY: help serve test check picture format lock bench-colour bench-harmony bench-transport clean
+.PHONY: runtime-environment development-environment bench-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -15,6 +15,7 @@ INSTALL := $(UV) pip install --quiet --python $(PY) --compile-bytecode
 KEY = $(shell (cat $(LOCKS)/*.lock; echo '$(TORCH_INDEX_URL)') | cksum | tr ' ' '-')
 RUNTIME_STAMP = .venv/stamps/runtime-$(KEY)
 DEVELOPMENT_STAMP = .venv/stamps/development-$(KEY)
+BENCH_STAMP = .venv/stamps/bench-$(KEY)
 export PYTHONPATH := .$(if $(PYTHONPATH),:$(PYTHONPATH))
 export TORCH_INDEX_URL
 
@@ -41,6 +42,12 @@ format: development-environment ## put the code into its one format
 	@$(PY) -m ruff format
 	@$(PY) -m ruff check --fix
 
+bench-colour: bench-environment ## palettes beside other tools, on painted garments (DATA=folder: on annotated photos too)
+	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
+
+bench-harmony: runtime-environment ## the pair score against chance (WADA=colors.json and DATA=folder are yours to give)
+	@$(PY) -m tests.bench.harmony_evidence $(if $(WADA),--wada $(WADA)) $(if $(DATA),--data $(DATA))
+
 bench-transport: runtime-environment ## measure both transport profiles and write docs/transport.md
 	@$(PY) -m tests.bench.transport
 
@@ -50,12 +57,13 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
-	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/torch.lock $(LOCKS)/dev.lock | sort -u > "$$all"; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,dev,bench}.lock | sort -u > "$$all"; \
 	fi; \
 	$(COMPILE) pyproject.toml --extra torch --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
+	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
 	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o $(LOCKS)/bootstrap.lock > /dev/null; \
 	for pin in $$(grep -oE '"torch(vision)?==[0-9.]+"' pyproject.toml | tr -d '"'); do \
 	  grep -qE "^$$pin( |$$)" $(LOCKS)/torch.lock || { echo "torch.lock lacks $$pin of pyproject.toml" >&2; exit 1; }; \
@@ -72,6 +80,10 @@ runtime-environment:
 
 development-environment: runtime-environment
 	@[ -e '$(DEVELOPMENT_STAMP)' ] || $(MAKE) --no-print-directory install-development
+
+bench-environment: development-environment
+	@[ -e '$(BENCH_STAMP)' ] || { echo 'Installing the tools to compare with into .venv.'; \
+	  $(INSTALL) --require-hashes -r $(LOCKS)/bench.lock && touch '$(BENCH_STAMP)'; }
 
 install-runtime: interpreter
 	@[ -d .venv/stamps ] && echo 'The locks changed; bringing .venv up to date.' || \
