@@ -12,6 +12,7 @@ from pipeline.answer import advice_to_json, segments_to_json
 from pipeline.errors import NotReady, Overloaded, PhaseFailed, PhaseTimeout
 from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
 from serve import wire
+from serve.breaker import State
 from serve.cache import Cache
 from serve.phase import Phase
 from serve.question import (
@@ -45,6 +46,9 @@ class Phases:
     extraction: Phase
     harmony: Phase
 
+    def __iter__(self) -> Iterator[Phase]:
+        return iter((self.segmentation, self.extraction, self.harmony))
+
 
 @dataclass(frozen=True, slots=True)
 class PhaseRequest:
@@ -62,12 +66,22 @@ class Advisor:
         self._decoder = decoder
         self._phases = phases
         self._cache = cache
-        self.config = config
+        self.reconfigure(config)
         self.versions: dict[PhaseName, str] = {}  # what the phases last said of themselves
         self.network_px: tuple[int, int] | None = None
         self._photos_in_flight = 0
         self._flights: dict[str, asyncio.Task[Answer]] = {}
         self._writes: set[asyncio.Task[None]] = set()
+
+    def reconfigure(self, config: AdviceConfig) -> None:
+        """Takes in changed budgets and thresholds, live."""
+        self.config = config
+        for phase in self._phases:
+            phase.breaker.reconfigure(config.breaker)
+
+    def breaker_states(self) -> dict[PhaseName, State]:
+        """Each phase's breaker."""
+        return {phase.name: phase.breaker.state for phase in self._phases}
 
     def learn(self, description: wire.Description) -> None:
         """Takes in what a phase's replica says of itself: cache lookups and the network's input size follow it."""

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.messages import codes
 from pipeline.types import Cast, Category, Intent, Mode, PatternClass, PhaseName, Role, Scheme, Temperature
+from serve.breaker import State as BreakerState
 from serve.cache import CacheStatus
 from serve.problems import TITLES
 
@@ -285,6 +286,7 @@ class Health(Shown):
 class PhaseHealth(Shown):
     ready: bool
     version: str | None
+    breaker: BreakerState = Field(description="`open`: the phase is not called and answers are degraded.")
 
 
 class Readiness(Shown):

@@ -1,4 +1,4 @@
-"""A circuit breaker with resilience4j's semantics and an injected clock; standard library only.
+"""A circuit breaker with resilience4j's semantics and an injected clock; imports settings only.
 
 Closed: calls pass, and the outcomes of the last `window_calls` are kept. When at least `minimum_calls` of them are
 known and the rate of failures or of slow calls reaches its threshold, the breaker opens: calls are refused for
@@ -13,21 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from serve.settings import BreakerConfig
+
 State = Literal["closed", "open", "half_open"]
 STATES: tuple[State, ...] = ("closed", "open", "half_open")
-
-
-@dataclass(frozen=True, slots=True)
-class BreakerConfig:
-    """Rates 0 to 1, times in s. A call that took slow_call_s or longer is slow, whatever its outcome."""
-
-    window_calls: int = 50
-    minimum_calls: int = 10
-    failure_rate: float = 0.5
-    slow_call_s: float = 60.0
-    slow_call_rate: float = 1.0
-    open_s: float = 5.0
-    half_open_calls: int = 3
 
 
 @dataclass(slots=True)

@@ -147,7 +147,7 @@ class Advice:
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Takes in a changed user_config. Raises pydantic's ValidationError, which fails the update, for a bad one."""
-        self._service.advisor.config = AdviceConfig.model_validate(config)
+        self._service.advisor.reconfigure(AdviceConfig.model_validate(config))
 
     def __serve_build_asgi_app__(self) -> Any:
         from serve.api import create_app

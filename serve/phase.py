@@ -1,12 +1,13 @@
-"""One guarded phase call: budget, cancellation, and our own errors; knows neither Ray nor FastAPI."""
+"""One guarded phase call: breaker, budget, cancellation, and our own errors; knows neither Ray nor FastAPI."""
 
 import asyncio
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from pipeline.errors import ColorMatchError, PhaseFailed, PhaseTimeout
 from pipeline.types import PhaseName
+from serve.breaker import Breaker
 
 
 class PendingCall(Protocol):
@@ -29,16 +30,32 @@ class Phase:
     name: PhaseName
     start: Callable[[bytes], PendingCall]
     translate: Translate
+    breaker: Breaker = field(default_factory=Breaker)
 
     async def call(self, payload: bytes, *, budget_s: float) -> bytes:
         """The phase's answer within the budget, s.
 
-        Raises PhaseTimeout after the budget, PhaseFailed when the phase broke, Overloaded when its queue is full,
-        and the phase's own BadInput. A late call is cancelled and drained: waiting on a handle with a plain
-        timeout would leave it running in the replica.
+        Raises PhaseTimeout after the budget, PhaseFailed when the phase broke or its breaker is open, Overloaded when
+        its queue is full, and the phase's own BadInput; the last two never count against the phase.
         """
         if budget_s <= 0:
             raise PhaseTimeout(f"{self.name} had no time left.")
+        permit = self.breaker.acquire()
+        if permit is None:
+            raise PhaseFailed(f"{self.name} rests after failures.")
+        try:
+            answer = await self._within(payload, budget_s)
+        except (PhaseTimeout, PhaseFailed):
+            permit.fail()
+            raise
+        except BaseException:
+            permit.give_back()
+            raise
+        permit.succeed()
+        return answer
+
+    async def _within(self, payload: bytes, budget_s: float) -> bytes:
+        """A late call is cancelled and drained: a plain timeout on a handle would leave it running in the replica."""
         try:
             pending = self.start(payload)
         except Exception as error:

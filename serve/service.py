@@ -56,8 +56,10 @@ class Service:
     def report(self) -> ReadinessAnswer:
         """The view as /v1/readyz shows it: ready when every phase is warm and reachable."""
         phases = {
-            phase: PhaseHealth(ready=self.readiness.phase_ready(phase), version=self.advisor.versions.get(phase))
-            for phase in self.describe
+            phase: PhaseHealth(
+                ready=self.readiness.phase_ready(phase), version=self.advisor.versions.get(phase), breaker=breaker
+            )
+            for phase, breaker in self.advisor.breaker_states().items()
         }
         ready = all(health.ready for health in phases.values())
         return ReadinessAnswer(ready=ready, phases=phases, cache="up" if self.readiness.cache_up else "down")

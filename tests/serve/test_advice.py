@@ -469,7 +469,7 @@ async def test_a_photo_must_wait_when_the_network_has_not_reported(walk: Walk) -
 
 async def test_photos_are_shed_when_too_many_are_under_way(walk: Walk) -> None:
     """Above the limit a photo is refused at once, colours still get in, and seats come free again."""
-    walk.advisor.config = AdviceConfig(max_photos_in_flight=2)
+    walk.advisor.reconfigure(AdviceConfig(max_photos_in_flight=2))
     walk.segmentation.gate.clear()
     under_way = [asyncio.create_task(walk.advisor.advise(photo(bytes([k])))) for k in range(2)]
     await _until(lambda: len(walk.segmentation.calls) == 2)
@@ -513,7 +513,7 @@ async def test_the_whole_has_a_deadline_when_every_phase_hangs() -> None:
 
 async def test_a_phase_is_told_its_deadline_when_it_is_called(walk: Walk) -> None:
     """The message carries the Unix time after which nobody waits: now and the phase's budget."""
-    walk.advisor.config = AdviceConfig(budgets=Budgets(segmentation_ms=60_000, total_ms=30_000))
+    walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(segmentation_ms=60_000, total_ms=30_000)))
     before_s = time.time()
     await ask(walk, photo())
     (payload,) = walk.segmentation.payloads
@@ -526,7 +526,7 @@ async def test_a_phase_is_told_its_deadline_when_it_is_called(walk: Walk) -> Non
 async def test_decoding_gets_its_budget_when_less_remains_it_gets_that(walk: Walk) -> None:
     """The decode budget is its own or the request's, whichever is less."""
     await walk.advisor.advise(photo())
-    walk.advisor.config = AdviceConfig(budgets=Budgets(total_ms=300))
+    walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(total_ms=300)))
     await walk.advisor.advise(photo(b"other"))
     own, remaining = walk.decoder.budgets_s
     assert own == 0.4
@@ -536,7 +536,7 @@ async def test_decoding_gets_its_budget_when_less_remains_it_gets_that(walk: Wal
 async def test_budgets_change_when_the_configuration_does(walk: Walk) -> None:
     """A new configuration applies to the next request."""
     walk.harmony.hangs = True
-    walk.advisor.config = SHORT
+    walk.advisor.reconfigure(SHORT)
     body, answer = await ask(walk, colours())
     assert body["degraded"] == ["harmony"]
     assert answer.trace.timing_ms["harmony"] >= 19

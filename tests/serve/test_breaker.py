@@ -1,13 +1,12 @@
 """The breaker against a model of resilience4j's rules, step by step on a fake clock, and its laws one by one."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from serve.breaker import Breaker, BreakerConfig, Permit, State
+from serve.breaker import Breaker, Permit, State
+from serve.settings import BreakerConfig
 
 CONFIG = BreakerConfig(
     window_calls=8,
@@ -178,6 +177,6 @@ def test_thresholds_change_when_reconfigured() -> None:
     for _ in range(3):
         permitted(breaker).succeed()
     permitted(breaker).fail()
-    breaker.reconfigure(replace(CONFIG, failure_rate=0.2))
+    breaker.reconfigure(CONFIG.model_copy(update={"failure_rate": 0.2}))
     permitted(breaker).succeed()
     assert breaker.state == "open"

@@ -7,7 +7,9 @@ import pytest
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError, ImageBomb, Overloaded, PhaseFailed, PhaseTimeout
+from serve.breaker import Breaker
 from serve.phase import Phase
+from serve.settings import BreakerConfig
 from tests.serve.fakes import FakeCall, FakePhase
 
 SHORT_S = 0.03
@@ -132,3 +134,57 @@ async def test_a_phase_failed_when_it_cancels_the_call_itself() -> None:
 
     with pytest.raises(PhaseFailed, match="harmony was cancelled"):
         await Phase("harmony", lambda _: FakeCall(gives_up), _translate).call(b"x", budget_s=5)
+
+
+async def _outcomes(phase: Phase, calls: int) -> list[type[BaseException]]:
+    found = await asyncio.gather(*(phase.call(b"x", budget_s=SHORT_S) for _ in range(calls)), return_exceptions=True)
+    return [type(one) for one in found if isinstance(one, BaseException)]
+
+
+@pytest.mark.parametrize(
+    ("error", "state"),
+    [
+        (TransportError("died"), "open"),
+        (Overloaded("Full."), "closed"),
+        (errors.ImageTooSmall("Small."), "closed"),
+    ],
+)
+async def test_the_breaker_opens_when_the_phase_is_to_blame_alone(error: Exception, state: str) -> None:
+    """Failures open it; a full queue and a client's error, however often they come, do not."""
+    fake = FakePhase(_echo)
+    fake.error = error
+    phase = _phase(fake)
+    await _outcomes(phase, 20)
+    assert phase.breaker.state == state
+
+
+async def test_a_phase_is_left_alone_when_its_breaker_is_open() -> None:
+    """Once timeouts have opened it, calls fail at once without reaching the phase."""
+    fake = FakePhase(_echo)
+    fake.hangs = True
+    phase = _phase(fake)
+    await _outcomes(phase, 10)
+    sent = len(fake.calls)
+    with pytest.raises(PhaseFailed, match="rests"):
+        await phase.call(b"x", budget_s=60)
+    assert len(fake.calls) == sent == 10
+
+
+async def test_a_probe_returns_when_its_caller_leaves() -> None:
+    """A caller that leaves during a half-open probe gives its permit back, so that the phase can be tried again."""
+    now_s = [0.0]
+    fake = FakePhase(_echo)
+    phase = Phase(
+        "extraction", fake.start, _translate, Breaker(BreakerConfig(half_open_calls=1), clock=lambda: now_s[0])
+    )
+    fake.error = TransportError("died")
+    await _outcomes(phase, 10)
+    now_s[0], fake.error, fake.hangs = 60.0, None, True
+    leaver = asyncio.create_task(phase.call(b"x", budget_s=5))
+    while len(fake.calls) == 10:
+        await asyncio.sleep(0)
+    leaver.cancel()
+    await asyncio.gather(leaver, return_exceptions=True)
+    fake.hangs = False
+    assert await phase.call(b"x", budget_s=5) == b"answer to x"
+    assert phase.breaker.state == "closed"
