@@ -139,7 +139,12 @@ def cluster_environment(plan: Plan, environment: Mapping[str, str]) -> dict[str,
     """The environment that Ray, Serve and every replica of this start run in."""
     leave_out = {"RAY_ADDRESS", "RAY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE"}  # another cluster's; slow starts
     inherited = {name: value for name, value in environment.items() if name not in leave_out}
-    return inherited | _ray(plan) | transport_profile(plan.run_folder) | _application(plan, environment)
+    return (
+        inherited
+        | ray_environment(plan.dev_folder)
+        | transport_profile(plan.run_folder)
+        | _application(plan, environment)
+    )
 
 
 def transport_profile(run_folder: Path) -> dict[str, str]:
@@ -184,10 +189,11 @@ def ray_token_file(folder: Path) -> Path:
     return path
 
 
-def _ray(plan: Plan) -> dict[str, str]:
+def ray_environment(token_folder: Path) -> dict[str, str]:
+    """What every process of a Ray on this machine alone needs: its token, from token_folder, and loopback addresses."""
     return {
         "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN_PATH": str(ray_token_file(plan.dev_folder)),
+        "RAY_AUTH_TOKEN_PATH": str(ray_token_file(token_folder)),
         "RAY_USAGE_STATS_ENABLED": "0",
         # Read as "no cluster on this machine": the node's address is 127.0.0.1 and Ray's own ports bind to it alone.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
