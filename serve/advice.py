@@ -204,12 +204,15 @@ class Advisor:
         if needs_network and self.network_px is None:
             raise NotReady("The segmentation phase has not reported yet; try again shortly.")
         since_s = time.perf_counter()
-        image = await self._decoder.decode(
-            question.image,
-            mask=question.mask,
-            network_px=self.network_px if needs_network else None,
-            budget_s=min(self.config.budgets.decode_ms / 1000, trace.remaining_s()),
-        )
+        try:
+            image = await self._decoder.decode(
+                question.image,
+                mask=question.mask,
+                network_px=self.network_px if needs_network else None,
+                budget_s=min(self.config.budgets.decode_ms / 1000, trace.remaining_s()),
+            )
+        except PhaseFailed as error:  # there is no photo to go on with
+            raise NotReady("The photo cannot be decoded just now; try again shortly.") from error
         trace.lap("decode", since_s)
         return image
 

@@ -1,16 +1,13 @@
 """The HTTP routes; FastAPI at the door, the walk behind it."""
 
-from collections import Counter
 from collections.abc import Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response, Security
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.security import APIKeyHeader, HTTPBearer
-from fastapi.security.http import HTTPAuthorizationCredentials
 from starlette.exceptions import HTTPException
 
 from pipeline import palette_files
@@ -26,15 +23,16 @@ from pipeline.errors import (
 )
 from pipeline.image_header import Format, sniff
 from pipeline.naming import name_colors
-from serve import body, documentation, pages
+from serve import body, documentation, examples, pages
 from serve.answers import Health, Readiness
+from serve.callers import Caller, service_of
 from serve.middleware import Edge
 from serve.multipart import Part
 from serve.negotiation import must_accept
-from serve.problems import FieldError, InvalidFields, pointer, problem_response
+from serve.problems import FieldError, InvalidFields, problem_response
 from serve.question import Answer, Question
 from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, field_errors, validate
-from serve.security import Principal, require_scope
+from serve.security import Principal
 from serve.service import Service, no_object_store
 from serve.version import VERSION
 
@@ -79,42 +77,7 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-# --- who asks, and what ---------------------------------------------------------------------------------------
-_header_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key.")
-_bearer_key = HTTPBearer(auto_error=False, description="The API key as a bearer token.")
-
-
-def service_of(request: Request) -> Service:
-    """The replica's parts."""
-    service: Service = request.app.state.service
-    return service
-
-
-async def advice_caller(
-    request: Request,
-    header: Annotated[str | None, Security(_header_key)],
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer_key)],
-) -> Principal:
-    """The caller, who must hold a key with the scope `advice`."""
-    principal = service_of(request).authenticate(header or (bearer.credentials if bearer else None))
-    require_scope(principal, "advice")
-    return principal
-
-
-async def careful_caller(request: Request, principal: Annotated[Principal, Depends(advice_caller)]) -> Principal:
-    """The caller, once no query parameter is unknown or given twice. Raises InvalidFields."""
-    known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
-    given = Counter(name for name, _ in request.query_params.multi_items())
-    unknown = [FieldError(pointer(name), "Unknown parameter.") for name in given if name not in known]
-    repeated = [FieldError(pointer(name), "Give it once.") for name in known if given[name] > 1]
-    if unknown or repeated:
-        raise InvalidFields((*unknown, *repeated))
-    return principal
-
-
-Caller = Annotated[Principal, Depends(careful_caller)]
-
-
+# --- what is asked --------------------------------------------------------------------------------------------
 async def read_question(request: Request, view: View, tenant: str) -> Question:
     """The validated question of a request. Raises BadInput; NotReady for an object key without an object store."""
     settings = service_of(request).settings
@@ -195,7 +158,14 @@ async def post_harmony(request: Request, principal: Caller) -> Response:
 async def get_palette(
     request: Request,
     principal: Caller,
-    colors: Annotated[str, Query(max_length=400, description="1 to 12 colours, comma-separated: CSS hex or names.")],
+    colors: Annotated[
+        str,
+        Query(
+            max_length=400,
+            description="1 to 12 colours, comma-separated: CSS hex or names.",
+            examples=[examples.PALETTE_COLORS],
+        ),
+    ],
     format: Annotated[PaletteFormat, Query(description="The file format.")] = "json",
 ) -> Response:
     """A palette as a file for people or programs."""
@@ -231,7 +201,7 @@ async def get_readyz(request: Request, response: Response) -> Any:
     readiness = service_of(request).report()
     if not readiness.ready:
         waiting = ", ".join(phase for phase, health in readiness.phases.items() if not health.ready)
-        error = NotReady(f"Not every phase has reported yet; waiting for {waiting}.")
+        error = NotReady(f"Not every phase has reported lately; waiting for {waiting}.")
         return problem_response(error, request.state.request_id, more=readiness.model_dump())
     response.headers["Cache-Control"] = "no-store"
     return readiness

@@ -1,5 +1,6 @@
 """What the OpenAPI document says beyond the routes' own signatures: bodies, examples, every error; FastAPI only."""
 
+import json
 from typing import Any
 
 from fastapi import FastAPI
@@ -7,8 +8,10 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from serve import answers, schemas
-from serve.problems import MEDIA_TYPE, TITLES
+from pipeline import errors
+from pipeline.errors import ColorMatchError
+from serve import answers, examples, schemas
+from serve.problems import MEDIA_TYPE, TITLES, FieldError, InvalidFields, problem_response, status_of
 
 DESCRIPTION = (
     "A photo of clothes, or a few colours, goes in; colour advice that people can wear and programs can use comes out. "
@@ -20,25 +23,6 @@ TAGS = [
     {"name": "operations", "description": "Health and readiness."},
 ]
 
-WARDROBE_EXAMPLE = {
-    "colors": ["navy"],
-    "options": {
-        "max_suggestions": 2,
-        "intent": "bold",
-        "wardrobe": [
-            {"id": "w17", "hex": "#c19a6b", "category": "bottom"},
-            {"id": "w3", "colors": ["white", {"hex": "#9caf88", "share": 0.2}], "category": "shoes"},
-        ],
-    },
-}
-JSON_EXAMPLES = {
-    "colours": {"summary": "Colours to advice", "value": {"colors": ["#1f2a44", "#c19a6b"]}},
-    "shares": {
-        "summary": "With shares and options",
-        "value": {"colors": [{"hex": "#1f2a44", "share": 0.7}, "ivory"], "options": {"max_suggestions": 3}},
-    },
-    "wardrobe": {"summary": "Matches from a wardrobe", "value": WARDROBE_EXAMPLE},
-}
 MULTIPART_SCHEMA = {
     "type": "object",
     "required": ["image"],
@@ -65,76 +49,102 @@ MULTIPART = {
         "options": {"contentType": "application/json"},
     },
 }
-ERRORS: dict[int, str] = {
-    400: "UNPARSABLE",
-    401: "UNAUTHENTICATED",
-    403: "FORBIDDEN",
-    404: "NOT_FOUND",
-    405: "METHOD_NOT_ALLOWED",
-    406: "NOT_ACCEPTABLE",
-    408: "SLOW_BODY",
-    413: "TOO_LARGE",
-    415: "UNSUPPORTED_MEDIA_TYPE",
-    422: "INVALID_OPTIONS",
-    429: "RATE_LIMITED",
-    500: "INTERNAL",
-    503: "OVERLOADED",
+BAD_FIELD = FieldError("/options/max_colors", "Input should be less than or equal to 12. Given: 13.")
+# What each status means here, with the error behind each code: their documents are the examples.
+ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
+    400: (errors.Unparsable("The body is not valid JSON at line 1, column 12."),),
+    401: (errors.Unauthenticated("The API key is not valid."),),
+    403: (errors.Forbidden("This needs a key with the scope 'advice'."),),
+    404: (errors.NotFound("There is nothing at this address."),),
+    405: (errors.MethodNotAllowed("PUT is not allowed here; allowed: POST"),),
+    406: (errors.NotAcceptable("This answers with application/json; the Accept header does not allow it."),),
+    408: (errors.SlowBody("The body did not arrive within 10 s."),),
+    413: (errors.TooLarge("The part 'image' has more than the 10485760 bytes allowed."),),
+    415: (errors.UnsupportedMedia("The file is not a JPEG, PNG or WebP image by its first bytes."),),
+    422: (InvalidFields((BAD_FIELD,)),),
+    429: (errors.RateLimited("At most 60 requests a minute are allowed; try again in 12 s."),),
+    500: (ColorMatchError(),),
+    503: (
+        errors.Overloaded("16 photos are being worked on, the most at a time; try again shortly."),
+        errors.NotReady("The segmentation phase has not reported yet; try again shortly."),
+    ),
 }
+IMAGE_ERRORS = (
+    errors.ImageUndecodable("The image is damaged and cannot be decoded."),
+    errors.ImageTruncated("The image ends before its last pixel."),
+    errors.ImageAnimated("The image has 12 frames; it must have 1."),
+    errors.ImageBomb("The image is 60000×60000 px in 4096 bytes; at most 16000000 pixels are allowed."),
+    errors.ImageTooSmall("The image is 3×3 px; each side must be 8 px or more."),
+    errors.ImageAspect("The image is 8×408 px; the long side may be at most 50 times the short one."),
+    errors.ImageTooComplex("The image takes longer to decode than the 400 ms allowed."),
+    errors.MaskInvalid("The mask is a JPEG file; it must be an 8-bit PNG."),
+    errors.MaskEmpty("The mask has no non-zero pixel; it must mark the garment with non-zero pixels."),
+)
+_HEADERS = {
+    "X-Request-ID": "The request's id: the client's own when it is plain, else a new one.",
+    "WWW-Authenticate": "How to send a key.",
+    "Allow": "The methods that are allowed.",
+    "Retry-After": "Seconds until another try makes sense.",
+    "ETag": "Strong; send it back as If-None-Match.",
+}
+_HEADERS_OF = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
 _POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503)
 _GET_ERRORS = (400, 401, 403, 405, 406, 422, 429, 500, 503)
 _PROBE_ERRORS = (400, 405, 500)
 
-
-def problem_example(status: int) -> dict[str, Any]:
-    """An example problem document of a status."""
-    code = ERRORS[status]
-    example: dict[str, Any] = {
-        "type": f"urn:stylesync:problem:{code.lower().replace('_', '-')}",
-        "title": TITLES[code],
-        "status": status,
-        "detail": "/max_colors: Input should be less than or equal to 12. Given: 13."
-        if status == 422
-        else TITLES[code],
-        "code": code,
-        "request_id": "0f8fad5bd9cb469fa16570867728950e",
-    }
-    if status == 422:
-        message = "Input should be less than or equal to 12. Given: 13."
-        example["errors"] = [{"pointer": "/options/max_colors", "message": message}]
-    return example
+Responses = dict[int | str, dict[str, Any]]
 
 
-def _errors(statuses: tuple[int, ...]) -> dict[int | str, dict[str, Any]]:
-    return {
-        status: {
-            "description": TITLES[ERRORS[status]],
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in ("X-Request-ID", *names)}
+
+
+def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
+    """The problem document of an error, as clients get it."""
+    document: dict[str, Any] = json.loads(bytes(problem_response(error, examples.REQUEST_ID, more=more).body))
+    return document
+
+
+def _errors(statuses: tuple[int, ...], *more: ColorMatchError) -> Responses:
+    found: Responses = {}
+    for status in statuses:
+        shown = (*ERRORS[status], *(error for error in more if status_of(error) == status))
+        found[status] = {
+            "description": TITLES[shown[0].code],
+            "headers": _headers(*_HEADERS_OF.get(status, ())),
             "content": {
                 MEDIA_TYPE: {
-                    "schema": {"$ref": "#/components/schemas/Problem"},
-                    "example": problem_example(status),
+                    "schema": _reference(answers.Problem),
+                    "examples": {error.code: {"value": problem(error)} for error in shown},
                 }
             },
         }
-        for status in statuses
-    }
+    return found
 
 
-def _post(answer: type[BaseModel], operation_id: str, *, colors: bool = True) -> dict[str, Any]:
-    bodies = [schemas.ColorsRequest, schemas.ObjectRequest] if colors else [schemas.ObjectRequest]
-    references = [{"$ref": f"#/components/schemas/{model.__name__}"} for model in bodies]
-    as_json: dict[str, Any] = {"schema": {"oneOf": references}}
+def _ok(description: str, model: type[BaseModel], example: Any) -> Responses:
+    content = {"application/json": {"schema": _reference(model), "example": example}}
+    return {200: {"description": description, "headers": _headers(), "content": content}}
+
+
+def _post(
+    operation_id: str, summary: str, model: type[BaseModel], example: Any, *, colors: bool = True
+) -> dict[str, Any]:
+    bodies: list[type[BaseModel]] = (
+        [schemas.ColorsRequest, schemas.ObjectRequest] if colors else [schemas.ObjectRequest]
+    )
+    as_json: dict[str, Any] = {"schema": {"oneOf": [_reference(body) for body in bodies]}}
     if colors:
-        as_json["examples"] = JSON_EXAMPLES
+        as_json["examples"] = examples.REQUESTS
     return {
         "tags": ["advice"],
         "operation_id": operation_id,
-        "responses": {
-            200: {
-                "description": "The answer.",
-                "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{answer.__name__}"}}},
-            },
-            **_errors(_POST_ERRORS),
-        },
+        "summary": summary,
+        "responses": _ok("The answer.", model, example) | _errors(_POST_ERRORS, *IMAGE_ERRORS),
         "openapi_extra": {
             "requestBody": {
                 "required": True,
@@ -144,37 +154,66 @@ def _post(answer: type[BaseModel], operation_id: str, *, colors: bool = True) ->
     }
 
 
-def _get(operation_id: str, tag: str, statuses: tuple[int, ...]) -> dict[str, Any]:
-    return {"tags": [tag], "operation_id": operation_id, "responses": _errors(statuses)}
-
-
-ADVICE = _post(answers.AdviceAnswer, "advise")
-SEGMENT = _post(answers.SegmentAnswer, "segment", colors=False)
-EXTRACT = _post(answers.ExtractAnswer, "extract")
-HARMONY = _post(answers.HarmonyAnswer, "harmonise")
-HEALTHZ = _get("healthz", "operations", _PROBE_ERRORS)
-READYZ = _get("readyz", "operations", _PROBE_ERRORS)
-READYZ["responses"][503] = {
-    "description": "Not ready yet: which phases it waits for; Retry-After says when to ask.",
-    "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/NotReadyProblem"}}},
+ADVICE = _post("advise", "Colour advice", answers.AdviceAnswer, examples.ADVICE)
+SEGMENT = _post("segment", "Garments alone", answers.SegmentAnswer, examples.SEGMENT, colors=False)
+EXTRACT = _post("extract", "Garments and their colours", answers.ExtractAnswer, examples.EXTRACT)
+HARMONY = _post("harmonise", "Suggestions, matches and outfits alone", answers.HarmonyAnswer, examples.HARMONY)
+HEALTHZ: dict[str, Any] = {
+    "tags": ["operations"],
+    "operation_id": "healthz",
+    "summary": "Alive",
+    "responses": _ok("The process answers.", answers.Health, examples.HEALTH) | _errors(_PROBE_ERRORS),
 }
-PALETTE = _get("palette", "palette", _GET_ERRORS)
-PALETTE["responses"][200] = {
-    "description": "The palette as a file.",
-    "headers": {"ETag": {"schema": {"type": "string"}, "description": "Strong; send it back as If-None-Match."}},
-    "content": {
-        "application/json": {"schema": {"$ref": "#/components/schemas/PaletteOut"}},
-        "image/svg+xml": {"schema": {"type": "string"}},
-        "image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}},
-        "text/css": {"schema": {"type": "string"}},
-        "text/plain": {"schema": {"type": "string", "description": "A GIMP palette."}},
-        "application/octet-stream": {"schema": {"type": "string", "contentMediaType": "application/octet-stream"}},
+READYZ: dict[str, Any] = {
+    "tags": ["operations"],
+    "operation_id": "readyz",
+    "summary": "Ready",
+    "responses": _ok("Every phase is ready.", answers.Readiness, examples.READY)
+    | _errors(_PROBE_ERRORS)
+    | {
+        503: {
+            "description": "Not ready yet, and which phases it waits for.",
+            "headers": _headers("Retry-After"),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": _reference(answers.NotReadyProblem),
+                    "example": problem(
+                        errors.NotReady("Not every phase has reported lately; waiting for segmentation."),
+                        **examples.NOT_READY,
+                    ),
+                }
+            },
+        }
     },
 }
-PALETTE["responses"][304] = {"description": "The client has it already."}
+PALETTE: dict[str, Any] = {
+    "tags": ["palette"],
+    "operation_id": "palette",
+    "summary": "A palette as a file",
+    "responses": {
+        200: {
+            "description": "The palette as a file.",
+            "headers": _headers("ETag"),
+            "content": {
+                "application/json": {"schema": _reference(answers.PaletteOut), "example": examples.PALETTE},
+                "image/svg+xml": {"schema": {"type": "string"}},
+                "image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}},
+                "text/css": {"schema": {"type": "string"}},
+                "text/plain": {"schema": {"type": "string", "description": "A GIMP palette."}},
+                "application/octet-stream": {
+                    "schema": {"type": "string", "contentMediaType": "application/octet-stream"}
+                },
+            },
+        },
+        304: {"description": "The client has it already.", "headers": _headers("ETag")},
+        **_errors(_GET_ERRORS),
+    },
+}
 
 _BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.OptionsModel)
 _ANSWERS = (
+    answers.Health,
+    answers.Readiness,
     answers.AdviceAnswer,
     answers.SegmentAnswer,
     answers.ExtractAnswer,

@@ -1,0 +1,137 @@
+"""Examples of requests and answers for the OpenAPI document; plain values, no imports.
+
+Tests send every request here to the application, and check every answer here against the document's schemas.
+"""
+
+from typing import Any
+
+REQUEST_ID = "0f8fad5bd9cb469fa16570867728950e"
+PALETTE_COLORS = "1f2a44,c19a6b"
+
+REQUESTS: dict[str, Any] = {
+    "colours": {"summary": "Colours to advice", "value": {"colors": ["#1f2a44", "#c19a6b"]}},
+    "shares": {
+        "summary": "With shares and options",
+        "value": {"colors": [{"hex": "#1f2a44", "share": 0.7}, "ivory"], "options": {"max_suggestions": 3}},
+    },
+    "wardrobe": {
+        "summary": "Matches from a wardrobe",
+        "value": {
+            "colors": ["navy"],
+            "options": {
+                "max_suggestions": 2,
+                "intent": "bold",
+                "wardrobe": [
+                    {"id": "w17", "hex": "#c19a6b", "category": "bottom"},
+                    {"id": "w3", "colors": ["white", {"hex": "#9caf88", "share": 0.2}], "category": "shoes"},
+                ],
+            },
+        },
+    },
+}
+
+_SEGMENTER = "u2netp-parse-224:1a2b3c4d:fp32:cpu"
+_IMAGE = {"width": 1200, "height": 1600, "analysed_width": 384, "analysed_height": 512}
+_LIGHTING = {"cast": "warm", "confidence": 0.6, "expected_shift_de00": 4.1, "corrected": False}
+_COMPONENTS = {"hue": 0.929, "lightness": 1.0, "separation": 1.0, "vividness": 1.0}
+_CONTRAST = {
+    "code": "LIGHT_CONTRAST",
+    "value": 0.42,
+    "text": "A clear step between light and dark (0.42) defines the outfit.",
+}
+_SEGMENT = {"id": "g1", "category": "top", "confidence": 0.93, "bbox": [0.1, 0.2, 0.5, 0.6], "area": 0.23}
+_SWATCH = {
+    "role": "main",
+    "hex": "#1f2a44",
+    "oklch": [0.2883, 0.0503, 265.9],
+    "lab": [17.3, 3.9, -17.8],
+    "share": 1.0,
+    "confidence": 0.9,
+    "spread_de00": 5.2,
+    "temperature": "cool",
+    "neutral": True,
+    "names": {
+        "basic": {"name": "blue", "de00": 0.0},
+        "iscc_nbs": {"name": "dark purplish blue", "de00": 5.2},
+        "fashion": {"name": "navy", "de00": 0.0},
+    },
+    "text_color": "#ffffff",
+    "contrast": 14.3,
+}
+_GARMENT = {**_SEGMENT, "pattern": {"class": "solid", "color_count": 1, "confidence": 1.0}, "colors": [_SWATCH]}
+_SUGGESTION = {
+    "scheme": "neutral",
+    "intent": "balanced",
+    "score": 0.975,
+    "for": {"garment_ids": ["g1"], "colors": ["#1f2a44"]},
+    "components": _COMPONENTS,
+    "colors": [{"hex": "#c19a6b", "name": "camel", "role": "secondary", "share": 0.3}],
+    "reasons": [_CONTRAST],
+    "how_to_wear": [
+        {"code": "WEAR_BELOW", "text": "Wear camel below: trousers, a skirt or jeans."},
+    ],
+    "cvd": {"protan_min_de00": 38.2, "deutan_min_de00": 37.9, "tritan_min_de00": 36.4, "distinct": True},
+}
+_HARMONY = {
+    "suggestions": [_SUGGESTION],
+    "matches": [
+        {
+            "item_id": "w17",
+            "score": 0.975,
+            "for": {"garment_ids": ["g1"]},
+            "components": _COMPONENTS,
+            "reasons": [_CONTRAST],
+        }
+    ],
+    "outfits": [{"item_ids": ["w17", "w3"], "score": 0.97, "components": _COMPONENTS, "reasons": [_CONTRAST]}],
+}
+
+
+def _answer(phases: int, **parts: Any) -> dict[str, Any]:
+    """An answer to a photo that walked through so many phases."""
+    ran = ["miss"] * phases + ["skipped"] * (3 - phases)
+    return {
+        "request_id": REQUEST_ID,
+        "mode": "image",
+        "degraded": [],
+        "warnings": [{"code": "LOW_LIGHT", "text": "The photo is dark: colours may look different in daylight."}],
+        "versions": {
+            "api": "1",
+            "segmenter": _SEGMENTER,
+            "palette": "palette-1" if phases > 1 else None,
+            "harmony": "1" if phases > 2 else None,
+        },
+        **parts,
+        "meta": {"cache": {"advice": "miss", **dict(zip(("segmentation", "extraction", "harmony"), ran, strict=True))}},
+    }
+
+
+ADVICE = _answer(3, image={**_IMAGE, "lighting": _LIGHTING}, garments=[_GARMENT], **_HARMONY)
+SEGMENT = _answer(
+    1,
+    image={**_IMAGE, "lighting": None},
+    labels={
+        "format": "png",
+        "data": "iVBORw0KGgoAAAANSUhEUgAAAAQAAAAECAAAAACMmsGiAAAAFUlEQVR4nGNgYGBgYGBgZmZgYoABAABzAAkrxHUSAAAAAElF"
+        "TkSuQmCC",
+    },
+    garments=[_SEGMENT],
+)
+EXTRACT = _answer(2, image={**_IMAGE, "lighting": _LIGHTING}, garments=[_GARMENT])
+HARMONY = _answer(3, **_HARMONY)
+
+_READY = {"ready": True, "version": "1"}
+_PHASES = {"segmentation": {"ready": True, "version": _SEGMENTER}, "extraction": _READY, "harmony": _READY}
+HEALTH = {"status": "ok", "version": "0.1.0"}
+READY = {"ready": True, "phases": _PHASES, "cache": "up"}
+NOT_READY = {
+    "ready": False,
+    "phases": {**_PHASES, "segmentation": {"ready": False, "version": None}},
+    "cache": "up",
+}
+PALETTE = {
+    "colors": [
+        {"hex": "#1f2a44", "name": "navy", "rgb": [31, 42, 68]},
+        {"hex": "#c19a6b", "name": "camel", "rgb": [193, 154, 107]},
+    ]
+}
