@@ -6,6 +6,7 @@ from pipeline.types import PhaseName
 from serve.advice import Advisor, Phases
 from serve.cache import Cache, NoStore, RedisStore
 from serve.decoding import DecodePool
+from serve.limits import Limiter
 from serve.phase import PendingCall, Phase, Translate
 from serve.security import KeyFile
 from serve.service import Describe, Service
@@ -32,7 +33,9 @@ def assemble(
     phases = Phases(**{name: Phase(name, call, translate) for name, call in start.items()})
     advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig())
     keys = _keys(environment, secret) if settings.require_keys else None
-    return Service(settings, advisor, decoder, cache, keys, describe)
+    state_url = environment.state_redis_url
+    limiter = Limiter(state_url.get_secret_value() if state_url else None, replicas=settings.limit_replicas)
+    return Service(settings, advisor, decoder, cache, keys, limiter, describe)
 
 
 def _keys(environment: Environment, pepper: bytes) -> KeyFile:

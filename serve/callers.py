@@ -1,12 +1,14 @@
-"""Who sends a request, as dependencies of the routes: the API key, its scope, and no stray parameters; FastAPI."""
+"""Who sends a request, as dependencies of the routes: API key, scope, limits, no stray parameters; FastAPI."""
 
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
+from serve.limits import TooManyRequests
 from serve.problems import FieldError, InvalidFields, pointer
 from serve.security import Principal, require_scope
 from serve.service import Service
@@ -32,7 +34,21 @@ async def advice_caller(
     return principal
 
 
-async def careful_caller(request: Request, principal: Annotated[Principal, Depends(advice_caller)]) -> Principal:
+async def metered_caller(
+    request: Request, principal: Annotated[Principal, Depends(advice_caller)]
+) -> AsyncIterator[Principal]:
+    """The caller, counted, in one of its key's places until the answer is made. Raises RateLimited."""
+    limiter = service_of(request).limiter
+    try:
+        request.state.quota = await limiter.count(principal.key_id, principal.allowance)
+    except TooManyRequests as error:
+        request.state.quota = error.quota
+        raise
+    async with limiter.seat(principal.key_id, principal.allowance):
+        yield principal
+
+
+async def careful_caller(request: Request, principal: Annotated[Principal, Depends(metered_caller)]) -> Principal:
     """The caller, once no query parameter is unknown or given twice. Raises InvalidFields."""
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     given = Counter(name for name, _ in request.query_params.multi_items())

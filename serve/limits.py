@@ -40,6 +40,9 @@ class Allowance:
     concurrent: int | None = None
 
 
+UNLIMITED = Allowance()
+
+
 @dataclass(frozen=True, slots=True)
 class Quota:
     """What is left of a minute's allowance, as the RateLimit headers say it (draft-ietf-httpapi-ratelimit-headers)."""

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import ColorMatchError, Unparsable
+from serve.limits import Quota
 from serve.problems import problem_response
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -56,6 +57,8 @@ class Edge:
                 given["X-Request-ID"] = request_id
                 for name, value in SECURITY_HEADERS.items():
                     given.setdefault(name, value)
+                quota: Quota | None = scope["state"].get("quota")  # set where the request was counted
+                given.update(quota.headers() if quota else {})
             elif head:
                 message = {**message, "body": b""}
             await send(message)

@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
+from serve.limits import TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -129,7 +130,8 @@ def _headers(status: int, error: ColorMatchError) -> Mapping[str, str]:
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="stylesync"'
     if status in (429, 503):
-        headers["Retry-After"] = str(RETRY_AFTER_S)
+        retry_after_s = error.quota.reset_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
+        headers["Retry-After"] = str(retry_after_s)
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = error.detail.rpartition(": ")[2]
     return headers

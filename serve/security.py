@@ -1,4 +1,4 @@
-"""API keys: creation, storage as keyed hashes in a file, constant-time checks, scopes; standard library only."""
+"""API keys: creation, storage as keyed hashes in a file, constant-time checks, scopes; limits.py alone of ours."""
 
 import hmac
 import json
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pipeline.errors import Forbidden, NotReady, Unauthenticated
+from serve.limits import UNLIMITED, Allowance
 
 Scope = Literal["advice", "uploads", "metrics"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -24,6 +25,7 @@ class Principal:
     key_id: str
     tenant: str
     scopes: frozenset[str]
+    allowance: Allowance = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class KeyRecord:
     tenant: str
     scopes: tuple[str, ...]
     expires_s: float | None = None
+    per_minute: int | None = None
+    concurrent: int | None = None
 
 
 class KeyFile:
@@ -60,7 +64,8 @@ class KeyFile:
             raise Unauthenticated("The API key is not valid.")
         if record.expires_s is not None and record.expires_s <= time.time():
             raise Unauthenticated("The API key has expired.")
-        return Principal(record.id, record.tenant, frozenset(record.scopes))
+        allowance = Allowance(record.per_minute, record.concurrent)
+        return Principal(record.id, record.tenant, frozenset(record.scopes), allowance)
 
     def _refresh(self) -> None:
         """Reads a changed file; while it cannot be read, the keys read last stay valid."""
@@ -68,8 +73,7 @@ class KeyFile:
             found = self._path.stat()
             stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
             if stamp != self._seen:
-                rows = json.loads(self._path.read_text())["keys"]
-                self._records = {row["id"]: KeyRecord(**{**row, "scopes": tuple(row["scopes"])}) for row in rows}
+                self._records = {record.id: record for record in read_keys(self._path)}
                 self._seen = stamp
         except (OSError, ValueError, KeyError, TypeError) as error:
             if self._seen is None:
@@ -92,6 +96,12 @@ def new_key(*, tenant: str, scopes: tuple[Scope, ...], pepper: bytes) -> tuple[s
     key_id = secrets.token_hex(6)
     key = f"ssk_{key_id}_{secrets.token_urlsafe(SECRET_BYTES)}"
     return key, KeyRecord(key_id, key_digest(key, pepper), tenant, scopes)
+
+
+def read_keys(path: Path) -> list[KeyRecord]:
+    """The records of a key file. Raises OSError, ValueError, KeyError or TypeError for what is none."""
+    rows = json.loads(path.read_text())["keys"]
+    return [KeyRecord(**{**row, "scopes": tuple(row["scopes"])}) for row in rows]
 
 
 def write_keys(path: Path, records: list[KeyRecord]) -> None:

@@ -14,6 +14,7 @@ from serve.answers import PhaseHealth
 from serve.answers import Readiness as ReadinessAnswer
 from serve.cache import Cache
 from serve.decoding import DecodePool
+from serve.limits import Limiter
 from serve.security import KeyFile, Principal
 from serve.settings import Settings
 
@@ -46,6 +47,7 @@ class Service:
     decoder: DecodePool
     cache: Cache
     keys: KeyFile | None
+    limiter: Limiter
     describe: Mapping[PhaseName, Describe]
     readiness: Readiness = field(default_factory=Readiness)
 
@@ -77,6 +79,7 @@ class Service:
             await self.advisor.close()
             await self.decoder.close()
             await self.cache.close()
+            await self.limiter.close()
 
     async def _watch(self) -> None:
         """Asks the phases and the cache how they are, over and over; probes read the view and cost nothing."""

@@ -57,6 +57,7 @@ class Settings(Frozen):
     decode_memory_bytes: int = 1024 * MIB
     memory_cache_bytes: int = 32 * MIB
     require_keys: bool = True
+    limit_replicas: Annotated[int, Field(ge=1)] = 2  # share a key's limits while the state store is away
     allowed_hosts: tuple[str, ...] = ()  # such as ["api.example.com", "*.example.com"]; none: any
 
 

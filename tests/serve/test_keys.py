@@ -1,0 +1,90 @@
+"""The key command as an operator uses it, against the service's own reading of the file."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import Unauthenticated
+from serve.keys import main
+from serve.limits import Allowance
+from serve.security import KeyFile
+
+PEPPER = "pepper"
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[str]:
+    """The arguments that name the key file and the pepper."""
+    (tmp_path / "secret").write_text(PEPPER + "\n")
+    return ["--file", str(tmp_path / "keys.json"), "--secret", str(tmp_path / "secret")]
+
+
+def made(files: list[str], capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """A key that `create` printed."""
+    assert main([*files, "create", "--tenant", "shop", *arguments]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def test_a_key_opens_the_service_when_created(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The printed key is valid, with its tenant, scopes and limits; an earlier key stays valid."""
+    first = made(files, capsys)
+    second = made(files, capsys, "--scopes", "advice", "uploads", "--per-minute", "60", "--concurrent", "4")
+    keys = KeyFile(Path(files[1]), PEPPER.encode())
+    principal = keys.authenticate(second)
+    assert (principal.tenant, principal.scopes) == ("shop", frozenset({"advice", "uploads"}))
+    assert principal.allowance == Allowance(60, 4)
+    assert keys.authenticate(first).allowance == Allowance()
+
+
+def test_a_key_is_shut_out_when_revoked(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A running service's next check of a revoked key fails, and others go on."""
+    gone, stays = made(files, capsys), made(files, capsys)
+    keys = KeyFile(Path(files[1]), PEPPER.encode())
+    keys.authenticate(gone)
+    assert main([*files, "revoke", gone.split("_")[1]]) == 0
+    with pytest.raises(Unauthenticated):
+        keys.authenticate(gone)
+    keys.authenticate(stays)
+
+
+def test_no_secret_is_shown_when_listed(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """The list has ids, tenants, limits and ends, and nothing of the secret or its hash."""
+    key = made(files, capsys, "--per-minute", "60", "--days", "90")
+    assert main([*files, "list"]) == 0
+    shown = capsys.readouterr().out
+    assert key.split("_")[1] in shown
+    assert " 60 " in shown
+    assert key.split("_", 2)[2] not in shown
+    assert "digest" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["create"], "--tenant"),
+        (["create", "--tenant", "Shop!"], "'Shop!'"),
+        (["create", "--tenant", "shop", "--scopes", "all"], "'all'"),
+        (["create", "--tenant", "shop", "--per-minute", "0"], "'0'"),
+        (["create", "--tenant", "shop", "--days", "-1"], "'-1'"),
+        ([], "command"),
+    ],
+)
+def test_the_value_is_named_when_refused(
+    files: list[str], capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """A bad argument is exit status 2 and a message that names it."""
+    with pytest.raises(SystemExit) as left:
+        main([*files, *arguments])
+    assert left.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_nothing_is_lost_when_the_file_is_broken(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A broken key file is reported and left as it is; an id that is not there is an error."""
+    assert main([*files, "revoke", "abc"]) == 2
+    made(files, capsys)
+    assert main([*files, "revoke", "abc"]) == 2
+    Path(files[1]).write_text("{")
+    assert main([*files, "create", "--tenant", "shop"]) == 2
+    assert Path(files[1]).read_text() == "{"
+    assert "cannot be used" in capsys.readouterr().err
