@@ -1,18 +1,21 @@
 """Stand-ins for what surrounds the walk: phases that answer, hang or break, a store in memory, a decoder in place."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from pipeline import extraction, harmony
 from pipeline.errors import ColorMatchError, PhaseFailed
-from pipeline.types import DecodedImage, LabelMap, PhaseName, RgbImage, Segmentation
+from pipeline.types import ColorShare, DecodedImage, LabelMap, Options, PhaseName, RgbImage, Segmentation
 from serve import wire
 from serve.advice import Advisor, Phases
 from serve.cache import Cache, Store, StoreError
 from serve.phase import Phase
+from serve.question import Answer, Question
 from serve.settings import AdviceConfig
 
 Work = Callable[[bytes], bytes]
@@ -219,3 +222,36 @@ def descriptions() -> tuple[wire.Description, ...]:
         wire.Description("extraction", extraction.EXTRACTION_VERSION),
         wire.Description("harmony", harmony.HARMONY_VERSION),
     )
+
+
+# --- questions ------------------------------------------------------------------------------------------------
+def photo(image: bytes = b"photo", mask: bytes | None = None, **options: Any) -> Question:
+    """A question about a photo; few schemes, so that it is soon answered."""
+    given = {"subject": "worn", "schemes": ("neutral",), **options}
+    return Question("image", Options(**given), "tenant", image=image, mask=mask)
+
+
+def colours(**options: Any) -> Question:
+    """A question about navy."""
+    given = {"schemes": ("neutral",), **options}
+    return Question("colors", Options(**given), "tenant", colors=(ColorShare("#1f2a44"),))
+
+
+async def ask(walk: Walk, question: Question) -> tuple[dict[str, Any], Answer]:
+    """The answer's body and the answer, once its cache writes have ended."""
+    answer = await walk.advisor.advise(question)
+    await walk.advisor.close()
+    body: dict[str, Any] = json.loads(answer.body)
+    return body, answer
+
+
+def statuses(advice: str, phases: str) -> dict[str, str]:
+    """The cache statuses of an answer whose phases all have the same."""
+    return {"advice": advice, **dict.fromkeys(PHASES, phases)}
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Waits for a condition."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await asyncio.sleep(0.001)

@@ -1,0 +1,224 @@
+"""What the walk reads from the caches and writes to them, and equal questions that come together."""
+
+import asyncio
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.errors import (
+    ImageTruncated,
+    Overloaded,
+)
+from serve import wire
+from serve.question import Question
+from tests.serve.fakes import (
+    NETWORK_PX,
+    NETWORK_VERSION,
+    PHASES,
+    Walk,
+    ask,
+    colours,
+    descriptions,
+    photo,
+    statuses,
+    until,
+)
+
+
+# --- the caches -----------------------------------------------------------------------------------------------
+async def test_no_phase_is_called_when_the_answer_is_cached(walk: Walk) -> None:
+    """The second equal question is answered from the advice cache, byte for byte, all phases skipped."""
+    first = await walk.advisor.advise(photo())
+    await walk.advisor.close()
+    assert walk.store.layers() == ["advice", "extraction", "harmony", "segmentation"]
+    second = await walk.advisor.advise(photo())
+    assert second.body == first.body
+    assert walk.calls() == {"segmentation": 1, "extraction": 1, "harmony": 1}
+    assert len(walk.decoder.asked) == 1
+    assert second.trace.cache == statuses("hit", "skipped")
+    assert set(second.trace.timing_ms) == {"total"}
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        ({"max_suggestions": 3}, (0, 0, 1)),
+        ({"max_colors": 4}, (0, 1, 0)),  # the garments have one colour each: harmony's question stays the same
+        ({"subject": "product"}, (0, 1, 1)),
+        ({"max_colors": 5, "include": ("masks",)}, (0, 1, 0)),
+        ({"cache": "bypass"}, (1, 1, 1)),
+        ({"cache": "refresh"}, (1, 1, 1)),
+        ({"store": False}, (0, 0, 0)),
+        ({"include": ("timings",)}, (0, 0, 0)),
+    ],
+)
+async def test_a_phase_is_called_only_when_an_option_of_its_own_changed(
+    walk: Walk, options: dict[str, Any], calls: tuple[int, int, int]
+) -> None:
+    """Each phase's cache is split by what shapes that phase, and by nothing else."""
+    await ask(walk, photo())
+    before = walk.calls()
+    await ask(walk, photo(**options))
+    after = walk.calls()
+    assert tuple(after[name] - before[name] for name in PHASES) == calls
+
+
+async def test_caches_are_not_touched_when_bypassed(walk: Walk) -> None:
+    """`cache: bypass` neither reads nor writes."""
+    _, answer = await ask(walk, photo(cache="bypass"))
+    assert walk.store.reads == []
+    assert walk.store.values == {}
+    assert answer.trace.cache == statuses("bypass", "bypass")
+
+
+async def test_caches_are_only_written_when_refreshed(walk: Walk) -> None:
+    """`cache: refresh` reads nothing and replaces everything."""
+    await ask(walk, photo())
+    kept = dict(walk.store.values)
+    walk.store.values = dict.fromkeys(kept, b"stale")
+    walk.store.reads = []
+    _, answer = await ask(walk, photo(cache="refresh"))
+    assert walk.store.reads == []
+    assert walk.store.values == kept
+    assert answer.trace.cache == statuses("refresh", "refresh")
+
+
+@pytest.mark.parametrize("question", [photo(store=False), photo(store=False, cache="refresh"), colours(store=False)])
+async def test_nothing_is_kept_when_storing_is_forbidden(question: Question) -> None:
+    """`store: false` leaves no value behind, neither in the store nor in the process."""
+    walk = Walk(memory_bytes=1_000_000)
+    await ask(walk, question)
+    assert walk.store.values == {}
+    _, answer = await ask(walk, replace(question, options=replace(question.options, store=True, cache="default")))
+    assert answer.trace.cache["advice"] == "miss"
+
+
+async def test_answers_are_the_same_when_they_come_from_caches_or_not(walk: Walk) -> None:
+    """Fresh, cached by phase, and with the store down: the same bytes."""
+    fresh = (await ask(walk, photo(cache="bypass")))[1].body
+    await ask(walk, photo())
+    walk.store.values = {key: value for key, value in walk.store.values.items() if not key.startswith("advice:")}
+    body, answer = await ask(walk, photo())
+    assert answer.trace.cache == statuses("miss", "hit")
+    walk.store.down = True
+    _, without = await ask(walk, photo())
+    assert without.trace.cache == statuses("unavailable", "unavailable")
+    assert answer.body == fresh == without.body
+    assert body["garments"]
+
+
+async def test_tenants_share_nothing_when_they_ask_the_same(walk: Walk) -> None:
+    """Another tenant's equal question hits no cache."""
+    await ask(walk, photo())
+    _, answer = await ask(walk, replace(photo(), tenant="other"))
+    assert answer.trace.cache == statuses("miss", "miss")
+
+
+async def test_a_hit_follows_when_the_very_first_question_came_before_any_description(walk: Walk) -> None:
+    """A replica that has heard of no version yet still writes under the versions that answered."""
+    fresh = walk.replica()
+    first = await fresh.advise(colours())
+    await fresh.close()
+    assert first.trace.cache["advice"] == "miss"
+    assert (await fresh.advise(colours())).trace.cache["advice"] == "hit"
+
+
+async def test_answers_are_new_when_a_phase_has_a_new_version(walk: Walk) -> None:
+    """After a model change the old answers and the old labels are misses; what did not change is a hit."""
+    await ask(walk, photo())
+    walk.advisor.learn(wire.Description("segmentation", "painted:1:fp32:cpu", NETWORK_PX))
+    _, answer = await ask(walk, photo())
+    assert answer.trace.cache["advice"] == "miss"
+    assert answer.trace.cache["segmentation"] == "miss"
+    assert walk.calls()["segmentation"] == 2
+
+
+async def test_an_answer_is_kept_under_the_version_that_gave_it_when_a_rollout_is_under_way(walk: Walk) -> None:
+    """The phases' replies say their versions; what the caller had heard before does not count."""
+    walk.advisor.learn(wire.Description("segmentation", "painted:old:fp32:cpu", NETWORK_PX))
+    body, _ = await ask(walk, photo())
+    assert body["versions"]["segmenter"] == NETWORK_VERSION
+    assert (await ask(walk, photo()))[1].trace.cache["advice"] == "hit"
+    other = walk.replica(walk.store)
+    for description in descriptions():
+        other.learn(description)
+    assert (await other.advise(photo())).trace.cache["advice"] == "hit"
+
+
+async def test_a_phase_is_asked_again_when_its_cached_value_cannot_be_read(walk: Walk) -> None:
+    """A rightly tagged value of another version's form is a miss, not an error."""
+    await ask(walk, photo())
+    for key in list(walk.store.values):
+        if key.startswith(("advice:", "extraction:")):
+            del walk.store.values[key]
+    (key,) = [key for key in walk.store.reads if key.startswith("extraction:")]
+    await walk.advisor._cache.set(key, b"\x81\xa3old\x01")
+    body, answer = await ask(walk, photo())
+    assert answer.trace.cache["segmentation"] == "hit"
+    assert answer.trace.cache["extraction"] == "miss"
+    assert body["degraded"] == []
+
+
+# --- equal questions at the same time -------------------------------------------------------------------------
+async def test_one_walk_serves_all_when_equal_questions_come_together(walk: Walk) -> None:
+    """Of twenty equal questions one walks; the others get its answer and say so."""
+    walk.segmentation.gate.clear()
+    asked = [asyncio.create_task(walk.advisor.advise(photo())) for _ in range(20)]
+    await until(lambda: bool(walk.segmentation.calls))
+    walk.segmentation.gate.set()
+    answers = await asyncio.gather(*asked)
+    assert walk.calls() == {"segmentation": 1, "extraction": 1, "harmony": 1}
+    assert len({answer.body for answer in answers}) == 1
+    statuses = sorted(answer.trace.cache["advice"] for answer in answers)
+    assert statuses == ["coalesced"] * 19 + ["miss"]
+    assert all("total" in answer.trace.timing_ms for answer in answers)
+
+
+@pytest.mark.parametrize("other", [photo(b"other"), photo(max_colors=2), photo(store=False), photo(cache="bypass")])
+async def test_two_walks_go_on_when_questions_differ(walk: Walk, other: Question) -> None:
+    """Questions with another answer, or that must not be kept, walk by themselves."""
+    walk.segmentation.gate.clear()
+    asked = [asyncio.create_task(walk.advisor.advise(question)) for question in (photo(), other)]
+    await until(lambda: len(walk.segmentation.calls) == 2)
+    walk.segmentation.gate.set()
+    assert "coalesced" not in [answer.trace.cache["advice"] for answer in await asyncio.gather(*asked)]
+
+
+@pytest.mark.parametrize("leaves", [0, 1])
+async def test_the_walk_goes_on_when_one_of_two_askers_leaves(walk: Walk, leaves: int) -> None:
+    """Whoever leaves, the first asker or one who joined, the other still gets the answer."""
+    walk.segmentation.gate.clear()
+    asked = [asyncio.create_task(walk.advisor.advise(photo())) for _ in range(2)]
+    await until(lambda: bool(walk.segmentation.calls))
+    asked[leaves].cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asked[leaves]
+    walk.segmentation.gate.set()
+    assert json.loads((await asked[1 - leaves]).body)["degraded"] == []
+    assert walk.calls()["segmentation"] == 1
+
+
+async def test_nothing_is_left_over_when_every_asker_leaves(walk: Walk) -> None:
+    """A walk that nobody waits for ends by itself, gives its seat back, and may fail without a word."""
+    walk.extraction.error = Overloaded("Full.")
+    walk.segmentation.gate.clear()
+    asked = [asyncio.create_task(walk.advisor.advise(photo())) for _ in range(2)]
+    await until(lambda: bool(walk.segmentation.calls))
+    for task in asked:
+        task.cancel()
+    await asyncio.gather(*asked, return_exceptions=True)
+    walk.segmentation.gate.set()
+    await walk.advisor.close()
+    assert (walk.advisor._flights, walk.advisor._photos_in_flight) == ({}, 0)
+
+
+async def test_the_next_walks_anew_when_a_shared_one_failed(walk: Walk) -> None:
+    """A refusal is shared by those who waited together, and forgotten afterwards."""
+    walk.decoder.error = ImageTruncated("Cut.")
+    found = await asyncio.gather(*(walk.advisor.advise(photo()) for _ in range(3)), return_exceptions=True)
+    assert {type(one) for one in found} == {ImageTruncated}
+    assert len(walk.decoder.asked) == 1
+    walk.decoder.error = None
+    assert json.loads((await walk.advisor.advise(photo())).body)["garments"]
