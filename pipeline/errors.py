@@ -23,6 +23,7 @@
         ├── Overloaded              503
         ├── PhaseTimeout            a phase overran its budget (never reaches a client: the answer degrades)
         └── PhaseFailed             a phase raised or died (likewise)
+            └── PhaseLost           its replica died or was never reached: worth one more try
 
 `code` is a class attribute, and the one argument is a detail that is safe to show to a client: errors are pickled
 across process borders, so they take exactly one positional argument and carry nothing else.
@@ -150,3 +151,9 @@ class PhaseTimeout(Unavailable):
 
 class PhaseFailed(Unavailable):
     code = "PHASE_FAILED"
+
+
+class PhaseLost(PhaseFailed):
+    """The replica died under the call, or was never reached: another one may answer."""
+
+    code = "PHASE_LOST"

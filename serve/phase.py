@@ -1,11 +1,11 @@
-"""One guarded phase call: breaker, budget, cancellation, and our own errors; knows neither Ray nor FastAPI."""
+"""One guarded phase call: breaker, budget, one retry, cancellation, our own errors; knows neither Ray nor FastAPI."""
 
 import asyncio
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.errors import ColorMatchError, PhaseFailed, PhaseTimeout
+from pipeline.errors import ColorMatchError, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
 from serve.breaker import Breaker
 
@@ -23,6 +23,26 @@ class PendingCall(Protocol):
 Translate = Callable[[Exception], ColorMatchError]
 
 
+class RetryBudget:
+    """Retries for at most a fifth of the calls, so that they cannot double the load of a phase in trouble."""
+
+    def __init__(self, *, share: float = 0.2, most: float = 10.0) -> None:
+        self._share = share
+        self._most = most
+        self._saved = 1.0
+
+    def earn(self) -> None:
+        """A call was made."""
+        self._saved = min(self._most, self._saved + self._share)
+
+    def take(self) -> bool:
+        """Whether a retry may be made; it is then counted."""
+        if self._saved < 1:
+            return False
+        self._saved -= 1
+        return True
+
+
 @dataclass(frozen=True, slots=True)
 class Phase:
     """A phase that can be called. start: sends a payload. translate: a transport's error as one of ours."""
@@ -31,6 +51,7 @@ class Phase:
     start: Callable[[bytes], PendingCall]
     translate: Translate
     breaker: Breaker = field(default_factory=Breaker)
+    retries: RetryBudget = field(default_factory=RetryBudget)
 
     async def call(self, payload: bytes, *, budget_s: float) -> bytes:
         """The phase's answer within the budget, s.
@@ -40,11 +61,12 @@ class Phase:
         """
         if budget_s <= 0:
             raise PhaseTimeout(f"{self.name} had no time left.")
+        self.retries.earn()
         permit = self.breaker.acquire()
         if permit is None:
             raise PhaseFailed(f"{self.name} rests after failures.")
         try:
-            answer = await self._within(payload, budget_s)
+            answer = await self._tried(payload, budget_s)
         except (PhaseTimeout, PhaseFailed):
             permit.fail()
             raise
@@ -53,6 +75,18 @@ class Phase:
             raise
         permit.succeed()
         return answer
+
+    async def _tried(self, payload: bytes, budget_s: float) -> bytes:
+        """One more try, within the same budget, when the replica was lost."""
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + budget_s
+        try:
+            return await self._within(payload, budget_s)
+        except PhaseLost:
+            left_s = until_s - loop.time()
+            if left_s <= 0 or not self.retries.take():
+                raise
+        return await self._within(payload, left_s)
 
     async def _within(self, payload: bytes, budget_s: float) -> bytes:
         """A late call is cancelled and drained: a plain timeout on a handle would leave it running in the replica."""

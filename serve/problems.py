@@ -44,6 +44,7 @@ STATUS: dict[type[ColorMatchError], int] = {
     errors.Overloaded: 503,
     errors.PhaseTimeout: 503,
     errors.PhaseFailed: 503,
+    errors.PhaseLost: 503,
 }
 TITLES: dict[str, str] = {
     "INTERNAL": "Something went wrong on our side",
@@ -75,6 +76,7 @@ TITLES: dict[str, str] = {
     "OVERLOADED": "Too busy",
     "PHASE_TIMEOUT": "A phase took too long",
     "PHASE_FAILED": "A phase failed",
+    "PHASE_LOST": "A phase's replica was lost",
 }
 
 

@@ -19,7 +19,7 @@ from serve.question import Answer, Question
 from serve.settings import AdviceConfig
 
 Work = Callable[[bytes], bytes]
-NETWORK_PX = (24, 24)
+NETWORK_PX = (64, 96)  # the painted photos' own size, so that no edge blurs
 NETWORK_VERSION = "painted:0:fp32:cpu"
 SECRET = b"secret"
 
@@ -94,6 +94,7 @@ class FakePhase:
         self.calls: list[FakeCall] = []
         self.payloads: list[bytes] = []
         self.error: Exception | None = None
+        self.errors: list[Exception] = []  # of the first calls
         self.hangs = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -109,6 +110,8 @@ class FakePhase:
         if self.hangs:
             await asyncio.Event().wait()
         await self.gate.wait()
+        if self.errors:
+            raise self.errors.pop(0)
         if self.error is not None:
             raise self.error
         return self._work(payload)

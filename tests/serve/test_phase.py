@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pipeline import errors
-from pipeline.errors import ColorMatchError, ImageBomb, Overloaded, PhaseFailed, PhaseTimeout
+from pipeline.errors import ColorMatchError, ImageBomb, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from serve.breaker import Breaker
 from serve.phase import Phase
 from serve.settings import BreakerConfig
@@ -188,3 +188,36 @@ async def test_a_probe_returns_when_its_caller_leaves() -> None:
     fake.hangs = False
     assert await phase.call(b"x", budget_s=5) == b"answer to x"
     assert phase.breaker.state == "closed"
+
+
+async def test_another_replica_answers_when_one_is_lost() -> None:
+    """A call whose replica died is made once more, within the same budget, and nobody notices."""
+    fake = FakePhase(_echo)
+    phase = _phase(fake)
+    fake.errors = [PhaseLost("Gone.")]
+    assert await phase.call(b"x", budget_s=5) == b"answer to x"
+    assert len(fake.calls) == 2
+
+
+async def test_a_call_is_tried_twice_at_most_when_replicas_are_lost() -> None:
+    """A second loss is a failure, and so is any other error at once."""
+    fake = FakePhase(_echo)
+    fake.error = PhaseLost("Gone.")
+    with pytest.raises(PhaseLost):
+        await _phase(fake).call(b"x", budget_s=5)
+    assert len(fake.calls) == 2
+    fake = FakePhase(_echo)
+    fake.error = PhaseFailed("Broken.")
+    with pytest.raises(PhaseFailed):
+        await _phase(fake).call(b"x", budget_s=5)
+    assert len(fake.calls) == 1
+
+
+async def test_retries_are_a_fifth_of_the_calls_at_most_when_all_are_lost() -> None:
+    """Retries cannot double the load of a phase in trouble: of 200 lost calls 40 and the saved one are repeated."""
+    fake = FakePhase(_echo)
+    fake.error = PhaseLost("Gone.")
+    phase = Phase("extraction", fake.start, _translate, Breaker(BreakerConfig(window_calls=1000, minimum_calls=1000)))
+    for _ in range(200):
+        await _outcomes(phase, 1)
+    assert 200 + 38 <= len(fake.calls) <= 200 + 41
