@@ -27,7 +27,7 @@ CONTRACT = {
         "IMAGE_ASPECT", "IMAGE_TOO_COMPLEX", "MASK_INVALID", "MASK_EMPTY",
     },
     429: {"RATE_LIMITED"},
-    503: {"OVERLOADED", "NOT_READY", "PHASE_TIMEOUT", "PHASE_FAILED"},
+    503: {"OVERLOADED", "NOT_READY", "PHASE_TIMEOUT", "PHASE_FAILED", "PHASE_LOST"},
 }  # fmt: skip
 DOCUMENT = {"type", "title", "status", "detail", "code", "request_id"}
 
@@ -58,7 +58,7 @@ def test_every_error_is_mapped_when_the_tree_is_walked() -> None:
 def test_statuses_are_the_contracts_when_the_table_is_read() -> None:
     """Each final class has the status that the contract's table gives it."""
     found: dict[int, set[str]] = {}
-    final: list[type[ColorMatchError]] = [*LEAVES, errors.MaskInvalid]
+    final: list[type[ColorMatchError]] = [*LEAVES, errors.MaskInvalid, errors.PhaseFailed]
     for kind in final:
         found.setdefault(STATUS[kind], set()).add(kind.code)
     assert found == CONTRACT
