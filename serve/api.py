@@ -23,7 +23,7 @@ from pipeline.errors import (
 )
 from pipeline.image_header import Format, sniff
 from pipeline.naming import name_colors
-from serve import body, documentation, examples, pages
+from serve import body, documentation, examples, logs, pages
 from serve.answers import Health, Readiness
 from serve.callers import Caller, service_of
 from serve.middleware import Edge
@@ -49,6 +49,7 @@ probes = APIRouter(prefix="/v1")
 
 def create_app(service: Service) -> FastAPI:
     """The ASGI application of one ingress replica."""
+    logs.configure()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> Any:

@@ -13,10 +13,11 @@ from pipeline.errors import ColorMatchError, PhaseFailed
 from pipeline.types import ColorShare, DecodedImage, LabelMap, Options, PhaseName, RgbImage, Segmentation
 from serve import wire
 from serve.advice import Advisor, Phases
-from serve.cache import Cache, Store, StoreError
+from serve.cache import Cache
 from serve.phase import Phase
 from serve.question import Answer, Question
 from serve.settings import AdviceConfig
+from serve.stores import Store, StoreError
 
 Work = Callable[[bytes], bytes]
 NETWORK_PX = (64, 96)  # the painted photos' own size, so that no edge blurs
@@ -128,6 +129,7 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
+        self.leases: dict[str, bytes] = {}
         self.ttl_s: dict[str, int] = {}
         self.reads: list[str] = []
         self.down = False
@@ -142,6 +144,18 @@ class MemoryStore:
         self._check()
         self.values[key] = value
         self.ttl_s[key] = ttl_s
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        self._check()
+        if key in self.leases:
+            return False
+        self.leases[key] = value
+        return True
+
+    async def remove(self, key: str, value: bytes) -> None:
+        self._check()
+        if self.leases.get(key) == value:
+            del self.leases[key]
 
     async def ping(self) -> None:
         self._check()

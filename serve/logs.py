@@ -1,0 +1,25 @@
+"""How the service logs: one JSON object a line, with plain tracebacks; structlog only."""
+
+import structlog
+from structlog.processors import ExceptionRenderer, JSONRenderer, TimeStamper, add_log_level
+from structlog.tracebacks import ExceptionDictTransformer
+
+FRAMES = 20
+
+
+def configure() -> None:
+    """Sets structlog up for this process.
+
+    Its default, made for a developer's terminal, renders every local variable of every frame: keys and photos would
+    be in the log, and one unexpected error would hold the event loop for seconds.
+    """
+    tracebacks = ExceptionDictTransformer(show_locals=False, max_frames=FRAMES)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            add_log_level,
+            TimeStamper(fmt="iso", utc=True),
+            ExceptionRenderer(tracebacks),
+            JSONRenderer(),
+        ]
+    )

@@ -1,0 +1,144 @@
+"""The whole application in this process: real routes, keys, decode workers and pipeline, a fake network, no Ray."""
+
+import io
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from PIL import Image
+
+from pipeline.types import RgbImage
+from serve import wire
+from serve.api import create_app
+from serve.assembly import assemble
+from serve.security import new_key, write_keys
+from serve.service import Service
+from serve.settings import Environment, Settings
+from tests.serve.fakes import PHASES, SECRET, Walk, descriptions, painted, translate
+
+BASE_URL = "http://localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A running application and clients of it: `client` holds a key of every scope, `stranger` holds none."""
+
+    service: Service
+    walk: Walk
+    client: httpx.AsyncClient
+    stranger: httpx.AsyncClient
+    document: dict[str, Any]
+    keys: dict[str, str]
+
+
+@asynccontextmanager
+async def running(folder: Path, **settings: Any) -> AsyncIterator[Application]:
+    """An application whose phases are fakes that answer for real; every answer is checked against its document."""
+    keys = {}
+    records = []
+    for name, scopes in (("whole", ("advice", "uploads", "metrics")), ("metrics", ("metrics",))):
+        key, record = new_key(tenant=name, scopes=scopes, pepper=SECRET)  # type: ignore[arg-type]
+        keys[name] = key
+        records.append(record)
+    write_keys(folder / "keys.json", records)
+    walk = Walk()
+    service = assemble(
+        Settings(**{"decode_workers": 1, **settings}),
+        Environment(redis_url=None, stylesync_keys_file=folder / "keys.json"),
+        SECRET,
+        start={name: walk.phase(name).start for name in PHASES},
+        describe={one.phase: _describe(one) for one in descriptions()},
+        translate=translate,
+    )
+    app = create_app(service)
+    async with service.running():
+        for description in descriptions():
+            service.advisor.learn(description)
+        transport = httpx.ASGITransport(app)
+        hooks = {"response": [checked_against(app.openapi())]}
+        async with (
+            httpx.AsyncClient(transport=transport, base_url=BASE_URL, event_hooks=hooks) as stranger,
+            httpx.AsyncClient(
+                transport=transport, base_url=BASE_URL, event_hooks=hooks, headers={"X-API-Key": keys["whole"]}
+            ) as client,
+        ):
+            yield Application(service, walk, client, stranger, app.openapi(), keys)
+
+
+def _describe(description: wire.Description) -> Callable[[], Any]:
+    async def describe() -> bytes:
+        return wire.encode(description)
+
+    return describe
+
+
+# --- answers against the document -----------------------------------------------------------------------------
+def checked_against(document: dict[str, Any]) -> Callable[[httpx.Response], Any]:
+    """A hook that fails when an answer is not one that the OpenAPI document promises."""
+
+    async def check(response: httpx.Response) -> None:
+        await response.aread()
+        assert len(response.headers.get_list("X-Request-ID")) == 1
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+        operation = document["paths"].get(response.request.url.path, {}).get(response.request.method.lower())
+        if response.status_code >= 400:
+            assert response.headers["Content-Type"] == "application/problem+json"
+        if operation is None or response.status_code == 304:
+            return
+        promised = operation["responses"][str(response.status_code)]
+        for name in promised["headers"]:
+            assert name in response.headers
+        content = promised["content"][response.headers["Content-Type"].partition(";")[0]]
+        if "json" in response.headers["Content-Type"]:
+            validate(response.json(), content["schema"], document)
+
+    return check
+
+
+def validate(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
+    """Fails when a value is not what a schema of the document says."""
+    Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+
+
+# --- photos ---------------------------------------------------------------------------------------------------
+def encoded(pixels: RgbImage, kind: str = "PNG", **options: Any) -> bytes:
+    """Pixels as a file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+@cache
+def photo_bytes(kind: str = "PNG") -> bytes:
+    """A navy shirt over camel trousers, 64×96 px."""
+    return encoded(painted(), kind)
+
+
+@cache
+def mask_bytes() -> bytes:
+    """A mask of the shirt, at the photo's size."""
+    return encoded((painted()[..., 0] < 90).astype(np.uint8) * 255)
+
+
+@cache
+def animated_webp() -> bytes:
+    """A WebP of two frames."""
+    frames = [Image.new("RGB", (32, 32), color) for color in ("red", "blue")]
+    file = io.BytesIO()
+    frames[0].save(file, "WEBP", save_all=True, append_images=frames[1:], duration=100)
+    return file.getvalue()
+
+
+def form(image: bytes | None = None, *, mask: bytes | None = None, kind: str = "image/png", **options: Any) -> Any:
+    """httpx's arguments for a multipart request: a photo, maybe a mask, and options."""
+    files: dict[str, tuple[str, bytes, str]] = {"image": ("photo", photo_bytes() if image is None else image, kind)}
+    if mask is not None:
+        files["mask"] = ("mask.png", mask, "image/png")
+    return {"files": files, "data": {"options": json.dumps({"subject": "worn", **options})}}
