@@ -157,9 +157,11 @@ class Advice:
 
 def translate(error: Exception) -> ColorMatchError:
     """Ray's and the transports' errors as ours: by type alone, since their texts name hosts, paths and classes."""
-    if isinstance(error, BackPressureError):
+    cause: BaseException = error
+    while isinstance(cause, RayTaskError):  # both a RayTaskError and its cause, whose text is a stack
+        cause = cause.cause
+    if isinstance(cause, BackPressureError):
         return Overloaded("A phase's queue is full; try again shortly.")
-    cause = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, BadInput | Overloaded | PhaseTimeout):
         return type(cause)(cause.detail)
     return PhaseFailed("A phase failed.")

@@ -6,26 +6,19 @@ process only asks. Needs about three minutes and a machine that does nothing els
 
 import asyncio
 import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
-from typing import IO, cast
 
 import psutil
 
-from serve.local_plan import HOST, REPOSITORY, free_port, ray_environment, transport_profile
+from serve.local_plan import REPOSITORY
 from tests.bench.transport_load import Measured, measure
+from tests.bench.transport_profiles import FAST, PROFILES, STOCK, serving
 
 DOCUMENT = REPOSITORY / "docs" / "transport.md"
 MARKS = ("<!-- measured by make bench-transport -->", "<!-- end -->")
 ALONE_S, TOGETHER_S, CLIENTS = 3.0, 4.0, 16
-STOP_TIMEOUT_S = 30.0
 BODY = bytes(300_000)
 CASES = {
     "echo": ("echo", b""),
@@ -34,13 +27,12 @@ CASES = {
     "300 kB body": ("echo", BODY),
     "300 kB body, 1 hop": ("one_hop", BODY),
 }
-STOCK, FAST = "stock", "HAProxy + throughput-optimised"
 Results = dict[str, tuple[Measured, Measured]]  # by case: one client, many clients
 
 
 def main() -> None:
     """Measures, prints the table and puts it into the document."""
-    results = {profile: _measure_profile(profile) for profile in (STOCK, FAST)}
+    results = {profile: _measure_profile(profile) for profile in PROFILES}
     table = _table(results)
     print(f"\n{table}")
     text = DOCUMENT.read_text()
@@ -51,7 +43,10 @@ def main() -> None:
 
 def _measure_profile(profile: str) -> Results:
     print(f"{profile}: starting", flush=True)
-    with _serving(profile) as url:
+    began_s = time.monotonic()
+    with serving(profile, "tests.bench.transport_app:build") as url:
+        took_s, busy = time.monotonic() - began_s, psutil.cpu_percent(interval=2.0)
+        print(f"{profile}: ready after {took_s:.0f} s; with no request the machine is {busy:.0f} % busy", flush=True)
         return {case: _measure_case(profile, case, url) for case in CASES}
 
 
@@ -61,41 +56,6 @@ def _measure_case(profile: str, case: str, url: str) -> tuple[Measured, Measured
     together = asyncio.run(measure(f"{url}/{path}", body, clients=CLIENTS, for_s=TOGETHER_S))
     print(f"{profile}: {case}: {alone.p50_ms:.1f} ms, {together.per_s:.0f}/s", flush=True)
     return alone, together
-
-
-@contextmanager
-def _serving(profile: str) -> Iterator[str]:
-    """The bare application behind a profile; yields its URL."""
-    folder, port, began_s = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp")), free_port(), time.monotonic()
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "tests.bench.transport_app", str(port), str(folder)],
-            env=_environment(profile, folder),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-            start_new_session=True,
-        )
-    try:
-        for line in cast(IO[str], process.stdout):
-            if line == "ready\n":
-                break
-        else:
-            raise SystemExit(f"{profile} did not start: {(folder / 'log').read_text()[-2000:]}")
-        took_s, busy = time.monotonic() - began_s, psutil.cpu_percent(interval=2.0)
-        print(f"{profile}: ready after {took_s:.0f} s; with no request the machine is {busy:.0f} % busy", flush=True)
-        yield f"http://{HOST}:{port}"
-    finally:
-        process.communicate(timeout=STOP_TIMEOUT_S)
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _environment(profile: str, folder: Path) -> dict[str, str]:
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    flags = transport_profile(folder) if profile == FAST else {}
-    flags.pop("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", None)  # the application's own, which is not measured here
-    return {**inherited, **ray_environment(folder), **flags, "PYTHONPATH": str(REPOSITORY)}
 
 
 def _table(results: dict[str, Results]) -> str:

@@ -119,13 +119,12 @@ def test_refusal_is_a_problem_when_serve_itself_is_full(
         assert int(response.headers["retry-after"]) >= 1
 
 
-@pytest.mark.parametrize("deployment", ["Extraction", "Harmony"])
 def test_service_recovers_when_the_only_replica_of_a_phase_is_killed(
-    application: Application, client: httpx.Client, astronaut: bytes, deployment: str
+    application: Application, client: httpx.Client, astronaut: bytes
 ) -> None:
     """Requests in flight and after a kill -9 are answered 200; a successor comes and the answers are whole again."""
     form = photo_form(astronaut, cache="bypass")
-    (victim,) = application.replicas(deployment)
+    (victim,) = application.replicas("Extraction")
     with ThreadPoolExecutor(4) as clients:
         calls = [clients.submit(client.post, "/v1/advice", **form) for _ in range(8)]
         wait_until(lambda: any(call.done() for call in calls))
@@ -134,5 +133,5 @@ def test_service_recovers_when_the_only_replica_of_a_phase_is_killed(
     assert statuses == [200] * 8
     wait_until(lambda: client.post("/v1/advice", **form).json()["degraded"] == [])
     wait_until(lambda: client.get("/v1/readyz").status_code == 200)
-    (successor,) = application.replicas(deployment)
+    (successor,) = application.replicas("Extraction")
     assert successor.pid != victim.pid
