@@ -117,6 +117,16 @@ def test_pipeline_is_pure_when_its_imports_are_read() -> None:
     assert _offenders({module: _packages(module) & banned for module in modules}) == {}
 
 
+def test_the_backfill_stays_a_shell_when_its_imports_are_read() -> None:
+    """It imports nothing that serves and no torch; one file of it knows Ray, and nothing else of ours knows it."""
+    shell = _modules("pipeline/backfill")
+    banned = {"torch", "torchvision", "fastapi", "starlette", "pydantic", "redis", "serve", "tests"}
+    assert _offenders({module: _packages(module) & banned for module in shell}) == {}
+    assert {module for module in shell if "ray" in _packages(module)} == {"pipeline/backfill_ray.py"}
+    users = {name for name in SOURCE if any(one.startswith("pipeline.backfill") for one in _imports(name))}
+    assert users <= shell
+
+
 def test_models_know_the_core_alone_when_their_imports_are_read() -> None:
     """The networks import torch and pipeline, and nothing that serves."""
     banned = {"ray", "fastapi", "starlette", "redis", "serve", "tests"}

@@ -1,0 +1,60 @@
+"""What ends a backfill, and what ends one photo of it; imports pipeline.errors only.
+
+    BackfillError               the run ends; its text is for the engineer, `exit_code` for the shell
+    ├── BadRequest         2    arguments or an input that cannot be used
+    ├── OtherRun           3    the output holds, or was taken over by, another run
+    ├── StorageFailed      4    disk full, no permission, store unreachable: the same command goes on
+    └── Stopped          130    asked to stop: the same command goes on
+
+    ObjectFailed                the object cannot be read: it becomes a dead letter, and the run goes on
+    UriInvalid                  the row names no object: likewise
+    Unexplained                 the photo broke something that should not break: likewise
+
+All cross process borders, so they take exactly one positional argument.
+"""
+
+from pipeline.errors import ColorMatchError
+
+EXIT_DONE = 0
+EXIT_UNEXPECTED = 1
+EXIT_TOO_MANY_FAILURES = 5
+
+
+class BackfillError(Exception):
+    """The root; the one argument says what happened and what to do."""
+
+    exit_code = EXIT_UNEXPECTED
+
+
+class BadRequest(BackfillError):
+    exit_code = 2
+
+
+class OtherRun(BackfillError):
+    exit_code = 3
+
+
+class StorageFailed(BackfillError):
+    exit_code = 4
+
+
+class Stopped(BackfillError):
+    exit_code = 130
+
+
+class ObjectFailed(ColorMatchError):
+    """The store holds the object but does not give it out, again and again."""
+
+    code = "OBJECT_UNREADABLE"
+
+
+class UriInvalid(ColorMatchError):
+    """The row's URI is missing or of a kind that cannot be read."""
+
+    code = "URI_INVALID"
+
+
+class Unexplained(ColorMatchError):
+    """An error that is ours: the job's log has it whole."""
+
+    code = "INTERNAL"
