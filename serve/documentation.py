@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 from pipeline import errors
 from pipeline.errors import ColorMatchError
 from serve import answers, examples, schemas
-from serve.problems import MEDIA_TYPE, TITLES, FieldError, InvalidFields, problem_response, status_of
+from serve.problems import MEDIA_TYPE, TITLES, problem_response, status_of
 
 DESCRIPTION = (
     "A photo of clothes, or a few colours, goes in; colour advice that people can wear and programs can use comes out. "
@@ -49,37 +49,6 @@ MULTIPART = {
         "options": {"contentType": "application/json"},
     },
 }
-BAD_FIELD = FieldError("/options/max_colors", "Input should be less than or equal to 12. Given: 13.")
-# What each status means here, with the error behind each code: their documents are the examples.
-ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
-    400: (errors.Unparsable("The body is not valid JSON at line 1, column 12."),),
-    401: (errors.Unauthenticated("The API key is not valid."),),
-    403: (errors.Forbidden("This needs a key with the scope 'advice'."),),
-    404: (errors.NotFound("There is nothing at this address."),),
-    405: (errors.MethodNotAllowed("PUT is not allowed here; allowed: POST"),),
-    406: (errors.NotAcceptable("This answers with application/json; the Accept header does not allow it."),),
-    408: (errors.SlowBody("The body did not arrive within 10 s."),),
-    413: (errors.TooLarge("The part 'image' has more than the 10485760 bytes allowed."),),
-    415: (errors.UnsupportedMedia("The file is not a JPEG, PNG or WebP image by its first bytes."),),
-    422: (InvalidFields((BAD_FIELD,)),),
-    429: (errors.RateLimited("At most 60 requests a minute are allowed; try again in 12 s."),),
-    500: (ColorMatchError(),),
-    503: (
-        errors.Overloaded("16 photos are being worked on, the most at a time; try again shortly."),
-        errors.NotReady("The segmentation phase has not reported yet; try again shortly."),
-    ),
-}
-IMAGE_ERRORS = (
-    errors.ImageUndecodable("The image is damaged and cannot be decoded."),
-    errors.ImageTruncated("The image ends before its last pixel."),
-    errors.ImageAnimated("The image has 12 frames; it must have 1."),
-    errors.ImageBomb("The image is 60000×60000 px in 4096 bytes; at most 16000000 pixels are allowed."),
-    errors.ImageTooSmall("The image is 3×3 px; each side must be 8 px or more."),
-    errors.ImageAspect("The image is 8×408 px; the long side may be at most 50 times the short one."),
-    errors.ImageTooComplex("The image takes longer to decode than the 400 ms allowed."),
-    errors.MaskInvalid("The mask is a JPEG file; it must be an 8-bit PNG."),
-    errors.MaskEmpty("The mask has no non-zero pixel; it must mark the garment with non-zero pixels."),
-)
 _HEADERS = {
     "X-Request-ID": "The request's id: the client's own when it is plain, else a new one.",
     "WWW-Authenticate": "How to send a key.",
@@ -112,7 +81,7 @@ def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
 def _errors(statuses: tuple[int, ...], *more: ColorMatchError) -> Responses:
     found: Responses = {}
     for status in statuses:
-        shown = (*ERRORS[status], *(error for error in more if status_of(error) == status))
+        shown = (*examples.ERRORS[status], *(error for error in more if status_of(error) == status))
         found[status] = {
             "description": TITLES[shown[0].code],
             "headers": _headers(*_HEADERS_OF.get(status, ())),
@@ -144,7 +113,7 @@ def _post(
         "tags": ["advice"],
         "operation_id": operation_id,
         "summary": summary,
-        "responses": _ok("The answer.", model, example) | _errors(_POST_ERRORS, *IMAGE_ERRORS),
+        "responses": _ok("The answer.", model, example) | _errors(_POST_ERRORS, *examples.IMAGE_ERRORS),
         "openapi_extra": {
             "requestBody": {
                 "required": True,
@@ -210,6 +179,8 @@ PALETTE: dict[str, Any] = {
     },
 }
 
+OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, HEALTHZ, READYZ, PALETTE)
+
 _BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.OptionsModel)
 _ANSWERS = (
     answers.Health,
@@ -238,10 +209,21 @@ def install(app: FastAPI) -> None:
                 license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
             )
             document["components"]["schemas"] = {**document["components"].get("schemas", {}), **_schemas()}
+            _restore_nulls(document)
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _restore_nulls(document: dict[str, Any]) -> None:
+    """Gives each operation its responses as they stand above: FastAPI drops every null from their examples."""
+    responses = {one["operation_id"]: one["responses"] for one in OPERATIONS}
+    for item in document["paths"].values():
+        for operation in item.values():
+            if operation["operationId"] in responses:
+                found = responses[operation["operationId"]]
+                operation["responses"] = {str(status): response for status, response in found.items()}
 
 
 def _schemas() -> dict[str, Any]:

@@ -1,9 +1,13 @@
-"""Examples of requests and answers for the OpenAPI document; plain values, no imports.
+"""Examples of requests, answers and errors for the OpenAPI document; plain values.
 
 Tests send every request here to the application, and check every answer here against the document's schemas.
 """
 
 from typing import Any
+
+from pipeline import errors
+from pipeline.errors import ColorMatchError
+from serve.problems import FieldError, InvalidFields
 
 REQUEST_ID = "0f8fad5bd9cb469fa16570867728950e"
 PALETTE_COLORS = "1f2a44,c19a6b"
@@ -29,6 +33,38 @@ REQUESTS: dict[str, Any] = {
         },
     },
 }
+
+BAD_FIELD = FieldError("/options/max_colors", "Input should be less than or equal to 12. Given: 13.")
+# By status, an error of each code: their documents are the examples.
+ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
+    400: (errors.Unparsable("The body is not valid JSON at line 1, column 12."),),
+    401: (errors.Unauthenticated("The API key is not valid."),),
+    403: (errors.Forbidden("This needs a key with the scope 'advice'."),),
+    404: (errors.NotFound("There is nothing at this address."),),
+    405: (errors.MethodNotAllowed("PUT is not allowed here; allowed: POST"),),
+    406: (errors.NotAcceptable("This answers with application/json; the Accept header does not allow it."),),
+    408: (errors.SlowBody("The body did not arrive within 10 s."),),
+    413: (errors.TooLarge("The part 'image' has more than the 10485760 bytes allowed."),),
+    415: (errors.UnsupportedMedia("The file is not a JPEG, PNG or WebP image by its first bytes."),),
+    422: (InvalidFields((BAD_FIELD,)),),
+    429: (errors.RateLimited("At most 60 requests a minute are allowed; try again in 12 s."),),
+    500: (ColorMatchError(),),
+    503: (
+        errors.Overloaded("16 photos are being worked on, the most at a time; try again shortly."),
+        errors.NotReady("The segmentation phase has not reported yet; try again shortly."),
+    ),
+}
+IMAGE_ERRORS = (
+    errors.ImageUndecodable("The image is damaged and cannot be decoded."),
+    errors.ImageTruncated("The image ends before its last pixel."),
+    errors.ImageAnimated("The image has 12 frames; it must have 1."),
+    errors.ImageBomb("The image is 60000×60000 px in 4096 bytes; at most 16000000 pixels are allowed."),
+    errors.ImageTooSmall("The image is 3×3 px; each side must be 8 px or more."),
+    errors.ImageAspect("The image is 8×408 px; the long side may be at most 50 times the short one."),
+    errors.ImageTooComplex("The image takes longer to decode than the 400 ms allowed."),
+    errors.MaskInvalid("The mask is a JPEG file; it must be an 8-bit PNG."),
+    errors.MaskEmpty("The mask has no non-zero pixel; it must mark the garment with non-zero pixels."),
+)
 
 _SEGMENTER = "u2netp-parse-224:1a2b3c4d:fp32:cpu"
 _IMAGE = {"width": 1200, "height": 1600, "analysed_width": 384, "analysed_height": 512}
@@ -120,13 +156,13 @@ SEGMENT = _answer(
 EXTRACT = _answer(2, image={**_IMAGE, "lighting": _LIGHTING}, garments=[_GARMENT])
 HARMONY = _answer(3, **_HARMONY)
 
-_READY = {"ready": True, "version": "1"}
-_PHASES = {"segmentation": {"ready": True, "version": _SEGMENTER}, "extraction": _READY, "harmony": _READY}
+_READY = {"ready": True, "version": "1", "breaker": "closed"}
+_PHASES = {"segmentation": {**_READY, "version": _SEGMENTER}, "extraction": _READY, "harmony": _READY}
 HEALTH = {"status": "ok", "version": "0.1.0"}
 READY = {"ready": True, "phases": _PHASES, "cache": "up"}
 NOT_READY = {
     "ready": False,
-    "phases": {**_PHASES, "segmentation": {"ready": False, "version": None}},
+    "phases": {**_PHASES, "segmentation": {**_READY, "ready": False, "version": None}},
     "cache": "up",
 }
 PALETTE = {
