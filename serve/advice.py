@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
@@ -13,7 +13,7 @@ from pipeline.errors import NotReady, Overloaded, PhaseFailed, PhaseTimeout
 from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
 from serve import wire
 from serve.breaker import State
-from serve.cache import Cache
+from serve.cache import Cache, Lease
 from serve.phase import Phase
 from serve.question import (
     Answer,
@@ -26,6 +26,7 @@ from serve.question import (
 )
 from serve.settings import AdviceConfig
 
+LEASE_POLL_S = 0.02
 T = TypeVar("T", Segmentation, Extraction, Harmony)
 
 
@@ -127,10 +128,36 @@ class Advisor:
             first = await asyncio.shield(flight)
             statuses = {**first.trace.cache, "advice": "coalesced"}
             return Answer(first.body, replace(first.trace, cache=statuses, timing_ms=dict(first.trace.timing_ms)))
-        flight = asyncio.ensure_future(self._walk(question, content, trace))
+        flight = asyncio.ensure_future(self._led(key, question, content, trace))
         self._flights[key] = flight
         flight.add_done_callback(lambda task: self._landed(key, task))
         return await asyncio.shield(flight)
+
+    async def _led(self, key: str, question: Question, content: bytes, trace: Trace) -> Answer:
+        """One walk for equal photos that come to several replicas together: one has the lease, the others wait for
+        its answer; for half of their time, in case it never comes. Colours cost less than the lease.
+        """
+        if question.mode == "colors":
+            return await self._walk(question, content, trace)
+        total_s = self.config.budgets.total_ms / 1000
+        lease = await self._cache.lease(key, total_s)
+        while lease is not None and not lease.held and trace.remaining_s() > total_s / 2:
+            await asyncio.sleep(LEASE_POLL_S)
+            found = await self._cache.get(key)
+            if found.value is not None:
+                trace.cache["advice"] = "coalesced"
+                return Answer(found.value, trace)
+            lease = await self._cache.lease(key, total_s)
+        try:
+            return await self._walk(question, content, trace)
+        finally:
+            if lease is not None and lease.held:
+                self._later(self._give_back(lease, after=tuple(self._writes)))
+
+    async def _give_back(self, lease: Lease, *, after: tuple[asyncio.Task[None], ...]) -> None:
+        """The answer is in the cache before another replica can take the lease."""
+        await asyncio.gather(*after, return_exceptions=True)
+        await self._cache.give_back(lease)
 
     def _landed(self, key: str, flight: asyncio.Task[Answer]) -> None:
         self._flights.pop(key, None)
@@ -140,7 +167,10 @@ class Advisor:
     def _keep(self, question: Question, key: str, value: bytes) -> None:
         if not question.options.store or question.options.cache == "bypass":
             return
-        write = asyncio.ensure_future(self._cache.set(key, value))
+        self._later(self._cache.set(key, value))
+
+    def _later(self, work: Coroutine[None, None, None]) -> None:
+        write = asyncio.ensure_future(work)
         self._writes.add(write)
         write.add_done_callback(self._writes.discard)
 

@@ -4,13 +4,14 @@ from collections.abc import Callable, Mapping
 
 from pipeline.types import PhaseName
 from serve.advice import Advisor, Phases
-from serve.cache import Cache, NoStore, RedisStore
+from serve.cache import Cache
 from serve.decoding import DecodePool
 from serve.limits import Limiter
 from serve.phase import PendingCall, Phase, Translate
 from serve.security import KeyFile
 from serve.service import Describe, Service
 from serve.settings import AdviceConfig, Environment, Settings
+from serve.stores import NoStore, RedisStore
 
 
 def assemble(

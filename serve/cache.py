@@ -2,16 +2,13 @@
 
 import hashlib
 import hmac
-import time
-from collections.abc import Callable
+import secrets
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 from cachetools import LRUCache
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+
+from serve.stores import Store, StoreError
 
 CacheStatus = Literal["hit", "miss", "bypass", "refresh", "coalesced", "unavailable", "skipped"]
 Layer = Literal["advice", "segmentation", "extraction", "harmony"]
@@ -25,9 +22,6 @@ TTL_S: dict[Layer, int] = {
 }
 TTL_JITTER = 0.1  # keys written together must not expire together
 TAG_BYTES = 16
-SOCKET_TIMEOUT_S = 0.05
-POOL_TIMEOUT_S = 0.02
-REST_AFTER_FAILURE_S = 1.0  # Redis is left alone this long after it failed, so that one request pays, not each
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,77 +32,13 @@ class Found:
     value: bytes | None = None
 
 
-class Store(Protocol):
-    """A store of bytes that may lose anything at any time."""
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to work out the value of a key, of all replicas alone; held: whether it was had."""
 
-    async def get(self, key: str) -> bytes | None:
-        """The value, or None. Raises StoreError when the store cannot be asked."""
-
-    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
-        """Keeps the value for about ttl_s. Raises StoreError when the store cannot be asked."""
-
-    async def ping(self) -> None:
-        """Raises StoreError when the store cannot be asked."""
-
-    async def close(self) -> None:
-        """Gives the connections back."""
-
-
-class StoreError(Exception):
-    """The store cannot be asked now."""
-
-
-class RedisStore:
-    """Redis or Valkey with timeouts that a request can afford; redis-py's own (5 s, 10 retries) stall requests."""
-
-    def __init__(self, url: str, *, max_connections: int = 32) -> None:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=max_connections,
-            timeout=POOL_TIMEOUT_S,
-            socket_timeout=SOCKET_TIMEOUT_S,
-            socket_connect_timeout=SOCKET_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),
-        )
-        self._redis = Redis.from_pool(pool)
-        self._rest_until_s = 0.0
-
-    async def get(self, key: str) -> bytes | None:
-        return await self._ask(lambda: self._redis.get(key))
-
-    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
-        await self._ask(lambda: self._redis.set(key, value, ex=ttl_s))
-
-    async def ping(self) -> None:
-        await self._ask(self._redis.ping)
-
-    async def close(self) -> None:
-        await self._redis.aclose()
-
-    async def _ask(self, command: Callable[[], object]) -> bytes | None:
-        if time.monotonic() < self._rest_until_s:
-            raise StoreError
-        try:
-            return await command()  # type: ignore[misc,no-any-return]
-        except (RedisError, OSError, TimeoutError) as error:
-            self._rest_until_s = time.monotonic() + REST_AFTER_FAILURE_S
-            raise StoreError from error
-
-
-class NoStore:
-    """No Redis configured: nothing is ever found."""
-
-    async def get(self, key: str) -> bytes | None:
-        raise StoreError
-
-    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
-        raise StoreError
-
-    async def ping(self) -> None:
-        raise StoreError
-
-    async def close(self) -> None:
-        return None
+    key: str
+    token: bytes
+    held: bool
 
 
 class Cache:
@@ -139,6 +69,21 @@ class Cache:
         self._remember(key, value)
         try:
             await self._store.set(key, self._tag(key, value) + value, _ttl_s(key))
+        except StoreError:
+            return
+
+    async def lease(self, key: str, ttl_s: float) -> Lease | None:
+        """A lease of the key for ttl_s, held by whoever comes first; None while the store cannot be asked."""
+        token = secrets.token_bytes(16)
+        try:
+            return Lease(key, token, await self._store.add(f"lease:{key}", token, ttl_s))
+        except StoreError:
+            return None
+
+    async def give_back(self, lease: Lease) -> None:
+        """Ends a held lease before its time."""
+        try:
+            await self._store.remove(f"lease:{lease.key}", lease.token)
         except StoreError:
             return
 

@@ -17,7 +17,7 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
 
 from pipeline.errors import RateLimited
-from serve.redis_connection import Rest, StoreError, connection_pool
+from serve.stores import Rest, StoreError, connection_pool
 
 WINDOW_S = 60
 SOCKET_TIMEOUT_S = 0.25
@@ -67,7 +67,7 @@ class Limiter:
         self._redis: Redis | None = None
         self._shared: MovingWindowRateLimiter | None = None
         if url:
-            pool: Any = connection_pool(url, max_connections=CONNECTIONS, socket_timeout_s=socket_timeout_s)
+            pool: Any = connection_pool(url, connections=CONNECTIONS, socket_timeout_s=socket_timeout_s)
             self._redis = Redis.from_pool(pool)
             storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=pool)
             self._shared = MovingWindowRateLimiter(storage)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.types import ColorShare, Options, PhaseName, WardrobeItem
-from serve.cache import TTL_JITTER, TTL_S, Cache, Found, Layer, NoStore, cache_key
+from serve.cache import TTL_JITTER, TTL_S, Cache, Found, Layer, cache_key
 from serve.question import Question
+from serve.stores import NoStore
 from tests.serve.fakes import SECRET, MemoryStore
 
 KEY = cache_key("extraction", "tenant", b"content")

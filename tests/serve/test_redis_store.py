@@ -9,7 +9,8 @@ import pytest
 import pytest_asyncio
 
 from serve import local_stores
-from serve.cache import Cache, Found, RedisStore, cache_key
+from serve.cache import Cache, Found, cache_key
+from serve.stores import RedisStore
 
 pytestmark = pytest.mark.cluster
 KEY = cache_key("extraction", "tenant", b"content")

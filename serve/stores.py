@@ -1,0 +1,137 @@
+"""Stores of bytes outside the process, within times that a request can afford; redis-py only."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, Protocol, TypeVar
+
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+T = TypeVar("T")
+SOCKET_TIMEOUT_S = 0.05
+CONNECTIONS = 32
+REST_AFTER_FAILURE_S = 1.0
+_REMOVE_IF_EQUAL = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
+
+
+class StoreError(Exception):
+    """The store cannot be asked now."""
+
+
+class Store(Protocol):
+    """A store of bytes that may lose anything at any time; every method raises StoreError when it cannot be asked."""
+
+    async def get(self, key: str) -> bytes | None:
+        """The value, or None."""
+
+    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
+        """Keeps the value for about ttl_s."""
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        """Keeps the value where there is none; whether it did."""
+
+    async def remove(self, key: str, value: bytes) -> None:
+        """Removes the key if this is its value."""
+
+    async def ping(self) -> None:
+        """Nothing, when the store answers."""
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+
+
+class Rest:
+    """Leaves a store alone for a second after it failed, so that few requests pay for its trouble, not each.
+
+    turns: how many commands may be under way; the others wait for their turn, at most patience_s.
+    """
+
+    def __init__(
+        self, *, turns: int, patience_s: float | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._turns = asyncio.Semaphore(turns)
+        self._patience_s = patience_s
+        self._clock = clock
+        self._until_s = 0.0
+
+    async def ask(self, command: Callable[[], Awaitable[T]]) -> T:
+        """The command's result. Raises StoreError when the store fails, rests after it failed, or has no turn free."""
+        try:
+            async with asyncio.timeout(self._patience_s):
+                await self._turns.acquire()
+        except TimeoutError as error:
+            raise StoreError from error
+        try:
+            if self._clock() < self._until_s:
+                raise StoreError
+            return await command()
+        except (RedisError, OSError, TimeoutError) as error:
+            self._until_s = self._clock() + REST_AFTER_FAILURE_S
+            raise StoreError from error
+        finally:
+            self._turns.release()
+
+
+def connection_pool(url: str, *, connections: int, socket_timeout_s: float) -> BlockingConnectionPool:
+    """A pool that gives up soon and never retries; redis-py's own defaults (5 s, 10 retries) stall requests."""
+    return BlockingConnectionPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=socket_timeout_s,
+        socket_timeout=socket_timeout_s,
+        socket_connect_timeout=socket_timeout_s,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+class RedisStore:
+    """Redis or Valkey."""
+
+    def __init__(self, url: str) -> None:
+        pool = connection_pool(url, connections=CONNECTIONS, socket_timeout_s=SOCKET_TIMEOUT_S)
+        self._redis: Any = Redis.from_pool(pool)  # its annotations leave open whether it is asynchronous
+        self._rest = Rest(turns=CONNECTIONS, patience_s=SOCKET_TIMEOUT_S)
+
+    async def get(self, key: str) -> bytes | None:
+        found: bytes | None = await self._rest.ask(lambda: self._redis.get(key))
+        return found
+
+    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
+        await self._rest.ask(lambda: self._redis.set(key, value, ex=ttl_s))
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        return bool(await self._rest.ask(lambda: self._redis.set(key, value, nx=True, px=round(ttl_s * 1000))))
+
+    async def remove(self, key: str, value: bytes) -> None:
+        await self._rest.ask(lambda: self._redis.eval(_REMOVE_IF_EQUAL, 1, key, value))
+
+    async def ping(self) -> None:
+        await self._rest.ask(self._redis.ping)
+
+    async def close(self) -> None:
+        await self._redis.aclose()
+
+
+class NoStore:
+    """No Redis configured: nothing is ever found."""
+
+    async def get(self, key: str) -> bytes | None:
+        raise StoreError
+
+    async def set(self, key: str, value: bytes, ttl_s: int) -> None:
+        raise StoreError
+
+    async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        raise StoreError
+
+    async def remove(self, key: str, value: bytes) -> None:
+        raise StoreError
+
+    async def ping(self) -> None:
+        raise StoreError
+
+    async def close(self) -> None:
+        return None

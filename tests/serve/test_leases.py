@@ -1,0 +1,85 @@
+"""Equal photos that come to several ingress replicas at once: one forward in the cluster, and never a wait in vain."""
+
+import asyncio
+import time
+
+import pytest
+
+from pipeline.errors import PhaseFailed
+from serve.advice import Advisor
+from serve.question import Answer
+from serve.settings import AdviceConfig, Budgets
+from tests.serve.fakes import Walk, descriptions, photo, until
+
+REPLICAS = 3
+
+
+def replicas(walk: Walk) -> list[Advisor]:
+    """Three ingress replicas on the same phases and store."""
+    made = [walk.replica() for _ in range(REPLICAS)]
+    for replica in made:
+        for description in descriptions():
+            replica.learn(description)
+    return made
+
+
+async def flood(advisors: list[Advisor], count: int) -> list[Answer]:
+    """The answers to so many equal questions, all at once and spread over the replicas."""
+    answers = await asyncio.gather(*(advisors[i % len(advisors)].advise(photo()) for i in range(count)))
+    for advisor in advisors:
+        await advisor.close()
+    return list(answers)
+
+
+async def test_one_forward_is_made_when_500_equal_misses_come_to_three_replicas(walk: Walk) -> None:
+    """The network runs once for all; everybody has the same bytes, and the lease is given back."""
+    answers = await flood(replicas(walk), 500)
+    assert walk.calls()["segmentation"] == 1
+    assert len({answer.body for answer in answers}) == 1
+    assert sum(answer.trace.cache["advice"] == "miss" for answer in answers) == 1
+    assert walk.store.leases == {}
+
+
+async def test_one_forward_per_replica_is_made_when_the_store_is_gone(walk: Walk) -> None:
+    """Without the store each replica still makes one forward only."""
+    walk.store.down = True
+    answers = await flood(replicas(walk), 60)
+    assert walk.calls()["segmentation"] == REPLICAS
+    assert len({answer.body for answer in answers}) == 1
+
+
+async def test_the_next_in_line_walks_when_the_first_answer_is_degraded(walk: Walk) -> None:
+    """A degraded answer is not shared between replicas: another takes the lease and makes a whole one."""
+    walk.segmentation.errors = [PhaseFailed("Broken.")]
+    answers = await flood(replicas(walk), 2)
+    assert sorted(len(answer.trace.degraded) for answer in answers) == [0, 1]
+    assert walk.store.leases == {}
+
+
+async def test_a_photo_is_answered_when_the_lease_is_never_given_back(walk: Walk) -> None:
+    """A lease whose holder died is waited for half of a request's time, then the photo is walked without it."""
+    walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(total_ms=600)))
+    await walk.advisor.advise(photo())
+    await walk.advisor.close()
+    (key,) = (key for key in walk.store.values if key.startswith("advice:"))
+    del walk.store.values[key]
+    walk.store.leases[f"lease:{key}"] = b"a dead replica's"
+    since_s = time.perf_counter()
+    answer = await walk.advisor.advise(photo())
+    assert answer.trace.degraded == []
+    assert time.perf_counter() - since_s >= 0.3
+    assert walk.store.leases == {f"lease:{key}": b"a dead replica's"}
+
+
+async def test_the_lease_is_given_back_when_every_asker_leaves(walk: Walk) -> None:
+    """A walk goes on without its askers, and leaves its answer and no lease behind."""
+    walk.segmentation.gate.clear()
+    asker = asyncio.create_task(walk.advisor.advise(photo()))
+    await until(lambda: walk.calls()["segmentation"] == 1)
+    asker.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asker
+    walk.segmentation.gate.set()
+    await walk.advisor.close()
+    await until(lambda: walk.store.leases == {})
+    assert "advice" in walk.store.layers()
