@@ -7,16 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from ray import serve as ray_serve
-from ray.exceptions import RayTaskError
-from ray.serve.exceptions import BackPressureError
+from ray.exceptions import ObjectLostError, RayActorError, RayTaskError, WorkerCrashedError
+from ray.serve.exceptions import BackPressureError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from pipeline.errors import BadInput, ColorMatchError, Overloaded, PhaseFailed, PhaseTimeout
+from pipeline.errors import BadInput, ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
 from serve import wire
 from serve.settings import AdviceConfig, Environment, SegmentationSettings, Settings
 
 R = TypeVar("R")
+LOST = (
+    RayActorError,
+    WorkerCrashedError,
+    ObjectLostError,
+    ReplicaUnavailableError,
+)  # asking again is safe: phases are pure
 
 
 class OneThread:
@@ -164,4 +170,6 @@ def translate(error: Exception) -> ColorMatchError:
         return Overloaded("A phase's queue is full; try again shortly.")
     if isinstance(cause, BadInput | Overloaded | PhaseTimeout):
         return type(cause)(cause.detail)
+    if isinstance(cause, LOST):
+        return PhaseLost("A phase's replica was lost.")
     return PhaseFailed("A phase failed.")

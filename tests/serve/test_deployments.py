@@ -34,6 +34,7 @@ from pipeline.errors import (
     InvalidOptions,
     Overloaded,
     PhaseFailed,
+    PhaseLost,
     PhaseTimeout,
 )
 from serve.deployments import OneThread, translate
@@ -58,20 +59,31 @@ BROKEN = {
     "a bug in the phase": in_task(KeyError(INSIDE)),
     "a bug, not wrapped": KeyError(INSIDE),
     "not picklable": in_task(RayError(INSIDE)),
-    "its actor died": ActorDiedError(),
-    "its actor is away": ActorUnavailableError(INSIDE, ActorID.nil().binary()),
-    "its worker crashed": WorkerCrashedError(),
-    "its answer was lost": ObjectLostError("0" * 56, None, INSIDE),
     "Ray gave up": GetTimeoutError(INSIDE),
     "cancelled by Ray": TaskCancelledError(),
     "cancelled by Serve": RequestCancelledError("17"),
     "never deployed": DeploymentUnavailableError(DeploymentID("Segmentation", "colormatch")),
-    "replica gone": ReplicaUnavailableError("Segmentation#x"),
     "gRPC: internal": rpc_error(grpc.StatusCode.INTERNAL),
     "gRPC: too large": rpc_error(grpc.StatusCode.RESOURCE_EXHAUSTED),
     "gRPC: cancelled": rpc_error(grpc.StatusCode.CANCELLED),
     "serious trouble of ours": in_task(ColorMatchError("a detail")),
 }
+
+LOST = {
+    "its actor died": ActorDiedError(),
+    "its actor is away": ActorUnavailableError(INSIDE, ActorID.nil().binary()),
+    "its worker crashed": WorkerCrashedError(),
+    "its answer was lost": ObjectLostError("0" * 56, None, INSIDE),
+    "replica gone": ReplicaUnavailableError("Segmentation#x"),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+def test_phase_is_lost_when_its_replica_is(name: str) -> None:
+    """A replica that died or was never reached is told from a phase that broke: another replica may answer."""
+    found = translate(LOST[name])
+    assert type(found) is PhaseLost
+    assert found.detail == "A phase's replica was lost."
 
 
 @pytest.mark.parametrize("name", BROKEN)
