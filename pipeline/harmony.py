@@ -9,7 +9,7 @@ from pipeline.suggestions import suggest
 from pipeline.types import Garment, Harmony, Options
 from pipeline.wardrobe import fit_all, matches_from_fits, rack_of
 
-HARMONY_VERSION = "1"
+HARMONY_VERSION = "2"
 
 
 def harmonise(garments: Sequence[Garment], options: Options) -> Harmony:

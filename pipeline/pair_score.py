@@ -17,6 +17,7 @@ PARTS = ("hue", "lightness", "separation", "vividness")
 HUE_RELATIONS = ((0.0, 10.0, 1.0), (30.0, 14.0, 0.95), (120.0, 14.0, 0.75), (150.0, 14.0, 0.85), (180.0, 16.0, 0.85))
 WORST_HUE = 0.35
 CALM_FACTOR = 0.35  # how much of their chroma earth, navy and near-black show
+GREY_CHROMA = (0.012, 0.03)  # two greys, two blacks or two whites are no near miss: hardly anyone tells them apart
 
 # Exponents of the four parts, then of presence and of calm (how vivid what is added is, see `mood`).
 WEIGHTS: dict[Intent, tuple[float, ...]] = {
@@ -93,7 +94,8 @@ def pair_parts(first: Points, second: Points, *, difference: Floats | None = Non
     parts = np.empty((4, *turn.shape))
     parts[0] = 1 - shown * (1 - relation)
     parts[1] = 0.3 + 0.7 * np.minimum(1.0, np.abs(one[..., 0] - two[..., 0]) / 0.30)
-    parts[2] = 1 - 0.75 * np.exp(-(((difference - 6) / 5) ** 2))  # alike but not equal looks like a mistake
+    colored = smoothstep(np.maximum(one[..., 1], two[..., 1]), *GREY_CHROMA)
+    parts[2] = 1 - 0.75 * colored * np.exp(-(((difference - 6) / 5) ** 2))  # alike but not equal looks like a mistake
     parts[3] = 1 - 0.7 * np.clip((one[..., 1] + two[..., 1] - 0.24) / 0.20, 0.0, 1.0)
     return parts
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.messages import notice
-from pipeline.pair_score import Points
+from pipeline.pair_score import GREY_CHROMA, Points
 from pipeline.swatches import is_neutral
 from pipeline.types import Category, Notice, Role, Scheme
 
@@ -84,7 +84,7 @@ def pair_reasons(base: Tone, other: Tone, *, de00: float, lang: str) -> tuple[No
     """Why two pieces do, or do not, go together; by their main colours."""
     if de00 < NEAR_MISS_DE00[0]:
         found = [notice("reasons", "SAME_COLOR", lang, value=round(de00, 1))]
-    elif de00 < NEAR_MISS_DE00[1]:
+    elif de00 < NEAR_MISS_DE00[1] and max(base.chroma, other.chroma) >= GREY_CHROMA[1]:
         found = [notice("reasons", "NEAR_MISS", lang, value=round(de00, 1))]
     elif base.neutral or other.neutral:
         found = [notice("reasons", "NEUTRAL_PIECE", lang)]
