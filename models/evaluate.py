@@ -16,7 +16,7 @@ from models.registry import DEFAULT_MODEL, load_card
 from models.segmenter import DTYPES, Segmenter
 from pipeline.image import decode_image
 from pipeline.segmentation import find_regions, resize_labels
-from pipeline.types import CLASSES, LabelMap, Options, Region, Segmentation
+from pipeline.types import CLASSES, LabelMap, Options, Region, RgbImage, Segmentation
 
 # The 59 labels of clothing-co-parsing as our classes.
 GROUPS = {
@@ -54,6 +54,15 @@ class Scores:
     region_purity: float
 
 
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A photo (H, W, 3), what was found on it, and the truth (H, W) in our classes, at the prediction's size."""
+
+    pixels: RgbImage
+    found: Segmentation
+    truth: LabelMap
+
+
 def class_lookup(names: Sequence[str]) -> LabelMap:
     """A table (256,) from a data set's label values, named in order, to ours. Raises ValueError for an unknown name."""
     table = np.zeros(256, np.uint8)
@@ -65,16 +74,17 @@ def class_lookup(names: Sequence[str]) -> LabelMap:
     return table
 
 
-def score(pairs: Sequence[tuple[Segmentation, LabelMap]]) -> Scores:
-    """Scores of (prediction, truth) pairs; the truths are (H, W) in our classes, at the predictions' sizes."""
+def score(cases: Sequence[Case]) -> Scores:
+    """Scores over a set of photos."""
     n = len(CLASSES)
     confusion = np.zeros((n, n))  # [truth, prediction]
     overlaps: list[tuple[float, bool]] = []
     purities: list[tuple[float, int]] = []
-    for found, truth in pairs:
+    for case in cases:
+        found, truth = case.found, case.truth
         codes = truth.ravel().astype(np.int64) * n + found.labels.ravel()
         confusion += np.bincount(codes, minlength=n * n).reshape(n, n)
-        regions = find_regions(found.labels, found.confidence, Options())
+        regions = find_regions(found.labels, found.confidence, Options(), pixels=case.pixels)
         overlaps += _overlaps(regions, truth)
         purities += _purities(regions, truth)
     unions = confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
@@ -83,7 +93,7 @@ def score(pairs: Sequence[tuple[Segmentation, LabelMap]]) -> Scores:
     both = confusion[np.ix_(CLOTHES, CLOTHES)].sum()
     either = confusion[CLOTHES, :].sum() + confusion[:, CLOTHES].sum() - both
     return Scores(
-        photos=len(pairs),
+        photos=len(cases),
         miou=_rounded(by_class.mean()),
         class_iou={name: _rounded(iou) for name, iou in zip(present, by_class, strict=True)},
         clothes_iou=_rounded(both / max(1, either)),
@@ -115,28 +125,27 @@ def _purities(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, i
     return purities
 
 
-def _predict(segmenter: Segmenter, path: Path) -> tuple[Segmentation, tuple[float, float]]:
+def _predict(segmenter: Segmenter, path: Path, truth_path: Path, table: LabelMap) -> tuple[Case, tuple[float, float]]:
     """One photo through the service's own decoding and the network; times of the network and of the garments, s."""
     image = decode_image(path.read_bytes(), network_px=segmenter.input_px)
     begin = time.perf_counter()
     found = segmenter.segment_photo(image)
     labelled = time.perf_counter()
-    find_regions(found.labels, found.confidence, Options())
-    return found, (labelled - begin, time.perf_counter() - labelled)
+    find_regions(found.labels, found.confidence, Options(), pixels=image.pixels)
+    done = time.perf_counter()
+    height_px, width_px = found.labels.shape
+    truth = table[resize_labels(np.asarray(Image.open(truth_path)), (width_px, height_px))]
+    return Case(image.pixels, found, truth), (labelled - begin, done - labelled)
 
 
-def _pairs(
-    segmenter: Segmenter, folder: Path, limit: int | None
-) -> tuple[list[tuple[Segmentation, LabelMap]], NDArray[np.float64]]:
+def _cases(segmenter: Segmenter, folder: Path, limit: int | None) -> tuple[list[Case], NDArray[np.float64]]:
     table = class_lookup(json.loads((folder.parent / "labels.json").read_text()))
-    pairs, seconds = [], []
+    cases, seconds = [], []
     for path in sorted((folder / "photos").iterdir())[:limit]:
-        found, taken = _predict(segmenter, path)
-        height_px, width_px = found.labels.shape
-        truth = np.asarray(Image.open(folder / "labels" / f"{path.stem}.png"))
-        pairs.append((found, table[resize_labels(truth, (width_px, height_px))]))
+        case, taken = _predict(segmenter, path, folder / "labels" / f"{path.stem}.png", table)
+        cases.append(case)
         seconds.append(taken)
-    return pairs, np.array(seconds)
+    return cases, np.array(seconds)
 
 
 def _rounded(value: float | np.floating) -> float:
@@ -159,10 +168,10 @@ def main(arguments: list[str] | None = None) -> int:
     card = load_card(asked.model, allow_non_commercial=True)
     segmenter = Segmenter(card, device=asked.device, dtype=asked.dtype, threads=asked.threads)
     segmenter.warm_up()
-    pairs, seconds = _pairs(segmenter, asked.folder, asked.limit)
+    cases, seconds = _cases(segmenter, asked.folder, asked.limit)
     network_ms, regions_ms = (round(float(ms), 1) for ms in np.median(seconds, axis=0) * 1e3)
     report = {"model": segmenter.version, "threads": asked.threads, "ms": network_ms, "regions_ms": regions_ms}
-    sys.stdout.write(json.dumps(report | asdict(score(pairs)), indent=2) + "\n")
+    sys.stdout.write(json.dumps(report | asdict(score(cases)), indent=2) + "\n")
     return 0
 
 

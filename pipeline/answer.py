@@ -50,7 +50,7 @@ def segments_to_json(
     image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...]
 ) -> bytes:
     """Phase 1 alone: the label map as an 8-bit PNG of class values, and the garments without colours."""
-    regions = find_regions(segmentation.labels, segmentation.confidence, options)
+    regions = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
     height_px, width_px = segmentation.labels.shape
     body = {
         "mode": "image",

@@ -37,7 +37,7 @@ def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None
     pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With
     `white_balance: apply` colours are those under a neutral light, and the lighting report says so.
     """
-    regions = find_regions(labels, confidence, options)
+    regions = find_regions(labels, confidence, options, pixels=pixels)
     light = lighting.estimate_light(pixels, labels)
     shift = lighting.expected_shift(look_samples(pixels, regions), light)
     corrected = options.white_balance == "apply" and light.cast != "none"

@@ -1,22 +1,26 @@
 """Which garment pixels belong together: pieces, voting between neighbours, pairs; numpy and scipy only."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from itertools import combinations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.types import CLASSES, GARMENT_CLASSES, Category, ConfidenceMap, LabelMap, Mask, Options
+from pipeline.likeness import Codes, histogram
+from pipeline.pieces import FIRST_GARMENT, Ids, Joined, Piece, border_lengths, components, find_pieces, gap
+from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, Mask, Options
 
 SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(1, len(CLASSES))
-FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
 
 WORN_SHARE = 0.03  # skin and hair, of all that is not background, from which a photo counts as worn
 PRODUCT_PIECE_SHARE = 0.15  # on a product photo, a piece apart counts from this share of the largest on
 SPECK_OF_IMAGE, SPECK_OF_GARMENTS = 0.003, 0.02
 JOIN_GAP = {SHOES: 0.35, ACCESSORY: 0.02}  # of the long side: pieces of one class this near are one garment
 JOIN_GAP_BODY = 0.15
+CLOTHES = (TOP, OUTERWEAR, BOTTOM, FULL_BODY)
+SURE_OF_KIND = 0.6  # pieces of which one is this certain to be of its class are two garments
+SAME_CLOTH = 0.65  # histograms that overlap this far are of one cloth
+LEAST_BORDER = 0.5  # of the square root of the smaller piece's pixels
 
 # A piece this much smaller than a touching piece of another class is a slip of the network, at certainty 0.5.
 # Tops and trousers are told apart well, a top from a jacket or a dress is not, and a bag is not a patch of a coat.
@@ -28,9 +32,6 @@ SLIP_SHARE[(TOP, OUTERWEAR), BOTTOM] = SLIP_SHARE[BOTTOM, (TOP, OUTERWEAR)] = 0.
 SLIP_SHARE[ACCESSORY, (TOP, OUTERWEAR, BOTTOM, FULL_BODY)] = 0.03
 SLIP_SHARE[(TOP, OUTERWEAR, BOTTOM, FULL_BODY), ACCESSORY] = 0.1
 
-Ids: TypeAlias = NDArray[np.int32]  # (H, W) 0 = no garment
-Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right, px
-
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -40,30 +41,14 @@ class Group:
     category: Category
 
 
-@dataclass(slots=True)
-class _Piece:
-    """Touching pixels that count as one garment. votes: pixels by class, weighted by certainty."""
-
-    label: int
-    size_px: int
-    box: Box
-    votes: NDArray[np.float64]
-
-    def certainty(self) -> float:
-        return float(self.votes.sum()) / self.size_px
-
-    def take(self, other: "_Piece") -> None:
-        self.size_px += other.size_px
-        self.votes = self.votes + other.votes
-        self.box = _hull(self.box, other.box)
-
-
-def group_garments(labels: LabelMap, confidence: ConfidenceMap | None, options: Options) -> tuple[Ids, list[Group]]:
+def group_garments(
+    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, *, codes: Codes | None = None
+) -> tuple[Ids, list[Group]]:
     """The group of every pixel (H, W; 0 = no garment) and the groups.
 
-    confidence: (H, W), 255 = certain. A worn look is split by class after voting; on a product photo every piece apart
-    is one garment of its majority class, or with `subject: product` or a `category` all pixels are one. The hint
-    `category` names the largest garment when none is of that kind.
+    confidence: (H, W), 255 = certain; codes: (H, W), colours as likeness.color_codes has them. A worn look is split by
+    class after voting; on a product photo every piece apart is one garment of its majority class, or with `subject:
+    product` or a `category` all pixels are one. The hint `category` names the largest garment when there is none such.
     """
     garment = (labels >= FIRST_GARMENT) & (labels < len(CLASSES))
     everywhere = np.zeros(labels.shape, np.int32)
@@ -72,7 +57,8 @@ def group_garments(labels: LabelMap, confidence: ConfidenceMap | None, options: 
     window = ndimage.find_objects(garment.view(np.uint8))[0]
     weight = np.full(labels.shape, 0.5)[window] if confidence is None else confidence[window] / 255.0
     if _is_worn(labels, options):
-        ids, groups = _worn(labels[window], weight, max(labels.shape))
+        of_window = None if codes is None else codes[window]
+        ids, groups = _worn(labels[window], weight, of_window, long_side_px=max(labels.shape))
     else:
         single = options.subject == "product" or options.category not in (None, "unknown")
         ids, groups = _product(labels[window], garment[window], weight, single=single)
@@ -89,8 +75,8 @@ def _is_worn(labels: LabelMap, options: Options) -> bool:
 
 
 # --- product photos -------------------------------------------------------------------------------------------
-def _product(labels: LabelMap, garment: Mask, weight: NDArray[np.float64], *, single: bool) -> tuple[Ids, list[Group]]:
-    ids, sizes = _components(garment)
+def _product(labels: LabelMap, garment: Mask, weight: Floats, *, single: bool) -> tuple[Ids, list[Group]]:
+    ids, sizes = components(garment)
     largest = int(np.argmax(sizes[1:])) + 1
     kept = np.arange(len(sizes))
     kept[1:][single | (sizes[1:] < PRODUCT_PIECE_SHARE * sizes[largest])] = largest
@@ -110,87 +96,75 @@ def _join_equal(ids: Ids, groups: list[Group]) -> tuple[Ids, list[Group]]:
 
 
 # --- worn looks -----------------------------------------------------------------------------------------------
-def _worn(labels: LabelMap, weight: NDArray[np.float64], long_side_px: int) -> tuple[Ids, list[Group]]:
-    ids, pieces = _pieces(labels, weight)
-    parent = _absorb_slips(pieces, _borders(ids, len(pieces)))
-    for k, piece in enumerate(pieces):
-        if parent[k] == k and k:
-            piece.label = FIRST_GARMENT + int(np.argmax(piece.votes[FIRST_GARMENT:]))
-    _join_near(pieces, parent, long_side_px)
-    roots = np.array([_root(parent, k) for k in range(len(pieces))], np.int32)
-    groups = [Group(k, _category(pieces[k].label)) for k in range(1, len(pieces)) if parent[k] == k]
-    return roots[ids], groups
+def _worn(labels: LabelMap, weight: Floats, codes: Codes | None, *, long_side_px: int) -> tuple[Ids, list[Group]]:
+    ids, pieces = find_pieces(labels, weight)
+    joined = Joined(pieces, border_lengths(ids, len(pieces)))
+    _absorb_slips(joined)
+    for k in joined.roots():
+        pieces[k].label = FIRST_GARMENT + int(np.argmax(pieces[k].votes[FIRST_GARMENT:]))
+    _join_near(joined, long_side_px)
+    if codes is not None:
+        _join_cloth(joined, joined.ids(ids), codes)
+    return joined.ids(ids), [Group(k, _category(pieces[k].label)) for k in joined.roots()]
 
 
-def _pieces(labels: LabelMap, weight: NDArray[np.float64]) -> tuple[Ids, list[_Piece]]:
-    """The connected pieces of each class; piece 0 stands for no garment."""
-    ids = np.zeros(labels.shape, np.int32)
-    pieces = [_Piece(0, 0, (0, 0, 0, 0), np.zeros(len(CLASSES)))]
-    for label, window in enumerate(ndimage.find_objects(labels), start=1):
-        if window is None or label < FIRST_GARMENT:
-            continue
-        inside = labels[window] == label
-        found, sizes = _components(inside)
-        sums = np.bincount(found.ravel(), weight[window].ravel())
-        ids[window][inside] = found[inside] + (len(pieces) - 1)
-        top, left = window[0].start, window[1].start
-        for k, (rows, columns) in enumerate(ndimage.find_objects(found), start=1):
-            votes = np.zeros(len(CLASSES))
-            votes[label] = sums[k]
-            box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
-            pieces.append(_Piece(label, int(sizes[k]), box, votes))
-    return ids, pieces
-
-
-def _borders(ids: Ids, count: int) -> NDArray[np.int64]:
-    """The length of the border between each two pieces, (count, count), px; a gap of one pixel still touches."""
-    codes = [
-        one.ravel() * np.int64(count) + other.ravel()
-        for step in (1, 2)
-        for one, other in ((ids[step:], ids[:-step]), (ids[:, step:], ids[:, :-step]))
-    ]
-    lengths = np.bincount(np.concatenate(codes), minlength=count * count).reshape(count, count)
-    lengths = lengths + lengths.T
-    lengths[0] = lengths[:, 0] = 0
-    np.fill_diagonal(lengths, 0)
-    return lengths
-
-
-def _absorb_slips(pieces: list[_Piece], borders: NDArray[np.int64]) -> list[int]:
-    """Lets pieces join the larger neighbour that they share most border with, the smallest first; gives the parents."""
-    parent = list(range(len(pieces)))
+def _absorb_slips(joined: Joined) -> None:
+    """Lets pieces join the larger neighbour that they share most border with, the smallest first."""
+    pieces = joined.pieces
     for k in sorted(range(1, len(pieces)), key=lambda one: (pieces[one].size_px, one)):
-        hosts = [int(j) for j in np.flatnonzero(borders[k]) if _is_slip(pieces[k], pieces[j])]
-        if not hosts:
-            continue
-        host = max(hosts, key=lambda j: (int(borders[k, j]), -j))
-        parent[k] = host
-        pieces[host].take(pieces[k])
-        borders[host] += borders[k]
-        borders[:, host] += borders[:, k]
-        borders[k] = borders[:, k] = borders[host, host] = 0
-    return parent
+        border = joined.borders[k]
+        hosts = [int(j) for j in np.flatnonzero(border) if _is_slip(pieces[k], pieces[j])]
+        if hosts:
+            joined.join(k, max(hosts, key=lambda j: (int(border[j]), -j)))
 
 
-def _is_slip(piece: _Piece, host: _Piece) -> bool:
+def _is_slip(piece: Piece, host: Piece) -> bool:
     doubt = 2 * (1 - piece.certainty())  # 1 at certainty 0.5
     return piece.size_px < doubt * float(SLIP_SHARE[piece.label, host.label]) * host.size_px
 
 
-def _join_near(pieces: list[_Piece], parent: list[int], long_side_px: int) -> None:
+def _join_near(joined: Joined, long_side_px: int) -> None:
     """Pieces of one class that are near each other become one garment: both shoes, both fronts of an open coat."""
-    roots = [k for k in range(1, len(pieces)) if parent[k] == k]
+    pieces = joined.pieces
     garments: list[int] = []
-    for k in sorted(roots, key=lambda one: (-pieces[one].size_px, one)):
+    for k in sorted(joined.roots(), key=lambda one: (-pieces[one].size_px, one)):
         piece = pieces[k]
         reach_px = JOIN_GAP.get(piece.label, JOIN_GAP_BODY) * long_side_px
-        near = (g for g in garments if pieces[g].label == piece.label and _gap(pieces[g].box, piece.box) <= reach_px)
+        near = (g for g in garments if pieces[g].label == piece.label and gap(pieces[g].box, piece.box) <= reach_px)
         host = next(near, None)
         if host is None:
             garments.append(k)
         else:
-            parent[k] = host
-            pieces[host].take(piece)
+            joined.join(k, host)
+
+
+def _join_cloth(joined: Joined, ids: Ids, codes: Codes) -> None:
+    """Clothes that touch, whose kinds are in doubt and whose colours are the same become one, the most alike first."""
+    pieces = joined.pieces
+    looks = {k: histogram(codes[ids == k]) for k in joined.roots() if pieces[k].label in CLOTHES}
+    while True:
+        alike = [
+            (float(np.minimum(looks[j], looks[k]).sum()), j, k)
+            for j, k in combinations(looks, 2)
+            if _may_be_one(pieces[j], pieces[k], int(joined.borders[j, k]))
+        ]
+        best, one, other = max(alike, default=(0.0, 0, 0))
+        if best < SAME_CLOTH:
+            return
+        host, piece = (one, other) if pieces[one].size_px >= pieces[other].size_px else (other, one)
+        sizes = pieces[host].size_px, pieces[piece].size_px
+        looks[host] = np.average((looks[host], looks.pop(piece)), axis=0, weights=sizes)
+        if pieces[piece].label == FULL_BODY:
+            pieces[host].label = FULL_BODY
+        joined.join(piece, host)
+
+
+def _may_be_one(one: Piece, other: Piece, border_px: int) -> bool:
+    if max(one.certainty(), other.certainty()) >= SURE_OF_KIND:
+        return False
+    if {one.label, other.label} in ({TOP, BOTTOM}, {OUTERWEAR, BOTTOM}):
+        return False
+    return bool(border_px >= LEAST_BORDER * min(one.size_px, other.size_px) ** 0.5)
 
 
 # --- both -----------------------------------------------------------------------------------------------------
@@ -212,41 +186,17 @@ def _with_hint(ids: Ids, groups: list[Group], options: Options) -> list[Group]:
     return [Group(group.id, hint) if group is largest else group for group in groups]
 
 
-def _components(mask: Mask) -> tuple[Ids, NDArray[np.int64]]:
-    """Pieces that touch, also at corners: ids from 1 (0 = outside), and the size of each id, px."""
-    found, _count = ndimage.label(mask, structure=np.ones((3, 3), bool))
-    ids = np.asarray(found, np.int32)
-    return ids, np.bincount(ids.ravel())
-
-
-def _votes(ids: Ids, count: int, labels: LabelMap, weight: NDArray[np.float64]) -> NDArray[np.float64]:
+def _votes(ids: Ids, count: int, labels: LabelMap, weight: Floats) -> Floats:
     """Weighted pixels by id and class, (count, classes)."""
     codes = ids.ravel().astype(np.int64) * len(CLASSES) + labels.ravel()
     sums = np.bincount(codes, weights=weight.ravel(), minlength=count * len(CLASSES))
     return np.asarray(sums, np.float64).reshape(count, len(CLASSES))
 
 
-def _winner(votes: NDArray[np.float64]) -> Category:
+def _winner(votes: Floats) -> Category:
     return _category(FIRST_GARMENT + int(np.argmax(votes[FIRST_GARMENT:])))
 
 
 def _category(label: int) -> Category:
     name: Category = CLASSES[label]  # type: ignore[assignment]
     return name
-
-
-def _root(parent: list[int], piece: int) -> int:
-    while parent[piece] != piece:
-        piece = parent[piece]
-    return piece
-
-
-def _gap(one: Box, other: Box) -> float:
-    """The distance between two boxes, px; 0 when they meet."""
-    down = max(0, one[0] - other[2], other[0] - one[2])
-    across = max(0, one[1] - other[3], other[1] - one[3])
-    return float(np.hypot(down, across))
-
-
-def _hull(one: Box, other: Box) -> Box:
-    return min(one[0], other[0]), min(one[1], other[1]), max(one[2], other[2]), max(one[3], other[3])

@@ -1,6 +1,7 @@
 """Label maps to garments, and label maps where no network spoke; numpy, scipy and Pillow only."""
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +9,8 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.color import srgb_to_oklab
-from pipeline.regions import Group, group_garments
+from pipeline.likeness import color_codes, skin_taken_for_cloth
+from pipeline.regions import SKIN, Group, group_garments
 from pipeline.types import (
     CLASSES,
     GARMENT_CLASSES,
@@ -27,6 +29,7 @@ WORK_PX = 256  # components are found on a map of at most this size
 BORDER_SHARE = 0.04  # of the shorter side: where the fallback looks for the background's colours
 FALLBACK_DISTANCE = 0.09  # ΔE_OK from the nearest border colour above which a pixel is the garment
 MIN_FALLBACK_SHARE = 0.02
+Plane = TypeVar("Plane", np.bool_, np.int32)
 FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
 
 
@@ -38,16 +41,19 @@ class _Found:
     alternatives: tuple[CategoryShare, ...]
 
 
-def find_regions(labels: LabelMap, confidence: ConfidenceMap | None, options: Options) -> tuple[Region, ...]:
+def find_regions(
+    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, *, pixels: RgbImage | None = None
+) -> tuple[Region, ...]:
     """The garments of a label map, largest first, ids g1, g2 and so on.
 
-    labels: (H, W). confidence: (h, w) over the same extent, 255 = certain. The options' `subject` and `category` settle
-    the kind of garment, `garments` which kinds are reported. Pixels labelled UNKNOWN are one garment.
+    labels: (H, W). confidence: (h, w) over the same extent, 255 = certain. pixels: (H, W, 3), whose colours tell cloth
+    from skin and one garment from two where the network is in doubt. The options' `subject` and `category` settle the
+    kind of garment, `garments` which kinds are reported. Pixels labelled UNKNOWN are one garment.
     """
     if np.any(labels == UNKNOWN):
         found = [_Found(options.category or "unknown", None, labels == UNKNOWN, ())]
     else:
-        found = _from_network(labels, confidence, options)
+        found = _from_network(labels, confidence, options, pixels)
     kept = [one for one in found if one.category == "unknown" or one.category in options.garments]
     kept.sort(key=lambda one: -int(one.mask.sum()))
     return tuple(_region(f"g{k}", one) for k, one in enumerate(kept, start=1))
@@ -91,16 +97,28 @@ def resize_labels(labels: LabelMap, size_px: tuple[int, int]) -> LabelMap:
     return np.asarray(Image.fromarray(labels).resize(size_px, Image.Resampling.NEAREST))
 
 
-def _from_network(labels: LabelMap, confidence: ConfidenceMap | None, options: Options) -> list[_Found]:
-    height_px, width_px = labels.shape
+def _from_network(
+    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, pixels: RgbImage | None
+) -> list[_Found]:
     step = max(1, -(-max(labels.shape) // WORK_PX))
     small = np.ascontiguousarray(labels[::step, ::step])
+    cloth = labels >= FIRST_GARMENT
     sure = None if confidence is None else resize_labels(confidence, (small.shape[1], small.shape[0]))
-    groups, members = group_garments(small, sure, options)
+    codes = None
+    if pixels is not None and sure is not None:
+        codes = color_codes(pixels[::step, ::step])
+        skin = skin_taken_for_cloth(codes, small, sure / 255)
+        small = np.where(skin, SKIN, small).astype(np.uint8)
+        cloth &= ~_enlarged(skin, step, labels.shape)
+    groups, members = group_garments(small, sure, options, codes=codes)
     spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=(3, 3)), groups)  # what the steps miss
-    full = np.repeat(np.repeat(spread, step, axis=0), step, axis=1)[:height_px, :width_px]
-    full = np.where(labels >= FIRST_GARMENT, full, 0)
+    full = np.where(cloth, _enlarged(spread, step, labels.shape), 0)
     return [_found(group, small, groups, sure, full) for group in members]
+
+
+def _enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:
+    """Every value as a square of `step` pixels, cut to the shape."""
+    return np.repeat(np.repeat(plane, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
 
 
 def _found(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.evaluate import GROUPS, class_lookup, main, score
+from models.evaluate import GROUPS, Case, class_lookup, main, score
 from pipeline.types import CLASSES, Mask, RgbImage, Segmentation
 
 
@@ -32,7 +32,7 @@ def test_scores_are_the_hand_counted_ones_when_half_is_found() -> None:
     labels = truth.copy()
     labels[5:9, 5:15] = 5
     labels[0, :10] = 1  # the skin that makes it a worn look
-    scores = score([(Segmentation(labels, None, "test"), truth)])
+    scores = score([Case(np.zeros((10, 20, 3), np.uint8), Segmentation(labels, None, "test"), truth)])
     assert scores.class_iou["top"] == 0.5
     assert scores.class_iou["bottom"] == 0.0
     assert scores.class_iou["background"] == pytest.approx(110 / 120, abs=5e-4)
