@@ -14,6 +14,7 @@ from pipeline.backfill_estimate import estimate
 from pipeline.backfill_plan import Identity, Parameters, Resources, canonical, needs_network, versions_of
 from pipeline.backfill_progress import Screen
 from pipeline.backfill_run import Pool, Run, run
+from pipeline.backfill_uris import Stores, absolute
 from pipeline.backfill_worker import Job, segmenter_version
 from pipeline.errors import InvalidOptions
 from pipeline.options import parse_options
@@ -43,31 +44,32 @@ def main(
     *,
     make_pool: Callable[[], Pool] | None = None,
     screen: Screen | None = None,
+    stores: Stores | None = None,
 ) -> int:
     """Runs a backfill; gives the exit code."""
     asked = _parser().parse_args(arguments)
     screen = screen or Screen(log_every_s=asked.log_every)
     try:
-        return _run(asked, make_pool or _ray_pool, screen)
+        return _run(asked, stores or Stores(_endpoint_url(asked)), make_pool or _ray_pool, screen)
     except BackfillError as error:
         screen.line(f"{'Stopped' if isinstance(error, Stopped) else 'Not done'}: {error}")
         return error.exit_code
 
 
-def _run(asked: argparse.Namespace, make_pool: Callable[[], Pool], screen: Screen) -> int:
+def _run(asked: argparse.Namespace, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> int:
     parameters, resources = _parameters(asked), _resources(asked)
     identity = Identity(parameters, versions_of(_segmenter_version(parameters)))
-    endpoint_url = asked.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-    _refuse_overlap(parameters.input, asked.output)
+    output = absolute(asked.output)
+    _refuse_overlap(parameters.input, output)
     if asked.dry_run:
         fitted = resources.fitted(cpus=os.cpu_count() or 1, gpus=resources.gpus)
-        found = estimate(Job(asked.output, endpoint_url, parameters, identity.versions, fitted))
+        found = estimate(Job(output, _endpoint_url(asked), parameters, identity.versions, fitted))
         for line in found.lines(fitted):
             screen.line(line)
         return EXIT_DONE
     _stop_when_asked()
-    summary = run(Run(asked.output, endpoint_url, identity, resources), make_pool, screen)
-    screen.summary(summary, asked.output)
+    summary = run(Run(output, _endpoint_url(asked), identity, resources), stores, make_pool, screen)
+    screen.summary(summary, output)
     if summary.dead_letters > asked.max_failures * summary.rows:
         screen.line(f"More than {asked.max_failures:.0%} of the images are dead letters: see their codes.")
         return EXIT_TOO_MANY_FAILURES
@@ -160,7 +162,7 @@ def _parameters(asked: argparse.Namespace) -> Parameters:
     except InvalidOptions as error:
         raise BadRequest(error.detail) from error
     return Parameters(
-        input=asked.input,
+        input=absolute(asked.input),
         id_column=asked.id_column,
         uri_column=asked.uri_column,
         match=tuple(asked.match),
@@ -190,6 +192,10 @@ def _resources(asked: argparse.Namespace) -> Resources:
     )
 
 
+def _endpoint_url(asked: argparse.Namespace) -> str | None:
+    return asked.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+
+
 def _segmenter_version(parameters: Parameters) -> str | None:
     try:
         return segmenter_version(parameters) if needs_network(parameters.options) else None
@@ -199,8 +205,7 @@ def _segmenter_version(parameters: Parameters) -> str | None:
 
 def _refuse_overlap(source: str, output: str) -> None:
     """Raises BadRequest when the output would be listed as input."""
-    inner, outer = (f"{uri.rstrip('/')}/" if "://" in uri else f"{Path(uri).absolute()}/" for uri in (output, source))
-    if inner.startswith(outer):
+    if f"{output}/".startswith(f"{source}/"):
         raise BadRequest(f"The output {output} lies inside the input {source}; choose another.")
 
 

@@ -1,6 +1,7 @@
 """`--dry-run`: how much there is, and about how long it would take; reads a few photos, writes nothing."""
 
 import time
+from contextlib import closing
 from dataclasses import dataclass
 
 from pipeline.backfill_manifest import listed_parts
@@ -43,29 +44,29 @@ class Estimate:
 
 def estimate(job: Job) -> Estimate:
     """Lists the whole input, and does its first few photos in this process. Raises BackfillError as a run would."""
-    source = open_source(job.parameters, Stores(job.endpoint_url))
     images = size = 0
     uris: list[str | None] = []
-    for table in listed_parts(source, job.parameters):
-        images += table.num_rows
-        size += sum(table["bytes"].drop_null().to_pylist())
-        uris.extend(table["uri"].slice(0, TRIED - len(uris)).to_pylist())
+    with open_source(job.parameters, Stores(job.endpoint_url)) as source:
+        for table in listed_parts(source, job.parameters):
+            images += table.num_rows
+            size += sum(table["bytes"].drop_null().to_pylist())
+            uris.extend(table["uri"].slice(0, TRIED - len(uris)).to_pylist())
     photo_s, answer_bytes, failed = _try(job, uris)
     return Estimate(images, size, source.skipped, photo_s, answer_bytes, len(uris), failed)
 
 
 def _try(job: Job, uris: list[str | None]) -> tuple[float, int, int]:
     """Seconds of one photo, bytes of one answer, and how many gave none."""
-    reader, network = Reader(job), Network(job)
-    if uris:
+    network = Network(job)
+    with closing(Reader(job)) as reader:
         list(reader.photos(uris[:1]))  # starts the decoder
-    began_s = time.perf_counter()
-    photos = list(reader.photos(uris))
-    outcomes = [
-        advise(photo, label_map, job.parameters)
-        for photo, label_map in zip(photos, network.segment(photos), strict=True)
-    ]
-    took_s = time.perf_counter() - began_s
+        began_s = time.perf_counter()
+        photos = list(reader.photos(uris))
+        outcomes = [
+            advise(photo, label_map, job.parameters)
+            for photo, label_map in zip(photos, network.segment(photos), strict=True)
+        ]
+        took_s = time.perf_counter() - began_s
     sizes = [len(outcome.answer) for outcome in outcomes if not isinstance(outcome, ColorMatchError)]
     count = max(1, len(uris))
     return took_s / count, sum(sizes) // max(1, len(sizes)), len(outcomes) - len(sizes)

@@ -53,7 +53,7 @@ class RayPool:
             pool = ray.data.ActorPoolStrategy(size=resources.workers)
             done = data.map_batches(_WholeWork, compute=pool, num_cpus=resources.cpus, **_one_by_one(job))
         for row in _rows(done):
-            yield Done(row["shard"], row["rows"], row["dead"])
+            yield Done(row["part"], row["rows"], row["dead"])
 
     def close(self) -> None:
         """Leaves the cluster, or ends that of this run."""
@@ -120,7 +120,7 @@ def _shard(batch: Batch) -> Shard:
 
 
 def _done(done: Done) -> Batch:
-    return {"shard": np.array([done.shard]), "rows": np.array([done.rows]), "dead": np.array([done.dead])}
+    return {"part": np.array([done.part]), "rows": np.array([done.rows]), "dead": np.array([done.dead])}
 
 
 def _packed(value: object) -> list[bytes]:

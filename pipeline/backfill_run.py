@@ -55,9 +55,9 @@ class Run:
     resources: Resources
 
 
-def run(asked: Run, make_pool: Callable[[], Pool], screen: Screen) -> Summary:
+def run(asked: Run, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> Summary:
     """Does what is left of a run, and gives its summary. Raises BackfillError; the same call then goes on."""
-    output = Stores(asked.endpoint_url).folder(asked.output)
+    output = stores.folder(asked.output)
     if _is_complete(output, asked.identity):
         screen.line(f"{output.url} is complete already: nothing is left to do.")
         output.remove(WORK)
@@ -65,12 +65,12 @@ def run(asked: Run, make_pool: Callable[[], Pool], screen: Screen) -> Summary:
     owner = _Owner(output)
     pace = Pace()
     if not _exists(output, COMPLETE_FILE):
-        pace = _work(asked, output, make_pool, screen, owner)
+        pace = _Work(asked, stores, output, screen, owner).do(make_pool)
         output.write(COMPLETE_FILE, b"")
     owner.check()
     manifest = load_manifest(output)
     assert manifest is not None  # noqa: S101 - written before any work
-    return publish(output, manifest, asked.identity, Stores(asked.endpoint_url), pace)
+    return publish(output, manifest, asked.identity, stores, pace)
 
 
 def _is_complete(output: Store, identity: Identity) -> bool:
@@ -118,38 +118,6 @@ class _Owner:
             current = b""
         if current != self._name:
             raise OtherRun(f"Another run of the same command has taken over {self._output.url}; this one stops.")
-
-
-def _work(asked: Run, output: Store, make_pool: Callable[[], Pool], screen: Screen, owner: _Owner) -> Pace:
-    """Lists the input, does the shards that are not saved, and finishes every part."""
-    manifest = load_manifest(output) if _exists(output, RUN_FILE) else None
-    left = None if manifest is None else _Left.of(output, manifest)
-    if manifest is not None and left is not None and not left.shards:
-        _Finisher(output, manifest, asked.identity, left).close()
-        return Pace()
-    screen.line("Starting Ray …")
-    pool = make_pool()
-    try:
-        resources = pool.fit(asked.resources)
-        if manifest is None or left is None:
-            manifest = _list(asked, output, resources, screen)
-            left = _Left.of(output, manifest)
-        job = Job(asked.output, asked.endpoint_url, asked.identity.parameters, asked.identity.versions, resources)
-        return _do(pool, job, left, _Finisher(output, manifest, asked.identity, left), screen, owner)
-    finally:
-        pool.close()
-
-
-def _list(asked: Run, output: Store, resources: Resources, screen: Screen) -> Manifest:
-    parameters = asked.identity.parameters
-    screen.line(f"Listing {parameters.input} …")
-    source = open_source(parameters, Stores(asked.endpoint_url))
-    manifest = write_rows(output, source, parameters, resources)
-    output.write(RUN_FILE, asked.identity.to_json())  # only now: a refused input leaves the output to another try
-    save_manifest(output, manifest)
-    skipped = f"; {manifest.skipped} other objects passed over" if manifest.skipped else ""
-    screen.line(f"{manifest.rows} images{skipped}.")
-    return manifest
 
 
 @dataclass(slots=True)
@@ -205,15 +173,57 @@ class _Finisher:
             finishing.result()
 
 
-def _do(pool: Pool, job: Job, left: _Left, finisher: _Finisher, screen: Screen, owner: _Owner) -> Pace:
-    began_s = last_s = time.monotonic()
-    rows = 0
-    with screen.progress(total=left.rows, done=left.rows_done) as progress:
-        for done in pool.work(job, left.shards):
-            progress.advance(done.rows, done.dead)
-            finisher.saved(int(done.shard.partition("-")[0]))
-            owner.check_now_and_then()
-            rows, last_s = rows + done.rows, time.monotonic()
-    screen.line("Writing tables …")
-    finisher.close()
-    return Pace(rows, last_s - began_s)
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The part of a run that takes time."""
+
+    asked: Run
+    stores: Stores
+    output: Store
+    screen: Screen
+    owner: _Owner
+
+    def do(self, make_pool: Callable[[], Pool]) -> Pace:
+        """Lists the input, does the shards that are not saved, and finishes every part."""
+        manifest = load_manifest(self.output) if _exists(self.output, RUN_FILE) else None
+        left = None if manifest is None else _Left.of(self.output, manifest)
+        if manifest is not None and left is not None and not left.shards:
+            _Finisher(self.output, manifest, self.asked.identity, left).close()
+            return Pace()
+        self.screen.line("Starting Ray …")
+        pool = make_pool()
+        try:
+            resources = pool.fit(self.asked.resources)
+            if manifest is None or left is None:
+                manifest = self._list(resources)
+                left = _Left.of(self.output, manifest)
+            return self._work(pool, resources, manifest, left)
+        finally:
+            pool.close()
+
+    def _list(self, resources: Resources) -> Manifest:
+        parameters = self.asked.identity.parameters
+        self.screen.line(f"Listing {parameters.input} …")
+        with open_source(parameters, self.stores) as source:
+            manifest = write_rows(self.output, source, parameters, resources)
+        self.output.write(RUN_FILE, self.asked.identity.to_json())  # only now: a refused input may be mended
+        save_manifest(self.output, manifest)
+        skipped = f"; {manifest.skipped} other objects passed over" if manifest.skipped else ""
+        self.screen.line(f"{manifest.rows} images{skipped}.")
+        return manifest
+
+    def _work(self, pool: Pool, resources: Resources, manifest: Manifest, left: _Left) -> Pace:
+        asked, identity = self.asked, self.asked.identity
+        job = Job(asked.output, asked.endpoint_url, identity.parameters, identity.versions, resources)
+        finisher = _Finisher(self.output, manifest, identity, left)
+        began_s = last_s = time.monotonic()
+        rows = 0
+        with self.screen.progress(total=left.rows, done=left.rows_done) as progress:
+            for done in pool.work(job, left.shards):
+                progress.advance(done.rows, done.dead)
+                finisher.saved(done.part)
+                self.owner.check_now_and_then()
+                rows, last_s = rows + done.rows, time.monotonic()
+        self.screen.line("Writing tables …")
+        finisher.close()
+        return Pace(rows, last_s - began_s)

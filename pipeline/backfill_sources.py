@@ -5,8 +5,9 @@ import fnmatch
 import hashlib
 import io
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,22 +36,26 @@ class Source(Protocol):
         """All rows, some at a time. Raises BadRequest for a row that cannot be worked on."""
 
 
-def open_source(parameters: Parameters, stores: Stores) -> Source:
+@contextmanager
+def open_source(parameters: Parameters, stores: Stores) -> Iterator[Source]:
     """The source of a run's input. Raises BadRequest when it is none."""
     uri = parameters.input
     if uri.lower().endswith((PARQUET, CSV)):
         store, key = stores.file(uri)
+        kind = ParquetSource if uri.lower().endswith(PARQUET) else CsvSource
         try:
-            table = ParquetSource if key.lower().endswith(PARQUET) else CsvSource
-            return table(store, key, parameters)
+            file = store.open(key)
         except NotFound as error:
             raise BadRequest(f"The input {uri} does not exist.") from error
+        with file:
+            yield kind(file, parameters)
+        return
     if not uri.startswith(S3_SCHEME):
         path = local_path(uri)
         if not path.is_dir():
             what = "is no folder, and no .parquet or .csv file" if path.exists() else "does not exist"
             raise BadRequest(f"The input {uri} {what}.")
-    return FolderSource(stores.folder(uri), parameters.match)
+    yield FolderSource(stores.folder(uri), parameters.match)
 
 
 def chosen(batches: Iterator[pa.RecordBatch], *, sample: float, limit: int | None) -> Iterator[pa.RecordBatch]:
@@ -115,9 +120,9 @@ class _TableSource:
 
     ids_are_unique = False
 
-    def __init__(self, store: Store, key: str, parameters: Parameters, schema: pa.Schema) -> None:
+    def __init__(self, parameters: Parameters, schema: pa.Schema) -> None:
         self.skipped = 0
-        self._base = store.url + (f"/{key.rpartition('/')[0]}" if "/" in key else "")
+        self._base = parameters.input.rpartition("/")[0]
         self._id, self._uri = parameters.id_column, parameters.uri_column
         for name, flag in ((self._id, "--id-column"), (self._uri, "--uri-column")):
             if name not in schema.names:
@@ -159,12 +164,12 @@ class _TableSource:
 class ParquetSource(_TableSource):
     """A Parquet file; its other columns are carried as they are."""
 
-    def __init__(self, store: Store, key: str, parameters: Parameters) -> None:
+    def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
         try:
-            self._file = pq.ParquetFile(store.open(key))
+            self._file = pq.ParquetFile(file)
         except pa.ArrowInvalid as error:
-            raise BadRequest(f"The input {store.url}/{key} is no Parquet file.") from error
-        super().__init__(store, key, parameters, self._file.schema_arrow.remove_metadata())
+            raise BadRequest(f"The input {parameters.input} is no Parquet file.") from error
+        super().__init__(parameters, self._file.schema_arrow.remove_metadata())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """The rows, in the file's order."""
@@ -175,12 +180,12 @@ class ParquetSource(_TableSource):
 class CsvSource(_TableSource):
     """A CSV file with a header, UTF-8; its other columns are carried as text."""
 
-    def __init__(self, store: Store, key: str, parameters: Parameters) -> None:
-        self._lines = csv.reader(io.TextIOWrapper(store.open(key), "utf-8-sig", newline=""), strict=True)
+    def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
+        self._lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
         names = self._read(1)
         if not names or len(set(names[0])) < len(names[0]):
-            raise BadRequest(f"The input {store.url}/{key} has no header line of different names.")
-        super().__init__(store, key, parameters, pa.schema([(name, pa.string()) for name in names[0]]))
+            raise BadRequest(f"The input {parameters.input} has no header line of different names.")
+        super().__init__(parameters, pa.schema([(name, pa.string()) for name in names[0]]))
         self._schema = pa.schema([(name, pa.string()) for name in names[0]])
 
     def batches(self) -> Iterator[pa.RecordBatch]:

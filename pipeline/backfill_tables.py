@@ -55,7 +55,7 @@ Outcome: TypeAlias = Answered | ColorMatchError
 class Done:
     """A shard that is saved."""
 
-    shard: str
+    part: int
     rows: int
     dead: int
 
@@ -69,7 +69,7 @@ def save_outcomes(output: Store, shard: Shard, rows: pa.Table, outcomes: Sequenc
     for name in found.column_names:
         table = table.append_column(found.schema.field(name), found[name])
     output.write(f"{RESULTS}/{shard.name}.parquet", to_parquet(table))
-    return Done(shard.name, shard.rows, sum(isinstance(outcome, ColorMatchError) for outcome in outcomes))
+    return Done(shard.part, shard.rows, sum(isinstance(outcome, ColorMatchError) for outcome in outcomes))
 
 
 def saved_shards(output: Store) -> set[str]:

@@ -36,13 +36,18 @@ class Stores:
         return self._buckets[bucket], key
 
 
+def absolute(uri: str) -> str:
+    """The one way to write a folder, prefix or file. Raises BadRequest for a scheme that is not ours."""
+    return uri.rstrip("/") if uri.startswith(S3_SCHEME) else local_uri(local_path(uri))
+
+
 def local_path(uri: str) -> Path:
     """The absolute path of a plain path or file:// URI. Raises BadRequest for any other scheme."""
     if uri.startswith(FILE_SCHEME):
         return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(FILE_SCHEME))))
     if "://" in uri:
         raise BadRequest(f"'{uri[:80]}' is neither a path nor an s3:// or file:// URI.")
-    return Path(uri).absolute()
+    return Path(os.path.abspath(uri))  # noqa: PTH100 - it also takes out "..", and asks no file system
 
 
 def local_uri(path: Path) -> str:

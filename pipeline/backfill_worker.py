@@ -57,6 +57,12 @@ class Reader:
         fetched = _ahead(self._fetchers, self._fetches, self._fetch, uris)
         return _ahead(self._decoder_thread, 2, self._decode, fetched)
 
+    def close(self) -> None:
+        """Ends the decoder's child."""
+        for pool in (self._fetchers, self._decoder_thread):
+            pool.shutdown(cancel_futures=True)
+        self._decoder.close()
+
     def _fetch(self, uri: str | None) -> bytes | ColorMatchError:
         return _guarded(lambda: self._read(uri), uri)
 
@@ -128,6 +134,10 @@ class Worker:
         self._output = Stores(job.endpoint_url).folder(job.output)
         self._reader = Reader(job)
         self._network = Network(job)
+
+    def close(self) -> None:
+        """Ends the decoder's child."""
+        self._reader.close()
 
     def work(self, shard: Shard) -> Done:
         """Does a shard and saves it. Raises StorageFailed when a store is down or full."""
