@@ -145,9 +145,10 @@ class Worker:
         self._process.kill()
 
     async def bury(self) -> int:
-        """Kills it where it still lives, frees what it held, and gives its exit code."""
+        """Kills it where it still lives, frees what it held, and gives its exit code; a second time is no harm."""
         self._process.kill()
-        self._requests.abort()
+        if not self._requests.is_closing():  # the transport of a dead worker has closed itself
+            self._requests.abort()
         exit_code = await asyncio.to_thread(self._process.wait)
         self._source.close()
         await self.gone.wait()
