@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torchvision.transforms import v2
 
 from models.registry import DEFAULT_MODEL, ModelCard, ModelError, load_card
 from models.segmenter import SegmentationInput, Segmenter
@@ -44,6 +46,15 @@ def test_labels_agree_when_the_photo_comes_larger(segmenter: Segmenter, shirt: R
     (same,) = _segment(segmenter, shirt)
     (larger,) = _segment(segmenter, shirt.repeat(2, axis=0).repeat(2, axis=1))
     assert (same.labels == larger.labels).mean() > 0.99
+
+
+def test_input_equals_torchvisions_when_prepared(segmenter: Segmenter) -> None:
+    """Scaling and normalising are torchvision's ToDtype and Normalize, bit for bit."""
+    photo = np.random.default_rng(7).integers(0, 256, (224, 224, 3), np.uint8)
+    card = load_card(DEFAULT_MODEL)
+    theirs = v2.Compose([v2.ToDtype(torch.float32, scale=True), v2.Normalize(list(card.mean), list(card.std))])
+    expected = theirs(torch.from_numpy(photo).permute(2, 0, 1)[None])
+    assert torch.equal(segmenter.preprocess([photo]), expected)
 
 
 def test_bytes_are_equal_when_photos_come_in_a_batch(segmenter: Segmenter, shirt: RgbImage) -> None:
