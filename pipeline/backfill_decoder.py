@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any, Protocol, cast
 
 import msgspec
 import numpy as np
@@ -61,6 +61,8 @@ class Decoder:
     cpu_s: the CPU time that one photo may take. CPU time, because on a loaded machine a good photo would overrun any
     other.
     """
+
+    command: tuple[str, ...] = (sys.executable, "-m", "pipeline.backfill_decoder")
 
     def __init__(self, *, cpu_s: float, memory_bytes: int = MEMORY_BYTES) -> None:
         self._cpu_s = cpu_s
@@ -115,7 +117,7 @@ class Decoder:
         kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
         paths = os.pathsep.join((str(ROOT), *filter(None, sys.path)))
         return subprocess.Popen(  # noqa: S603 - our own module
-            (sys.executable, "-m", "pipeline.backfill_decoder", str(self._memory_bytes)),
+            (*self.command, str(self._memory_bytes)),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pipesize=PIPE_BYTES,
@@ -161,10 +163,17 @@ _BY_CODE = {kind.code: kind for kind in _leaves(BadInput)}
 
 
 # --- the child ------------------------------------------------------------------------------------------------
-def _answer(request: tuple[bytes, tuple[int, int] | None]) -> tuple[int, bytes]:
+class Decode(Protocol):
+    """What the child does: pipeline.image.decode_image."""
+
+    def __call__(self, data: bytes, *, network_px: tuple[int, int] | None) -> DecodedImage:
+        """Raises BadInput."""
+
+
+def _answer(decode: Decode, request: tuple[bytes, tuple[int, int] | None]) -> tuple[int, bytes]:
     data, network_px = request
     try:
-        image = decode_image(data, network_px=network_px)
+        image = decode(data, network_px=network_px)
     except BadInput as error:
         return REFUSED, msgspec.msgpack.encode((error.code, error.detail))
     network = None if image.network is None else _plain(image.network)
@@ -182,14 +191,14 @@ def _confine(memory_bytes: int) -> None:
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def main() -> None:
+def main(decode: Decode = decode_image) -> None:
     """Serves until stdin closes."""
     _confine(int(sys.argv[1]))
     source: Any = sys.stdin.buffer
     sink: Any = sys.stdout.buffer
     decoder = msgspec.msgpack.Decoder(tuple[bytes, tuple[int, int] | None])
     while len(head := source.read(REQUEST_HEAD.size)) == REQUEST_HEAD.size:
-        status, body = _answer(decoder.decode(source.read(*REQUEST_HEAD.unpack(head))))
+        status, body = _answer(decode, decoder.decode(source.read(*REQUEST_HEAD.unpack(head))))
         sink.write(ANSWER_HEAD.pack(len(body), status))
         sink.write(body)
         sink.flush()

@@ -89,7 +89,7 @@ class LocalStore:
         except FileNotFoundError as error:
             raise NotFound(f"There is no {self._root / key}.") from error
         except OSError as error:
-            raise _failed(error, "read", self._root / key) from error
+            raise storage_failed(error, "read", self._root / key) from error
 
     def write(self, key: str, data: bytes) -> None:
         """Writes beside the target, to the disk, and renames, so that no reader meets half a file."""
@@ -98,7 +98,7 @@ class LocalStore:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write_whole(path, data)
         except OSError as error:
-            raise _failed(error, "write", path) from error
+            raise storage_failed(error, "write", path) from error
 
     def walk(self, folder: str = "") -> Iterator[Found]:
         """Every file below a folder, each folder's in the file system's order. Links to folders are not followed."""
@@ -116,7 +116,7 @@ class LocalStore:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise _failed(error, "list", current) from error
+                raise storage_failed(error, "list", current) from error
 
     def move(self, source: str, target: str) -> None:
         """One rename; nothing when it was done before."""
@@ -124,7 +124,7 @@ class LocalStore:
             if (self._root / source).exists():
                 (self._root / source).rename(self._root / target)
         except OSError as error:
-            raise _failed(error, "move", self._root / source) from error
+            raise storage_failed(error, "move", self._root / source) from error
 
     def remove(self, folder: str) -> None:
         """Removes a folder, also one that is not there."""
@@ -133,7 +133,7 @@ class LocalStore:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise _failed(error, "remove", self._root / folder) from error
+            raise storage_failed(error, "remove", self._root / folder) from error
 
 
 def _write_whole(path: Path, data: bytes) -> None:
@@ -149,7 +149,8 @@ def _write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def _failed(error: OSError, verb: str, path: Path) -> StorageFailed:
+def storage_failed(error: OSError, verb: str, path: Path) -> StorageFailed:
+    """The file system's error in words that tell what to do."""
     if error.errno in _FULL:
         return StorageFailed(f"The disk is full: {path} cannot be written. Free some space and give the command again.")
     if error.errno in _DENIED:

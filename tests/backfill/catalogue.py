@@ -139,11 +139,12 @@ def backfill(
     options: str = WHOLE,
     pool: Pool | None = None,
     stores: Stores | None = None,
+    arguments_last: tuple[str, ...] = (),
 ) -> Result:
-    """Runs the command in this process, without Ray."""
+    """Runs the command in this process, without Ray. arguments_last: these win over all others."""
     text = io.StringIO()
     screen = Screen(Console(file=text, width=200), log_every_s=0.0)
-    command = [*map(str, arguments), "--output", str(output), "--options", options]
+    command = [*map(str, arguments), "--output", str(output), "--options", options, *arguments_last]
     exit_code = main(command, make_pool=lambda: pool or InlinePool(), screen=screen, stores=stores)
     return Result(exit_code, text.getvalue(), output)
 
