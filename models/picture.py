@@ -64,7 +64,7 @@ def write(image: Image.Image, path: Path, *, width_px: int = PAGE_PX) -> None:
         image = image.resize((width_px, round(image.height * width_px / image.width)), Image.Resampling.LANCZOS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        image.save(path, "PNG", optimize=True)
+        image.save(path, "PNG")
     except OSError as error:
         raise PictureError(f"{path}: {error.strerror or 'it cannot be written'}.") from error
 

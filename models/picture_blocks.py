@@ -85,12 +85,12 @@ def bar(colors: Sequence[tuple[str, float]], size: tuple[int, int]) -> Picture:
         left = round(width_px * done / total)
         done += share
         draw.rectangle((left, 0, round(width_px * done / total) - 1, height_px), fill=code)
-    return rounded(block, 8, edge="#00000022")
+    return rounded(block, 8, strength=40)
 
 
 def chip(color: Color, size_px: int) -> Picture:
     """A small square of a colour."""
-    return rounded(Image.new("RGBA", (size_px, size_px), color), size_px // 4, edge="#00000033")
+    return rounded(Image.new("RGBA", (size_px, size_px), color), size_px // 4, strength=60)
 
 
 def tag(text: str, color: Color, size_px: int) -> Picture:
@@ -101,19 +101,20 @@ def tag(text: str, color: Color, size_px: int) -> Picture:
     return rounded(block, block.height // 3)
 
 
-def rounded(block: Picture, radius_px: int, *, edge: str | None = None) -> Picture:
-    """The block with round corners, and a thin edge where it could run into the page."""
-    large = (block.width * SMOOTH, block.height * SMOOTH)
-    box = (0, 0, large[0] - 1, large[1] - 1)
-    mask = Image.new("L", large)
-    ImageDraw.Draw(mask).rounded_rectangle(box, radius_px * SMOOTH, fill=255)
+def rounded(block: Picture, radius_px: int, *, edge: Color = INK, strength: int = 0) -> Picture:
+    """The block with round corners, and an edge of a strength 0..255 where it could run into the page."""
     shaped = Image.new("RGBA", block.size)
-    shaped.paste(block, mask=mask.resize(block.size, Image.Resampling.BOX))
-    if edge is not None:
-        outline = Image.new("RGBA", large)
-        ImageDraw.Draw(outline).rounded_rectangle(box, radius_px * SMOOTH, outline=edge, width=SMOOTH)
-        shaped.alpha_composite(outline.resize(block.size, Image.Resampling.BOX))
+    shaped.paste(block, mask=_corners(block.size, radius_px, fill=255))
+    if strength:
+        shaped.paste(edge, (0, 0, *block.size), mask=_corners(block.size, radius_px, outline=strength, width=SMOOTH))
     return shaped
+
+
+def _corners(size: tuple[int, int], radius_px: int, **ink: int) -> Image.Image:
+    mask = Image.new("L", (size[0] * SMOOTH, size[1] * SMOOTH))
+    box = (0, 0, mask.width - 1, mask.height - 1)
+    ImageDraw.Draw(mask).rounded_rectangle(box, radius_px * SMOOTH, **ink)  # type: ignore[arg-type]
+    return mask.reduce(SMOOTH)
 
 
 # --- arrangement ----------------------------------------------------------------------------------------------
@@ -165,7 +166,7 @@ def card(block: Picture, size: tuple[int, int], *, inset_px: int) -> Picture:
     """The block on a white card."""
     page = Image.new("RGBA", size, CARD)
     page.alpha_composite(block, (inset_px, inset_px))
-    return rounded(page, 14, edge=LINE)
+    return rounded(page, 14, edge=LINE, strength=255)
 
 
 def padded(block: Picture, margin_px: int) -> Picture:
