@@ -1,0 +1,104 @@
+"""Texts by code: one file per language holds all of them, each is used, and none stands elsewhere."""
+
+import ast
+import string
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pipeline.messages import LANGUAGES, LANGUAGES_DIR, catalogue, codes, notice
+
+PACKAGE = LANGUAGES_DIR.parent
+MODULES = sorted(PACKAGE.glob("*.py"))
+# The backfill's job tells its operator of its progress, and errors have their own document.
+ANSWERING = [path for path in MODULES if path.stem != "errors" and not path.stem.startswith("backfill")]
+SECTIONS = ("warnings", "reasons", "how_to_wear")
+
+
+def fields(template: str) -> set[str]:
+    """The placeholders of a text."""
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def spoken(tree: ast.Module) -> Iterator[str]:
+    """Every string but docstrings and what exceptions say."""
+    silent = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Raise):
+            silent |= {id(part) for part in ast.walk(node)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in silent:
+            yield node.value
+
+
+def is_sentence(text: str) -> bool:
+    """A capital letter and five words or more."""
+    return text[:1].isupper() and len(text.split()) >= 5
+
+
+def test_codes_when_used_in_the_package() -> None:
+    """Every code of the message file stands somewhere in the package, so that none is published in vain."""
+    source = "".join(path.read_text() for path in MODULES)
+    for section in SECTIONS:
+        unused = [code for code in codes(section) if f'"{code}"' not in source]
+        assert unused == []
+
+
+def test_notices_when_made() -> None:
+    """Notices are made from the message file only: no other module of the package calls their constructor."""
+    makers = {
+        path.name
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Notice"
+    }
+    assert makers == {"messages.py"}
+
+
+@pytest.mark.parametrize("path", ANSWERING, ids=lambda path: path.stem)
+def test_texts_when_looked_for_elsewhere(path: Path) -> None:
+    """No module that makes answers holds a sentence of its own, but for what its exceptions say."""
+    assert [text for text in spoken(ast.parse(path.read_text())) if is_sentence(text)] == []
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_language_when_compared_with_english(lang: str) -> None:
+    """Every language has the same sections, codes and placeholders as English, and no empty text."""
+    english, other = catalogue("en"), catalogue(lang)
+    assert {section: set(texts) for section, texts in other.items()} == {
+        section: set(texts) for section, texts in english.items()
+    }
+    for section, texts in other.items():
+        for code, text in texts.items():
+            assert text.strip() == text != ""
+            assert fields(text) == fields(english[section][code])
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_texts_when_filled(lang: str) -> None:
+    """Every text can be filled with its number and its colour's name, and nothing of the template is left."""
+    for section in SECTIONS:
+        for code in codes(section):
+            told = notice(section, code, lang, value=12.0, name="navy")
+            assert (told.code, told.value) == (code, 12.0)
+            assert not set(told.text) & {"{", "}"}
+
+
+def test_language_when_unknown() -> None:
+    """A language without a file is a KeyError, not English in disguise."""
+    with pytest.raises(KeyError):
+        catalogue("tlh")
+
+
+def test_files_when_listed() -> None:
+    """Each language is one file, and English is there."""
+    assert "en" in LANGUAGES
+    assert all(set(tomllib.loads(path.read_text())) == set(SECTIONS) for path in LANGUAGES_DIR.glob("*.toml"))
