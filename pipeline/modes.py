@@ -12,16 +12,16 @@ from pipeline.color import delta_e_2000
 from pipeline.histogram import Bins, lab_of
 from pipeline.types import Floats
 
-SEEDS = 12
+SEEDS = 11
 LLOYD_STEPS = 5
 SHIFT_STEPS = 6
-KERNEL = 0.025  # standard deviation of the density's Gaussian, about 2 ΔE00
-SAME_MODE = 0.014
+KERNEL = 0.024  # standard deviation of the density's Gaussian, about 2 ΔE00
+SAME_MODE = 0.009
 NEAR_DE00 = 6.5  # nearer modes are one colour, valley or not
 REACH_DE00 = 15.0  # farther ones are joined by way of what lies between, or not at all
 WAY = np.linspace(0, 1, 9)[1:-1, None]  # where the density between two modes is looked at
-SHADE_VALLEY, OTHER_VALLEY = 0.36, 0.94  # saddle against the lower of two modes, from which on they are one colour
-SHADE_TOLERANCE, SHADE_RATIO = 0.02, 0.11  # how far off one ray two shades may be: in all, and of their chroma
+SHADE_VALLEY, OTHER_VALLEY = 0.36, 0.954  # saddle against the lower of two modes, from which on they are one colour
+SHADE_TOLERANCE, SHADE_RATIO = 0.015, 0.085  # how far off one ray two shades may be: in all, and of their chroma
 
 
 def color_clusters(bins: Bins) -> NDArray[np.intp]:
