@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.messages import LANGUAGES, LANGUAGES_DIR, catalogue, codes, notice
+from pipeline.messages import LANGUAGES, LANGUAGES_DIR, Section, catalogue, codes, notice
 
 PACKAGE = LANGUAGES_DIR.parent
 MODULES = sorted(PACKAGE.glob("*.py"))
 # The backfill's job tells its operator of its progress, and errors have their own document.
 ANSWERING = [path for path in MODULES if path.stem != "errors" and not path.stem.startswith("backfill")]
-SECTIONS = ("warnings", "reasons", "how_to_wear")
+SECTIONS: tuple[Section, ...] = ("warnings", "reasons", "how_to_wear")
 
 
 def fields(template: str) -> set[str]:
