@@ -172,7 +172,10 @@ class S3Store:
         except Exception as error:
             if _status(error) in (401, 403):
                 raise Forbidden("The store refuses to give out this object.") from error
-            if isinstance(error, obstore_errors.InvalidPathError) or (may_pass(error) and self._lives()):
+            impossible = isinstance(
+                error, obstore_errors.InvalidPathError | ValueError
+            )  # a key that cannot be asked for
+            if impossible or (may_pass(error) and self._lives()):
                 raise ObjectFailed("The store does not give out this object.") from error
             raise self._failed("read", key, error) from error
 
@@ -253,6 +256,7 @@ def may_pass(error: Exception) -> bool:
         obstore_errors.GenericError,
         obstore_errors.JoinError,
         botocore_errors.HTTPClientError,
+        botocore_errors.ConnectionError,
         botocore_errors.IncompleteReadError,
         ConnectionError,
         TimeoutError,

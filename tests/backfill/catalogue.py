@@ -84,7 +84,7 @@ class CannedPool:
         return resources.fitted(cpus=2, gpus=0)
 
     def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
-        output = Stores().folder(job.output)
+        output = Stores(job.endpoint_url).folder(job.output)
         for shard in shards:
             if self.die_after == len(self.done):
                 raise Killed
@@ -135,7 +135,7 @@ class Result:
 
 def backfill(
     *arguments: str | Path,
-    output: Path,
+    output: Path | str,
     options: str = WHOLE,
     pool: Pool | None = None,
     stores: Stores | None = None,
@@ -146,7 +146,7 @@ def backfill(
     screen = Screen(Console(file=text, width=200), log_every_s=0.0)
     command = [*map(str, arguments), "--output", str(output), "--options", options, *arguments_last]
     exit_code = main(command, make_pool=lambda: pool or InlinePool(), screen=screen, stores=stores)
-    return Result(exit_code, text.getvalue(), output)
+    return Result(exit_code, text.getvalue(), Path(output))
 
 
 def contents(output: Path) -> dict[str, bytes]:

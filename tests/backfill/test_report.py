@@ -88,4 +88,3 @@ def test_the_longest_bar_fills_the_width_when_bars_are_drawn() -> None:
     chart = ElementTree.fromstring(bar_chart([("a", 3, "#f00", ""), ("b", 1.5, "#0f0", "")], title="Two"))  # noqa: S314
     first, second = (float(rect.attrib["width"]) for rect in chart.iter("rect"))
     assert first == pytest.approx(2 * second)
-
