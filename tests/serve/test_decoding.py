@@ -308,7 +308,7 @@ async def test_the_pool_does_not_start_when_its_workers_die(monkeypatch: pytest.
 
 
 def test_workers_die_when_their_service_is_killed() -> None:
-    """kill -9 of the service leaves no worker behind."""
+    """kill -9 of the service leaves no worker behind, not even one that is busy and reads nothing."""
     script = (
         "import asyncio\n"
         "from serve.decoding import DecodePool\n"
@@ -324,6 +324,8 @@ def test_workers_die_when_their_service_is_killed() -> None:
     assert service.stdout is not None
     pids = [int(pid) for pid in service.stdout.readline().split()]
     assert len(pids) == 2
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
     service.kill()
     service.wait()
     service.stdout.close()
