@@ -17,6 +17,7 @@ from serve.local_plan import Plan
 from serve.local_processes import adopt_orphans, kill_descendants
 
 KILL_TIMEOUT_S = 2.0
+STATUS_EVERY_S = 1.0  # each look costs the controller some milliseconds of a busy start
 FAILURE_LINES = 40
 LOG_LINES = 12
 
@@ -113,7 +114,7 @@ def _follow(plan: Plan, launcher: Launcher) -> None:
     from ray import serve as ray_serve
 
     seen = ""
-    while not launcher.is_gone(0.3):
+    while not launcher.is_gone(STATUS_EVERY_S):
         applications = ray_serve.status().applications
         for name, application in applications.items():
             if application.status == "DEPLOY_FAILED":

@@ -34,6 +34,16 @@ def descendants() -> list[psutil.Process]:
     return found
 
 
+def memory_bytes(processes: list[psutil.Process]) -> int:
+    """What processes hold together: the sum of their PSS, in which a page that n processes share counts 1/n each."""
+    total = 0
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            memory = process.memory_full_info()
+            total += getattr(memory, "pss", memory.uss)  # only Linux tells PSS
+    return total
+
+
 def reap_orphans(*, known: set[int]) -> None:
     """Collects adopted children that have ended, except the pids in `known`, whose owners wait for them."""
     for process in psutil.Process().children():

@@ -1,14 +1,16 @@
-"""What a development start shows: a spinner on a terminal, plain lines elsewhere; imports rich."""
+"""What a development start shows: a spinner on a terminal, plain lines elsewhere; imports rich and psutil."""
 
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import psutil
 from rich.console import Console
 from rich.status import Status
 
 from serve.local_plan import HOST, Plan
+from serve.local_processes import descendants, memory_bytes
 
 SAMPLE = "docs/samples/astronaut.jpg"
 
@@ -53,6 +55,7 @@ class Screen:
         self._finish_step()
         self.__exit__(None, None, None)
         took_s = time.monotonic() - self._began_s
+        processes = [psutil.Process(), *descendants()]
         ray_file = _near(plan.ray_environment_file)
         curl = f'curl -sS -H "X-API-Key: {plan.api_key}" -F image=@{SAMPLE} {plan.url}/v1/advice'
         for line in (
@@ -63,6 +66,7 @@ class Screen:
             f"  Key   {plan.api_key}  (also in {_near(plan.dev_folder)}/api_key)",
             f"  Ray   http://{HOST}:{plan.dashboard_port}  (before `serve` or `ray job`: . {ray_file})",
             f"  Logs  {plan.run_folder}",
+            f"  Uses  {memory_bytes(processes) / 2**30:.1f} GiB of memory in {len(processes)} processes",
             "Try:",
             curl,
             "",

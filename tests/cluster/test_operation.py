@@ -5,14 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
+from serve.local_processes import memory_bytes
 from tests.cluster.application import Application, photo_form, wait_until
 from tests.cluster.conftest import AMPLE_MS, local_config
 from tests.cluster.contract import must_be_answer, must_be_problem
 
 REQUESTS = 200
 CLIENTS = 8
+GIB = 2**30
 APPLICATIONS = "/api/serve/applications/"
 
 
@@ -42,6 +45,12 @@ def test_no_request_fails_when_eight_clients_mix_200(
     with ThreadPoolExecutor(CLIENTS) as clients:
         outcomes = list(clients.map(one, range(REQUESTS)))
     assert [outcome for outcome in outcomes if outcome[0] != outcome[1] or outcome[2]] == []
+
+
+def test_memory_is_bounded_when_the_application_has_worked(application: Application) -> None:
+    """The whole stack, launcher and stores and Ray included, fits into 4 GiB."""
+    launcher = psutil.Process(application.launch.process.pid)
+    assert memory_bytes([launcher, *launcher.children(recursive=True)]) < 4 * GIB
 
 
 class Deployer:
