@@ -51,7 +51,7 @@ async def running(folder: Path, **settings: Any) -> AsyncIterator[Application]:
     walk = Walk()
     service = assemble(
         Settings(**{"decode_workers": 1, **settings}),
-        Environment(redis_url=None, stylesync_keys_file=folder / "keys.json"),
+        Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=folder / "keys.json"),
         SECRET,
         start={name: walk.phase(name).start for name in PHASES},
         describe={one.phase: _describe(one) for one in descriptions()},

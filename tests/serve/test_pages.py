@@ -1,0 +1,74 @@
+"""The pages behind the edge: every file they name is there, and their policy allows what they do and no more."""
+
+import re
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from serve.middleware import API_CSP
+from serve.pages import PLAYGROUND
+from tests.serve.application import running
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+PAGES = ["/", "/docs"]
+LOCAL = re.compile(r'(?:src|href)="([^"#]+)"')
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[httpx.AsyncClient]:
+    """A client without a key."""
+    async with running(tmp_path_factory.mktemp("keys")) as application:
+        yield application.stranger
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_everything_is_there_when_a_page_names_it(client: httpx.AsyncClient, page: str) -> None:
+    """Each script, style, picture and link of a page is one of ours and is answered with its type."""
+    named = LOCAL.findall((await client.get(page)).text)
+    assert named
+    for path in named:
+        response = await client.get(path)
+        assert path.startswith("/")
+        assert response.status_code == 200, path
+        assert response.headers["Content-Type"].partition(";")[0] in {
+            ".js": "text/javascript",
+            ".css": "text/css",
+            ".svg": "image/svg+xml",
+        }.get(path[path.rfind(".") :], "text/html")
+
+
+@pytest.mark.parametrize("page", PAGES)
+async def test_a_page_runs_only_our_files_when_its_policy_is_read(client: httpx.AsyncClient, page: str) -> None:
+    """Nothing is allowed that is not named, no script stands in the page, and no other site may frame it."""
+    response = await client.get(page)
+    policy = dict(part.strip().split(" ", 1) for part in response.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|javascript:", response.text)
+    assert "unsafe" not in policy["script-src"]
+
+
+async def test_the_playground_needs_no_inline_style_when_read() -> None:
+    """Its policy forbids style attributes, and it has none."""
+    assert not re.search(r"<style|\sstyle=", (PLAYGROUND / "index.html").read_text())
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/assets/playground.js"])
+async def test_a_page_is_asked_for_again_but_not_sent_when_unchanged(client: httpx.AsyncClient, path: str) -> None:
+    """Pages are revalidated each time, and 304 keeps their policy."""
+    first = await client.get(path)
+    assert first.headers["Cache-Control"] == "no-cache"
+    again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["Content-Security-Policy"] == first.headers["Content-Security-Policy"] != API_CSP
+
+
+@pytest.mark.parametrize(
+    "name", ["..%2fapi.py", "%2e%2e/api.py", "api.py", "playground", "index.html%00", ".", "a" * 5000]
+)
+async def test_nothing_else_is_there_when_a_path_is_made_up(client: httpx.AsyncClient, name: str) -> None:
+    """Assets are looked up by name among known files; no path leads out."""
+    assert (await client.get(f"/assets/{name}")).status_code == 404

@@ -1,0 +1,150 @@
+"""One ingress replica's parts: how they are put together, what the watch sees, and that all of it ends."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from pydantic import ValidationError
+
+from pipeline.errors import PhaseFailed, Unauthenticated
+from pipeline.types import PhaseName
+from serve import service as service_module
+from serve.assembly import assemble
+from serve.security import write_keys
+from serve.service import ANONYMOUS, Service
+from serve.settings import AdviceConfig, Budgets, Environment, Settings
+from serve.wire import encode
+from tests.serve.fakes import NETWORK_PX, NETWORK_VERSION, PHASES, SECRET, Walk, descriptions, translate, until
+
+Describe = Callable[[], Awaitable[bytes]]
+
+
+def _service(describe: dict[PhaseName, Describe], keys: Path | None = None, **settings: Any) -> Service:
+    walk = Walk()
+    return assemble(
+        Settings(**{"decode_workers": 1, "require_keys": False, **settings}),
+        Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=keys),
+        SECRET,
+        start={name: walk.phase(name).start for name in PHASES},
+        describe=describe,
+        translate=translate,
+    )
+
+
+def _working() -> dict[PhaseName, Describe]:
+    return {one.phase: _saying(encode(one)) for one in descriptions()}
+
+
+def _saying(payload: bytes) -> Describe:
+    async def describe() -> bytes:
+        return payload
+
+    return describe
+
+
+# --- the watch ------------------------------------------------------------------------------------------------
+async def test_the_service_is_ready_when_every_phase_has_described_itself() -> None:
+    """The watch learns versions and the network's input size by itself."""
+    service = _service(_working())
+    assert not service.report().ready
+    async with service.running():
+        await until(lambda: service.report().ready)
+    assert service.advisor.network_px == NETWORK_PX
+    assert service.report().phases["segmentation"].version == NETWORK_VERSION
+    assert service.report().cache == "down"
+
+
+async def _raises() -> bytes:
+    raise PhaseFailed("Broken.")
+
+
+async def _hangs() -> bytes:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def _junk() -> bytes:
+    return b"\x81\xa3old\x01"
+
+
+@pytest.mark.parametrize("broken", [_raises, _hangs, _junk])
+async def test_one_phase_is_not_ready_when_it_cannot_describe_itself(
+    monkeypatch: pytest.MonkeyPatch, broken: Describe
+) -> None:
+    """A phase that raises, hangs or talks nonsense is not ready; the others are, and the watch goes on."""
+    monkeypatch.setattr(service_module, "POLL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(service_module, "POLL_S", 0.01)
+    service = _service({**_working(), "harmony": broken})
+    async with service.running():
+        await until(lambda: len(service.readiness.seen_s) == 2)
+        assert [phase for phase, health in service.report().phases.items() if not health.ready] == ["harmony"]
+        first_s = service.readiness.seen_s["extraction"]
+        await until(lambda: service.readiness.seen_s["extraction"] > first_s)
+
+
+async def test_a_phase_is_not_ready_any_more_when_it_has_been_silent() -> None:
+    """What a phase said long ago does not count."""
+    service = _service(_working())
+    async with service.running():
+        await until(lambda: service.report().ready)
+    service.readiness.seen_s["extraction"] -= service_module.STALE_AFTER_S
+    assert not service.report().ready
+
+
+async def test_nothing_is_left_when_the_service_ends() -> None:
+    """Ending stops the watch and every worker."""
+    service = _service(_working())
+    before = {child.pid for child in psutil.Process().children()}
+    async with service.running():
+        assert {child.pid for child in psutil.Process().children()} > before
+    assert {child.pid for child in psutil.Process().children()} <= before
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+# --- keys and settings ----------------------------------------------------------------------------------------
+def test_a_service_is_not_put_together_when_its_keys_are_missing(tmp_path: Path) -> None:
+    """Without a key file the service does not start open; the message says what to set."""
+    for keys in (None, tmp_path / "missing.json"):
+        with pytest.raises(ValueError, match="STYLESYNC_KEYS_FILE"):
+            _service(_working(), keys, require_keys=True)
+
+
+def test_everyone_is_let_in_only_when_keys_are_turned_off(tmp_path: Path) -> None:
+    """`require_keys: false` is the only way without a key."""
+    assert _service(_working()).authenticate(None) == ANONYMOUS
+    write_keys(tmp_path / "keys.json", [])
+    with pytest.raises(Unauthenticated):
+        _service(_working(), tmp_path / "keys.json", require_keys=True).authenticate(None)
+
+
+@pytest.mark.parametrize(
+    ("model", "value"),
+    [
+        (Settings, {"max_image_byte": 1}),
+        (Settings, {"decode_workers": 0}),
+        (AdviceConfig, {"budget": {}}),
+        (AdviceConfig, {"budgets": {"segmentation": 5}}),
+        (AdviceConfig, {"max_photos_in_flight": 0}),
+        (Budgets, {"harmony_ms": 0}),
+        (Budgets, {"total_ms": 60_001}),
+    ],
+)
+def test_a_configuration_is_refused_when_it_is_wrong(model: Any, value: dict[str, Any]) -> None:
+    """An unknown name or a value out of range fails at once, instead of being passed over."""
+    with pytest.raises(ValidationError):
+        model.model_validate(value)
+
+
+def test_a_configuration_stays_as_it_is_when_someone_changes_it() -> None:
+    """Settings are frozen."""
+    with pytest.raises(ValidationError):
+        Settings().require_keys = False
+
+
+def test_secrets_are_not_shown_when_the_environment_is_printed() -> None:
+    """A URL with its password is in no log and no repr."""
+    environment = Environment(redis_url="redis://:hush@10.0.0.7", state_redis_url=None)  # type: ignore[arg-type]
+    assert "hush" not in repr(environment)
