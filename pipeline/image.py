@@ -25,7 +25,7 @@ from pipeline.errors import (
     UnsupportedMedia,
 )
 from pipeline.image_header import Format, Header, read_header, sniff
-from pipeline.image_modes import opaque, to_srgb
+from pipeline.image_modes import MAX_PROFILE_BYTES, opaque, to_srgb
 from pipeline.types import DecodedImage, Mask, RgbImage
 
 __all__ = ["DEFAULT_LIMITS", "ImageLimits", "decode_image", "decode_mask", "sniff"]
@@ -53,6 +53,7 @@ _TURNS = {
 }
 
 Image.MAX_IMAGE_PIXELS = None  # our own limits come first, and give our own errors
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES  # it counts for profiles too, of which Pillow allows 1 MiB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
