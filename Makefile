@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help serve test check picture format lock bench-colour bench-harmony bench-transport clean
-.PHONY: runtime-environment development-environment bench-environment install-runtime install-development interpreter
+.PHONY: bench-backfill chaos-backfill runtime-environment development-environment bench-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -50,6 +50,12 @@ bench-harmony: runtime-environment ## the pair score against chance (WADA=colors
 
 bench-transport: runtime-environment ## measure both transport profiles and write docs/transport.md
 	@$(PY) -m tests.bench.transport
+
+bench-backfill: development-environment ## the backfill against a bare loop: make bench-backfill PHOTOS=folder COUNT=300
+	@$(PY) -m tests.bench.backfill speed $(PHOTOS)
+
+chaos-backfill: development-environment ## kill a backfill KILLS=10 times and count: make chaos-backfill PHOTOS=folder COUNT=300
+	@$(PY) -m tests.bench.backfill chaos $(PHOTOS)
 
 # Everything is resolved together first, so that no two locks can disagree; the present locks' versions are kept where
 # pyproject.toml allows them, unless UPGRADE=1.  Torch's pair is pinned there.
