@@ -102,7 +102,7 @@ def fallback_harmony(garments: tuple[Garment, ...], options: Options) -> Harmony
 
 
 def colors_extraction(colors: tuple[ColorShare, ...], options: Options) -> Extraction:
-    """Colours mode's garment `g1`, made of the given colours. Raises InvalidOptions for a bad colour."""
+    """Colours mode's garment `g1`, made of the given colours, `#rrggbb` each."""
     swatches = palette_from_colors(colors)
     garment = Garment(
         id="g1",

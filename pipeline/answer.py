@@ -33,8 +33,7 @@ def advice_to_dict(advice: Advice) -> dict[str, Any]:
     body["garments"] = [_garment(garment) for garment in body["garments"]]
     body["suggestions"] = [_suggestion(suggestion) for suggestion in body["suggestions"]]
     body["warnings"] = [_notice(warning) for warning in body["warnings"]]
-    for match in body["matches"]:
-        match["for"] = {"garment_ids": match.pop("target")["garment_ids"]}
+    body["matches"] = [_match(match) for match in body["matches"]]
     for listed in (*body["matches"], *body["outfits"]):
         listed["reasons"] = [_notice(reason) for reason in listed["reasons"]]
     return _without_none(body, ("vector",))
@@ -116,6 +115,16 @@ def _suggestion(suggestion: dict[str, Any]) -> dict[str, Any]:
         "alternatives": suggestion["alternatives"],
     }
     return _without_none(ordered, ("alternatives",))
+
+
+def _match(match: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "item_id": match["item_id"],
+        "score": match["score"],
+        "for": {"garment_ids": match["target"]["garment_ids"]},
+        "components": match["components"],
+        "reasons": match["reasons"],
+    }
 
 
 def _notice(notice: dict[str, Any]) -> dict[str, Any]:
