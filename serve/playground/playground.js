@@ -82,7 +82,7 @@ function notices(answer) {
 function garmentCard(garment, index) {
   const about = [garment.pattern && garment.pattern.class.replace("_", " ")];
   if (garment.confidence !== null) about.push(`${Math.round(garment.confidence * 100)} % sure`);
-  const title = make("h3", {}, garment.category.replace("_", " "), make("small", {}, about.filter(Boolean).join(", ")));
+  const title = make("h3", {}, photo ? garment.category.replace("_", " ") : "your colours", make("small", {}, about.filter(Boolean).join(", ")));
   if (photo) title.prepend(chip(OVERLAY[index % OVERLAY.length]));
   return make("article", { class: "card" }, title, strip(garment.colors), nameList(garment.colors.map((color) => [color.hex, color.names.fashion.name, color.share])));
 }

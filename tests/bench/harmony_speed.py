@@ -1,0 +1,87 @@
+"""Times of phase 3 on one core, and how vectors rank palettes: `python -m tests.bench.harmony_speed`.
+
+A garment of five colours against 500 pieces; with matches, outfits and eight suggestions; processor milliseconds.
+"""
+
+import statistics
+import time
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from scipy.stats import spearmanr
+
+from pipeline.color import rgb_to_hex
+from pipeline.harmony import harmonise
+from pipeline.swatches import palette_from_colors
+from pipeline.types import GARMENT_CLASSES, ColorShare, Garment, Options, Swatch, WardrobeItem
+from pipeline.vector import palette_error, palette_vector
+from pipeline.vocabulary import vocabulary
+from pipeline.wardrobe import match
+from tests.bench.tables import write_section
+
+PIECES, REPEATS, PAIRS = 500, 40, 2000
+WORN = ("#1f2a44", "#f5f2ea", "#c0392b", "#cf9f2e", "#5a8a6a")
+
+
+def wardrobe(random: np.random.Generator) -> tuple[WardrobeItem, ...]:
+    """Pieces of one to three colours of the fashion vocabulary, of every kind."""
+    hexes = np.array(vocabulary("fashion").hexes)
+    return tuple(
+        WardrobeItem(
+            id=f"w{k}",
+            colors=tuple(ColorShare(str(code)) for code in random.choice(hexes, random.integers(1, 4), replace=False)),
+            category=GARMENT_CLASSES[k % len(GARMENT_CLASSES)],
+        )
+        for k in range(PIECES)
+    )
+
+
+def cpu_ms(answer: Callable[[], object]) -> float:
+    """Median processor time, milliseconds, after a first call that fills the tables."""
+    answer()
+    times_ms = []
+    for _ in range(REPEATS):
+        start_s = time.process_time()
+        answer()
+        times_ms.append((time.process_time() - start_s) * 1000)
+    return statistics.median(times_ms)
+
+
+def rank_correlation(random: np.random.Generator) -> float:
+    """Spearman's correlation of vectors' distances and palette errors, over pairs of random palettes."""
+    errors, distances = [], []
+    for _ in range(PAIRS):
+        one, two = _random_palette(random), _random_palette(random)
+        errors.append(palette_error(one, two))
+        distances.append(np.linalg.norm(np.subtract(palette_vector(one).values, palette_vector(two).values)))
+    return float(spearmanr(errors, distances).statistic)
+
+
+def _random_palette(random: np.random.Generator) -> tuple[Swatch, ...]:
+    rgb = random.integers(0, 256, (random.integers(1, 6), 3)).tolist()
+    shares = (random.dirichlet(np.full(len(rgb), 1.5)) + 1e-3).tolist()
+    return palette_from_colors([ColorShare(rgb_to_hex(one), share) for one, share in zip(rgb, shares, strict=True)])
+
+
+def main() -> None:
+    """Prints the figures and writes them into docs/colour.md."""
+    random = np.random.default_rng(31)
+    pieces = wardrobe(random)
+    colors = palette_from_colors([ColorShare(code) for code in WORN])
+    worn = Garment("g1", "full_body", None, None, None, None, colors)
+    alone = Options()
+    matches_ms = cpu_ms(partial(match, (worn,), pieces, alone))
+    all_ms = cpu_ms(partial(harmonise, (worn,), Options(wardrobe=pieces)))
+    suggestions_ms = cpu_ms(partial(harmonise, (worn,), alone))
+    text = (
+        f"One garment of five colours against {PIECES} pieces: {matches_ms:.1f} ms for matches; {all_ms:.1f} ms with "
+        f"outfits and eight suggestions, {suggestions_ms:.1f} ms for suggestions alone (medians, one core). Vectors "
+        f"rank {PAIRS} pairs of random palettes as the palette error does: Spearman {rank_correlation(random):.3f}."
+    )
+    print(text)
+    write_section("bench-harmony times", text)
+
+
+if __name__ == "__main__":
+    main()
