@@ -80,7 +80,7 @@ class Extraction:
     """Phase 2: palettes per garment."""
 
     def __init__(self) -> None:
-        from pipeline import extraction  # scikit-learn is imported in this process alone
+        from pipeline import extraction
 
         self._extraction = extraction
         self._thread = OneThread()
