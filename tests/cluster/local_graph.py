@@ -1,0 +1,49 @@
+"""One request to the same graph in Serve's local testing mode: `python -m tests.cluster.local_graph` prints the answer.
+
+A process of its own: the mode leaves the deployments' threads running, and they would go on under other tests.
+"""
+
+import json
+import sys
+
+from ray import serve as ray_serve
+from starlette.types import Message
+
+from serve.app import build
+from serve.settings import Settings
+
+BODY = json.dumps({"colors": ["#1f2a44", "#c19a6b"]}).encode()
+_sent: list[Message] = []
+
+
+async def receive() -> Message:
+    """The whole body at once. Serve pickles what it hands over, so this and `send` are functions of this module."""
+    return {"type": "http.request", "body": BODY, "more_body": False}
+
+
+async def send(message: Message) -> None:
+    """Keeps what the application sends."""
+    _sent.append(message)
+
+
+def main() -> None:
+    """Builds the graph as every config does, asks its ingress once, and prints status and answer."""
+    handle = ray_serve.run(build(Settings(require_keys=False)), _local_testing_mode=True)
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/v1/advice",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"content-length", str(len(BODY)).encode())],
+    }
+    handle.remote(scope, receive, send).result(timeout_s=60)
+    start, *bodies = _sent
+    answer = json.loads(b"".join(message["body"] for message in bodies))
+    sys.stdout.write("\n" + json.dumps({"status": start["status"], "answer": answer}) + "\n")
+
+
+if __name__ == "__main__":
+    # Not `main()`: what Serve pickles must be importable by its name.
+    from tests.cluster import local_graph
+
+    local_graph.main()
