@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.efficientnet import EfficientNetLiteParser
+
 
 class ConvRelu(nn.Module):
     """3×3 convolution and ReLU; the size stays."""
@@ -128,7 +130,10 @@ class U2NetPParser(nn.Module):
         return maps[::-1]
 
 
-ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {"u2netp_parser": U2NetPParser}
+ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
+    "u2netp_parser": U2NetPParser,
+    "efficientnet_lite0_parser": EfficientNetLiteParser,
+}
 
 
 def _halve(x: Tensor) -> Tensor:

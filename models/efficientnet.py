@@ -1,0 +1,176 @@
+"""A parser on EfficientNet-Lite: the encoder under a small feature pyramid; torch only.
+
+EfficientNet: Tan & Le, ICML 2019; its Lite variants (no squeeze-and-excitation, ReLU6) are Google's, Apache-2.0.
+Feature pyramid: Lin et al., CVPR 2017. Shapes below are for an input of (B, 3, H, W), sides divisible by 32.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+NORM_EPS = 1e-3  # as the encoder was trained with
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A run of blocks; the first of them takes the stride."""
+
+    repeats: int
+    kernel_px: int
+    stride: int
+    expansion: int
+    channels: int
+
+
+LITE0 = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+TAPS = (0, 1, 2, 4, 6)  # the stages whose outputs the decoder reads: 1/2, 1/4, 1/8, 1/16 and 1/32 of the input
+
+
+class ConvNorm(nn.Module):
+    """Convolution, batch norm and, where asked, ReLU6, with the padding TensorFlow calls "same".
+
+    folded: the norm is already in the convolution's weights.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_px: int = 1,
+        *,
+        stride: int = 1,
+        groups: int = 1,
+        relu: bool = True,
+        folded: bool = False,
+    ) -> None:
+        super().__init__()
+        spare = kernel_px - stride if stride > 1 else 0
+        self.pad = (spare // 2, spare - spare // 2) * 2
+        even = 0 if stride > 1 else kernel_px // 2
+        self.conv = nn.Conv2d(
+            in_channels, out_channels, kernel_px, stride=stride, padding=even, groups=groups, bias=folded
+        )
+        self.norm = nn.Identity() if folded else nn.BatchNorm2d(out_channels, eps=NORM_EPS, momentum=0.01)
+        self.relu = relu
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.conv(F.pad(x, self.pad) if any(self.pad) else x))
+        return F.relu6(x, inplace=True) if self.relu else x
+
+
+class InvertedResidual(nn.Module):
+    """MBConv without squeeze-and-excitation: widen, filter each channel, narrow; a shortcut where shapes allow."""
+
+    def __init__(self, in_channels: int, stage: Stage, stride: int, *, folded: bool) -> None:
+        super().__init__()
+        wide = in_channels * stage.expansion
+        self.expand = ConvNorm(in_channels, wide, folded=folded) if stage.expansion > 1 else nn.Identity()
+        self.depthwise = ConvNorm(wide, wide, stage.kernel_px, stride=stride, groups=wide, folded=folded)
+        self.project = ConvNorm(wide, stage.channels, relu=False, folded=folded)
+        self.shortcut = stride == 1 and in_channels == stage.channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        y: Tensor = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.shortcut else y
+
+
+class EfficientNetLiteParser(nn.Module):
+    """(B, 3, H, W) normalised RGB to logits (B, classes, H/2, W/2).
+
+    width: channels of the pyramid. folded: batch norms are in the convolutions' weights, as `fold` puts them there.
+    """
+
+    def __init__(self, classes: int, *, width: int = 64, fine: int = 24, folded: bool = True) -> None:
+        super().__init__()
+        self.stem = ConvNorm(3, 32, 3, stride=2, folded=folded)
+        self.stages = nn.ModuleList()
+        channels = 32
+        for stage in LITE0:
+            blocks = []
+            for k in range(stage.repeats):
+                blocks.append(InvertedResidual(channels, stage, stage.stride if k == 0 else 1, folded=folded))
+                channels = stage.channels
+            self.stages.append(nn.Sequential(*blocks))
+        finest, *tapped = [LITE0[k].channels for k in TAPS]
+        self.lateral = nn.ModuleList([ConvNorm(c, width, relu=False, folded=folded) for c in tapped])
+        self.scene = nn.Linear(tapped[-1], width)
+        self.merge = nn.ModuleList([ConvNorm(width, width, 3, folded=folded) for _ in tapped])
+        self.narrow = ConvNorm(width, fine, folded=folded)
+        self.refine = ConvNorm(fine + finest, fine, 3, folded=folded)
+        self.classify = nn.Conv2d(fine, classes, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        finest, *maps = self.features(x)
+        scene = self.scene(maps[-1].mean(dim=(2, 3)))[:, :, None, None]  # what kind of photo it is, everywhere
+        total = self.merge[-1](F.relu6(self.lateral[-1](maps[-1]) + scene))
+        for level in (2, 1, 0):
+            total = self.merge[level](F.relu6(self.lateral[level](maps[level]) + _doubled(total)))
+        fine = torch.cat((_doubled(self.narrow(total)), finest), dim=1)
+        logits: Tensor = self.classify(self.refine(fine))
+        return logits
+
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Five maps, from (B, 16, H/2, W/2) down to (B, 320, H/32, W/32)."""
+        h = self.stem(x)
+        maps = []
+        for k, stage in enumerate(self.stages):
+            h = stage(h)
+            if k in TAPS:
+                maps.append(h)
+        return maps
+
+
+def _doubled(x: Tensor) -> Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a network with `folded=False` as one with `folded=True` has them."""
+    folded = {}
+    for name, value in weights.items():
+        prefix = name.rpartition(".")[0]
+        owner, _, part = prefix.rpartition(".")
+        if part == "norm":
+            continue
+        if part != "conv" or f"{owner}.norm.weight" not in weights:
+            folded[name] = value
+            continue
+        norm = {key: weights[f"{owner}.norm.{key}"] for key in ("weight", "bias", "running_mean", "running_var")}
+        gain = norm["weight"] / (norm["running_var"] + NORM_EPS).sqrt()
+        folded[name] = value * gain[:, None, None, None]
+        folded[f"{prefix}.bias"] = norm["bias"] - norm["running_mean"] * gain
+    return folded
+
+
+def encoder_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The encoder's weights out of a published EfficientNet-Lite0 classifier (names of `efficientnet_lite_pytorch`)."""
+    starts = [sum(stage.repeats for stage in LITE0[:k]) for k in range(len(LITE0) + 1)]
+    parts = {
+        "_expand_conv": "expand.conv",
+        "_bn0": "expand.norm",
+        "_depthwise_conv": "depthwise.conv",
+        "_bn1": "depthwise.norm",
+        "_project_conv": "project.conv",
+        "_bn2": "project.norm",
+    }
+    found = {}
+    for name, value in published.items():
+        head, *rest = name.split(".")
+        if head in ("_conv_stem", "_bn0"):
+            found[f"stem.{'conv' if head == '_conv_stem' else 'norm'}.{rest[0]}"] = value
+        elif head == "_blocks":
+            block = int(rest[0])
+            stage = max(k for k, start in enumerate(starts) if start <= block)
+            found[f"stages.{stage}.{block - starts[stage]}.{parts[rest[1]]}.{rest[2]}"] = value
+    return found
