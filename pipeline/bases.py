@@ -16,6 +16,8 @@ ANCHOR_SHARE = 0.05  # a smaller colour does not set the hue
 TARGET_SHARE = 0.15  # from here on a colour is named in the target
 MAX_TARGET_COLORS = 3
 MAX_GARMENT_BASES = 3
+LEAST_OF_LARGEST = 0.1  # of the leading garment's area: a smaller one counts in the look, but is not advised on
+ADDED: tuple[Category, ...] = ("shoes", "accessory")  # these follow the clothes, however large they are
 
 # How much of what is seen each kind of piece makes up, about; used where nobody measured it.
 AREAS: dict[Category, float] = {
@@ -44,12 +46,22 @@ class Base:
 
 
 def bases_of(garments: Sequence[Garment]) -> list[Base]:
-    """The most salient garments, one base each, and, of several garments, the whole look; the garments with colours."""
-    colored = sorted((g for g in garments if g.colors), key=lambda g: (-garment_area(g), g.id))
-    bases = [_base((garment,)) for garment in colored[:MAX_GARMENT_BASES]]
+    """The garments that lead, one base each, and, of several garments with colours, the whole look last."""
+    colored = by_salience(garments)
+    bases = [_base((garment,)) for garment in colored[:MAX_GARMENT_BASES] if _is_seen(garment, colored[0])]
     if len(colored) > 1:
         bases.append(_base(tuple(colored)))
     return bases
+
+
+def by_salience(garments: Sequence[Garment]) -> list[Garment]:
+    """The garments with colours: clothes before shoes and accessories, the larger before the smaller."""
+    colored = (garment for garment in garments if garment.colors)
+    return sorted(colored, key=lambda g: (g.category in ADDED, -garment_area(g), g.id))
+
+
+def _is_seen(garment: Garment, leading: Garment) -> bool:
+    return garment_area(garment) >= LEAST_OF_LARGEST * garment_area(leading)
 
 
 def whole(bases: Sequence[Base]) -> Base:
@@ -102,7 +114,7 @@ def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
     """Shoes and accessories are the accent; a colour too loud for a whole outfit is second, but for a dress."""
     if len(garments) > 1:
         return "look"
-    if garments[0].category in ("shoes", "accessory"):
+    if garments[0].category in ADDED:
         return "accent"
     nearest = wearable_index().get(swatch.names.fashion.name)
     loud = nearest is not None and not wearables().wearable["main"][nearest]

@@ -14,7 +14,7 @@ COLOR_REPEATS = 2  # how often one colour may come back before all the rest had 
 
 
 def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combination]:
-    """Picks from queues (each best first): the base, then the scheme, with the fewest picks, then the best rank.
+    """Picks from queues (each best first): the base, the leading one first, and the scheme with the fewest picks.
 
     No two picks are nearly alike. A second pass, for what is still free, lets single colours come back more often.
     """
@@ -28,7 +28,7 @@ def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combinat
             heads = [queue[-1] for queue in waiting if _advance(queue, chosen, worn=worn, repeats=repeats)]
             if not heads:
                 break
-            pick = min(heads, key=lambda one: (bases[one.base], schemes[one.scheme], -one.rank, one.colors))
+            pick = min(heads, key=lambda one: (bases[one.base], one.base, schemes[one.scheme], -one.rank, one.colors))
             chosen.append(pick)
             worn.update(pick.colors)
             bases[pick.base] += 1

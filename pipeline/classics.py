@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.bases import by_salience
 from pipeline.color import delta_e_2000, hex_to_rgb
 from pipeline.messages import LANGUAGES, notice
 from pipeline.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
@@ -26,7 +27,7 @@ SHARE = 0.3
 
 
 def classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, ...]:
-    """One neutral each for the first garment with colours, best first; nothing at all rather than an error."""
+    """One neutral each for the garment that leads, best first; nothing at all rather than an error."""
     try:
         return _classics(garments, options)
     except Exception:
@@ -34,9 +35,10 @@ def classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion,
 
 
 def _classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, ...]:
-    garment = next((one for one in garments if one.colors), None)
-    if garment is None:
+    garments = by_salience(garments)
+    if not garments:
         return ()
+    garment = garments[0]
     worn = garment.colors[0].hex
     found = [_suggestion(garment.id, worn, name, code, options=options) for name, code in CLASSICS]
     found.sort(key=lambda one: -one.score)

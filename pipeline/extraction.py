@@ -24,7 +24,7 @@ from pipeline.types import (
 )
 from pipeline.vector import palette_vector
 
-EXTRACTION_VERSION = "palette-2"
+EXTRACTION_VERSION = "palette-3"
 VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
 TINY_PX = 400
 LOW_CONFIDENCE = 0.55

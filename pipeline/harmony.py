@@ -9,11 +9,11 @@ from pipeline.suggestions import suggest
 from pipeline.types import Garment, Harmony, Options
 from pipeline.wardrobe import fit_all, matches_from_fits, rack_of
 
-HARMONY_VERSION = "2"
+HARMONY_VERSION = "3"
 
 
 def harmonise(garments: Sequence[Garment], options: Options) -> Harmony:
-    """Everything there is to say about the garments' colours; every list best first.
+    """Everything there is to say about the garments' colours; every list best first, suggestions garment by garment.
 
     Garments without colours are passed over. Matches and outfits are there when `options.wardrobe` is.
     """

@@ -32,14 +32,14 @@ SWAP_HUE_DEG = 35.0
 
 
 def suggest(bases: Sequence[Base], options: Options) -> tuple[Suggestion, ...]:
-    """At most `options.max_suggestions` suggestions for garments' and looks' colours, best first."""
+    """At most `options.max_suggestions` suggestions: base by base, the best of each first."""
     if options.max_suggestions == 0:
         return ()
     shelves = [set_up(base, options.intent, options.wheel) for base in bases]
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
     queues = [queue for k, shelf in enumerate(shelves) for queue in offers(shelf, k, schemes, depth=depth)]
-    chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: -one.score)
+    chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: (one.base, -one.score))
     first = [tones(shelf.base.points)[0] for shelf in shelves]
     reports = _cvd_reports(shelves, chosen)
     return tuple(
@@ -132,9 +132,10 @@ def _components(shelf: Shelf, one: Combination) -> Components:
 
 
 def _scheme_turn(shelf: Shelf, one: Combination) -> float:
-    """The angle on the wheel that the scheme is about: of the suggested colour that lies nearest to one of its angles.
+    """The angle on the wheel that the scheme is about: of the suggested colour that lies nearest to the scheme's angle.
 
-    It counts from the base's hue, or where that has none from the first suggested colour's.
+    A tetrad is told by its quarter, not by the opposite that it has too. The angle counts from the base's hue, or where
+    that has none from the first suggested colour's.
     """
     positions = wearable_positions(shelf.wheel)
     anchor = shelf.anchor_position
@@ -142,9 +143,10 @@ def _scheme_turn(shelf: Shelf, one: Combination) -> float:
     angles = angles_of(one.scheme)
     if not others or not angles:
         return 0.0
+    wanted = angles[0]
     start = float(positions[one.colors[0]]) if anchor is None else anchor
     turns = [abs((float(positions[color]) - start + 180) % 360 - 180) for color in others]
-    return min(turns, key=lambda turn: min(abs(turn - angle) for angle in angles))
+    return min(turns, key=lambda turn: abs(turn - wanted))
 
 
 def _echo(shelf: Shelf, colors: tuple[int, ...]) -> float | None:

@@ -19,7 +19,7 @@ from pipeline.types import ColorShare, Floats, PaletteColor, Role, Swatch, Tempe
 SECONDARY_SHARE = 0.15  # below it a colour is an accent
 NEUTRAL_LAB_CHROMA = 8.0  # below it a colour is neither warm nor cool
 EARTH_HUES_DEG, EARTH_CHROMA = (35, 115), 0.105
-NAVY_HUES_DEG, NAVY_CHROMA = (225, 285), 0.09
+NAVY_HUES_DEG, NAVY_CHROMA, NAVY_LIGHTNESS = (225, 285), 0.09, 0.75  # denim too, but no sky blue
 BLACK_LIGHTNESS, GREY_CHROMA = 0.25, 0.03
 
 
@@ -78,7 +78,7 @@ def is_neutral(oklch: Floats) -> np.ndarray:
     """Whether colours go with anything: near-grey, near-black, earth, navy or denim. oklch: (n, 3); gives (n,)."""
     lightness, chroma, hue = oklch[..., 0], oklch[..., 1], oklch[..., 2]
     earth = (hue >= EARTH_HUES_DEG[0]) & (hue <= EARTH_HUES_DEG[1]) & (chroma < EARTH_CHROMA)
-    navy = (hue >= NAVY_HUES_DEG[0]) & (hue <= NAVY_HUES_DEG[1]) & (chroma < NAVY_CHROMA)
+    navy = (hue >= NAVY_HUES_DEG[0]) & (hue <= NAVY_HUES_DEG[1]) & (chroma < NAVY_CHROMA) & (lightness < NAVY_LIGHTNESS)
     return np.asarray((chroma < GREY_CHROMA) | (lightness < BLACK_LIGHTNESS) | earth | navy)
 
 

@@ -106,6 +106,13 @@ def test_neutral_scheme_when_asked() -> None:
         assert is_neutral(points_from_hexes([color.hex for color in one.colors]).oklch).all()
 
 
+@pytest.mark.parametrize("code", ["#5f626b", "#151b3d", "#cccccc"], ids=["slate", "dark blue", "light grey"])
+def test_neutral_scheme_when_blue_is_light(code: str) -> None:
+    """Sky blue is a colour: it is never offered as the neutral that goes with anything."""
+    found = suggested(garment(code), schemes=("neutral",), max_suggestions=24)
+    assert "sky blue" not in {color.name for one in found for color in one.colors}
+
+
 # --- options --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "change",
@@ -238,6 +245,14 @@ def test_reasons_when_numbers_are_given() -> None:
         assert by_code.get("LIGHT_CONTRAST", round(step, 2)) == pytest.approx(step, abs=0.006)
         turns = np.abs((oklch[:, 2] - navy[2] + 180) % 360 - 180)
         assert by_code.get("COMPLEMENTARY_HUES", round(turns.max())) == pytest.approx(turns.max(), abs=0.51)
+
+
+@pytest.mark.parametrize("code", [NAVY, RED, OLIVE, HOT_PINK, ORANGE, CAMEL])
+def test_tetrad_when_told(code: str) -> None:
+    """The angle told of a tetrad is its quarter: never "a quarter of the wheel, here 179°"."""
+    for one in suggested(garment(code), schemes=("tetradic",)):
+        (turn,) = [reason.value for reason in one.reasons if reason.code == "TETRADIC_HUES"]
+        assert turn == pytest.approx(90, abs=25)
 
 
 def test_how_to_wear_when_print() -> None:
