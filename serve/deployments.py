@@ -14,9 +14,11 @@ from ray.serve.handle import DeploymentHandle
 from pipeline.errors import BadInput, ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
 from serve import wire
-from serve.settings import AdviceConfig, Environment, SegmentationSettings, Settings
+from serve.batcher import Batcher, BatchLimits
+from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings
 
 R = TypeVar("R")
+WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third
 LOST = (
     RayActorError,
     WorkerCrashedError,
@@ -43,37 +45,77 @@ class OneThread:
 
 
 class Segmentation:
-    """Phase 1: the network, on the device that its settings name. Warm before it reports ready."""
+    """Phase 1: the network, on the device that its settings name; user_config is a BatchConfig and applies live.
+
+    Every size of batch has been through the device before it reports ready. Once the device is lost its health check
+    fails, and Serve replaces it.
+    """
 
     def __init__(self) -> None:
         from models.registry import load_card  # torch is imported in this process alone
-        from models.segmenter import Segmenter
+        from models.segmenter import Segmenter, device_is_lost
 
         settings = SegmentationSettings()
+        self._on_cpu = settings.device == "cpu"
         self._segmenter = Segmenter(
-            load_card(settings.model), device=settings.device, dtype=settings.dtype, threads=settings.threads
+            load_card(settings.model, allow_non_commercial=settings.allow_non_commercial),
+            device=settings.device,
+            dtype=settings.dtype,
+            threads=settings.threads,
+            compile_mode=settings.compile_mode,
         )
-        self._segmenter.warm_up()
-        self._thread = OneThread()
+        limits = batch_limits(BatchConfig(), on_cpu=self._on_cpu)
+        self._batcher: Batcher[Any, Any] = Batcher(self._segmenter.stages, limits, is_fatal=device_is_lost)
+        self._warm: set[int] = set()
+        self._warm_up(limits)
+
+    async def reconfigure(self, config: dict[str, Any]) -> None:
+        """Takes in a changed user_config; batches that became possible are warm before they are formed.
+
+        Raises pydantic's ValidationError, which fails the update, for a bad one.
+        """
+        limits = batch_limits(BatchConfig.model_validate(config), on_cpu=self._on_cpu)
+        await asyncio.to_thread(self._warm_up, limits)
+        self._batcher.limits = limits
+
+    async def check_health(self) -> None:
+        """Raises PhaseLost when the device is lost or hangs: Serve then replaces this replica."""
+        self._batcher.check()
 
     async def run(self, payload: bytes) -> bytes:
         """A SegmentRequest to a Segmentation, both in wire form."""
+        from models.segmenter import SegmentationInput, check_photo
+
         request = wire.decode(payload, wire.SegmentRequest)
-        return await self._thread.run(request.deadline_s, lambda: self._segment(request))
-
-    def _segment(self, request: wire.SegmentRequest) -> bytes:
-        from models.segmenter import SegmentationInput
-
         item = SegmentationInput(request.image, request.width_px, request.height_px)
-        (found,) = self._segmenter.segment([item])
-        if isinstance(found, ColorMatchError):
-            raise found
-        return wire.encode(found)
+        check_photo(item)
+        height_px, width_px = request.image.shape[:2]
+        px = height_px * width_px + item.height_px * item.width_px
+        found = await self._batcher.submit(item, px=px, deadline_s=request.deadline_s)
+        return await asyncio.to_thread(wire.encode, found)
 
     async def describe(self) -> bytes:
         """Its Description in wire form."""
         description = wire.Description("segmentation", self._segmenter.version, self._segmenter.input_px)
         return wire.encode(description)
+
+    def _warm_up(self, limits: BatchLimits) -> None:
+        from models.segmenter import bucket
+
+        sizes = {bucket(count) for count in range(1, limits.max_items + 1)} - self._warm
+        for size in sorted(sizes):
+            self._batcher.warm_up([self._segmenter.blank(size)] * WARM_UP_ROUNDS)
+        self._warm |= sizes
+
+
+def batch_limits(config: BatchConfig, *, on_cpu: bool) -> BatchLimits:
+    """The batcher's limits; what the config leaves open is what suits the device."""
+    return BatchLimits(
+        max_items=config.max_photos or (1 if on_cpu else 32),
+        max_px=config.max_px,
+        in_flight=config.in_flight or (1 if on_cpu else 2),
+        stall_s=config.stall_s,
+    )
 
 
 class Extraction:

@@ -64,7 +64,8 @@ class Settings(Frozen):
 class SegmentationSettings(BaseSettings):
     """The network of a `Segmentation` replica, from its own environment (`SEGMENTATION_MODEL=…`).
 
-    It stands in the deployment's runtime_env, so that a change of model rolls that deployment alone.
+    It stands in the deployment's runtime_env, so that a change of model rolls that deployment alone. compile_mode:
+    torch.compile's; every batch size is then compiled before the replica is ready.
     """
 
     model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", frozen=True, extra="ignore")
@@ -73,6 +74,22 @@ class SegmentationSettings(BaseSettings):
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
     threads: Annotated[int, Field(ge=1)] = 2
+    compile_mode: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
+    allow_non_commercial: bool = False  # of the network's licence
+
+
+class BatchConfig(Frozen):
+    """`Segmentation`'s user_config: applies live. What is None is what suits the device.
+
+    max_photos, max_px: of one batch; a photo's pixels are its network's input and its label map. in_flight: batches
+    between copy and answer. stall_s: a batch at work for longer means that the device hangs, and the replica is
+    replaced. On a CPU one photo at a time is quickest, and its answer does not depend on its neighbours.
+    """
+
+    max_photos: Annotated[int, Field(ge=1, le=128)] | None = None
+    max_px: Annotated[int, Field(ge=1)] = 16_000_000
+    in_flight: Annotated[int, Field(ge=1, le=4)] | None = None
+    stall_s: Annotated[float, Field(gt=0)] = 60.0
 
 
 class Environment(BaseSettings):

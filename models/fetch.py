@@ -1,0 +1,119 @@
+"""Gets a card's weights before serving: resumed, checked, put in place in one step; httpx, and no torch.
+
+`python -m models.registry fetch ID` is its one caller: nothing is ever fetched while a request waits.
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import httpx
+
+from models.registry import WEIGHTS_DIR, ModelCard, ModelError, sha256_of, weights_path
+
+CHUNK_BYTES = 1 << 18
+MOST_BYTES = 4 << 30  # of a file whose card tells no size
+TRIES = 5  # in a row in which nothing came
+Progress = Callable[[int, int | None], None]  # bytes that are here, and of how many, if that is known
+
+
+def fetch(
+    card: ModelCard,
+    folder: Path = WEIGHTS_DIR,
+    *,
+    sha256: str | None = None,
+    url: str | None = None,
+    progress: Progress = lambda _here, _all: None,
+    pause: Callable[[float], None] = time.sleep,
+) -> Path:
+    """The path of a card's weights, which are downloaded unless they are here already; a broken download goes on.
+
+    sha256: what the user vouches for, where the card knows none; it is then kept beside the weights. url: in place of
+    the card's. Raises ModelError, saying what the user can do; the part that came stays, unless it is wrong.
+    """
+    expected = _expected(card, sha256)
+    target = weights_path(card, folder)
+    if target.is_file() and sha256_of(target) == expected:
+        return target
+    source = url or card.url
+    if source is None:
+        raise ModelError(f"The card of '{card.id}' names no address: give one with --url, or put the file at {target}.")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    _download(source, part, most_bytes=card.bytes or MOST_BYTES, progress=progress, pause=pause)
+    _check(card, part, expected)
+    if not card.sha256:
+        target.with_name(f"{target.name}.sha256").write_text(f"{expected}  {target.name}\n")
+    part.replace(target)
+    return target
+
+
+def _expected(card: ModelCard, given: str | None) -> str | None:
+    if given is not None and (len(given) != 64 or set(given.lower()) - set("0123456789abcdef")):
+        raise ModelError(f"'{given}' is no sha256: 64 hexadecimal digits are.")
+    if given and card.sha256 and given.lower() != card.sha256:
+        raise ModelError(f"The card of '{card.id}' says sha256 {card.sha256}, not {given.lower()}.")
+    return card.sha256 or (given.lower() if given else None)
+
+
+def _check(card: ModelCard, part: Path, expected: str | None) -> None:
+    found = sha256_of(part)
+    if expected is None:
+        raise ModelError(
+            f"Nobody vouches for these weights of '{card.id}': their sha256 is {found}. Compare it with what their "
+            f"publisher says, then run again with --sha256 {found}; the download stays."
+        )
+    if found != expected:
+        part.unlink()
+        raise ModelError(f"What came has sha256 {found}, not {expected}: it was deleted.")
+
+
+# --- the download ---------------------------------------------------------------------------------------------
+def _download(url: str, part: Path, *, most_bytes: int, progress: Progress, pause: Callable[[float], None]) -> None:
+    """Completes `part`, in as many requests as it takes. Raises ModelError when nothing comes any more."""
+    in_vain = 0
+    with httpx.Client(follow_redirects=True, timeout=30.0) as client:
+        while True:
+            before = _size(part)
+            try:
+                return _request(client, url, part, most_bytes, progress)
+            except httpx.TransportError as error:
+                in_vain = 0 if _size(part) > before else in_vain + 1
+                if in_vain == TRIES:
+                    raise ModelError(
+                        f"{httpx.URL(url).host} does not answer ({type(error).__name__}). "
+                        f"{_size(part)} bytes are here; run again to go on."
+                    ) from error
+            if in_vain:
+                pause(2.0 ** (in_vain - 1))
+
+
+def _request(client: httpx.Client, url: str, part: Path, most_bytes: int, progress: Progress) -> None:
+    """One request for what is missing. Raises httpx.TransportError when the connection breaks."""
+    here = _size(part)
+    with client.stream("GET", url, headers={"Range": f"bytes={here}-"} if here else {}) as response:
+        if response.status_code == 416 and response.headers.get("Content-Range") == f"bytes */{here}":
+            return  # it is all here
+        if response.status_code == 416:
+            part.unlink()
+            raise httpx.RemoteProtocolError("what is here is no part of that file")
+        if response.status_code not in (200, 206):
+            raise ModelError(f"{response.url.host} answers {response.status_code} for {response.url.path}.")
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            raise ModelError(f"{response.url.host} sent a web page in place of the file; get it by hand.")
+        goes_on = response.headers.get("Content-Range", "").startswith(f"bytes {here}-")
+        if not (response.status_code == 206 and goes_on):
+            here = 0  # the server sends all of it
+        length = response.headers.get("Content-Length")
+        total = here + int(length) if length else None
+        with part.open("r+b" if here else "wb") as file:
+            file.seek(here)
+            for chunk in response.iter_raw(CHUNK_BYTES):
+                here += file.write(chunk)
+                if here > most_bytes:
+                    raise ModelError(f"More than the expected {most_bytes} bytes came from {response.url.host}.")
+                progress(here, total)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
