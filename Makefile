@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check picture format lock bench-colour bench-harmony bench-transport clean
-.PHONY: bench-backfill chaos-backfill runtime-environment development-environment bench-environment install-runtime install-development interpreter
+.PHONY: help serve test check picture train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: bench-backfill chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -42,6 +42,13 @@ format: development-environment ## put the code into its one format
 	@$(PY) -m ruff format
 	@$(PY) -m ruff check --fix
 
+train: train-environment ## train the parser: make train ANNOTATED=ccp/train VALIDATION=ccp/val PRODUCTS=clothing_small/train
+	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --annotated $(ANNOTATED) --validation $(VALIDATION) \
+	  $(if $(PRODUCTS),--products $(PRODUCTS)) --out $(or $(OUT),out/training/parser)
+
+report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation
+	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) --sheet out/sheet.png
+
 bench-colour: bench-environment ## palettes beside other tools, on painted garments (DATA=folder: on annotated photos too)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
 
@@ -63,13 +70,14 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
-	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,dev,bench}.lock | sort -u > "$$all"; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,dev,bench,train}.lock | sort -u > "$$all"; \
 	fi; \
 	$(COMPILE) pyproject.toml --extra torch --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
+	$(COMPILE) --group pyproject.toml:train -c "$$all" -o $(LOCKS)/train.lock > /dev/null; \
 	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o $(LOCKS)/bootstrap.lock > /dev/null; \
 	for pin in $$(grep -oE '"torch(vision)?==[0-9.]+"' pyproject.toml | tr -d '"'); do \
 	  grep -qE "^$$pin( |$$)" $(LOCKS)/torch.lock || { echo "torch.lock lacks $$pin of pyproject.toml" >&2; exit 1; }; \
@@ -86,6 +94,9 @@ runtime-environment:
 
 development-environment: runtime-environment
 	@[ -e '$(DEVELOPMENT_STAMP)' ] || $(MAKE) --no-print-directory install-development
+
+train-environment: runtime-environment
+	@$(INSTALL) --require-hashes -r $(LOCKS)/train.lock
 
 bench-environment: development-environment
 	@[ -e '$(BENCH_STAMP)' ] || { echo 'Installing the tools to compare with into .venv.'; \
