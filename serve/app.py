@@ -15,14 +15,24 @@ def build(args: Settings) -> Application:
     args: the config's `args`, validated. REDIS_URL, STATE_REDIS_URL, STYLESYNC_KEYS_FILE and STYLESYNC_SECRET_FILE
     are read here, once. Raises pydantic's ValidationError for an unknown or bad argument.
     """
+    return graph(
+        args,
+        segmentation=deployments.Segmentation,
+        extraction=deployments.Extraction,
+        harmony=deployments.Harmony,
+    )
+
+
+def graph(args: Settings, *, segmentation: type, extraction: type, harmony: type) -> Application:
+    """`Advice` over three classes that answer as the phases do."""
     environment = Environment()
     return _deployment(deployments.Advice).bind(
         args,
         environment,
         _secret(environment),
-        segmentation=_deployment(deployments.Segmentation).bind(),
-        extraction=_deployment(deployments.Extraction).bind(),
-        harmony=_deployment(deployments.Harmony).bind(),
+        segmentation=_deployment(segmentation).bind(),
+        extraction=_deployment(extraction).bind(),
+        harmony=_deployment(harmony).bind(),
     )
 
 

@@ -1,0 +1,218 @@
+"""A cluster of the kit's own: stores, proxy, Ray, application; free ports, a temporary folder, gone afterwards."""
+
+import json
+import os
+import queue
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+from urllib.parse import urlsplit, urlunsplit
+
+import httpx
+import psutil
+
+from serve import local_stores
+from serve.local_plan import HOST, REPOSITORY, free_port, ray_environment, transport_profile
+from serve.security import ensure_development_key
+from tests.cluster.application import cmdline, descendants, is_alive
+from tests.reliability import faults, layouts, tcp_proxy
+from tests.reliability.load import Plan
+
+DEPLOYMENTS = ("Advice", "Segmentation", "Extraction", "Harmony")
+START_TIMEOUT_S, STOP_TIMEOUT_S, POLL_S = 240.0, 40.0, 0.05
+
+
+@dataclass(slots=True)
+class Cluster:
+    """A running cluster. transport: `fast` (HAProxy and throughput-optimised) or `stock`."""
+
+    transport: str
+    folder: Path
+    port: int
+    key: str
+    process: subprocess.Popen[str]
+    cache: local_stores.Store
+    proxy: tcp_proxy.TcpProxy
+    faults: faults.Faults
+    config: layouts.Config = field(default_factory=dict)
+    _said: "queue.SimpleQueue[dict[str, Any]]" = field(default_factory=queue.SimpleQueue)
+
+    def __post_init__(self) -> None:
+        threading.Thread(target=self._listen, daemon=True).start()
+        self.hear("started")
+
+    def _listen(self) -> None:
+        for line in cast(IO[str], self.process.stdout):
+            self._said.put(json.loads(line))
+        self._said.put({"failed": (self.folder / "log").read_text(errors="replace")[-2000:]})
+
+    def hear(self, word: str) -> Any:
+        """Waits for a word of the host's. Raises RuntimeError when it says that it failed."""
+        said = self._said.get(timeout=START_TIMEOUT_S)
+        if word not in said:
+            raise RuntimeError(said.get("failed", said))
+        return said[word]
+
+    def deploy_soon(self, config: layouts.Config) -> None:
+        """Hands a config over; hear("running") waits for it."""
+        lifeline = cast(IO[str], self.process.stdin)
+        lifeline.write(json.dumps(config) + "\n")
+        lifeline.flush()
+        self.config = config
+
+    def deploy(self, config: layouts.Config) -> None:
+        """Deploys a config unless it runs already, and waits until the application is ready."""
+        if config != self.config:
+            self.deploy_soon(config)
+            self.hear("running")
+        wait_until(self.is_ready)
+        wait_until(lambda: self.whole(5))
+
+    def is_ready(self) -> bool:
+        """Whether /v1/readyz says 200 and the Serve processes are as many as the config says."""
+        with suppress(httpx.HTTPError), self.client() as client:
+            return client.get("/v1/readyz").status_code == 200 and self._complete()
+        return False
+
+    def _complete(self) -> bool:
+        wanted = {one["name"]: one.get("num_replicas", 0) for one in self.config["applications"][0]["deployments"]}
+        return all(not wanted[name] or len(self.replicas(name)) == wanted[name] for name in DEPLOYMENTS)
+
+    def whole(self, times: int) -> bool:
+        """Whether so many colour questions in a row are answered whole."""
+        with suppress(httpx.HTTPError), self.client() as client:
+            body = {"colors": ["navy"], "options": {"cache": "bypass"}}
+            answers = [client.post("/v1/advice", json=body) for _ in range(times)]
+            return all(answer.status_code == 200 and not answer.json()["degraded"] for answer in answers)
+        return False
+
+    def client(self) -> httpx.Client:
+        """A client with a key of every scope and no limits."""
+        url = f"http://{HOST}:{self.port}"
+        return httpx.Client(base_url=url, headers={"X-API-Key": self.key}, timeout=30.0, trust_env=False)
+
+    def replicas(self, deployment: str) -> list[psutil.Process]:
+        """The processes of a deployment's replicas."""
+        title = f"ray::ServeReplica:{layouts.NAME}:{deployment}"
+        return [one for one in descendants(self.process.pid) if title in " ".join(cmdline(one)) and is_alive(one)]
+
+    def load(self, **plan: Any) -> Plan:
+        """A plan of load for this cluster."""
+        return Plan(port=self.port, key=self.key, **plan)
+
+    # --- the cache store ----------------------------------------------------------------------------------
+    def kill_cache(self) -> None:
+        """SIGKILL to the cache's server."""
+        self.cache.process.kill()
+        self.cache.process.wait()
+
+    def restart_cache(self) -> None:
+        """A new, empty server behind the proxy, with the old one's password."""
+        self.cache = start_cache(self.folder, self.cache)
+        self.proxy.upstream_port = urlsplit(self.cache.url).port or 0
+
+
+def start_cache(folder: Path, before: local_stores.Store | None = None) -> local_stores.Store:
+    """A cache server; with the password of the one before it, so that the URL which the replicas know stays right."""
+    cache = local_stores.start_cache(folder)
+    if before is not None:
+        import redis
+
+        with redis.Redis.from_url(cache.url) as client:
+            client.config_set("requirepass", urlsplit(before.url).password)
+        parts = urlsplit(cache.url)
+        url = urlunsplit(parts._replace(netloc=f":{urlsplit(before.url).password}@{HOST}:{parts.port}"))
+        cache = local_stores.Store(cache.name, url, cache.process)
+    return cache
+
+
+@contextmanager
+def cluster(transport: str, *, cpus: int = layouts.CPUS) -> Iterator[Cluster]:
+    """A cluster without an application, ended with the block, whatever state it is in."""
+    folder = Path(tempfile.mkdtemp(prefix="rel-", dir="/tmp"))
+    stores, process = [local_stores.start_cache(folder), local_stores.start_state(folder, folder)], None
+    found: Cluster | None = None
+    try:
+        with tcp_proxy.tcp_proxy(urlsplit(stores[0].url).port or 0) as proxy:
+            port, key = free_port(), ensure_development_key(folder / "dev")
+            process = _start_host(transport, folder, port, cpus, _environment(transport, folder, stores, proxy))
+            met = folder / "faults"
+            found = Cluster(transport, folder, port, key, process, stores[0], proxy, faults.Faults(met))
+            yield found
+    finally:
+        if process is not None:
+            _stop_host(process)
+        for store in [found.cache if found else stores[0], stores[1]]:
+            store.process.send_signal(signal.SIGCONT)
+            local_stores.stop(store)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(
+    transport: str, folder: Path, stores: list[local_stores.Store], proxy: tcp_proxy.TcpProxy
+) -> dict[str, str]:
+    (folder / "faults").mkdir()
+    cache = urlsplit(stores[0].url)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    flags = transport_profile(folder)
+    if transport == "stock":
+        flags = {name: flags[name] for name in ("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH",)}
+    return {
+        **inherited,
+        **ray_environment(folder),
+        **flags,
+        "PYTHONPATH": str(REPOSITORY),
+        "REDIS_URL": f"redis://:{cache.password}@{HOST}:{proxy.port}/0",
+        "STATE_REDIS_URL": stores[1].url,
+        "STYLESYNC_KEYS_FILE": str(folder / "dev/keys.json"),
+        "STYLESYNC_SECRET_FILE": str(folder / "dev/secret"),
+        faults.FOLDER: str(folder / "faults"),
+    }
+
+
+def _start_host(
+    transport: str, folder: Path, port: int, cpus: int, environment: dict[str, str]
+) -> subprocess.Popen[str]:
+    with (folder / "log").open("w") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.reliability.host", str(port), str(folder), str(cpus)],
+            cwd=REPOSITORY,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+            start_new_session=True,
+        )
+
+
+def _stop_host(process: subprocess.Popen[str]) -> None:
+    """Ends the host and everything below it: gently, and after a while by force."""
+    below = descendants(process.pid) if process.poll() is None else []
+    with suppress(OSError):
+        cast(IO[str], process.stdin).close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_TIMEOUT_S)
+    for one in [*below, psutil.Process(process.pid)] if process.poll() is None else below:
+        with suppress(psutil.Error):
+            one.kill()
+    process.wait()
+
+
+def wait_until(holds: Callable[[], bool], *, within_s: float = 120.0) -> float:
+    """Waits for a condition; how long that took, s. Raises TimeoutError."""
+    began_s = time.monotonic()
+    while not holds():
+        if time.monotonic() - began_s > within_s:
+            raise TimeoutError(f"What was waited for did not come true in {within_s:.0f} s.")
+        time.sleep(POLL_S)
+    return time.monotonic() - began_s

@@ -1,0 +1,102 @@
+"""Ray, Serve and an application in a process of their own: `python -m tests.reliability.host PORT FOLDER CPUS`.
+
+Reads Serve configs as JSON lines on standard input, deploys each and says `{"running": seconds}` once it runs, or
+`{"failed": reason}`. The end of standard input ends everything below it. Serve reads its flags from the environment
+when Ray is imported, so each transport profile gets such a process.
+"""
+
+import json
+import queue
+import sys
+import threading
+import time
+from typing import Any
+
+import ray
+from ray import serve as ray_serve
+
+from serve.local_plan import HOST, OBJECT_STORE_BYTES
+from serve.local_processes import adopt_orphans, kill_descendants
+
+DEPLOY_TIMEOUT_S = 240.0
+POLL_S = 0.25
+SETTLE_S = 1.0  # a config that changes nothing is never seen to be deploying
+
+
+def main(port: int, folder: str, cpus: int) -> None:
+    """Serves until standard input ends. cpus: as many as the replicas may ask for, whatever the machine has."""
+    adopt_orphans()
+    try:
+        ray.init(
+            "local",
+            num_cpus=cpus,
+            object_store_memory=OBJECT_STORE_BYTES,
+            include_dashboard=False,
+            namespace="serve",
+            log_to_driver=False,
+            _temp_dir=folder,
+        )
+        client = _start(port)
+        say(started=True)
+        orders = Orders()
+        while (config := orders.next()) is not None:
+            _deploy(client, config, orders)
+        ray_serve.shutdown()  # type: ignore[no-untyped-call]
+        ray.shutdown()
+    finally:
+        kill_descendants(within_s=5.0)
+
+
+class Orders:
+    """The configs that arrive on standard input, and whether it has ended."""
+
+    def __init__(self) -> None:
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self.ended = False
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def next(self) -> dict[str, Any] | None:
+        """The next config; None at the end."""
+        line = self._lines.get()
+        config: dict[str, Any] | None = None if line is None else json.loads(line)
+        return config
+
+    def _read(self) -> None:
+        for line in sys.stdin:
+            self._lines.put(line)
+        self.ended = True
+        self._lines.put(None)
+
+
+def say(**words: object) -> None:
+    """One line for the kit."""
+    print(json.dumps(words), flush=True)
+
+
+def _start(port: int) -> Any:
+    from ray.serve._private.api import serve_start
+
+    return serve_start(http_options={"host": HOST, "port": port}, proxy_location="EveryNode")
+
+
+def _deploy(client: Any, config: dict[str, Any], orders: Orders) -> None:
+    """Hands the config over as `serve deploy` does, and waits until it runs or failed or the kit leaves."""
+    from ray.serve.schema import ServeDeploySchema
+
+    client.deploy_apps(ServeDeploySchema.model_validate(config), _blocking=False)
+    began_s = time.monotonic()
+    while time.monotonic() - began_s < DEPLOY_TIMEOUT_S:
+        time.sleep(POLL_S)
+        applications = ray_serve.status().applications.values()
+        states = {application.status.value for application in applications}
+        if states == {"RUNNING"} and time.monotonic() - began_s > SETTLE_S:
+            return say(running=round(time.monotonic() - began_s, 1))
+        if "DEPLOY_FAILED" in states:
+            return say(failed=" ".join(application.message for application in applications)[-2000:])
+        if orders.ended:
+            return
+    say(failed="It did not run in time.")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), sys.argv[2], int(sys.argv[3]))

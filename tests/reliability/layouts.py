@@ -1,0 +1,52 @@
+"""Serve configs for the kit, made from the local one, so that the thresholds measured are those that are shipped."""
+
+from typing import Any
+
+import yaml
+
+from serve.local_plan import DEFAULT_CONFIG, REPOSITORY
+
+IMPORT_PATH = "tests.reliability.faulty_app:build"
+NAME = "colormatch"
+CPUS = 6  # what Ray is told that the machine has: enough for three replicas of each deployment
+Config = dict[str, Any]
+
+
+def layout(replicas: int | None = None, *, memory_cache_bytes: int | None = None, **counts: int) -> Config:
+    """The local config; replicas: of every deployment, and counts: of single ones; None: autoscaled as shipped."""
+    config: Config = yaml.safe_load((REPOSITORY / DEFAULT_CONFIG).read_text())
+    (application,) = config["applications"]
+    application["import_path"] = IMPORT_PATH
+    if memory_cache_bytes is not None:
+        application["args"]["memory_cache_bytes"] = memory_cache_bytes
+    for deployment in application["deployments"]:
+        count = counts.get(deployment["name"], replicas)
+        if count is not None:
+            del deployment["autoscaling_config"]
+            deployment["num_replicas"] = count
+    return config
+
+
+def deployment(config: Config, name: str) -> dict[str, Any]:
+    """One deployment's part of a config."""
+    (found,) = (one for one in config["applications"][0]["deployments"] if one["name"] == name)
+    it: dict[str, Any] = found
+    return it
+
+
+def with_user_config(config: Config, **changes: Any) -> Config:
+    """The config with other values in parts of `Advice`'s user_config, as in `breaker={"minimum_calls": 1000}`."""
+    made: Config = yaml.safe_load(yaml.safe_dump(config))
+    given = deployment(made, "Advice")["user_config"]
+    for name, value in changes.items():
+        given[name] = {**given[name], **value} if isinstance(value, dict) else value
+    return made
+
+
+def rolled(config: Config, name: str, mark: str) -> Config:
+    """The config with a change to one deployment that makes Serve replace its replicas."""
+    made: Config = yaml.safe_load(yaml.safe_dump(config))
+    options = deployment(made, name)["ray_actor_options"]
+    variables = options.setdefault("runtime_env", {}).setdefault("env_vars", {})
+    variables["RELIABILITY_MARK"] = mark
+    return made

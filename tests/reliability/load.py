@@ -1,0 +1,194 @@
+"""An open-loop load generator: requests leave by a timetable, whatever became of those before; asyncio streams only.
+
+A latency counts from the moment at which the request was due, not from when it could be sent: a server that stalls, or
+a generator that cannot keep up, cannot hide the waiting (coordinated omission).  `start` runs it in a process of its
+own, so that what the kit does meanwhile does not disturb its clock.
+"""
+
+import asyncio
+import json
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import IO, Any, cast
+
+from serve.local_plan import REPOSITORY
+from tests.reliability.messages import Request, request_maker
+
+GIVE_UP_S = 15.0  # for one answer
+LOST = 0  # the status of a request whose connection broke or that was given up
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One load. per_s: arrivals a second; kinds: shares of the requests of messages.py; seed: of times and kinds.
+
+    clients: instead of a timetable, so many clients that each wait for their answer (to measure capacity).
+    """
+
+    port: int
+    key: str
+    for_s: float
+    per_s: float = 0.0
+    kinds: dict[str, float] = field(default_factory=lambda: {"new": 1.0})
+    arrivals: str = "poisson"
+    seed: int = 1
+    clients: int = 0
+    photo: str = "docs/samples/astronaut.jpg"
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One request: due_s after the load's start, took_s from then on; degraded: phases named in its answer."""
+
+    due_s: float
+    took_s: float
+    kind: str
+    status: int
+    degraded: tuple[str, ...] = ()
+    retry_after: bool = False
+    problem: bool = False
+
+    @property
+    def good(self) -> bool:
+        """A whole answer."""
+        return self.status == 200 and not self.degraded
+
+
+def due_times(plan: Plan) -> Iterator[float]:
+    """When requests are due, s after the start: exponential gaps (Poisson arrivals), or equal ones."""
+    rng, due_s = random.Random(plan.seed), 0.0
+    while True:
+        due_s += rng.expovariate(plan.per_s) if plan.arrivals == "poisson" else 1 / plan.per_s
+        if due_s >= plan.for_s:
+            return
+        yield due_s
+
+
+class Connections:
+    """Kept-alive connections; a request takes an idle one or opens another."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+
+    async def send(self, request: Request) -> tuple[int, dict[str, str], bytes]:
+        """Status, headers and body of the answer. Raises OSError or EOFError when the connection breaks."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                break
+            writer.close()
+        else:
+            reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
+        try:
+            writer.write(request.raw)
+            answer = await read_answer(reader)
+        except BaseException:
+            writer.close()
+            raise
+        self._idle.append((reader, writer))
+        return answer
+
+    def close(self) -> None:
+        """Closes the idle ones."""
+        for _, writer in self._idle:
+            writer.close()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
+    """One HTTP/1.1 answer with a length."""
+    head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", "0")))
+    if headers.get("connection", "").lower() == "close":
+        reader.feed_eof()
+    return int(head.split(" ", 2)[1]), headers, body
+
+
+async def fire(connections: Connections, request: Request, *, due_s: float, start_s: float) -> Shot:
+    """One request and what came of it."""
+    status, headers, body = LOST, dict[str, str](), b""
+    with suppress(OSError, EOFError, TimeoutError):
+        async with asyncio.timeout(GIVE_UP_S):
+            status, headers, body = await connections.send(request)
+    took_s = time.perf_counter() - start_s - due_s
+    degraded = tuple(json.loads(body).get("degraded", ())) if status == 200 and request.kind != "health" else ()
+    problem = headers.get("content-type", "") == "application/problem+json"
+    return Shot(due_s, took_s, request.kind, status, degraded, "retry-after" in headers, problem)
+
+
+async def run(plan: Plan) -> list[Shot]:
+    """Everything that the plan sends."""
+    make, connections = request_maker(plan), Connections(plan.port)
+    try:
+        if plan.clients:
+            return await _closed_loop(plan, make, connections)
+        tasks, start_s = [], time.perf_counter()
+        for due_s in due_times(plan):
+            request = next(make)
+            await asyncio.sleep(max(0.0, start_s + due_s - time.perf_counter()))
+            tasks.append(asyncio.ensure_future(fire(connections, request, due_s=due_s, start_s=start_s)))
+        return list(await asyncio.gather(*tasks))
+    finally:
+        connections.close()
+
+
+async def _closed_loop(plan: Plan, make: Iterator[Request], connections: Connections) -> list[Shot]:
+    start_s, shots = time.perf_counter(), list[Shot]()
+
+    async def client() -> None:
+        while (due_s := time.perf_counter() - start_s) < plan.for_s:
+            shots.append(await fire(connections, next(make), due_s=due_s, start_s=start_s))
+
+    await asyncio.gather(*(client() for _ in range(plan.clients)))
+    return shots
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """A load under way in a process of its own."""
+
+    process: subprocess.Popen[str]
+
+    @property
+    def over(self) -> bool:
+        """Whether the last answer has come."""
+        return self.process.poll() is not None
+
+    def shots(self) -> list[Shot]:
+        """Waits for its end. Raises RuntimeError when the generator itself failed."""
+        text = cast(IO[str], self.process.stdout).read()
+        if self.process.wait() != 0:
+            raise RuntimeError("The load generator failed.")
+        return [Shot(**{**one, "degraded": tuple(one["degraded"])}) for one in json.loads(text)]
+
+    def stop(self) -> None:
+        """Ends it before its time."""
+        self.process.kill()
+        self.process.communicate()
+
+
+def start(plan: Plan) -> Load:
+    """Starts a load."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.reliability.load", json.dumps(asdict(plan))],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    return Load(process)
+
+
+def main(text: str) -> None:
+    """Runs a plan and prints its shots."""
+    given: dict[str, Any] = json.loads(text)
+    json.dump([asdict(shot) for shot in asyncio.run(run(Plan(**given)))], sys.stdout)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,80 @@
+"""The kit's requests as raw HTTP, made without cost while a load runs; standard library."""
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from serve.local_plan import REPOSITORY
+
+if TYPE_CHECKING:
+    from tests.reliability.load import Plan
+
+BOUNDARY = "reliability"
+COMMENT = b"\xff\xfe\x00\x22"  # a JPEG comment of 32 bytes: another comment is another photo to every cache
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """kind: new (a photo never seen), same (one photo), colors, health, metrics."""
+
+    kind: str
+    raw: bytes
+
+
+def request_maker(plan: "Plan") -> Iterator[Request]:
+    """Requests without end, their kinds drawn by the plan's shares and seed."""
+    rng = random.Random(plan.seed)
+    photo = (REPOSITORY / plan.photo).read_bytes()
+    run = f"{rng.getrandbits(64):016x}"
+    makers: dict[str, Callable[[int], bytes]] = {
+        "new": lambda number: post_photo(plan.key, marked(photo, f"{run}{number:016x}")),
+        "bypass": lambda number: post_photo(plan.key, photo, cache="bypass"),
+        "same": lambda number: post_photo(plan.key, marked(photo, "f" * 32)),
+        "again": lambda number: post_photo(plan.key, photo, max_suggestions=number % 25, max_colors=number % 12 + 1),
+        "colors": lambda number: post_json(plan.key, {"colors": [f"#{rng.getrandbits(24):06x}"]}),
+        "health": lambda number: get(plan.key, "/v1/healthz"),
+        "ready": lambda number: get(plan.key, "/v1/readyz"),
+    }
+    number = 0
+    while True:
+        (kind,) = rng.choices(list(plan.kinds), list(plan.kinds.values()))
+        yield Request("health" if kind == "ready" else kind, makers[kind](number))
+        number += 1
+
+
+def marked(photo: bytes, mark: str) -> bytes:
+    """The same picture as other bytes: a JPEG with a comment of 32 characters."""
+    return photo[:2] + COMMENT + mark.encode().ljust(32, b".")[:32] + photo[2:]
+
+
+def post_photo(key: str, photo: bytes, **options: object) -> bytes:
+    """`POST /v1/advice` with a photo."""
+    part = f"--{BOUNDARY}\r\nContent-Disposition: form-data; name=".encode()
+    body = b"".join(
+        (
+            part + b'"options"\r\n\r\n' + json.dumps(options).encode() + b"\r\n",
+            part + b'"image"; filename="photo.jpg"\r\nContent-Type: image/jpeg\r\n\r\n' + photo + b"\r\n",
+            f"--{BOUNDARY}--\r\n".encode(),
+        )
+    )
+    return _head("POST", "/v1/advice", key, f"multipart/form-data; boundary={BOUNDARY}", len(body)) + body
+
+
+def post_json(key: str, value: object) -> bytes:
+    """`POST /v1/advice` with JSON."""
+    body = json.dumps(value).encode()
+    return _head("POST", "/v1/advice", key, "application/json", len(body)) + body
+
+
+def get(key: str, path: str) -> bytes:
+    """A GET."""
+    return _head("GET", path, key, "", 0)
+
+
+def _head(method: str, path: str, key: str, content_type: str, length: int) -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: 127.0.0.1", f"X-API-Key: {key}"]
+    if content_type:
+        lines += [f"Content-Type: {content_type}", f"Content-Length: {length}"]
+    return "\r\n".join([*lines, "", ""]).encode()

@@ -1,0 +1,89 @@
+"""A TCP proxy before a store: it can be late, silent or deaf, and its server exchanged; asyncio, in a thread."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+HOST = "127.0.0.1"
+Mode = Literal["pass", "silent", "refuse"]
+
+
+@dataclass(slots=True)
+class TcpProxy:
+    """A running proxy; its fields may be changed at any time. upstream_port: where new connections go.
+
+    delay_s: added to every answer. mode: `silent` passes nothing on and closes nothing; `refuse` closes at once.
+    """
+
+    upstream_port: int
+    port: int = 0
+    mode: Mode = "pass"
+    delay_s: float = 0.0
+    open_connections: int = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection."""
+        self.open_connections += 1
+        try:
+            await self._joined(reader, writer)
+        finally:
+            self.open_connections -= 1
+            writer.close()
+
+    async def _joined(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.mode == "refuse":
+            return
+        try:
+            there, back = await asyncio.open_connection(HOST, self.upstream_port)
+        except OSError:
+            return
+        try:
+            ways = (self._pass_on(reader, back, late=False), self._pass_on(there, writer, late=True))
+            tasks = [asyncio.ensure_future(way) for way in ways]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            back.close()
+
+    async def _pass_on(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, late: bool) -> None:
+        with suppress(OSError):
+            while data := await source.read(65536):
+                if late and self.delay_s:
+                    await asyncio.sleep(self.delay_s)
+                if self.mode == "refuse":
+                    return
+                if self.mode == "pass":
+                    target.write(data)
+                    await target.drain()
+
+
+@contextmanager
+def tcp_proxy(upstream_port: int) -> Iterator[TcpProxy]:
+    """A proxy on a free port, ended with the block."""
+    proxy = TcpProxy(upstream_port)
+    started, ended = threading.Event(), threading.Event()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(proxy.serve, HOST, 0)
+        async with server:
+            proxy.port = server.sockets[0].getsockname()[1]
+            started.set()
+            await asyncio.to_thread(ended.wait)
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+
+    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
+    thread.start()
+    started.wait()
+    try:
+        yield proxy
+    finally:
+        ended.set()
+        thread.join()
