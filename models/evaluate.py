@@ -1,178 +1,239 @@
-"""Measures a network on labelled photos: overlap by class, garments after voting, time; imports pipeline and torch."""
+"""The quality report of networks on labelled photos, side by side; imports pipeline and torch."""
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
 
-from models.registry import DEFAULT_MODEL, load_card
-from models.segmenter import DTYPES, Segmenter
+from models.evaluate_scores import (
+    Case,
+    Garments,
+    Interval,
+    clothes_pixels,
+    confusions,
+    garments,
+    interval,
+    iou_of_class,
+    iou_of_classes,
+    mean_iou,
+    palette_errors,
+    pooled_iou,
+    purities,
+    slices,
+)
+from models.evaluate_sheet import contact_sheet
+from models.labelled import FOLDERS, close_up_box, labelled_photos, product_photos
+from models.registry import DEFAULT_MODEL, ModelError, load_card
+from models.segmenter import DTYPES, SegmentationInput, Segmenter
+from pipeline.errors import ColorMatchError
 from pipeline.image import decode_image
-from pipeline.segmentation import find_regions, resize_labels
-from pipeline.types import CLASSES, LabelMap, Options, Region, RgbImage, Segmentation
+from pipeline.segmentation import whole_labels
+from pipeline.types import CLASSES, LabelMap, RgbImage, Segmentation
 
-# The 59 labels of clothing-co-parsing as our classes.
-GROUPS = {
-    "background": "null",
-    "skin": "skin",
-    "hair": "hair",
-    "top": "blouse bodysuit bra cardigan hoodie intimate jumper shirt sweater sweatshirt t-shirt tie top vest",
-    "outerwear": "blazer cape coat jacket suit",
-    "bottom": "jeans leggings panties pants shorts skirt stockings tights",
-    "full_body": "dress romper swimwear",
-    "shoes": "boots clogs flats heels loafers pumps sandals shoes sneakers socks wedges",
-    "accessory": "accessories bag belt bracelet earrings glasses gloves hat necklace purse ring scarf sunglasses "
-    "wallet watch",
-}
-CLOTHES = tuple(CLASSES.index(name) for name in ("top", "outerwear", "bottom", "full_body"))
-MIN_GARMENT_SHARE = 0.01  # of the photo: smaller true garments are not asked for
+WHOLE_IMAGE = "whole image"  # the baseline that takes every pixel for the garment
+PROTOTYPE = "u2netp-parse-224"
+TIMED_PHOTOS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """How well predictions agree with the truth over a set of photos.
+class Report:
+    """One network's figures; see models.evaluate_scores for what each means.
 
-    miou, class_iou, clothes_iou: pixels pooled over the photos; clothes = top, outerwear, bottom and full_body as one;
-    classes that neither side has are left out.
-    region_iou: mean over true clothes of the best overlap with one found garment; region_class_iou: the same, 0 where
-    that garment is of another kind. region_purity: share of found clothes that is of one true class, area-weighted.
+    full, close_up: clothes IoU. product: share of garment pixels of the folder's class. palette: ΔE00, mean and 90th
+    percentile over full photos. slices: clothes IoU and number of photos. network_ms: median per photo.
     """
 
+    model: str
     photos: int
-    miou: float
-    class_iou: dict[str, float]
-    clothes_iou: float
-    region_iou: float
-    region_class_iou: float
-    region_purity: float
+    miou: Interval
+    class_iou: dict[str, Interval]
+    full: Interval
+    close_up: Interval
+    product: Interval | None
+    palette: Interval
+    palette_p90: float
+    garments: Garments
+    slices: dict[str, tuple[float, int]]
+    network_ms: float | None
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
-    """A photo (H, W, 3), what was found on it, and the truth (H, W) in our classes, at the prediction's size."""
+class Photos:
+    """What networks are measured on: bytes of whole photos and of products, with their truth in our classes."""
 
-    pixels: RgbImage
-    found: Segmentation
-    truth: LabelMap
-
-
-def class_lookup(names: Sequence[str]) -> LabelMap:
-    """A table (256,) from a data set's label values, named in order, to ours. Raises ValueError for an unknown name."""
-    table = np.zeros(256, np.uint8)
-    for value, name in enumerate(names):
-        ours = [group for group, members in GROUPS.items() if name in members.split()]
-        if not ours:
-            raise ValueError(f"The label '{name}' belongs to none of our classes.")
-        table[value] = CLASSES.index(ours[0])
-    return table
+    whole: list[tuple[bytes, LabelMap]]
+    products: list[tuple[bytes, LabelMap]]
 
 
-def score(cases: Sequence[Case]) -> Scores:
-    """Scores over a set of photos."""
-    n = len(CLASSES)
-    confusion = np.zeros((n, n))  # [truth, prediction]
-    overlaps: list[tuple[float, bool]] = []
-    purities: list[tuple[float, int]] = []
-    for case in cases:
-        found, truth = case.found, case.truth
-        codes = truth.ravel().astype(np.int64) * n + found.labels.ravel()
-        confusion += np.bincount(codes, minlength=n * n).reshape(n, n)
-        regions = find_regions(found.labels, found.confidence, Options(), pixels=case.pixels)
-        overlaps += _overlaps(regions, truth)
-        purities += _purities(regions, truth)
-    unions = confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
-    by_class = np.diag(confusion)[unions > 0] / unions[unions > 0]
-    present = [name for name, union in zip(CLASSES, unions, strict=True) if union > 0]
-    both = confusion[np.ix_(CLOTHES, CLOTHES)].sum()
-    either = confusion[CLOTHES, :].sum() + confusion[:, CLOTHES].sum() - both
-    return Scores(
-        photos=len(cases),
-        miou=_rounded(by_class.mean()),
-        class_iou={name: _rounded(iou) for name, iou in zip(present, by_class, strict=True)},
-        clothes_iou=_rounded(both / max(1, either)),
-        region_iou=_rounded(sum(iou for iou, _same in overlaps) / max(1, len(overlaps))),
-        region_class_iou=_rounded(sum(iou * same for iou, same in overlaps) / max(1, len(overlaps))),
-        region_purity=_rounded(sum(share * px for share, px in purities) / max(1, sum(px for _share, px in purities))),
+def load_photos(annotated: Path, products: Path | None, limit: int | None) -> Photos:
+    """The photos of the folders. Raises ValueError where a folder is not what the command's help says."""
+    whole = list(labelled_photos(annotated))[:limit]
+    return Photos(whole, list(product_photos(products))[:limit] if products else [])
+
+
+def predict(segmenter: Segmenter | None, photos: Sequence[tuple[bytes, LabelMap]], *, close: bool) -> Iterator[Case]:
+    """What a network, or no network, makes of photos, decoded as the service decodes them.
+
+    close: of the seeded upper-body crop of each, where there is a person to crop.
+    """
+    size = segmenter.input_px if segmenter else None
+    for k, (data, truth) in enumerate(photos):
+        image = decode_image(data, network_px=size)
+        height_px, width_px = image.pixels.shape[:2]
+        at_size = np.asarray(Image.fromarray(truth).resize((width_px, height_px), Image.Resampling.NEAREST))
+        if not close:
+            yield Case(image.pixels, _segment(segmenter, image.pixels, image.network), at_size)
+            continue
+        left, top, right, bottom = close_up_box(at_size, np.random.default_rng(k))
+        pixels = np.ascontiguousarray(image.pixels[top:bottom, left:right])
+        yield Case(pixels, _segment(segmenter, pixels, None), at_size[top:bottom, left:right])
+
+
+def _segment(segmenter: Segmenter | None, pixels: RgbImage, network: RgbImage | None) -> Segmentation:
+    height_px, width_px = pixels.shape[:2]
+    if segmenter is None:
+        return Segmentation(whole_labels(height_px, width_px), None, WHOLE_IMAGE)
+    given = pixels if network is None else network
+    (found,) = segmenter.segment([SegmentationInput(given, width_px, height_px)])
+    if isinstance(found, ColorMatchError):
+        raise found
+    return found
+
+
+def report(name: str, whole: Sequence[Case], close: Sequence[Case], products: Sequence[Case]) -> Report:
+    """The figures of one network from its cases; `network_ms` is left to the caller."""
+    tables, pairs, errors = confusions(whole), clothes_pixels(whole), palette_errors(whole)
+    present = np.flatnonzero(np.isfinite(iou_of_classes(tables)))
+    return Report(
+        model=name,
+        photos=len(whole),
+        miou=interval(mean_iou, tables),
+        class_iou={CLASSES[k]: interval(partial(iou_of_class, k), tables) for k in present.tolist()},
+        full=interval(pooled_iou, pairs),
+        close_up=interval(pooled_iou, clothes_pixels(close)),
+        product=interval(lambda rows: float(rows.mean()), purities(products)) if products else None,
+        palette=interval(lambda rows: float(rows.mean()), errors),
+        palette_p90=float(np.percentile(errors, 90)),
+        garments=garments(whole),
+        slices={key: (pooled_iou(pairs[mask]), int(mask.sum())) for key, mask in slices(whole).items()},
+        network_ms=None,
     )
 
 
-def _overlaps(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, bool]]:
-    """For each true garment: its best overlap with a found one, and whether that is of its class."""
-    overlaps = []
-    for label in CLOTHES:
-        real = truth == label
-        if real.mean() < MIN_GARMENT_SHARE:
-            continue
-        each = [((real & one.mask).sum() / (real | one.mask).sum(), one.category == CLASSES[label]) for one in regions]
-        overlaps.append(max(each, default=(0.0, False)))
-    return overlaps
+def timed(segmenters: dict[str, Segmenter], photos: Sequence[tuple[bytes, LabelMap]]) -> dict[str, float]:
+    """The networks' median time per photo, ms, in turns, so that whatever else the machine does meets all alike."""
+    taken: dict[str, list[float]] = {name: [] for name in segmenters}
+    for data, _truth in photos[:TIMED_PHOTOS]:
+        for name, segmenter in segmenters.items():
+            image = decode_image(data, network_px=segmenter.input_px)
+            begin = time.perf_counter()
+            segmenter.segment_photo(image)
+            taken[name].append(time.perf_counter() - begin)
+    return {name: float(np.median(seconds) * 1e3) for name, seconds in taken.items()}
 
 
-def _purities(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, int]]:
-    """For each found garment with clothes under it: the share of their commonest class, and their pixels."""
-    purities = []
-    for region in regions:
-        counts = np.bincount(truth[region.mask], minlength=len(CLASSES))[list(CLOTHES)]
-        if region.category in ("top", "outerwear", "bottom", "full_body") and counts.any():
-            purities.append((float(counts.max() / counts.sum()), int(counts.sum())))
-    return purities
+def table(reports: Sequence[Report], times: dict[str, float]) -> list[tuple[str, ...]]:
+    """The reports as rows of text, a column for each network; the first row names them."""
+
+    def figure(value: Interval | None) -> str:
+        return "–" if value is None else f"{value.value:.3f} ({value.low:.3f}–{value.high:.3f})"
+
+    rows = [("", *(one.model for one in reports))]
+    rows.append(("clothes IoU, full body", *(figure(one.full) for one in reports)))
+    rows.append(("clothes IoU, close-ups", *(figure(one.close_up) for one in reports)))
+    rows.append(("mIoU of 9 classes", *(_of_kinds(one, figure(one.miou)) for one in reports)))
+    for name in CLASSES:
+        rows.append((f"IoU {name}", *(_of_kinds(one, figure(one.class_iou.get(name))) for one in reports)))
+    rows.append(("products: share in the folder's class", *(_of_kinds(one, figure(one.product)) for one in reports)))
+    rows.append(("palette error, mean ΔE00", *(figure(one.palette) for one in reports)))
+    rows.append(("palette error, 90th percentile", *(f"{one.palette_p90:.2f}" for one in reports)))
+    rows.append(("garments: overlap", *(f"{one.garments.iou:.3f}" for one in reports)))
+    rows.append(("garments: overlap of the right kind", *(f"{one.garments.class_iou:.3f}" for one in reports)))
+    rows.append(("garments: purity", *(f"{one.garments.purity:.3f}" for one in reports)))
+    for name in reports[0].slices:
+        shown = [f"{one.slices[name][0]:.3f} ({one.slices[name][1]} photos)" for one in reports]
+        rows.append((f"clothes IoU, {name}", *shown))
+    rows.append(
+        ("network, ms per photo", *(f"{times[one.model]:.0f}" if one.model in times else "–" for one in reports))
+    )
+    return rows
 
 
-def _predict(segmenter: Segmenter, path: Path, truth_path: Path, table: LabelMap) -> tuple[Case, tuple[float, float]]:
-    """One photo through the service's own decoding and the network; times of the network and of the garments, s."""
-    image = decode_image(path.read_bytes(), network_px=segmenter.input_px)
-    begin = time.perf_counter()
-    found = segmenter.segment_photo(image)
-    labelled = time.perf_counter()
-    find_regions(found.labels, found.confidence, Options(), pixels=image.pixels)
-    done = time.perf_counter()
-    height_px, width_px = found.labels.shape
-    truth = table[resize_labels(np.asarray(Image.open(truth_path)), (width_px, height_px))]
-    return Case(image.pixels, found, truth), (labelled - begin, done - labelled)
-
-
-def _cases(segmenter: Segmenter, folder: Path, limit: int | None) -> tuple[list[Case], NDArray[np.float64]]:
-    table = class_lookup(json.loads((folder.parent / "labels.json").read_text()))
-    cases, seconds = [], []
-    for path in sorted((folder / "photos").iterdir())[:limit]:
-        case, taken = _predict(segmenter, path, folder / "labels" / f"{path.stem}.png", table)
-        cases.append(case)
-        seconds.append(taken)
-    return cases, np.array(seconds)
-
-
-def _rounded(value: float | np.floating) -> float:
-    return round(float(value), 3)
+def _of_kinds(one: Report, shown: str) -> str:
+    return "–" if one.model == WHOLE_IMAGE else shown
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m models.evaluate FOLDER`; prints the scores as JSON and gives the exit code."""
+    """`python -m models.evaluate FOLDER …`; prints the report and gives the exit code."""
+    asked = _parser().parse_args(arguments)
+    console = Console()
+    try:
+        photos = load_photos(asked.folder, asked.products, asked.limit)
+        cards = [load_card(one, allow_non_commercial=True) for one in asked.model or (DEFAULT_MODEL, PROTOTYPE)]
+        segmenters = {
+            card.id: Segmenter(card, device=asked.device, dtype=asked.dtype, threads=asked.threads) for card in cards
+        }
+    except (ValueError, OSError, ModelError) as error:
+        console.print(f"[red]{error}[/red]")
+        return 1
+    for segmenter in segmenters.values():
+        segmenter.warm_up()
+    times = timed(segmenters, photos.whole)
+    reports = []
+    for name, one in [*segmenters.items(), (WHOLE_IMAGE, None)]:
+        whole = _shown(predict(one, photos.whole, close=False), name, "photos", len(photos.whole))
+        close = _shown(predict(one, photos.whole, close=True), name, "close-ups", len(photos.whole))
+        products = _shown(predict(one, photos.products, close=False), name, "products", len(photos.products))
+        reports.append(report(name, whole, close, products if one else []))
+        if asked.sheet and len(reports) == 1:
+            contact_sheet(whole, products).save(asked.sheet)
+    _print(console, table(reports, times))
+    if asked.json:
+        found = [asdict(one) | {"network_ms": times.get(one.model)} for one in reports]
+        asked.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _shown(cases: Iterator[Case], name: str, what: str, total: int) -> list[Case]:
+    return list(track(cases, f"{name}: {what}", total=total, console=Console(stderr=True), disable=not total))
+
+
+def _print(console: Console, rows: list[tuple[str, ...]]) -> None:
+    shown = Table(*rows[0])
+    for row in rows[1:]:
+        shown.add_row(*row)
+    console.print(shown)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m models.evaluate",
-        description="Scores a network on FOLDER/photos and FOLDER/labels; FOLDER/../labels.json names the labels.",
+        description="Measures networks on FOLDER/photos and FOLDER/labels (FOLDER/../labels.json names the labels), "
+        "with 95 % intervals, beside the prototype and beside no network at all.",
+        epilog="Example: python -m models.evaluate ccp/val --products clothing_small/validation --sheet out/sheet.png",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
-    parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
+    parser.add_argument("--products", type=Path, metavar="FOLDER", help=f"product photos in {', '.join(FOLDERS)}")
+    parser.add_argument(
+        "--model", action="append", metavar="ID", help=f"may be repeated; default: {DEFAULT_MODEL} and {PROTOTYPE}"
+    )
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
     parser.add_argument("--dtype", default="fp32", choices=list(DTYPES), help="default: %(default)s")
     parser.add_argument("--threads", type=int, default=2, help="of torch on a CPU; default: %(default)s")
     parser.add_argument("--limit", type=int, help="the first so many photos; default: all")
-    asked = parser.parse_args(arguments)
-    card = load_card(asked.model, allow_non_commercial=True)
-    segmenter = Segmenter(card, device=asked.device, dtype=asked.dtype, threads=asked.threads)
-    segmenter.warm_up()
-    cases, seconds = _cases(segmenter, asked.folder, asked.limit)
-    network_ms, regions_ms = (round(float(ms), 1) for ms in np.median(seconds, axis=0) * 1e3)
-    report = {"model": segmenter.version, "threads": asked.threads, "ms": network_ms, "regions_ms": regions_ms}
-    sys.stdout.write(json.dumps(report | asdict(score(cases)), indent=2) + "\n")
-    return 0
+    parser.add_argument("--sheet", type=Path, metavar="PNG", help="best, median and worst photos of the first network")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
+    return parser
 
 
 if __name__ == "__main__":

@@ -1,0 +1,96 @@
+"""Folders of labelled photos, and their labels in our classes: for training and evaluation; numpy and Pillow.
+
+Annotated: FOLDER/photos, FOLDER/labels and FOLDER/../labels.json, the layout of clothing-co-parsing. Products:
+FOLDER/GARMENT/*.jpg, the layout of clothing-dataset-small, without masks.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from pipeline.types import CLASSES, LabelMap
+
+# The 59 labels of clothing-co-parsing as our classes.
+GROUPS = {
+    "background": "null",
+    "skin": "skin",
+    "hair": "hair",
+    "top": "blouse bodysuit bra cardigan hoodie intimate jumper shirt sweater sweatshirt t-shirt tie top vest",
+    "outerwear": "blazer cape coat jacket suit",
+    "bottom": "jeans leggings panties pants shorts skirt stockings tights",
+    "full_body": "dress romper swimwear",
+    "shoes": "boots clogs flats heels loafers pumps sandals shoes sneakers socks wedges",
+    "accessory": "accessories bag belt bracelet earrings glasses gloves hat necklace purse ring scarf sunglasses "
+    "wallet watch",
+}
+# The folders of clothing-dataset-small as our classes.
+FOLDERS = {
+    "dress": "full_body",
+    "hat": "accessory",
+    "longsleeve": "top",
+    "outwear": "outerwear",
+    "pants": "bottom",
+    "shirt": "top",
+    "shoes": "shoes",
+    "shorts": "bottom",
+    "skirt": "bottom",
+    "t-shirt": "top",
+}
+
+
+def class_lookup(names: Sequence[str]) -> LabelMap:
+    """A table (256,) from a data set's label values, named in order, to ours. Raises ValueError for an unknown name."""
+    table = np.zeros(256, np.uint8)
+    for value, name in enumerate(names):
+        ours = [group for group, members in GROUPS.items() if name in members.split()]
+        if not ours:
+            raise ValueError(f"The label '{name}' belongs to none of our classes.")
+        table[value] = CLASSES.index(ours[0])
+    return table
+
+
+def labelled_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
+    """The files of an annotated folder in order of name, with their labels (H, W) in our classes.
+
+    Raises ValueError when the folder is not laid out as said above.
+    """
+    if not (folder / "photos").is_dir() or not (folder.parent / "labels.json").is_file():
+        raise ValueError(f"{folder} is no annotated folder: it needs photos/, labels/ and ../labels.json.")
+    table = class_lookup(json.loads((folder.parent / "labels.json").read_text()))
+    for path in sorted((folder / "photos").iterdir()):
+        with Image.open(folder / "labels" / f"{path.stem}.png") as labels:
+            yield path.read_bytes(), table[np.asarray(labels)]
+
+
+def product_paths(folder: Path, per_class: int | None = None) -> list[Path]:
+    """The photos of the folders whose garment is known, the first so many of each. Raises ValueError without any."""
+    found = [path for name in FOLDERS for path in sorted((folder / name).glob("*.jpg"))[:per_class]]
+    if not found:
+        raise ValueError(f"{folder} has no product photos: it needs folders such as dress/ and shirt/ with .jpg files.")
+    return found
+
+
+def product_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
+    """Product photos with a truth that is the folder's class everywhere (1, 1)."""
+    for path in product_paths(folder):
+        yield path.read_bytes(), np.full((1, 1), CLASSES.index(FOLDERS[path.parent.name]), np.uint8)
+
+
+def close_up_box(truth: LabelMap, random: np.random.Generator) -> tuple[int, int, int, int]:
+    """An upper-body crop (left, top, right, bottom), px: from about the shoulders, 30 to 55 % of the person's height.
+
+    truth: (H, W), 0 where nobody is. Without a person it is the whole photo.
+    """
+    height_px, width_px = truth.shape
+    rows, columns = np.flatnonzero((truth > 0).any(axis=1)), np.flatnonzero((truth > 0).any(axis=0))
+    if rows.size < 32 or columns.size < 16:
+        return 0, 0, width_px, height_px
+    person_px = rows[-1] - rows[0] + 1
+    top = int(rows[0] + random.uniform(0.05, 0.2) * person_px)
+    bottom = int(min(height_px, top + random.uniform(0.3, 0.55) * person_px))
+    margin = random.uniform(-0.1, 0.15) * (columns[-1] - columns[0] + 1)
+    left, right = max(0, int(columns[0] - margin)), min(width_px, int(columns[-1] + 1 + margin))
+    return left, top, right, bottom
