@@ -6,6 +6,7 @@ from pipeline.types import PhaseName
 from serve.advice import Advisor, Phases
 from serve.cache import Cache
 from serve.decoding import DecodePool
+from serve.keyring import KeyRing, KeyStore
 from serve.limits import Limiter
 from serve.phase import PendingCall, Phase, Translate
 from serve.security import KeyFile
@@ -23,7 +24,7 @@ def assemble(
     describe: Mapping[PhaseName, Describe],
     translate: Translate,
 ) -> Service:
-    """The service of one ingress replica. Raises ValueError when keys are required and no key file is named."""
+    """The service of one ingress replica. Raises ValueError when keys are required and there is no place for them."""
     url = environment.redis_url
     cache = Cache(
         RedisStore(url.get_secret_value()) if url else NoStore(),
@@ -39,11 +40,15 @@ def assemble(
     return Service(settings, advisor, decoder, cache, keys, limiter, describe)
 
 
-def _keys(environment: Environment, pepper: bytes) -> KeyFile:
-    path = environment.stylesync_keys_file
-    if path is None or not path.is_file():
+def _keys(environment: Environment, pepper: bytes) -> KeyRing:
+    path, url = environment.stylesync_keys_file, environment.state_redis_url
+    if (path is None or not path.is_file()) and (path is not None or url is None):
         raise ValueError(
-            f"STYLESYNC_KEYS_FILE is {str(path)!r}; it must name the file of API keys "
+            f"STYLESYNC_KEYS_FILE is {str(path)!r}; it must name the file of API keys, or STATE_REDIS_URL their store "
             "(or set require_keys: false in the application's args)."
         )
-    return KeyFile(path, pepper)
+    return KeyRing(
+        pepper,
+        file=KeyFile(path, pepper) if path else None,
+        store=KeyStore(url.get_secret_value(), pepper) if url else None,
+    )

@@ -29,7 +29,7 @@ async def advice_caller(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer_key)],
 ) -> Principal:
     """The caller, who must hold a key with the scope `advice`."""
-    principal = service_of(request).authenticate(header or (bearer.credentials if bearer else None))
+    principal = await service_of(request).authenticate(header or (bearer.credentials if bearer else None))
     require_scope(principal, "advice")
     return principal
 

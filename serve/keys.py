@@ -1,62 +1,129 @@
-"""API keys by command: `python -m serve.keys create|list|revoke`; a running service sees a change at once."""
+"""API keys by command: `python -m serve.keys create|list|revoke`, in the state store or in a file."""
 
 import argparse
+import asyncio
 import os
 import re
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
+from serve.keyring import KeyStore
 from serve.security import SCOPES, KeyRecord, new_key, read_keys, write_keys
+from serve.stores import StoreError
 
+T = TypeVar("T")
 DAY_S = 86_400
+PATIENCE_S = 5.0  # an operator waits longer than a request
 EXAMPLES = """examples:
-  python -m serve.keys create --tenant shop --scopes advice --per-minute 600 --concurrent 8 --days 90
+  python -m serve.keys create --tenant shop --scopes advice uploads --per-minute 600 --concurrent 8 --days 90
   python -m serve.keys list
   python -m serve.keys revoke 014bed3f0a73
 
-The file and the pepper are those of the service: STYLESYNC_KEYS_FILE and STYLESYNC_SECRET_FILE (in development
-.dev/keys.json and .dev/secret). A key is shown once, when it is made; only its keyed hash is kept."""
+Where keys are kept: with --file in that file; else in the state store, when STATE_REDIS_URL names one; else in the
+file STYLESYNC_KEYS_FILE (.dev/keys.json). A service takes keys from both places. The pepper is the service's own,
+STYLESYNC_SECRET_FILE (.dev/secret). A key is shown once, when it is made; only its keyed hash is kept. A revoked key
+is shut out by every replica within 2 s."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Exit status: 0, or 2 when refused."""
     asked = _parser().parse_args(arguments)
     try:
-        records = list(read_keys(asked.file)) if asked.file.is_file() or asked.command != "create" else []
-        return int(asked.run(asked, records))
+        return int(asked.run(asked, _place(asked)))
+    except StoreError:
+        sys.stderr.write("The state store at STATE_REDIS_URL cannot be asked.\n")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        sys.stderr.write(f"The key file {asked.file} cannot be used: {error}\n")
-        return 2
+        sys.stderr.write(f"The keys cannot be used: {error}\n")
+    return 2
 
 
-def _create(asked: argparse.Namespace, records: list[KeyRecord]) -> int:
-    pepper = asked.secret.read_text().strip().encode()
-    key, record = new_key(tenant=asked.tenant, scopes=tuple(asked.scopes), pepper=pepper)
+class FilePlace:
+    """Keys in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def records(self) -> list[KeyRecord]:
+        return read_keys(self._path)
+
+    def add(self, record: KeyRecord) -> None:
+        write_keys(self._path, [*(self.records() if self._path.exists() else []), record])
+
+    def remove(self, key_id: str) -> bool:
+        found = self.records()
+        kept = [record for record in found if record.id != key_id]
+        write_keys(self._path, kept)
+        return len(kept) < len(found)
+
+
+class StorePlace:
+    """Keys in the state store."""
+
+    def __init__(self, url: str, pepper: bytes) -> None:
+        self._url = url
+        self._pepper = pepper
+
+    def records(self) -> list[KeyRecord]:
+        return self._run(lambda store: store.records())
+
+    def add(self, record: KeyRecord) -> None:
+        self._run(lambda store: store.add(record))
+
+    def remove(self, key_id: str) -> bool:
+        return self._run(lambda store: store.remove(key_id))
+
+    def _run(self, ask: Callable[[KeyStore], Awaitable[T]]) -> T:
+        async def run() -> T:
+            store = KeyStore(self._url, self._pepper, socket_timeout_s=PATIENCE_S)
+            try:
+                return await ask(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(run())
+
+
+Place = FilePlace | StorePlace
+
+
+def _place(asked: argparse.Namespace) -> Place:
+    url = os.environ.get("STATE_REDIS_URL")
+    if asked.file is None and url:
+        return StorePlace(url, _pepper(asked))
+    return FilePlace(asked.file or Path(os.environ.get("STYLESYNC_KEYS_FILE", ".dev/keys.json")))
+
+
+def _pepper(asked: argparse.Namespace) -> bytes:
+    secret: Path = asked.secret
+    return secret.read_text().strip().encode()
+
+
+def _create(asked: argparse.Namespace, place: Place) -> int:
+    key, record = new_key(tenant=asked.tenant, scopes=tuple(asked.scopes), pepper=_pepper(asked))
     expires_s = None if asked.days is None else time.time() + asked.days * DAY_S
-    record = replace(record, expires_s=expires_s, per_minute=asked.per_minute, concurrent=asked.concurrent)
-    write_keys(asked.file, [*records, record])
+    place.add(replace(record, expires_s=expires_s, per_minute=asked.per_minute, concurrent=asked.concurrent))
     sys.stdout.write(key + "\n")
     return 0
 
 
-def _list(asked: argparse.Namespace, records: list[KeyRecord]) -> int:
+def _list(asked: argparse.Namespace, place: Place) -> int:
     row = "{:<14} {:<20} {:<24} {:>10} {:>10}  {}\n"
     sys.stdout.write(row.format("id", "tenant", "scopes", "per minute", "concurrent", "expires"))
-    for record in sorted(records, key=lambda one: (one.tenant, one.id)):
+    for record in sorted(place.records(), key=lambda one: (one.tenant, one.id)):
         ends = "never" if record.expires_s is None else time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(record.expires_s))
         limits = (str(limit or "any") for limit in (record.per_minute, record.concurrent))
         sys.stdout.write(row.format(record.id, record.tenant, ",".join(record.scopes), *limits, ends))
     return 0
 
 
-def _revoke(asked: argparse.Namespace, records: list[KeyRecord]) -> int:
-    kept = [record for record in records if record.id != asked.id]
-    if len(kept) == len(records):
+def _revoke(asked: argparse.Namespace, place: Place) -> int:
+    if not place.remove(asked.id):
         sys.stderr.write(f"There is no key with the id {asked.id!r}; `list` shows them.\n")
         return 2
-    write_keys(asked.file, kept)
     sys.stdout.write(f"Revoked {asked.id}.\n")
     return 0
 
@@ -68,7 +135,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--file", type=Path, default=Path(os.environ.get("STYLESYNC_KEYS_FILE", ".dev/keys.json")))
+    parser.add_argument("--file", type=Path, help="keep the keys in this file")
     parser.add_argument("--secret", type=Path, default=Path(os.environ.get("STYLESYNC_SECRET_FILE", ".dev/secret")))
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="make a key and print it")

@@ -15,6 +15,7 @@ from serve.limits import UNLIMITED, Allowance
 Scope = Literal["advice", "uploads", "metrics"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 SECRET_BYTES = 32
+NO_KEY = "Send the API key as X-API-Key or as Authorization: Bearer."
 _NOBODY = "0" * 64  # compared with when the id is unknown, so that both cases take the same time
 
 
@@ -51,21 +52,15 @@ class KeyFile:
         self._records: dict[str, KeyRecord] = {}
 
     def authenticate(self, key: str | None) -> Principal:
-        """The owner of a key `ssk_<id>_<secret>`.
-
-        Raises Unauthenticated when missing, unknown, wrong or expired, NotReady while no key file was ever readable.
-        """
+        """The owner of a key of this file; see KeyRing for the service's own door."""
         if not key:
-            raise Unauthenticated("Send the API key as X-API-Key or as Authorization: Bearer.")
+            raise Unauthenticated(NO_KEY)
+        return admit(key, self.find(key_id_of(key)), self._pepper)
+
+    def find(self, key_id: str) -> KeyRecord | None:
+        """The record of an id. Raises NotReady while no key file was ever readable."""
         self._refresh()
-        record = self._records.get(_key_id(key))
-        right = hmac.compare_digest(key_digest(key, self._pepper), record.digest if record else _NOBODY)
-        if record is None or not right:
-            raise Unauthenticated("The API key is not valid.")
-        if record.expires_s is not None and record.expires_s <= time.time():
-            raise Unauthenticated("The API key has expired.")
-        allowance = Allowance(record.per_minute, record.concurrent)
-        return Principal(record.id, record.tenant, frozenset(record.scopes), allowance)
+        return self._records.get(key_id)
 
     def _refresh(self) -> None:
         """Reads a changed file; while it cannot be read, the keys read last stay valid."""
@@ -78,6 +73,21 @@ class KeyFile:
         except (OSError, ValueError, KeyError, TypeError) as error:
             if self._seen is None:
                 raise NotReady("The API keys cannot be read; try again shortly.") from error
+
+
+def admit(key: str, record: KeyRecord | None, pepper: bytes) -> Principal:
+    """The owner of a key `ssk_<id>_<secret>`, given the record under its id; the same work whether there is one.
+
+    Raises Unauthenticated when the key is unknown, wrong or expired.
+    """
+    right = hmac.compare_digest(key_digest(key, pepper), record.digest if record else _NOBODY)
+    if record is None or not right:
+        raise Unauthenticated("The API key is not valid.")
+    if record.expires_s is not None and record.expires_s <= time.time():
+        raise Unauthenticated("The API key has expired.")
+    return Principal(
+        record.id, record.tenant, frozenset(record.scopes), Allowance(record.per_minute, record.concurrent)
+    )
 
 
 def require_scope(principal: Principal, scope: Scope) -> None:
@@ -136,6 +146,7 @@ def ensure_development_key(folder: Path) -> str:
     return key
 
 
-def _key_id(key: str) -> str:
+def key_id_of(key: str) -> str:
+    """The id within a key; empty for what has not the form of one."""
     parts = key.split("_", 2)
     return parts[1] if len(parts) == 3 and parts[0] == "ssk" else ""

@@ -14,8 +14,9 @@ from serve.answers import PhaseHealth
 from serve.answers import Readiness as ReadinessAnswer
 from serve.cache import Cache
 from serve.decoding import DecodePool
+from serve.keyring import KeyRing
 from serve.limits import Limiter
-from serve.security import KeyFile, Principal
+from serve.security import Principal
 from serve.settings import Settings
 
 ANONYMOUS = Principal("anonymous", "anonymous", frozenset(("advice", "uploads", "metrics")))
@@ -46,14 +47,14 @@ class Service:
     advisor: Advisor
     decoder: DecodePool
     cache: Cache
-    keys: KeyFile | None
+    keys: KeyRing | None
     limiter: Limiter
     describe: Mapping[PhaseName, Describe]
     readiness: Readiness = field(default_factory=Readiness)
 
-    def authenticate(self, key: str | None) -> Principal:
-        """Who asks. Raises Unauthenticated."""
-        return ANONYMOUS if self.keys is None else self.keys.authenticate(key)
+    async def authenticate(self, key: str | None) -> Principal:
+        """Who asks. Raises Unauthenticated, and NotReady while nobody can tell."""
+        return ANONYMOUS if self.keys is None else await self.keys.authenticate(key)
 
     def report(self) -> ReadinessAnswer:
         """The view as /v1/readyz shows it: ready when every phase is warm and reachable."""
@@ -80,6 +81,8 @@ class Service:
             await self.decoder.close()
             await self.cache.close()
             await self.limiter.close()
+            if self.keys is not None:
+                await self.keys.close()
 
     async def _watch(self) -> None:
         """Asks the phases and the cache how they are, over and over; probes read the view and cost nothing."""

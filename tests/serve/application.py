@@ -4,7 +4,7 @@ import io
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,18 @@ from pipeline.types import RgbImage
 from serve import wire
 from serve.api import create_app
 from serve.assembly import assemble
-from serve.security import new_key, write_keys
+from serve.security import SCOPES, Scope, new_key, write_keys
 from serve.service import Service
 from serve.settings import Environment, Settings
 from tests.serve.fakes import PHASES, SECRET, Walk, descriptions, painted, translate
 
 BASE_URL = "http://localhost"
+KEYS: tuple[tuple[str, tuple[Scope, ...], dict[str, int]], ...] = (  # whose, scopes, limits
+    ("whole", SCOPES, {}),
+    ("metrics", ("metrics",), {}),
+    ("few", ("advice",), {"per_minute": 3}),
+    ("single", ("advice",), {"concurrent": 1}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +49,10 @@ async def running(folder: Path, **settings: Any) -> AsyncIterator[Application]:
     """An application whose phases are fakes that answer for real; every answer is checked against its document."""
     keys = {}
     records = []
-    for name, scopes in (("whole", ("advice", "uploads", "metrics")), ("metrics", ("metrics",))):
-        key, record = new_key(tenant=name, scopes=scopes, pepper=SECRET)  # type: ignore[arg-type]
+    for name, scopes, limits in KEYS:
+        key, record = new_key(tenant=name, scopes=scopes, pepper=SECRET)
         keys[name] = key
-        records.append(record)
+        records.append(replace(record, **limits))  # type: ignore[arg-type]
     write_keys(folder / "keys.json", records)
     walk = Walk()
     service = assemble(

@@ -112,12 +112,12 @@ def test_a_service_is_not_put_together_when_its_keys_are_missing(tmp_path: Path)
             _service(_working(), keys, require_keys=True)
 
 
-def test_everyone_is_let_in_only_when_keys_are_turned_off(tmp_path: Path) -> None:
+async def test_everyone_is_let_in_only_when_keys_are_turned_off(tmp_path: Path) -> None:
     """`require_keys: false` is the only way without a key."""
-    assert _service(_working()).authenticate(None) == ANONYMOUS
+    assert await _service(_working()).authenticate(None) == ANONYMOUS
     write_keys(tmp_path / "keys.json", [])
     with pytest.raises(Unauthenticated):
-        _service(_working(), tmp_path / "keys.json", require_keys=True).authenticate(None)
+        await _service(_working(), tmp_path / "keys.json", require_keys=True).authenticate(None)
 
 
 @pytest.mark.parametrize(
