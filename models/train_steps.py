@@ -71,7 +71,9 @@ class Run:
 def read_recipe(path: Path) -> Recipe:
     """The recipe of a file. Raises ValueError naming the file and what is wrong in it."""
     try:
-        recipe = msgspec.convert(tomllib.loads(path.read_text()), Recipe)
+        told = tomllib.loads(path.read_text())
+        told.pop("card", None)  # for models.export
+        recipe = msgspec.convert(told, Recipe)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ValueError(f"The recipe {path} cannot be used: {error}.") from error
     unknown = sorted(set(recipe.class_weights) - set(CLASSES))

@@ -1,5 +1,6 @@
 """Training: the same steps on every run, a kill that costs nothing, labels that stay true, and what is refused."""
 
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from io import StringIO
@@ -182,10 +183,19 @@ def test_exported_network_is_served_when_a_run_is_done(
     """The entry passes the registry's checks and computes what the averaged network does, in half precision."""
     run = _run(recipe, encoder)
     save(run, tmp_path / "run.pt")
-    told = load_card("u2netp-parse-224")
-    texts: dict[str, object] = {name: getattr(told, name) for name in ("version", "licence", "provenance", "training")}
-    texts |= {"measured_on": "nothing", "metrics": {}, "input_px": (64, 64)}
-    export(tmp_path / "run.pt", "tiny", texts, tmp_path)
+    about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny", "input_px": (64, 64)}
+    report = {
+        name: {"value": 0.5, "iou": 0.5, "class_iou": 0.25, "purity": 1.0} for name in ("full", "miou", "garments")
+    }
+    export(
+        tmp_path / "run.pt",
+        about,
+        report | {"close_up": None, "product": None, "palette": None, "palette_p90": 4.0},
+        tmp_path,
+    )
+    figures = load_card("tiny", tmp_path).metrics
+    assert (figures["clothes_iou"], figures["region_class_iou"], figures["palette_de00_p90"]) == (0.5, 0.25, 4.0)
+    assert "product_purity" not in figures
     card = replace(load_card("tiny", tmp_path), weights=str(tmp_path / "tiny.safetensors"))
     assert isinstance(card, ModelCard)
     segmenter = Segmenter(card, threads=1)
