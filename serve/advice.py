@@ -3,15 +3,15 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from pipeline import analysis
 from pipeline.answer import advice_to_json, segments_to_json
-from pipeline.errors import NotReady, Overloaded, PhaseFailed, PhaseTimeout
+from pipeline.errors import NotReady, PhaseFailed, PhaseTimeout
 from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
 from serve import wire
+from serve.admission import Admission
 from serve.breaker import State
 from serve.cache import Cache, Lease
 from serve.phase import Phase
@@ -67,16 +67,17 @@ class Advisor:
         self._decoder = decoder
         self._phases = phases
         self._cache = cache
+        self._admission = Admission(config.max_photos_in_flight)
         self.reconfigure(config)
         self.versions: dict[PhaseName, str] = {}  # what the phases last said of themselves
         self.network_px: tuple[int, int] | None = None
-        self._photos_in_flight = 0
         self._flights: dict[str, asyncio.Task[Answer]] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
     def reconfigure(self, config: AdviceConfig) -> None:
         """Takes in changed budgets and thresholds, live."""
         self.config = config
+        self._admission.most = config.max_photos_in_flight
         for phase in self._phases:
             phase.breaker.reconfigure(config.breaker)
 
@@ -139,6 +140,7 @@ class Advisor:
         """
         if question.mode == "colors":
             return await self._walk(question, content, trace)
+        self._admission.check()  # before the lease: refusing must be cheap
         total_s = self.config.budgets.total_ms / 1000
         lease = await self._cache.lease(key, total_s)
         while lease is not None and not lease.held and trace.remaining_s() > total_s / 2:
@@ -180,22 +182,12 @@ class Advisor:
             extracted = analysis.colors_extraction(question.colors, question.options)
             body = await self._finish(question, trace, extracted)
         else:
-            with self._seat():
+            with self._admission.seat() as seat:
+                trace.seat = seat
                 body = await self._walk_photo(question, content, trace)
         if not trace.degraded:
             self._keep(question, question.advice_key(content, trace.versions), body)
         return Answer(body, trace)
-
-    @contextmanager
-    def _seat(self) -> Iterator[None]:
-        limit = self.config.max_photos_in_flight
-        if self._photos_in_flight >= limit:
-            raise Overloaded(f"{limit} photos are being worked on, the most at a time; try again shortly.")
-        self._photos_in_flight += 1
-        try:
-            yield
-        finally:
-            self._photos_in_flight -= 1
 
     async def _walk_photo(self, question: Question, content: bytes, trace: Trace) -> bytes:
         image = await self._decode(question, trace)
@@ -234,16 +226,17 @@ class Advisor:
         if needs_network and self.network_px is None:
             raise NotReady("The segmentation phase has not reported yet; try again shortly.")
         since_s = time.perf_counter()
+        budget_s = min(self.config.budgets.decode_ms / 1000, trace.remaining_s())
         try:
             image = await self._decoder.decode(
                 question.image,
                 mask=question.mask,
                 network_px=self.network_px if needs_network else None,
-                budget_s=min(self.config.budgets.decode_ms / 1000, trace.remaining_s()),
+                budget_s=budget_s,
             )
         except PhaseFailed as error:  # there is no photo to go on with
             raise NotReady("The photo cannot be decoded just now; try again shortly.") from error
-        trace.lap("decode", since_s)
+        trace.step("decode", since_s, budget_ms=self.config.budgets.decode_ms)
         return image
 
     async def _segment(self, question: Question, content: bytes, trace: Trace, image: DecodedImage) -> Segmentation:
@@ -292,11 +285,13 @@ class Advisor:
         if cached is not None:
             trace.lap(phase.name, since_s)
             return cached
-        budget_s = min(getattr(self.config.budgets, f"{phase.name}_ms") / 1000, trace.remaining_s())
+        budget_ms = getattr(self.config.budgets, f"{phase.name}_ms")
+        budget_s = min(budget_ms / 1000, trace.remaining_s())
         try:
             reply = await phase.call(wire.encode(request.message(time.time() + budget_s)), budget_s=budget_s)
             value = wire.decode(reply, kind)
         except (PhaseTimeout, PhaseFailed):
+            trace.step(phase.name, since_s, budget_ms=budget_ms)
             trace.degraded.append(phase.name)
             substitute: T = await request.fallback()  # type: ignore[assignment]
             trace.lap(phase.name, since_s)
@@ -304,7 +299,7 @@ class Advisor:
         self.versions[phase.name] = trace.versions[phase.name] = value.version
         if request.content is not None and not trace.degraded:
             self._keep(question, question.phase_key(phase.name, request.content, value.version), reply)
-        trace.lap(phase.name, since_s)
+        trace.step(phase.name, since_s, budget_ms=budget_ms)
         return value
 
     async def _lookup(

@@ -11,10 +11,11 @@ from ray.exceptions import ObjectLostError, RayActorError, RayTaskError, WorkerC
 from ray.serve.exceptions import BackPressureError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
-from pipeline.errors import BadInput, ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
+from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
 from serve import wire
 from serve.batcher import Batcher, BatchLimits
+from serve.phase import FROM_A_PHASE
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings
 
 R = TypeVar("R")
@@ -210,7 +211,7 @@ def translate(error: Exception) -> ColorMatchError:
         cause = cause.cause
     if isinstance(cause, BackPressureError):
         return Overloaded("A phase's queue is full; try again shortly.")
-    if isinstance(cause, BadInput | Overloaded | PhaseTimeout):
+    if isinstance(cause, FROM_A_PHASE):
         return type(cause)(cause.detail)
     if isinstance(cause, LOST):
         return PhaseLost("A phase's replica was lost.")

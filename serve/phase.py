@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pipeline.errors import ColorMatchError, PhaseFailed, PhaseLost, PhaseTimeout
+from pipeline.errors import BadInput, ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
 from serve.breaker import Breaker
 
@@ -21,6 +21,9 @@ class PendingCall(Protocol):
 
 
 Translate = Callable[[Exception], ColorMatchError]
+
+
+FROM_A_PHASE = (BadInput, Overloaded, PhaseTimeout, PhaseFailed)  # of our errors, those that a phase may mean
 
 
 class RetryBudget:
@@ -116,8 +119,11 @@ class Phase:
         raise error
 
     def _ours(self, error: Exception) -> ColorMatchError:
-        """The error as one of ours; a transport's own subclass of ours may say more than a client should know."""
-        if isinstance(error, ColorMatchError) and type(error).__module__ == ColorMatchError.__module__:
+        """The error as one of ours; a transport's own subclass of ours may say more than a client should know.
+
+        Any other of ours, the bare root above all, is a phase's bug and no answer to a client.
+        """
+        if isinstance(error, FROM_A_PHASE) and type(error).__module__ == ColorMatchError.__module__:
             return error
         return self.translate(error)
 

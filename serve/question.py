@@ -4,12 +4,14 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import msgspec
 
 from pipeline.analysis import API_VERSION
 from pipeline.answer import View
 from pipeline.types import ColorShare, Garment, Mode, Options, PhaseName
+from serve.admission import Seat
 from serve.cache import CacheStatus, Layer, cache_key
 from serve.version import VERSION
 
@@ -54,6 +56,16 @@ class Question:
         return cache_key(phase, self.tenant, content, version)
 
 
+@dataclass(frozen=True, slots=True)
+class WantedUpload:
+    """What a client wants to upload; sha256: hex."""
+
+    content_type: str
+    content_length: int
+    sha256: str | None = None
+    method: Literal["POST", "PUT"] = "POST"
+
+
 @dataclass(slots=True)
 class Trace:
     """What happened on the way: cache statuses, times in ms, degraded phases, versions met; the walk fills it in."""
@@ -64,6 +76,7 @@ class Trace:
     cache: dict[Layer, CacheStatus] = field(default_factory=lambda: dict.fromkeys(LAYERS, "skipped"))
     timing_ms: dict[str, float] = field(default_factory=dict)
     degraded: list[PhaseName] = field(default_factory=list)
+    seat: Seat | None = None  # a photo's, once it has one
 
     def remaining_s(self) -> float:
         """What is left until the request's deadline."""
@@ -72,6 +85,12 @@ class Trace:
     def lap(self, name: str, since_s: float) -> None:
         """Notes the time since `since_s` (perf_counter)."""
         self.timing_ms[name] = round((time.perf_counter() - since_s) * 1000, 2)
+
+    def step(self, name: str, since_s: float, *, budget_ms: float) -> None:
+        """Notes the time of work that has a budget."""
+        self.lap(name, since_s)
+        if self.seat is not None:
+            self.seat.took(self.timing_ms[name], budget_ms)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Stores of bytes outside the process, within times that a request can afford; redis-py only."""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
@@ -12,7 +13,9 @@ from redis.exceptions import RedisError
 
 T = TypeVar("T")
 SOCKET_TIMEOUT_S = 0.05
-CONNECTIONS = 32
+WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
+CONNECTIONS, WRITE_CONNECTIONS = 32, 8
+LATE = 3.0  # times the timeout: a failure that took longer is this process's, whose loop was held up
 REST_AFTER_FAILURE_S = 1.0
 _REMOVE_IF_EQUAL = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
@@ -46,14 +49,21 @@ class Store(Protocol):
 class Rest:
     """Leaves a store alone for a second after it failed, so that few requests pay for its trouble, not each.
 
-    turns: how many commands may be under way; the others wait for their turn, at most patience_s.
+    turns: how many commands may be under way; the others wait for their turn, at most patience_s. A failure that took
+    longer than late_s says nothing of the store: this process was held up.
     """
 
     def __init__(
-        self, *, turns: int, patience_s: float | None = None, clock: Callable[[], float] = time.monotonic
+        self,
+        *,
+        turns: int,
+        patience_s: float | None = None,
+        late_s: float = math.inf,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._turns = asyncio.Semaphore(turns)
         self._patience_s = patience_s
+        self._late_s = late_s
         self._clock = clock
         self._until_s = 0.0
 
@@ -65,11 +75,14 @@ class Rest:
         except TimeoutError as error:
             raise StoreError from error
         try:
-            if self._clock() < self._until_s:
+            began_s = self._clock()
+            if began_s < self._until_s:
                 raise StoreError
             return await command()
         except (RedisError, OSError, TimeoutError) as error:
-            self._until_s = self._clock() + REST_AFTER_FAILURE_S
+            now_s = self._clock()
+            if now_s - began_s <= self._late_s:
+                self._until_s = now_s + REST_AFTER_FAILURE_S
             raise StoreError from error
         finally:
             self._turns.release()
@@ -91,28 +104,35 @@ class RedisStore:
     """Redis or Valkey."""
 
     def __init__(self, url: str) -> None:
-        pool = connection_pool(url, connections=CONNECTIONS, socket_timeout_s=SOCKET_TIMEOUT_S)
-        self._redis: Any = Redis.from_pool(pool)  # its annotations leave open whether it is asynchronous
-        self._rest = Rest(turns=CONNECTIONS, patience_s=SOCKET_TIMEOUT_S)
+        self._redis = _client(url, CONNECTIONS, SOCKET_TIMEOUT_S)
+        self._rest = Rest(turns=CONNECTIONS, patience_s=SOCKET_TIMEOUT_S, late_s=LATE * SOCKET_TIMEOUT_S)
+        self._writer = _client(url, WRITE_CONNECTIONS, WRITE_TIMEOUT_S)
+        self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, late_s=LATE * WRITE_TIMEOUT_S)
 
     async def get(self, key: str) -> bytes | None:
         found: bytes | None = await self._rest.ask(lambda: self._redis.get(key))
         return found
 
     async def set(self, key: str, value: bytes, ttl_s: int) -> None:
-        await self._rest.ask(lambda: self._redis.set(key, value, ex=ttl_s))
+        await self._writes.ask(lambda: self._writer.set(key, value, ex=ttl_s))
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
         return bool(await self._rest.ask(lambda: self._redis.set(key, value, nx=True, px=round(ttl_s * 1000))))
 
     async def remove(self, key: str, value: bytes) -> None:
-        await self._rest.ask(lambda: self._redis.eval(_REMOVE_IF_EQUAL, 1, key, value))
+        await self._writes.ask(lambda: self._writer.eval(_REMOVE_IF_EQUAL, 1, key, value))
 
     async def ping(self) -> None:
         await self._rest.ask(self._redis.ping)
 
     async def close(self) -> None:
         await self._redis.aclose()
+        await self._writer.aclose()
+
+
+def _client(url: str, connections: int, socket_timeout_s: float) -> Any:
+    """Redis' own client, whose annotations leave open whether it is asynchronous."""
+    return Redis.from_pool(connection_pool(url, connections=connections, socket_timeout_s=socket_timeout_s))
 
 
 class NoStore:

@@ -57,15 +57,16 @@ def test_calls_are_refused_when_the_queue_is_full(caller: httpx.Client) -> None:
     assert outcomes.count("done") >= MAX_ONGOING
 
 
-@pytest.mark.parametrize("name", ["InvalidOptions", "ImageTooSmall", "Overloaded", "PhaseTimeout"])
+@pytest.mark.parametrize("name", ["InvalidOptions", "ImageTooSmall", "Overloaded", "PhaseTimeout", "PhaseLost"])
 def test_error_of_ours_crosses_the_border_when_the_phase_raises_it(caller: httpx.Client, name: str) -> None:
     """Its class and its detail arrive."""
     assert call(caller, f"raise {name}") == [[name, "/secret/path"]]
 
 
-def test_phase_failed_when_it_raises_anything_else(caller: httpx.Client) -> None:
-    """A bug in a phase says nothing of itself."""
-    assert call(caller, "raise KeyError") == [["PhaseFailed", "A phase failed."]]
+@pytest.mark.parametrize("name", ["KeyError", "ColorMatchError", "NotFound"])
+def test_phase_failed_when_it_raises_anything_else(caller: httpx.Client, name: str) -> None:
+    """A bug in a phase says nothing of itself, nor does an error of ours that no phase may mean."""
+    assert call(caller, f"raise {name}") == [["PhaseFailed", "A phase failed."]]
 
 
 def test_call_fails_cleanly_when_the_replica_dies_under_it(caller: httpx.Client) -> None:

@@ -211,7 +211,7 @@ async def test_nothing_is_left_over_when_every_asker_leaves(walk: Walk) -> None:
     await asyncio.gather(*asked, return_exceptions=True)
     walk.segmentation.gate.set()
     await walk.advisor.close()
-    assert (walk.advisor._flights, walk.advisor._photos_in_flight) == ({}, 0)
+    assert (walk.advisor._flights, walk.advisor._admission._taken) == ({}, 0)
 
 
 async def test_the_next_walks_anew_when_a_shared_one_failed(walk: Walk) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -308,12 +309,11 @@ async def test_nothing_is_told_when_something_unexpected_happens(
 
 async def test_a_photo_must_wait_when_the_service_is_busy(application: Application) -> None:
     """503 with Retry-After when all seats are taken, or a phase's queue is full."""
-    advisor = application.service.advisor
-    advisor._photos_in_flight = advisor.config.max_photos_in_flight
-    try:
+    admission = application.service.advisor._admission
+    with ExitStack() as others:
+        for _ in range(admission.seats):
+            others.enter_context(admission.seat())
         response = await application.client.post("/v1/advice", **form(cache="bypass"))
-    finally:
-        advisor._photos_in_flight = 0
     _problem(response, 503, "OVERLOADED")
     assert response.headers["Retry-After"] == "1"
 

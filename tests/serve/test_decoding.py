@@ -203,6 +203,17 @@ async def test_a_worker_is_replaced_when_it_is_killed_idle(pool: DecodePool) -> 
     assert (await pool.decode(photo_bytes(), budget_s=PATIENCE_S)).width == 64
 
 
+async def test_a_dead_worker_is_given_to_nobody_when_it_comes_back_late(single: DecodePool) -> None:
+    """A worker that died after its last answer and before its return is not among the idle ones again."""
+    (worker,) = single._live
+    single._idle.clear()
+    os.kill(worker.pid, signal.SIGKILL)
+    await worker.gone.wait()
+    single._offer(worker)
+    assert worker not in single._idle
+    assert (await single.decode(photo_bytes(), budget_s=PATIENCE_S)).width == 64
+
+
 @pytest.mark.parametrize(
     ("by", "kind"),
     [(signal.SIGKILL, PhaseFailed), (signal.SIGSEGV, ImageUndecodable), (signal.SIGABRT, ImageUndecodable)],

@@ -99,6 +99,8 @@ async def test_a_hundred_calls_leave_nothing_when_all_are_late() -> None:
         (Overloaded("Full."), Overloaded, "Full."),
         (errors.ImageTooSmall("Small."), errors.ImageTooSmall, "Small."),
         (PhaseFailed("Broken."), PhaseFailed, "Broken."),
+        (ColorMatchError("Anything."), PhaseFailed, "A phase failed."),
+        (errors.NotFound("No such photo."), PhaseFailed, "A phase failed."),
         (TransportError("10.0.0.7: actor died"), PhaseFailed, "A phase failed."),
         (ValueError("/home/app/secret.py"), PhaseFailed, "A phase failed."),
         (Wrapped("ray::Extraction() at 10.0.0.7"), ImageBomb, "Too large."),

@@ -4,13 +4,15 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 
 from serve import local_stores
 from serve.cache import Cache, Found, cache_key
-from serve.stores import RedisStore
+from serve.stores import LATE, SOCKET_TIMEOUT_S, RedisStore, Rest, StoreError
+from tests.reliability.tcp_proxy import TcpProxy, tcp_proxy
 
 pytestmark = pytest.mark.cluster
 KEY = cache_key("extraction", "tenant", b"content")
@@ -91,3 +93,45 @@ async def test_the_first_request_waits_a_moment_at_most_when_there_never_was_a_s
     assert await cache.get(KEY) == Found("unavailable")
     assert time.perf_counter() - since_s < MOMENT_S
     await cache.close()
+
+
+async def test_a_value_is_kept_when_the_server_is_slower_than_a_request_could_wait(
+    server: local_stores.Store, cache: Cache
+) -> None:
+    """Nobody waits for a write, so it has the time that a lookup has not."""
+    await cache.set(KEY, b"old")
+    with tcp_proxy(urlsplit(server.url).port or 0) as proxy:
+        slow = Cache(RedisStore(_through(server, proxy)), secret=b"secret", memory_bytes=1)
+        proxy.delay_s = 2 * SOCKET_TIMEOUT_S
+        await slow.set(KEY, b"new")
+        assert await slow.get(KEY) == Found("unavailable")
+        await slow.close()
+    assert await cache.get(KEY) == Found("hit", b"new")
+
+
+def _through(server: local_stores.Store, proxy: TcpProxy) -> str:
+    return f"redis://:{urlsplit(server.url).password}@127.0.0.1:{proxy.port}/0"
+
+
+@pytest.mark.parametrize(("took_s", "asked_again"), [(0.06, False), (0.3, True)])
+async def test_the_store_rests_when_it_failed_not_when_this_process_was_held_up(
+    took_s: float, asked_again: bool
+) -> None:
+    """A failure after far more than the timeout is the event loop's, and no reason to bypass the store."""
+    now_s = [100.0]
+    rest = Rest(turns=1, late_s=LATE * SOCKET_TIMEOUT_S, clock=lambda: now_s[0])
+
+    async def late() -> bytes:
+        now_s[0] += took_s
+        raise TimeoutError
+
+    async def answers() -> bytes:
+        return b"value"
+
+    with pytest.raises(StoreError):
+        await rest.ask(late)
+    if asked_again:
+        assert await rest.ask(answers) == b"value"
+    else:
+        with pytest.raises(StoreError):
+            await rest.ask(answers)
