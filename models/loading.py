@@ -30,10 +30,10 @@ SEGFORMER_B2 = {  # SegFormer: Xie et al., NeurIPS 2021, table 6
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
-    """A network of others. build: from the count of classes; renamed: published weights under that network's names."""
+    """A network of others. build: from the count of classes. fill: puts published weights, by their names, into it."""
 
     build: Callable[[int], nn.Module]
-    renamed: Callable[[Weights], dict[str, Tensor]]
+    fill: Callable[[Any, Weights], object]
 
 
 class Wrapped(nn.Module):
@@ -59,7 +59,7 @@ def load_network(card: ModelCard) -> nn.Module:
     weights = _read(path, card)
     network = build(len(card.classes))
     try:
-        network.load_state_dict(foreign.renamed(weights) if foreign else weights)
+        foreign.fill(network, weights) if foreign else network.load_state_dict(weights)
     except (RuntimeError, KeyError) as error:
         first = str(error).strip().splitlines()[:2]
         raise ModelError(f"The weights of '{card.id}' do not fit '{card.architecture}': {' '.join(first)}") from error
@@ -101,15 +101,30 @@ def _segformer_b2(classes: int) -> nn.Module:
     return Wrapped(transformers.SegformerForSemanticSegmentation(config), lambda answer: answer.logits)
 
 
-def _within(weights: Weights) -> dict[str, Tensor]:
-    """Names as of a wrapped network, without the head that only training needs."""
-    return {f"net.{name}": value for name, value in weights.items() if not name.startswith("aux_classifier.")}
+def _fill_u2net(network: nn.Module, weights: Weights) -> None:
+    network.load_state_dict(u2net.from_published(weights))
+
+
+def _fill_torchvisions(network: Wrapped, weights: Weights) -> None:
+    kept = {name: value for name, value in weights.items() if not name.startswith("aux_classifier.")}  # for training
+    network.net.load_state_dict(kept)
+
+
+def _fill_segformer(network: Wrapped, weights: Weights) -> None:
+    """Through transformers' own loading, without a download: its names changed since the weights were published."""
+    net: Any = network.net
+    network.net, report = type(net).from_pretrained(
+        None, config=net.config, state_dict=dict(weights), output_loading_info=True
+    )
+    for what in ("missing_keys", "unexpected_keys", "mismatched_keys"):
+        if report[what]:
+            raise RuntimeError(f"{what}: {sorted(map(str, report[what]))[0]}")
 
 
 FOREIGN = {
-    "u2netp": Foreign(u2net.small, u2net.from_published),
-    "u2net": Foreign(u2net.large, u2net.from_published),
-    "lraspp_mobilenet_v3_large": Foreign(_torchvision("lraspp_mobilenet_v3_large"), _within),
-    "deeplabv3_resnet50": Foreign(_torchvision("deeplabv3_resnet50"), _within),
-    "segformer_b2": Foreign(_segformer_b2, _within),
+    "u2netp": Foreign(u2net.small, _fill_u2net),
+    "u2net": Foreign(u2net.large, _fill_u2net),
+    "lraspp_mobilenet_v3_large": Foreign(_torchvision("lraspp_mobilenet_v3_large"), _fill_torchvisions),
+    "deeplabv3_resnet50": Foreign(_torchvision("deeplabv3_resnet50"), _fill_torchvisions),
+    "segformer_b2": Foreign(_segformer_b2, _fill_segformer),
 }

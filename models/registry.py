@@ -183,16 +183,16 @@ def _fetch(asked: argparse.Namespace, folder: Path, console: Console) -> None:
 
 
 def _table(folder: Path) -> Table:
-    table = Table("id", "version", "input", "MB", "licence", "clothes IoU", "here")
-    table.columns[0].no_wrap = True
+    table = Table("id", "input", "MB", "licence", "IoU", "here", caption="IoU: of clothes, as docs/models.md has it")
+    table.columns[0].no_wrap = table.columns[1].no_wrap = True
     for card in list_cards(folder):
         width_px, height_px = card.input_px
-        licence = f"{card.licence} (non-commercial)" if card.non_commercial else card.licence
+        licence = f"{card.licence}, non-commercial" if card.non_commercial else card.licence
         iou = card.metrics.get("clothes_iou")
         figure = "–" if iou is None else f"{iou:.3f}"
         size = f"{card.bytes / 1e6:.1f}" if card.bytes else "–"
         here = "yes" if weights_path(card, folder).exists() else "no"
-        table.add_row(card.id, card.version, f"{width_px}×{height_px}", size, licence, figure, here)
+        table.add_row(card.id, f"{width_px}×{height_px}", size, licence, figure, here)
     return table
 
 

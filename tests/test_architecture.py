@@ -153,6 +153,13 @@ def test_torch_stays_out_when_any_process_but_segmentation_starts() -> None:
     assert _offenders({entrance: _loaded_by(entrance) & banned for entrance in entrances}) == {}
 
 
+def test_optional_packages_stay_out_when_a_network_is_loaded() -> None:
+    """What only some networks or commands need waits until it is asked for; nothing that serves can download."""
+    banned = {"torchvision", "transformers", "httpx", "models/fetch.py"}
+    assert _loaded_by("models/segmenter.py") & banned == set()
+    assert "models.fetch" in set(_imports("models/registry.py"))
+
+
 def test_a_decode_worker_is_small_when_it_starts() -> None:
     """A worker, which hostile files may take over, loads numpy, Pillow and msgspec, and no other package."""
     packages = {name for name in _loaded_by("serve/decode_worker.py") if not name.endswith(".py")}
