@@ -11,7 +11,6 @@ import httpx
 
 from models.registry import WEIGHTS_DIR, ModelCard, ModelError, sha256_of, weights_path
 
-CHUNK_BYTES = 1 << 18
 MOST_BYTES = 4 << 30  # of a file whose card tells no size
 TRIES = 5  # in a row in which nothing came
 Progress = Callable[[int, int | None], None]  # bytes that are here, and of how many, if that is known
@@ -91,7 +90,8 @@ def _download(url: str, part: Path, *, most_bytes: int, progress: Progress, paus
 def _request(client: httpx.Client, url: str, part: Path, most_bytes: int, progress: Progress) -> None:
     """One request for what is missing. Raises httpx.TransportError when the connection breaks."""
     here = _size(part)
-    with client.stream("GET", url, headers={"Range": f"bytes={here}-"} if here else {}) as response:
+    headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={here}-"} if here else {})
+    with client.stream("GET", url, headers=headers) as response:
         if response.status_code == 416 and response.headers.get("Content-Range") == f"bytes */{here}":
             return  # it is all here
         if response.status_code == 416:
@@ -108,7 +108,7 @@ def _request(client: httpx.Client, url: str, part: Path, most_bytes: int, progre
         total = here + int(length) if length else None
         with part.open("r+b" if here else "wb") as file:
             file.seek(here)
-            for chunk in response.iter_raw(CHUNK_BYTES):
+            for chunk in response.iter_raw():
                 here += file.write(chunk)
                 if here > most_bytes:
                     raise ModelError(f"More than the expected {most_bytes} bytes came from {response.url.host}.")
