@@ -1,38 +1,32 @@
 """Decoding where a hostile photo can do no harm: a child process that may be killed; pipeline.image, msgspec, psutil.
 
-`python -m pipeline.backfill_decoder MEMORY_BYTES` is the child.  A request is a length and msgpack of (photo,
-network_px); an answer is a length, DECODED or REFUSED, and msgpack of the image or of an error's (code, detail).
+`python -m pipeline.backfill_decoder MEMORY_BYTES` is the child, of pipeline.decode_child.  A request is msgpack of
+(photo, network_px), an answer that of the image or of an error's (code, detail).
 """
 
-import ctypes
 import os
-import resource
 import select
-import signal
-import struct
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import IO, Any, Protocol, cast
+from typing import IO, Protocol, cast
 
 import msgspec
 import numpy as np
 import psutil
 
+from pipeline.decode_child import ANSWER_HEAD, CRASHES, DECODED, REFUSED, REQUEST_HEAD, confine, converse
 from pipeline.errors import BadInput, ImageTooComplex, ImageUndecodable
 from pipeline.image import decode_image
 from pipeline.types import DecodedImage, RgbImage
 
 MEMORY_BYTES = 1024**3
+START_CPU_S = 20.0  # for its imports
 WALL_S = 60.0  # however loaded the machine is
 POLL_S = 0.5
 PIPE_BYTES = 1024 * 1024  # Linux's default of 64 KiB makes a photo cross in a dozen turns
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
-CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
-REQUEST_HEAD, ANSWER_HEAD = struct.Struct(">I"), struct.Struct(">IB")
-REFUSED, DECODED = 0, 1
-PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).parent.parent
 
 Pixels = tuple[tuple[int, int, int], bytes]
@@ -93,19 +87,25 @@ class Decoder:
             self._bury(self._child)
 
     def _ask(self, request: bytes) -> tuple[int, bytes]:
-        child = self._child = self._child or self._start()
-        began_s, began_cpu_s = time.monotonic(), _cpu_s(child.pid)
+        child = self._child
+        if child is None:
+            child = self._child = self._start()
+            self._answer(child, cpu_s=START_CPU_S)
         try:
             sink = cast(IO[bytes], child.stdin)
             sink.write(REQUEST_HEAD.pack(len(request)) + request)
             sink.flush()
         except OSError as error:
             raise DecoderDied(self._bury(child)) from error
+        return self._answer(child, cpu_s=self._cpu_s)
+
+    def _answer(self, child: "subprocess.Popen[bytes]", *, cpu_s: float) -> tuple[int, bytes]:
+        began_s, began_cpu_s = time.monotonic(), _cpu_s(child.pid)
         source = cast(IO[bytes], child.stdout)
         while not select.select([source], [], [], POLL_S)[0]:
-            if _cpu_s(child.pid) - began_cpu_s > self._cpu_s or time.monotonic() - began_s > WALL_S:
+            if _cpu_s(child.pid) - began_cpu_s > cpu_s or time.monotonic() - began_s > WALL_S:
                 self._bury(child)
-                raise ImageTooComplex(f"The image takes longer to decode than the {self._cpu_s:g} s allowed.")
+                raise ImageTooComplex(f"The image takes longer to decode than the {cpu_s:g} s allowed.")
         head = source.read(ANSWER_HEAD.size)
         length, status = ANSWER_HEAD.unpack(head) if len(head) == ANSWER_HEAD.size else (1, REFUSED)
         body = source.read(min(length, MAX_ANSWER_BYTES))
@@ -180,28 +180,11 @@ def _answer(decode: Decode, request: tuple[bytes, tuple[int, int] | None]) -> tu
     return DECODED, msgspec.msgpack.encode(_Answer(image.width, image.height, _plain(image.pixels), network))
 
 
-def _confine(memory_bytes: int) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's matter
-    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
-        resource.setrlimit(nothing, (0, 0))
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # before the parent, should memory run out: a child is the cheapest process to lose
-        Path("/proc/self/oom_score_adj").write_text("1000")
-
-
 def main(decode: Decode = decode_image) -> None:
     """Serves until stdin closes."""
-    _confine(int(sys.argv[1]))
-    source: Any = sys.stdin.buffer
-    sink: Any = sys.stdout.buffer
+    confine(int(sys.argv[1]))
     decoder = msgspec.msgpack.Decoder(tuple[bytes, tuple[int, int] | None])
-    while len(head := source.read(REQUEST_HEAD.size)) == REQUEST_HEAD.size:
-        status, body = _answer(decode, decoder.decode(source.read(*REQUEST_HEAD.unpack(head))))
-        sink.write(ANSWER_HEAD.pack(len(body), status))
-        sink.write(body)
-        sink.flush()
+    converse(lambda request: _answer(decode, decoder.decode(request)))
 
 
 if __name__ == "__main__":

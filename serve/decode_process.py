@@ -10,9 +10,9 @@ from typing import TypeAlias
 
 import msgspec
 
+from pipeline.decode_child import ANSWER_HEAD, REQUEST_HEAD
 from pipeline.errors import PhaseFailed
 from pipeline.image import ImageLimits
-from serve.decode_worker import ANSWER_HEAD, REQUEST_HEAD
 
 ROOT = Path(__file__).parent.parent
 PIPE_BYTES = 1024 * 1024  # Linux's default of 64 KiB makes a photo cross in a dozen turns

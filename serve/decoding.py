@@ -2,12 +2,12 @@
 
 import asyncio
 import itertools
-import signal
 from collections import deque
 from dataclasses import dataclass
 
 import msgspec
 
+from pipeline.decode_child import CRASHES
 from pipeline.errors import ImageTooComplex, ImageUndecodable, Overloaded, PhaseFailed
 from pipeline.image import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
@@ -18,7 +18,6 @@ RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)  # before each new try to start a worker
 PROMPT_SHARE = 0.1  # of its budget that a request may wait and still be the one to blame for overrunning it
 NO_WORKER = "No decode worker came free in time; try again shortly."
 CLOSING = "The service is stopping; try again shortly."
-CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
 
 
 @dataclass(frozen=True, slots=True)
