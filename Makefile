@@ -3,6 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help serve test check picture train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: overload chaos soak
 .PHONY: bench-backfill chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
@@ -63,6 +64,15 @@ bench-backfill: development-environment ## the backfill against a bare loop: mak
 
 chaos-backfill: development-environment ## kill a backfill KILLS=10 times and count: make chaos-backfill PHOTOS=folder COUNT=300
 	@$(PY) -m tests.bench.backfill chaos $(PHOTOS)
+
+overload: development-environment ## more photos than the machine can do: bars 1 to 3 of docs/reliability.md (TRANSPORT=fast)
+	@$(PY) -m tests.reliability.run overload --transport $(or $(TRANSPORT),fast)
+
+chaos: development-environment ## kill, hang and starve what the service needs: the other bars (TRANSPORT=fast)
+	@$(PY) -m tests.reliability.run chaos --transport $(or $(TRANSPORT),fast)
+
+soak: development-environment ## twenty minutes at half load: memory and file descriptors
+	@$(PY) -m tests.reliability.run soak --transport $(or $(TRANSPORT),fast)
 
 # Everything is resolved together first, so that no two locks can disagree; the present locks' versions are kept where
 # pyproject.toml allows them, unless UPGRADE=1.  Torch's pair is pinned there.

@@ -21,7 +21,7 @@ app = FastAPI()
 
 
 class Told:
-    """A phase whose payload says what to do: `work SECONDS`, `raise CLASS`, `die` or `seen`."""
+    """A phase whose payload says what to do: `work SECONDS`, `raise CLASS`, `hang`, `die` or `seen`."""
 
     def __init__(self) -> None:
         self._thread = OneThread()
@@ -42,6 +42,8 @@ class Told:
     async def _obey(self, command: str, rest: str) -> bytes:
         if command == "die":
             os._exit(1)
+        if command == "hang":
+            await asyncio.Event().wait()
         if command == "raise":
             kind: type[Exception] = getattr(errors, rest, KeyError)
             raise kind("/secret/path")
@@ -64,6 +66,18 @@ class Caller:
     async def call(self, payload: str, budget_s: float, times: int = 1) -> list[Any]:
         """Each call's answer, or its error's class and detail."""
         return await asyncio.gather(*(self._outcome(payload, budget_s) for _ in range(times)))
+
+    @app.get("/late")
+    async def late(self, budget_s: float) -> float:
+        """How long a call of a phase that hangs takes, ms."""
+        began_s = time.perf_counter()
+        await self._outcome("hang", budget_s)
+        return (time.perf_counter() - began_s) * 1000
+
+    @app.get("/tasks")
+    async def tasks(self) -> int:
+        """How many tasks this replica's loop has."""
+        return len(asyncio.all_tasks())
 
     async def _outcome(self, payload: str, budget_s: float) -> list[str]:
         phase = Phase("segmentation", self._told.run.remote, translate, Breaker())

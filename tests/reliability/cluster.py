@@ -64,10 +64,19 @@ class Cluster:
 
     def deploy_soon(self, config: layouts.Config) -> None:
         """Hands a config over; hear("running") waits for it."""
-        lifeline = cast(IO[str], self.process.stdin)
-        lifeline.write(json.dumps(config) + "\n")
-        lifeline.flush()
+        self._order(config)
         self.config = config
+
+    def running(self) -> dict[str, int]:
+        """How many replicas of each deployment Serve sends requests to."""
+        self._order({"ask": "replicas"})
+        found: dict[str, int] = self.hear("replicas")
+        return found
+
+    def _order(self, order: dict[str, Any]) -> None:
+        lifeline = cast(IO[str], self.process.stdin)
+        lifeline.write(json.dumps(order) + "\n")
+        lifeline.flush()
 
     def deploy(self, config: layouts.Config) -> None:
         """Deploys a config unless it runs already, and waits until the application is ready."""
@@ -84,8 +93,9 @@ class Cluster:
         return False
 
     def _complete(self) -> bool:
-        wanted = {one["name"]: one.get("num_replicas", 0) for one in self.config["applications"][0]["deployments"]}
-        return all(not wanted[name] or len(self.replicas(name)) == wanted[name] for name in DEPLOYMENTS)
+        wanted = {one["name"]: one.get("num_replicas", 1) for one in self.config["applications"][0]["deployments"]}
+        running = self.running()
+        return all(running.get(name, 0) >= wanted[name] for name in DEPLOYMENTS)
 
     def whole(self, times: int) -> bool:
         """Whether so many colour questions in a row are answered whole."""
@@ -170,6 +180,9 @@ def _environment(
         **inherited,
         **ray_environment(folder),
         **flags,
+        # On a machine that does other work too, Serve would take a slow start of its own proxies for a failed one.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
         "PYTHONPATH": str(REPOSITORY),
         "REDIS_URL": f"redis://:{cache.password}@{HOST}:{proxy.port}/0",
         "STATE_REDIS_URL": stores[1].url,

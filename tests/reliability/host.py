@@ -1,15 +1,18 @@
 """Ray, Serve and an application in a process of their own: `python -m tests.reliability.host PORT FOLDER CPUS`.
 
 Reads Serve configs as JSON lines on standard input, deploys each and says `{"running": seconds}` once it runs, or
-`{"failed": reason}`. The end of standard input ends everything below it. Serve reads its flags from the environment
-when Ray is imported, so each transport profile gets such a process.
+`{"failed": reason}`; `{"ask": "replicas"}` is answered with the numbers of running ones. The end of standard input ends
+everything below it. Serve reads its flags from the environment when Ray is imported, so each transport profile gets
+such a process.
 """
 
 import json
+import os
 import queue
 import sys
 import threading
 import time
+import traceback
 from typing import Any
 
 import ray
@@ -39,12 +42,18 @@ def main(port: int, folder: str, cpus: int) -> None:
         client = _start(port)
         say(started=True)
         orders = Orders()
-        while (config := orders.next()) is not None:
-            _deploy(client, config, orders)
+        while (order := orders.next()) is not None:
+            if "ask" in order:
+                say(replicas=_running_replicas())
+            else:
+                _deploy(client, order, orders)
         ray_serve.shutdown()  # type: ignore[no-untyped-call]
         ray.shutdown()
+    except Exception:
+        say(failed=traceback.format_exc()[-2000:])
     finally:
         kill_descendants(within_s=5.0)
+        os._exit(0)  # Ray's own end would wait a minute for what is gone
 
 
 class Orders:
@@ -71,6 +80,16 @@ class Orders:
 def say(**words: object) -> None:
     """One line for the kit."""
     print(json.dumps(words), flush=True)
+
+
+def _running_replicas() -> dict[str, int]:
+    """By deployment, those that Serve sends requests to."""
+    applications = ray_serve.status().applications.values()
+    return {
+        name: sum(n for state, n in deployment.replica_states.items() if state == "RUNNING")
+        for application in applications
+        for name, deployment in application.deployments.items()
+    }
 
 
 def _start(port: int) -> Any:

@@ -50,3 +50,11 @@ def rolled(config: Config, name: str, mark: str) -> Config:
     variables = options.setdefault("runtime_env", {}).setdefault("env_vars", {})
     variables["RELIABILITY_MARK"] = mark
     return made
+
+
+def counted(config: Config, replicas: int) -> Config:
+    """The config with so many replicas of every deployment."""
+    made: Config = yaml.safe_load(yaml.safe_dump(config))
+    for one in made["applications"][0]["deployments"]:
+        one["num_replicas"] = replicas
+    return made

@@ -8,6 +8,7 @@ own, so that what the kit does meanwhile does not disturb its clock.
 import asyncio
 import json
 import random
+import signal
 import subprocess
 import sys
 import time
@@ -128,10 +129,14 @@ async def run(plan: Plan) -> list[Shot]:
     try:
         if plan.clients:
             return await _closed_loop(plan, make, connections)
+        told = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
         tasks, start_s = [], time.perf_counter()
         for due_s in due_times(plan):
             request = next(make)
-            await asyncio.sleep(max(0.0, start_s + due_s - time.perf_counter()))
+            with suppress(TimeoutError):
+                await asyncio.wait_for(told.wait(), max(0.0, start_s + due_s - time.perf_counter()))
+                break
             tasks.append(asyncio.ensure_future(fire(connections, request, due_s=due_s, start_s=start_s)))
         return list(await asyncio.gather(*tasks))
     finally:
@@ -147,6 +152,36 @@ async def _closed_loop(plan: Plan, make: Iterator[Request], connections: Connect
 
     await asyncio.gather(*(client() for _ in range(plan.clients)))
     return shots
+
+
+def once(plan: Plan, times: int) -> list[Shot]:
+    """So many requests one after the other, from this process."""
+
+    async def send() -> list[Shot]:
+        make, connections = request_maker(plan), Connections(plan.port)
+        try:
+            return [await fire(connections, next(make), due_s=0.0, start_s=time.perf_counter()) for _ in range(times)]
+        finally:
+            connections.close()
+
+    return asyncio.run(send())
+
+
+def burst(plan: Plan, times: int) -> list[Shot]:
+    """So many requests at the same moment, from this process; all equal where the kind is `new`."""
+
+    async def send() -> list[Shot]:
+        make, connections = request_maker(plan), Connections(plan.port)
+        first = next(make)
+        requests = [first if first.kind == "new" else next(make) for _ in range(times)]
+        start_s = time.perf_counter()
+        try:
+            shots = (fire(connections, request, due_s=0.0, start_s=start_s) for request in requests)
+            return list(await asyncio.gather(*shots))
+        finally:
+            connections.close()
+
+    return asyncio.run(send())
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,10 +202,9 @@ class Load:
             raise RuntimeError("The load generator failed.")
         return [Shot(**{**one, "degraded": tuple(one["degraded"])}) for one in json.loads(text)]
 
-    def stop(self) -> None:
-        """Ends it before its time."""
-        self.process.kill()
-        self.process.communicate()
+    def end(self) -> None:
+        """Nothing more is sent; what is under way is still waited for."""
+        self.process.send_signal(signal.SIGTERM)
 
 
 def start(plan: Plan) -> Load:
