@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.pair_score import Points, points_from_hexes, take
+from pipeline.pair_score import Points, hue_difference, points_from_hexes, take
 from pipeline.plans import Place
 from pipeline.types import Category, Floats, Garment, Swatch
 from pipeline.wearables import shows_hue, wearable_index, wearables
@@ -17,7 +17,9 @@ TARGET_SHARE = 0.15  # from here on a colour is named in the target
 MAX_TARGET_COLORS = 3
 MAX_GARMENT_BASES = 3
 LEAST_OF_LARGEST = 0.1  # of the leading garment's area: a smaller one counts in the look, but is not advised on
-ADDED: tuple[Category, ...] = ("shoes", "accessory")  # these follow the clothes, however large they are
+ADDED: tuple[Category, ...] = ("shoes", "accessory")  # beside clothes these count in the look only: all else is worn
+PRINT_SHARE = 0.12  # a smaller second colour is trim
+PRINT_HUE_DEG, PRINT_STEP = 30.0, 0.3  # nearer colours are shades of one cloth
 
 # How much of what is seen each kind of piece makes up, about; used where nobody measured it.
 AREAS: dict[Category, float] = {
@@ -61,7 +63,8 @@ def by_salience(garments: Sequence[Garment]) -> list[Garment]:
 
 
 def _is_seen(garment: Garment, leading: Garment) -> bool:
-    return garment_area(garment) >= LEAST_OF_LARGEST * garment_area(leading)
+    alone = garment.category in ADDED and leading.category not in ADDED
+    return not alone and garment_area(garment) >= LEAST_OF_LARGEST * garment_area(leading)
 
 
 def whole(bases: Sequence[Base]) -> Base:
@@ -122,9 +125,11 @@ def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
 
 
 def _is_print(points: Points, weights: Floats) -> bool:
-    """Three colours, or two that stand apart: something is going on in the cloth."""
-    seen = np.flatnonzero(weights >= 0.06)
-    if len(seen) != 2:
-        return len(seen) > 2
-    lab = take(points, seen).lab
-    return bool(np.linalg.norm(lab[0] - lab[1]) > 20)
+    """Two colours that are no shades of each other: something is going on in the cloth."""
+    oklch = take(points, np.flatnonzero(weights >= PRINT_SHARE)).oklch
+    hued = shows_hue(oklch)
+    turn = hue_difference(oklch[:, None, 2], oklch[None, :, 2])
+    step = np.abs(oklch[:, None, 0] - oklch[None, :, 0])
+    both, none = hued[:, None] & hued, ~(hued[:, None] | hued)
+    apart = np.where(both, turn > PRINT_HUE_DEG, np.where(none, step > PRINT_STEP, True))
+    return bool(apart[~np.eye(len(oklch), dtype=bool)].any())

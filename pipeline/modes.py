@@ -20,7 +20,9 @@ SAME_MODE = 0.009
 NEAR_DE00 = 6.5  # nearer modes are one colour, valley or not
 REACH_DE00 = 15.0  # farther ones are joined by way of what lies between, or not at all
 WAY = np.linspace(0, 1, 9)[1:-1, None]  # where the density between two modes is looked at
-SHADE_VALLEY, OTHER_VALLEY = 0.36, 0.954  # saddle against the lower of two modes, from which on they are one colour
+SHADE_VALLEY, OTHER_VALLEY = 0.54, 0.96  # saddle against the lower of two modes, from which on they are one colour
+# OKLab lightness that folds of light cloth keep, of its mean; what is light; and how much darkness is no fold's.
+FOLD_DEPTH, LIGHT_CLOTH, DARK_SHARE = 0.68, 0.5, 0.1
 SHADE_TOLERANCE, SHADE_RATIO = 0.015, 0.085  # how far off one ray two shades may be: in all, and of their chroma
 
 
@@ -28,7 +30,7 @@ def color_clusters(bins: Bins) -> NDArray[np.intp]:
     """The cluster of every bin, (n,), numbered from 0."""
     centres, nearest = _kmeans(bins)
     modes, density, mode_of = _modes(bins, centres)
-    return _numbered(_joined(bins, modes, density)[mode_of[nearest]])
+    return _without_dark(bins, _numbered(_joined(bins, modes, density)[mode_of[nearest]]))
 
 
 def nearest_centre(points: Floats, centres: Floats) -> NDArray[np.intp]:
@@ -36,8 +38,24 @@ def nearest_centre(points: Floats, centres: Floats) -> NDArray[np.intp]:
     return np.asarray(np.argmax(points @ centres.T - (centres * centres).sum(axis=1) / 2, axis=1))
 
 
+def passes(bins: Bins, peak: Floats, others: Floats) -> Floats:
+    """The lowest density on the way from a point (3,) to each of others (n, 3), as a part of the point's own, (n,)."""
+    way = peak + WAY * (others - peak)[:, None]  # (n, steps, 3)
+    density = density_at(bins, np.concatenate((peak[None], way.reshape(-1, 3))))
+    return np.asarray(density[1:].reshape(len(others), len(WAY)).min(axis=1) / density[0])
+
+
 def _numbered(labels: NDArray[np.intp]) -> NDArray[np.intp]:
     return np.unique(labels, return_inverse=True)[1].ravel()
+
+
+def _without_dark(bins: Bins, cluster: NDArray[np.intp]) -> NDArray[np.intp]:
+    """What is too dark for the folds of light cloth, and too much of it, is a colour of its own: a fine dark print."""
+    lightness = bins.space[:, 0]
+    middle = np.bincount(cluster, bins.weight * lightness) / np.bincount(cluster, bins.weight)
+    dark = (lightness < FOLD_DEPTH * middle[cluster]) & (middle[cluster] > LIGHT_CLOTH)
+    part = np.bincount(cluster, bins.weight * dark) / np.bincount(cluster, bins.weight)
+    return _numbered(np.where(dark & (part[cluster] >= DARK_SHARE), cluster + cluster.max() + 1, cluster))
 
 
 # --- centres --------------------------------------------------------------------------------------------------
@@ -70,7 +88,7 @@ def _modes(bins: Bins, centres: Floats) -> tuple[Floats, Floats, NDArray[np.intp
     for _ in range(SHIFT_STEPS):
         pull = _kernel(bins, centres) * bins.weight
         centres = pull @ bins.space / pull.sum(axis=1, keepdims=True)
-    density = _density(bins, centres)
+    density = density_at(bins, centres)
     kept: list[int] = []
     mode_of = np.zeros(len(centres), dtype=np.intp)
     for k in np.argsort(-density, kind="stable").tolist():
@@ -83,7 +101,7 @@ def _modes(bins: Bins, centres: Floats) -> tuple[Floats, Floats, NDArray[np.intp
     return centres[kept], density[kept], mode_of
 
 
-def _density(bins: Bins, points: Floats) -> Floats:
+def density_at(bins: Bins, points: Floats) -> Floats:
     return np.asarray(_kernel(bins, points) @ bins.weight)
 
 
@@ -113,7 +131,7 @@ def _passes(bins: Bins, modes: Floats, density: Floats) -> tuple[NDArray[np.intp
     near = difference < REACH_DE00
     first, second, difference = first[near], second[near], difference[near]
     way = modes[first, None] + WAY * (modes[second] - modes[first])[:, None]  # (p, steps, 3)
-    saddle = _density(bins, way.reshape(-1, 3)).reshape(len(first), len(WAY)).min(axis=1)
+    saddle = density_at(bins, way.reshape(-1, 3)).reshape(len(first), len(WAY)).min(axis=1)
     bar = np.where(_are_shades(modes[first], modes[second]), SHADE_VALLEY, OTHER_VALLEY)
     return first, second, saddle, np.where(difference < NEAR_DE00, 0.0, bar)
 

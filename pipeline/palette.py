@@ -9,19 +9,21 @@ from numpy.typing import NDArray
 
 from pipeline.color import delta_e_2000
 from pipeline.histogram import Bins, histogram, lab_of
-from pipeline.modes import color_clusters, nearest_centre
+from pipeline.modes import color_clusters, density_at, nearest_centre, passes
 from pipeline.types import Floats, PaletteColor
 
 MEDIAN_STEPS = 8
 MIDDLE = 0.015  # standard deviation, in the stretched space, of the weights of the pixels that tell a colour
 MIN_SHARE = 0.025
 ACCENT_SHARE, ACCENT_DE00 = 0.01, 15.0  # a smaller colour counts too when it is far from every larger one
-BLEND_SHARE, MOST_BLEND_SHARE = 0.377, 0.054  # a blend is smaller: of the smaller colour it lies between, and in all
+EDGELESS_SHARE, EDGELESS_DENSITY = 0.0075, 0.5  # a dense one of 1 % may have lost its edges to blends
+BLEND_SHARE, MOST_BLEND_SHARE = 0.6, 0.1  # a blend is smaller: of the smaller colour it lies between, and in all
 BLEND_RANGE, BLEND_WIDTH = (0.12, 0.88), 0.081  # where on the way between two colours, and how far beside it
+BLEND_VALLEY = 0.42  # the lowest density on the way to one of them, against its own: a dye stands out of what is around
 APART_DE00 = 15.0  # between the colours of a cheap palette
 # Logistic regression on painted garments and mixes of real cloth (see docs/colour.md): does the colour lie within
 # 3 ΔE00 of the dye? Constant, then per log10 of pixels, log10 of share, ΔE00 of spread, log10 of ΔE00 to the next one.
-SURE = (-3.26, 0.91, 2.24, -0.54, 5.17)
+SURE = (-9.13, 0.91, 1.74, -0.66, 9.05)
 MOST_PX, LEAST_SPREAD_DE00, MOST_NEXT_DE00 = 1000.0, 4.0, 60.0  # where these stop to matter
 
 
@@ -63,16 +65,19 @@ def _without_blends(bins: Bins, cluster: NDArray[np.intp]) -> NDArray[np.intp]:
     share = _mass(cluster, bins.weight)
     centres = _medians(bins, cluster)
     lab = lab_of(centres)
+    dense = density_at(bins, centres) / share
     kept: list[int] = []
     for k in np.argsort(-share, kind="stable").tolist():
         apart = delta_e_2000(lab[k], lab[kept]).min() if kept else np.inf
-        small = share[k] < ACCENT_SHARE or (share[k] < MIN_SHARE and apart < ACCENT_DE00)
-        if not kept or not (small or _is_blend(k, kept, share, centres)):
+        least = EDGELESS_SHARE if dense[k] >= EDGELESS_DENSITY else ACCENT_SHARE
+        small = share[k] < least or (share[k] < MIN_SHARE and apart < ACCENT_DE00)
+        if not kept or not (small or _is_blend(bins, k, kept, share, centres)):
             kept.append(k)
     return _kept_only(bins, cluster, kept)
 
 
-def _is_blend(k: int, kept: list[int], share: Floats, centres: Floats) -> bool:
+def _is_blend(bins: Bins, k: int, kept: list[int], share: Floats, centres: Floats) -> bool:
+    """Whether a cluster lies between two larger ones with no valley on the way to one of them: no dye of its own."""
     if share[k] >= MOST_BLEND_SHARE or len(kept) < 2:
         return False
     first, second = (np.array(kept)[index] for index in np.triu_indices(len(kept), 1))
@@ -80,7 +85,9 @@ def _is_blend(k: int, kept: list[int], share: Floats, centres: Floats) -> bool:
     along = ((centres[k] - centres[first]) * axis).sum(axis=1) / (axis * axis).sum(axis=1)
     beside = np.linalg.norm(centres[k] - centres[first] - along[:, None] * axis, axis=1)
     between = (along > BLEND_RANGE[0]) & (along < BLEND_RANGE[1]) & (beside < BLEND_WIDTH)
-    return bool(np.any(between & (share[k] < BLEND_SHARE * np.minimum(share[first], share[second]))))
+    between &= share[k] < BLEND_SHARE * np.minimum(share[first], share[second])
+    ends = np.unique(np.concatenate((first[between], second[between])))
+    return bool(len(ends)) and bool(passes(bins, centres[k], centres[ends]).max() > BLEND_VALLEY)
 
 
 def _largest(bins: Bins, cluster: NDArray[np.intp], count: int) -> NDArray[np.intp]:

@@ -1,5 +1,6 @@
 """How near a found palette is to the true one; numpy only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,12 +21,18 @@ class Palette:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """error: share-weighted symmetric mean ΔE00 to the nearest colour. missed, false: numbers of colours."""
+    """error: share-weighted symmetric mean ΔE00 to the nearest colour. The others: numbers of colours."""
 
     error: float
     missed: int
     false: int
-    count_right: bool
+    told: int
+    true: int
+
+    @property
+    def count_right(self) -> bool:
+        """Whether as many colours were told as there are."""
+        return self.told == self.true
 
 
 def compare(found: Palette, truth: Palette) -> Score:
@@ -37,8 +44,16 @@ def compare(found: Palette, truth: Palette) -> Score:
         error=float(error),
         missed=int((back > FOUND_DE00).sum()),
         false=int((forth > FOUND_DE00).sum()),
-        count_right=len(found.rgb) == len(truth.rgb),
+        told=len(found.rgb),
+        true=len(truth.rgb),
     )
+
+
+def f1(scores: Sequence[Score]) -> float:
+    """Missed and false colours as one figure, 0..1: the harmonic mean of the parts of colours found and told right."""
+    recall = 1 - sum(one.missed for one in scores) / sum(one.true for one in scores)
+    precision = 1 - sum(one.false for one in scores) / sum(one.told for one in scores)
+    return 2 * precision * recall / max(1e-9, precision + recall)
 
 
 def distances(found: Palette, truth: Palette) -> Floats:

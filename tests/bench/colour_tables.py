@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tests.bench.colour_metrics import Score
+from tests.bench.colour_metrics import Score, f1
 
 Scores = dict[str, list[tuple[str, Score, float]]]  # per tool: kind of garment, score, processor milliseconds
 TOLD = "told"  # ends the name of a tool that was told how many colours there are
@@ -15,16 +15,17 @@ CONFIDENCE_STEPS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 1.0)
 def tools_table(found: Scores) -> str:
     """Every tool's means over all cases."""
     lines = [
-        "| tool, colours asked for | mean ΔE00 | 90 % below | missed | false | count right | ms |",
-        "|---|---|---|---|---|---|---|",
+        "| tool, colours asked for | mean ΔE00 | 90 % below | missed | false | F1 | count right | ms |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for name, results in found.items():
         scores = [score for _, score, _ in results]
         errors = [score.error for score in scores]
         right = "–" if name.endswith(TOLD) else f"{np.mean([score.count_right for score in scores]):.0%}"
+        spent_ms = statistics.median(cpu_ms for _, _, cpu_ms in results)
         lines.append(
-            f"| {name} | {np.mean(errors):.2f} | {np.quantile(errors, 0.9):.2f} | {_mean_missed(scores):.2f} "
-            f"| {_mean_false(scores):.2f} | {right} | {statistics.median(cpu_ms for _, _, cpu_ms in results):.1f} |"
+            f"| {name} | {np.mean(errors):.2f} | {np.quantile(errors, 0.9):.2f} | {_mean_missed(scores):.3f} "
+            f"| {_mean_false(scores):.3f} | {f1(scores):.3f} | {right} | {spent_ms:.1f} |"
         )
     return "\n".join(lines)
 

@@ -120,6 +120,25 @@ def test_palette_when_four_dyes() -> None:
     assert max(difference(color, dye) for color, dye in zip(colors, (NAVY, WHITE, RED, GOLD), strict=True)) < 2.5
 
 
+def test_palette_when_fine_dark_print() -> None:
+    """Small black letters on white cloth, blurred into all greys between, are a colour; folds as deep are none."""
+    ramp = np.linspace(*(np.array([hex_to_rgb(code)], float) for code in ("#26262a", WHITE)), 4000)[:, 0]
+    printed = np.concatenate([cloth(WHITE)[:8000], ramp.astype(np.uint8)])
+    white, ink = palette(printed)
+    assert difference(white, WHITE) < 3
+    assert difference(ink, "#4a4a4e") < 8
+    assert ink.share > 0.1
+    assert found(cloth(WHITE, folds=0.35), WHITE, within=6)
+
+
+def test_palette_when_small_dye_lies_between_two() -> None:
+    """A dye of 4 % between two larger ones in colour is found when it stands out from what is around it."""
+    dyes = ("#f4f4f2", "#c0182a", "#dc8890")
+    colors = palette(cloth(*dyes, shares=[0.6, 0.36, 0.04]))
+    assert len(colors) == 3
+    assert difference(colors[2], dyes[2]) < 3
+
+
 # --- what must not become a colour ----------------------------------------------------------------------------
 @pytest.mark.parametrize("quality", [40, 60, 95])
 def test_palette_when_jpeg_of_stripes(quality: int) -> None:

@@ -47,7 +47,8 @@ def test_describe_when_empty() -> None:
     ("code", "neutral", "temperature"),
     [
         ("#ffffff", True, "neutral"), ("#000000", True, "neutral"), ("#808080", True, "neutral"),
-        ("#1f2a44", True, "cool"), ("#4f6d94", True, "cool"), ("#a3cbe8", False, "cool"), ("#c19a6b", True, "warm"), ("#6f4526", True, "warm"),
+        ("#1f2a44", True, "cool"), ("#4f6d94", True, "cool"), ("#a3cbe8", False, "cool"),
+        ("#c19a6b", True, "warm"), ("#6f4526", True, "warm"),
         ("#c0392b", False, "warm"), ("#2e8b57", False, "cool"), ("#1f5fbf", False, "cool"), ("#ffdb58", False, "warm"),
     ],
 )  # fmt: skip

@@ -90,16 +90,16 @@ def test_match_when_nothing_to_match() -> None:
 
 
 def test_match_when_five_hundred_pieces() -> None:
-    """Five hundred pieces against a five-colour garment take a few milliseconds, not tens."""
+    """Five hundred pieces against a five-colour garment take a few milliseconds of the processor, not tens."""
     worn = garment(NAVY, OFF_WHITE, "#c0392b", "#cf9f2e", "#5a8a6a", category="full_body")
     match((worn,), WARDROBE, Options())
-    times_s = []
-    for _ in range(7):
-        started_s = time.perf_counter()
+    costs_s = []
+    for _ in range(9):
+        started_s = time.process_time()
         found = match((worn,), WARDROBE, Options())
-        times_s.append(time.perf_counter() - started_s)
+        costs_s.append(time.process_time() - started_s)
     assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
-    assert min(times_s) < 0.025
+    assert min(costs_s) < 0.025
 
 
 # --- outfits --------------------------------------------------------------------------------------------------
