@@ -1,5 +1,6 @@
 """What the bars share: one cluster for many of them, loads, percentiles, and the rows of the table."""
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -94,7 +95,7 @@ Bar = Callable[[Kit], None]
 def percentile(values: Sequence[float], percent: float) -> float:
     """The nearest-rank percentile; 0 of none."""
     ranked = sorted(values)
-    return ranked[min(len(ranked) - 1, max(0, round(percent / 100 * len(ranked) + 0.5) - 1))] if ranked else 0.0
+    return ranked[max(0, math.ceil(percent / 100 * len(ranked)) - 1)] if ranked else 0.0
 
 
 def goodput(shots: Sequence[Shot], for_s: float) -> float:

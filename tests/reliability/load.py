@@ -95,10 +95,12 @@ class Connections:
         self._idle.append((reader, writer))
         return answer
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Closes the idle ones."""
         for _, writer in self._idle:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
@@ -140,7 +142,7 @@ async def run(plan: Plan) -> list[Shot]:
             tasks.append(asyncio.ensure_future(fire(connections, request, due_s=due_s, start_s=start_s)))
         return list(await asyncio.gather(*tasks))
     finally:
-        connections.close()
+        await connections.close()
 
 
 async def _closed_loop(plan: Plan, make: Iterator[Request], connections: Connections) -> list[Shot]:
@@ -162,7 +164,7 @@ def once(plan: Plan, times: int) -> list[Shot]:
         try:
             return [await fire(connections, next(make), due_s=0.0, start_s=time.perf_counter()) for _ in range(times)]
         finally:
-            connections.close()
+            await connections.close()
 
     return asyncio.run(send())
 
@@ -179,7 +181,7 @@ def burst(plan: Plan, times: int) -> list[Shot]:
             shots = (fire(connections, request, due_s=0.0, start_s=start_s) for request in requests)
             return list(await asyncio.gather(*shots))
         finally:
-            connections.close()
+            await connections.close()
 
     return asyncio.run(send())
 
