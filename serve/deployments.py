@@ -66,7 +66,7 @@ class Segmentation:
             compile_mode=settings.compile_mode,
         )
         limits = batch_limits(BatchConfig(), on_cpu=self._on_cpu)
-        self._batcher: Batcher[Any, Any] = Batcher(self._segmenter.stages, limits, is_fatal=device_is_lost)
+        self.batcher: Batcher[Any, Any] = Batcher(self._segmenter.stages, limits, is_fatal=device_is_lost)
         self._warm: set[int] = set()
         self._warm_up(limits)
 
@@ -77,11 +77,11 @@ class Segmentation:
         """
         limits = batch_limits(BatchConfig.model_validate(config), on_cpu=self._on_cpu)
         await asyncio.to_thread(self._warm_up, limits)
-        self._batcher.limits = limits
+        self.batcher.limits = limits
 
     async def check_health(self) -> None:
         """Raises PhaseLost when the device is lost or hangs: Serve then replaces this replica."""
-        self._batcher.check()
+        self.batcher.check()
 
     async def run(self, payload: bytes) -> bytes:
         """A SegmentRequest to a Segmentation, both in wire form."""
@@ -92,7 +92,7 @@ class Segmentation:
         check_photo(item)
         height_px, width_px = request.image.shape[:2]
         px = height_px * width_px + item.height_px * item.width_px
-        found = await self._batcher.submit(item, px=px, deadline_s=request.deadline_s)
+        found = await self.batcher.submit(item, px=px, deadline_s=request.deadline_s)
         return await asyncio.to_thread(wire.encode, found)
 
     async def describe(self) -> bytes:
@@ -105,7 +105,7 @@ class Segmentation:
 
         sizes = {bucket(count) for count in range(1, limits.max_items + 1)} - self._warm
         for size in sorted(sizes):
-            self._batcher.warm_up([self._segmenter.blank(size)] * WARM_UP_ROUNDS)
+            self.batcher.warm_up([self._segmenter.blank(size)] * WARM_UP_ROUNDS)
         self._warm |= sizes
 
 

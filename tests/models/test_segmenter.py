@@ -10,7 +10,7 @@ import torch
 from torchvision.transforms import v2
 
 from models.registry import DEFAULT_MODEL, ModelCard, ModelError, load_card
-from models.segmenter import SegmentationInput, Segmenter
+from models.segmenter import SegmentationInput, Segmenter, bucket, device_is_lost
 from pipeline.errors import PhaseFailed
 from pipeline.types import CLASSES, Mask, RgbImage, Segmentation
 
@@ -141,3 +141,87 @@ def test_segmenter_refuses_when_weights_are_not_the_cards(make_card: MakeCard) -
     """No network is built from weights whose hash is not the card's."""
     with pytest.raises(ModelError, match="sha256"):
         Segmenter(replace(make_card({"sky": "background"}), sha256="0" * 64), threads=1)
+
+
+# --- stages ---------------------------------------------------------------------------------------------------
+def _photos(*sizes_px: tuple[int, int]) -> list[SegmentationInput]:
+    return [SegmentationInput(np.full((48, 32, 3), 25 * k, np.uint8), *size) for k, size in enumerate(sizes_px)]
+
+
+def test_stages_give_what_the_whole_gives_when_run_one_by_one(make_card: MakeCard) -> None:
+    """Prepare, infer and answer, as a GPU's three threads run them, are the CPU's one step; each at its own size."""
+    card = make_card({"sky": "background", "cloth": "top"})
+    segmenter = Segmenter(card, threads=1, photos_per_forward=4)
+    photos = _photos((9, 7), (20, 30), (9, 7), (5, 5))
+    found = segmenter.answer(segmenter.infer(segmenter.prepare(photos)))
+    assert [one.labels.shape for one in found] == [(7, 9), (30, 20), (7, 9), (5, 5)]
+    (whole,) = segmenter.stages
+    for one, other in zip(found, whole(photos), strict=True):
+        assert one.labels.tobytes() == other.labels.tobytes()
+        assert one.confidence is not None
+        assert other.confidence is not None
+        assert one.confidence.tobytes() == other.confidence.tobytes()
+
+
+def test_batches_are_filled_up_when_sizes_are_compiled(make_card: MakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With torch.compile the network sees powers of two alone, and the filling is cut off before the answers."""
+    seen: list[int] = []
+
+    def compiled(network: Any, *, mode: str, dynamic: bool) -> Any:
+        assert (mode, dynamic) == ("max-autotune", False)
+
+        def forward(batch: torch.Tensor) -> Any:
+            seen.append(len(batch))
+            return network(batch)
+
+        return forward
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    card = make_card({"sky": "background", "cloth": "top"})
+    segmenter = Segmenter(card, threads=1, photos_per_forward=8, compile_mode="max-autotune")
+    for count in (1, 2, 3, 5, 8):
+        assert len(_segment(segmenter, *[photo.pixels for photo in _photos(*[(9, 9)] * count)])) == count
+    assert seen == [1, 2, 4, 8, 8]
+
+
+def test_logits_are_copied_when_they_were_compiled(make_card: MakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CUDA graph writes each answer into the same memory: the last batch's logits must not change under it."""
+    memory = torch.zeros(1, 2, 24, 16)
+    monkeypatch.setattr(torch, "compile", lambda network, **_how: lambda batch: memory.copy_(network(batch)))
+    card = make_card({"sky": "background", "cloth": "top"})
+    segmenter = Segmenter(card, threads=1, compile_mode="reduce-overhead")
+    dark, bright = (SegmentationInput(np.full((48, 32, 3), value, np.uint8), 9, 9) for value in (0, 250))
+    first = segmenter.infer(segmenter.prepare([dark]))
+    segmenter.infer(segmenter.prepare([bright]))
+    assert first.planes.max() == 0
+
+
+@pytest.mark.parametrize(
+    ("error", "lost"),
+    [
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB."), False),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"), False),
+        (RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"), False),
+        (torch.AcceleratorError("CUDA error: an illegal memory access was encountered"), True),
+        (RuntimeError("CUDA error: device-side assert triggered"), True),
+        (RuntimeError("CUDA error: uncorrectable ECC error encountered"), True),
+        (RuntimeError("Given groups=1, expected input[1, 4, 2, 2] to have 3 channels"), False),
+        (ValueError("CUDA error: in a name"), False),
+    ],
+)
+def test_the_device_is_lost_when_cuda_will_not_recover(error: Exception, lost: bool) -> None:
+    """Too little memory, and faults of one item, leave the device well; errors that stick to the process do not."""
+    assert device_is_lost(error) == lost
+
+
+@pytest.mark.parametrize(("count", "filled"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (32, 32), (33, 64)])
+def test_a_bucket_is_the_next_power_of_two_when_asked(count: int, filled: int) -> None:
+    """Batches of so many photos are filled up to so many."""
+    assert bucket(count) == filled
+
+
+def test_segmenter_refuses_when_there_is_no_such_device(make_card: MakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A CUDA device that is not there is named, before any weights are read."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match="device is 'cuda', but no CUDA device"):
+        Segmenter(make_card({"sky": "background"}), device="cuda")

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
+import numpy as np
 import pytest
+from pydantic import ValidationError
 from ray import ActorID
 from ray.exceptions import (
     ActorDiedError,
@@ -27,6 +29,8 @@ from ray.serve.exceptions import (
     RequestCancelledError,
 )
 
+from models.registry import ModelError
+from models.segmenter import device_is_lost
 from pipeline.errors import (
     BadInput,
     ColorMatchError,
@@ -37,7 +41,11 @@ from pipeline.errors import (
     PhaseLost,
     PhaseTimeout,
 )
-from serve.deployments import OneThread, translate
+from pipeline.types import Segmentation as SegmentationResult
+from serve import wire
+from serve.batcher import Batcher, BatchLimits
+from serve.deployments import OneThread, Segmentation, batch_limits, translate
+from serve.settings import BatchConfig
 
 INSIDE = "/srv/app/serve/deployments.py on 10.0.0.7 in Segmentation"
 _ray_task_error: Any = RayTaskError  # without types
@@ -158,3 +166,92 @@ async def test_the_loop_goes_on_when_the_thread_works(gate: threading.Event) -> 
     assert not work.done()
     gate.set()
     assert await work
+
+
+# --- segmentation ---------------------------------------------------------------------------------------------
+def segment_request(width_px: int = 60, height_px: int = 80, *, left_s: float = 600.0) -> bytes:
+    """A request for a grey photo."""
+    image = np.full((224, 224, 3), 120, np.uint8)
+    return wire.encode(wire.SegmentRequest(time.time() + left_s, image, width_px, height_px))
+
+
+@pytest.fixture(scope="module")
+def replica() -> Segmentation:
+    """A replica with the default network, outside of Ray."""
+    return Segmentation()
+
+
+async def test_a_replica_answers_when_it_is_asked(replica: Segmentation) -> None:
+    """A label map of the asked size comes back, and the tally is there for metrics; expired calls are refused."""
+    found = wire.decode(await replica.run(segment_request()), SegmentationResult)
+    assert found.labels.shape == (80, 60)
+    with pytest.raises(PhaseTimeout):
+        await replica.run(segment_request(left_s=-1))
+    assert (replica.batcher.tally.answered, replica.batcher.tally.expired) == (1, 1)
+    await replica.check_health()
+
+
+async def test_a_photo_is_refused_before_it_meets_others_when_it_is_none(replica: Segmentation) -> None:
+    """A payload of the wrong shape never enters a batch."""
+    before = replica.batcher.tally.batches
+    bad = wire.SegmentRequest(time.time() + 600, np.zeros((5, 5, 4), np.uint8), 9, 9)
+    with pytest.raises(PhaseFailed, match="shape"):
+        await replica.run(wire.encode(bad))
+    assert replica.batcher.tally.batches == before
+
+
+async def test_limits_change_live_when_the_user_config_does(replica: Segmentation) -> None:
+    """New limits hold at once, new sizes of batch are warm before, and an unknown field fails the update."""
+    sizes: list[int] = []
+    warm_up = replica.batcher.warm_up
+
+    def noted(batches: list[Any]) -> None:
+        sizes.extend({len(batch) for batch in batches})
+        assert replica.batcher.limits.max_items == 1  # still
+        warm_up(batches[:1])
+
+    replica.batcher.warm_up = noted  # type: ignore[method-assign, assignment]
+    await replica.reconfigure({"max_photos": 3, "max_px": 10**6, "stall_s": 5})
+    assert sizes == [2, 4]
+    assert replica.batcher.limits == BatchLimits(max_items=3, max_px=10**6, in_flight=1, stall_s=5)
+    with pytest.raises(ValidationError):
+        await replica.reconfigure({"max_photo": 3})
+    await replica.reconfigure({})
+    assert replica.batcher.limits.max_items == 1
+
+
+async def test_a_replica_is_ill_when_its_device_is_lost(replica: Segmentation) -> None:
+    """After a CUDA error that stays, calls hear that the replica is lost and its health check fails."""
+
+    def broken(_items: list[Any]) -> Any:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    whole, replica.batcher = replica.batcher, Batcher([broken], replica.batcher.limits, is_fatal=device_is_lost)
+    with pytest.raises(PhaseLost):
+        await replica.run(segment_request())
+    with pytest.raises(PhaseLost):
+        await replica.check_health()
+    replica.batcher = whole
+    await replica.check_health()
+
+
+@pytest.mark.parametrize(
+    ("model", "reason"),
+    [("nobody", "no model 'nobody'; known are"), ("segformer-b2-clothes", "non-commercial: it must be allowed first")],
+)
+def test_a_replica_does_not_start_when_its_network_cannot_be_loaded(
+    monkeypatch: pytest.MonkeyPatch, model: str, reason: str
+) -> None:
+    """Its constructor fails with the reason, so that Serve tries another and keeps the old replicas."""
+    monkeypatch.setenv("SEGMENTATION_MODEL", model)
+    with pytest.raises(ModelError, match=reason):
+        Segmentation()
+
+
+def test_limits_suit_the_device_when_the_config_leaves_them_open() -> None:
+    """One photo at a time on a CPU; batches that overlap on a GPU; what is given counts."""
+    on_cpu, on_gpu = (batch_limits(BatchConfig(), on_cpu=on_cpu) for on_cpu in (True, False))
+    assert (on_cpu.max_items, on_cpu.in_flight) == (1, 1)
+    assert (on_gpu.max_items, on_gpu.in_flight) == (32, 2)
+    given = batch_limits(BatchConfig(max_photos=8, in_flight=3, max_px=9), on_cpu=False)
+    assert (given.max_items, given.in_flight, given.max_px) == (8, 3, 9)
