@@ -197,7 +197,10 @@ def main(arguments: list[str] | None = None) -> int:
         reports.append(report(name, whole, close, products if one else []))
         if asked.sheet and len(reports) == 1:
             contact_sheet(whole, products).save(asked.sheet)
-    _print(console, table(reports, times))
+    rows = table(reports, times)
+    _print(console, rows)
+    if asked.markdown:
+        asked.markdown.write_text(_markdown(rows))
     if asked.json:
         found = [asdict(one) | {"network_ms": times.get(one.model)} for one in reports]
         asked.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
@@ -213,6 +216,11 @@ def _print(console: Console, rows: list[tuple[str, ...]]) -> None:
     for row in rows[1:]:
         shown.add_row(*row)
     console.print(shown)
+
+
+def _markdown(rows: list[tuple[str, ...]]) -> str:
+    lines = [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join([lines[0], "|---" * len(rows[0]) + "|", *lines[1:]]) + "\n"
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -232,6 +240,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--threads", type=int, default=2, help="of torch on a CPU; default: %(default)s")
     parser.add_argument("--limit", type=int, help="the first so many photos; default: all")
     parser.add_argument("--sheet", type=Path, metavar="PNG", help="best, median and worst photos of the first network")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the table as Markdown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
     return parser
 

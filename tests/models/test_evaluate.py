@@ -30,7 +30,7 @@ def test_command_reports_networks_side_by_side_when_given_painted_photos(
     """The prototype finds the shirt; no network at all does not; the table, the JSON and the sheet are written."""
     sheet, figures = painted / "sheet.png", painted / "report.json"
     asked = [str(painted / "val"), "--products", str(painted / "products"), "--model", PROTOTYPE, "--threads", "1"]
-    assert main([*asked, "--sheet", str(sheet), "--json", str(figures)]) == 0
+    assert main([*asked, "--sheet", str(sheet), "--json", str(figures), "--markdown", str(painted / "table.md")]) == 0
     network, nothing = json.loads(figures.read_text())
     assert (network["model"], nothing["model"]) == (PROTOTYPE, WHOLE_IMAGE)
     assert network["photos"] == 2
@@ -39,6 +39,11 @@ def test_command_reports_networks_side_by_side_when_given_painted_photos(
     assert network["network_ms"] > 0
     assert nothing["network_ms"] is None
     assert nothing["product"] is None
+    assert (
+        (painted / "table.md")
+        .read_text()
+        .startswith(f"|  | {PROTOTYPE} | {WHOLE_IMAGE} |\n|---|---|---|\n| clothes IoU")
+    )
     with Image.open(sheet) as picture:
         assert picture.width == 1800
     assert "clothes IoU, full body" in capsys.readouterr().out
