@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check picture train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help serve test check picture gallery train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak
 .PHONY: bench-backfill chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
@@ -38,6 +38,10 @@ check: development-environment ## format, lint, types and the fast tests
 
 picture: runtime-environment ## draw a photo's advice without a server: make picture PHOTO=docs/samples/astronaut.jpg OUT=out/
 	@$(PY) -m models.picture $(if $(PHOTO),$(PHOTO),docs/samples/astronaut.jpg) $(if $(OUT),-o $(OUT))
+
+gallery: runtime-environment ## a page of advice for every photo: make gallery PHOTOS=folder OUT=out/gallery (else: the samples)
+	@$(if $(PHOTOS),,$(PY) -m tests.bench.colour_samples out/samples)
+	@$(PY) -m models.gallery '$(if $(PHOTOS),$(PHOTOS),out/samples)' -o '$(if $(OUT),$(OUT),out/gallery)'
 
 format: development-environment ## put the code into its one format
 	@$(PY) -m ruff format

@@ -157,9 +157,10 @@ def _suggestion(suggestion: Suggestion, kinds: dict[str, str]) -> Picture:
     for color in suggestion.colors:
         name = row([chip(color.hex, 20), line(color.name, BODY)], 10, middle=True)
         names.append(apart(name, line(f"{color.hex}  {color.role}", SMALL, color=SOFT), width_px))
-    reason = paragraph(suggestion.reasons[0].text, SMALL, width_px) if suggestion.reasons else line("", SMALL)
     title = stack([apart(scheme, score, width_px), line(whom, SMALL, color=SOFT)], 0)
-    return stack([strip, title, stack(names, 4), reason], 10)
+    why = [paragraph(reason.text, SMALL, width_px) for reason in suggestion.reasons[:1]]
+    how = [paragraph(advice.text, SMALL, width_px, color=SOFT) for advice in suggestion.how_to_wear]
+    return stack([strip, title, stack(names, 4), *why, stack(how, 6)], 10)
 
 
 def _matches(matches: Sequence[Match], options: Options) -> Picture:
