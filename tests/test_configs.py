@@ -84,6 +84,16 @@ def test_health_always_gets_in_when_phases_are_bounded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
+def test_no_photo_finds_a_phases_queue_full_when_its_ingress_took_it_on(name: str) -> None:
+    """A photo asks one phase at a time, so a queue as long as the photos that one ingress replica may take on has room
+    for all of them, even while the phase's only replica is being replaced: then answers are degraded, not refused.
+    """
+    found = _deployments(name)
+    photos = AdviceConfig.model_validate(found.pop("Advice")["user_config"]).max_photos_in_flight
+    assert all(photos <= deployment["max_queued_requests"] for deployment in found.values())
+
+
+@pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_the_models_variables_are_known_when_they_are_set(name: str) -> None:
     """What a config sets in Segmentation's environment is what Segmentation reads."""
     options = _deployments(name)["Segmentation"]["ray_actor_options"]
