@@ -16,7 +16,9 @@ from pipeline.types import Floats
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # colour-science tells of the plotting libraries that it misses
+    from colour.blindness import matrix_cvd_Machado2009
     from colour.difference.delta_e import delta_E_CIE2000
+    from colour.models import XYZ_to_Oklab
 
 # Sharma, Wu & Dalal 2005, table 1: Lab, Lab, CIEDE2000.
 SHARMA = """
@@ -111,6 +113,12 @@ def test_xyz_to_oklab_when_ottossons_table(xyz: tuple[float, ...], oklab: tuple[
     np.testing.assert_allclose(color.xyz_to_oklab(np.array(xyz, float)), oklab, atol=1.1e-3)
 
 
+def test_xyz_to_oklab_when_random_colours() -> None:
+    """OKLab is colour-science's to within the digits by which CSS Color 4 refined Ottosson's matrices."""
+    xyz = color.srgb_to_xyz(random_rgb(60))
+    np.testing.assert_allclose(color.xyz_to_oklab(xyz), XYZ_to_Oklab(xyz), atol=2e-4)
+
+
 @pytest.mark.parametrize(
     ("code", "oklch"),
     [("#c0392b", (0.5433, 0.174, 29.70)), ("#1f2a44", (0.2883, 0.0503, 265.90)), ("#c19a6b", (0.7113, 0.0782, 71.24))],
@@ -169,6 +177,14 @@ def test_simulate_cvd_when_random_colours(kind: color.CvdKind) -> None:
     method = "brettel" if kind == "tritan" else "machado"
     seen = [Color("srgb", list(one)).filter(kind, method=method).convert("srgb").clip().coords() for one in rgb]
     np.testing.assert_allclose(color.simulate_cvd(rgb, kind), seen, atol=1e-5)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("protan", "Protanomaly"), ("deutan", "Deuteranomaly")])
+def test_simulate_cvd_when_machados_table(kind: color.CvdKind, name: str) -> None:
+    """The published matrices of full severity, as colour-science has them, in linear light."""
+    linear = color.srgb_to_linear(random_rgb(50))
+    seen = color.linear_to_srgb(np.clip(linear @ matrix_cvd_Machado2009(name, 1.0).T, 0, 1))
+    np.testing.assert_allclose(color.simulate_cvd(random_rgb(50), kind), seen, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", get_args(color.CvdKind))

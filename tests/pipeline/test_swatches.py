@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.color import hex_to_rgb, oklab_to_oklch, srgb_to_oklab
+from pipeline.color import hex_to_rgb, in_gamut, oklab_to_oklch, oklab_to_srgb, oklch_to_oklab, srgb_to_oklab
 from pipeline.swatches import describe, is_neutral, palette_from_colors
 from pipeline.types import ColorShare, PaletteColor
 
@@ -63,6 +63,16 @@ def test_is_neutral_when_vectorised() -> None:
     rgb = np.random.default_rng(4).random((50, 3))
     oklch = oklab_to_oklch(srgb_to_oklab(rgb))
     assert is_neutral(oklch).tolist() == [bool(is_neutral(one)) for one in oklch]
+
+
+@few
+@given(given_colors)
+def test_swatches_when_any_color(colors: list[ColorShare]) -> None:
+    """Every swatch is displayable, and its OKLCH, as rounded in the answer, is its hex within two steps of 255."""
+    for swatch in palette_from_colors(colors):
+        rgb = oklab_to_srgb(oklch_to_oklab(np.array(swatch.oklch)))
+        assert in_gamut(rgb, slack=2 / 255)
+        np.testing.assert_allclose(rgb * 255, hex_to_rgb(swatch.hex), atol=2)
 
 
 @few
