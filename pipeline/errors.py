@@ -12,11 +12,15 @@
     │       ├── InvalidOptions      unknown option, bad value, bad colour
     │       ├── ImageUndecodable    ├── ImageTruncated   ├── ImageAnimated   ├── ImageBomb
     │       ├── ImageTooSmall       ├── ImageAspect      ├── ImageTooComplex
-    │       └── MaskInvalid         └── MaskEmpty
+    │       ├── MaskInvalid         ├── MaskEmpty
+    │       └── ChecksumMismatch    an uploaded object is not the bytes that were announced
     ├── AccessDenied
     │   ├── Unauthenticated         401
     │   └── Forbidden               403
     ├── NotFound                    404
+    ├── Conflict                    409
+    │   ├── ObjectChanged           an object became another between check and read
+    │   └── IdempotencyKeyReused    with another body
     ├── RateLimited                 429
     └── Unavailable                 the service's fault
         ├── NotReady                503
@@ -105,6 +109,10 @@ class ImageTooComplex(Refused):
     code = "IMAGE_TOO_COMPLEX"
 
 
+class ChecksumMismatch(Refused):
+    code = "CHECKSUM_MISMATCH"
+
+
 class MaskInvalid(Refused):
     code = "MASK_INVALID"
 
@@ -127,6 +135,18 @@ class Forbidden(AccessDenied):
 
 class NotFound(ColorMatchError):
     code = "NOT_FOUND"
+
+
+class Conflict(ColorMatchError):
+    code = "CONFLICT"
+
+
+class ObjectChanged(Conflict):
+    code = "OBJECT_CHANGED"
+
+
+class IdempotencyKeyReused(Conflict):
+    code = "IDEMPOTENCY_KEY_REUSED"
 
 
 class RateLimited(ColorMatchError):

@@ -289,10 +289,31 @@ class PhaseHealth(Shown):
     breaker: BreakerState = Field(description="`open`: the phase is not called and answers are degraded.")
 
 
+CacheHealth = Literal["up", "down"]
+ObjectsHealth = Annotated[
+    Literal["up", "down", "none"], Field(description="The object store of uploads; `none`: no uploads here.")
+]
+
+
+class Presigned(Shown):
+    """How to upload one image; `fields` for POST, `headers` for PUT, each to be sent as it is."""
+
+    method: Literal["POST", "PUT"]
+    url: str
+    fields: dict[str, str] | None = Field(None, description="Form fields of a POST, before the part `file`.")
+    headers: dict[str, str] | None = Field(None, description="Headers of a PUT.")
+    object_key: str = Field(description="What `/v1/advice` then takes.")
+    expires_at: str = Field(
+        description="The end of the permission, RFC 3339.", json_schema_extra={"format": "date-time"}
+    )
+    max_bytes: int = Field(description="The length that was announced; no other is taken.")
+
+
 class Readiness(Shown):
     ready: bool
     phases: dict[PhaseName, PhaseHealth]
-    cache: Literal["up", "down"]
+    cache: CacheHealth
+    objects: ObjectsHealth
 
 
 class NotReadyProblem(Problem):
@@ -300,7 +321,8 @@ class NotReadyProblem(Problem):
 
     ready: Literal[False]
     phases: dict[PhaseName, PhaseHealth]
-    cache: Literal["up", "down"]
+    cache: CacheHealth
+    objects: ObjectsHealth
 
 
 class PaletteColorOut(Shown):

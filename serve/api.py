@@ -1,12 +1,12 @@
 """The HTTP routes; FastAPI at the door, the walk behind it."""
 
 from collections.abc import Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -25,15 +25,16 @@ from pipeline.image_header import Format, sniff
 from pipeline.naming import name_colors
 from serve import body, documentation, examples, logs, pages
 from serve.answers import Health, Readiness
-from serve.callers import Caller, service_of
+from serve.callers import Caller, Uploader, service_of, uploads_of
+from serve.idempotency import MAX_KEY_CHARS
 from serve.middleware import Edge
 from serve.multipart import Part
 from serve.negotiation import must_accept
 from serve.problems import FieldError, InvalidFields, problem_response
 from serve.question import Answer, Question
-from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, field_errors, validate
+from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, PresignRequest, field_errors, validate
 from serve.security import Principal
-from serve.service import Service, no_object_store
+from serve.service import Service
 from serve.version import VERSION
 
 PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]
@@ -79,15 +80,19 @@ def create_app(service: Service) -> FastAPI:
 
 
 # --- what is asked --------------------------------------------------------------------------------------------
-async def read_question(request: Request, view: View, tenant: str) -> Question:
-    """The validated question of a request. Raises BadInput; NotReady for an object key without an object store."""
+async def read_question(request: Request, view: View, tenant: str, held: AsyncExitStack) -> Question:
+    """The validated question of a request; an uploaded object counts as in flight while `held` is open.
+
+    Raises BadInput, and what Uploads raises for an object key.
+    """
     settings = service_of(request).settings
     if body.content_type(request) == "multipart/form-data":
         return _photo_question(await body.read_parts(request, settings), view, tenant)
     value = await body.read_json(request, settings)
     if isinstance(value, dict) and "object_key" in value:
-        validate(ObjectRequest, value)
-        raise no_object_store()
+        wanted = validate(ObjectRequest, value)
+        image = await held.enter_async_context(uploads_of(request).opened(tenant, wanted.object_key))
+        return Question("object", wanted.options.to_core(), tenant, view, image=image)
     asked = validate(ColorsRequest, value)
     if view == "segment":
         raise InvalidFields((FieldError("/colors", "Segmentation needs an image; colours have nothing to segment."),))
@@ -116,8 +121,9 @@ def _check_type(image: Part) -> None:
 # --- answers --------------------------------------------------------------------------------------------------
 async def _answer(request: Request, view: View, principal: Principal) -> Response:
     must_accept(request.headers.get("accept"), "application/json")
-    question = await read_question(request, view, principal.tenant)
-    answer = await service_of(request).advisor.advise(question)
+    async with AsyncExitStack() as held:
+        question = await read_question(request, view, principal.tenant, held)
+        answer = await service_of(request).advisor.advise(question)
     content = spliced(answer, request.state.request_id, timings="timings" in question.options.include)
     return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -153,6 +159,29 @@ async def post_extract(request: Request, principal: Caller) -> Response:
 async def post_harmony(request: Request, principal: Caller) -> Response:
     """Suggestions, wardrobe matches and outfits alone."""
     return await _answer(request, "harmony", principal)
+
+
+@router.post("/uploads/presign", **documentation.PRESIGN)
+async def post_presign(
+    request: Request,
+    principal: Uploader,
+    idempotency_key: Annotated[
+        str | None,
+        Header(
+            alias="Idempotency-Key",
+            min_length=1,
+            max_length=MAX_KEY_CHARS,
+            pattern="^[ -~]+$",
+            description="The same key and body give the same answer again, for as long as it is valid.",
+        ),
+    ] = None,
+) -> Response:
+    """Permission to upload one image, past this service, under a key that `/v1/advice` then takes."""
+    must_accept(request.headers.get("accept"), "application/json")
+    body.content_type(request, ("application/json",))
+    wanted = validate(PresignRequest, await body.read_json(request, service_of(request).settings)).to_core()
+    answer = await uploads_of(request).presign(principal.tenant, wanted, idempotency_key=idempotency_key)
+    return Response(msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 @router.get("/palette", **documentation.PALETTE)

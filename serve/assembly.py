@@ -6,13 +6,16 @@ from pipeline.types import PhaseName
 from serve.advice import Advisor, Phases
 from serve.cache import Cache
 from serve.decoding import DecodePool
+from serve.idempotency import Idempotency
 from serve.keyring import KeyRing, KeyStore
 from serve.limits import Limiter
+from serve.object_store import ObjectStore
 from serve.phase import PendingCall, Phase, Translate
 from serve.security import KeyFile
 from serve.service import Describe, Service
 from serve.settings import AdviceConfig, Environment, Settings
 from serve.stores import NoStore, RedisStore
+from serve.uploads import Uploads
 
 
 def assemble(
@@ -37,7 +40,8 @@ def assemble(
     keys = _keys(environment, secret) if settings.require_keys else None
     state_url = environment.state_redis_url
     limiter = Limiter(state_url.get_secret_value() if state_url else None, replicas=settings.limit_replicas)
-    return Service(settings, advisor, decoder, cache, keys, limiter, describe)
+    uploads = _uploads(settings, environment, secret)
+    return Service(settings, advisor, decoder, cache, keys, limiter, describe, uploads)
 
 
 def _keys(environment: Environment, pepper: bytes) -> KeyRing:
@@ -51,4 +55,18 @@ def _keys(environment: Environment, pepper: bytes) -> KeyRing:
         pepper,
         file=KeyFile(path, pepper) if path else None,
         store=KeyStore(url.get_secret_value(), pepper) if url else None,
+    )
+
+
+def _uploads(settings: Settings, environment: Environment, secret: bytes) -> Uploads | None:
+    if environment.s3.bucket is None:
+        return None
+    url = environment.state_redis_url
+    memory = RedisStore(url.get_secret_value()) if url else NoStore()
+    return Uploads(
+        ObjectStore(environment.s3, timeout_s=settings.object_timeout_s),
+        Idempotency(memory, secret=secret, ttl_s=settings.upload_expiry_s),
+        max_bytes=settings.max_object_bytes,
+        bytes_in_flight=settings.object_bytes_in_flight,
+        expiry_s=settings.upload_expiry_s,
     )

@@ -55,14 +55,14 @@ def parse_json(data: bytes) -> Any:
     return value
 
 
-def content_type(request: Request) -> str:
-    """The media type of the body, lower case, without parameters. Raises UnsupportedMedia for any but ours."""
+def content_type(request: Request, allowed: tuple[str, ...] = ("multipart/form-data", "application/json")) -> str:
+    """The media type of the body, lower case, without parameters. Raises UnsupportedMedia for any but the allowed."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in ("multipart/form-data", "application/json"):
+    if kind in allowed:
         return kind
     if not kind and request.headers.get("content-length", "0") == "0" and "transfer-encoding" not in request.headers:
-        raise Unparsable("The body is empty; send an image (multipart/form-data) or JSON.")
-    raise UnsupportedMedia(f"Content-Type is '{kind[:80]}'; allowed are multipart/form-data and application/json.")
+        raise Unparsable(f"The body is empty; send {' or '.join(allowed)}.")
+    raise UnsupportedMedia(f"Content-Type is '{kind[:80]}'; allowed are {' and '.join(allowed)}.")
 
 
 async def _bounded(request: Request, limit_bytes: int, timeout_s: float) -> AsyncGenerator[bytes, None]:

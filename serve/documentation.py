@@ -19,6 +19,7 @@ DESCRIPTION = (
 )
 TAGS = [
     {"name": "advice", "description": "Photos and colours to advice."},
+    {"name": "uploads", "description": "Photos past this service, straight into the object store."},
     {"name": "palette", "description": "Palettes as files."},
     {"name": "operations", "description": "Health and readiness."},
 ]
@@ -57,7 +58,8 @@ _HEADERS = {
     "ETag": "Strong; send it back as If-None-Match.",
 }
 _HEADERS_OF = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
-_POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 413, 415, 422, 429, 500, 503)
+_POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
+_PRESIGN_ERRORS = (400, 401, 403, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
 _GET_ERRORS = (400, 401, 403, 405, 406, 422, 429, 500, 503)
 _PROBE_ERRORS = (400, 405, 500)
 
@@ -81,7 +83,7 @@ def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
 def _errors(statuses: tuple[int, ...], *more: ColorMatchError) -> Responses:
     found: Responses = {}
     for status in statuses:
-        shown = (*examples.ERRORS[status], *(error for error in more if status_of(error) == status))
+        shown = (*examples.ERRORS.get(status, ()), *(error for error in more if status_of(error) == status))
         found[status] = {
             "description": TITLES[shown[0].code],
             "headers": _headers(*_HEADERS_OF.get(status, ())),
@@ -127,6 +129,24 @@ ADVICE = _post("advise", "Colour advice", answers.AdviceAnswer, examples.ADVICE)
 SEGMENT = _post("segment", "Garments alone", answers.SegmentAnswer, examples.SEGMENT, colors=False)
 EXTRACT = _post("extract", "Garments and their colours", answers.ExtractAnswer, examples.EXTRACT)
 HARMONY = _post("harmonise", "Suggestions, matches and outfits alone", answers.HarmonyAnswer, examples.HARMONY)
+PRESIGN: dict[str, Any] = {
+    "tags": ["uploads"],
+    "operation_id": "presign",
+    "summary": "Permission to upload",
+    "responses": _ok("How to upload the image.", answers.Presigned, examples.PRESIGNED)
+    | _errors(_PRESIGN_ERRORS, examples.KEY_REUSED),
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": _reference(schemas.PresignRequest),
+                    "examples": examples.PRESIGN_REQUESTS,
+                }
+            },
+        }
+    },
+}
 HEALTHZ: dict[str, Any] = {
     "tags": ["operations"],
     "operation_id": "healthz",
@@ -179,9 +199,9 @@ PALETTE: dict[str, Any] = {
     },
 }
 
-OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, HEALTHZ, READYZ, PALETTE)
+OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, PRESIGN, HEALTHZ, READYZ, PALETTE)
 
-_BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.OptionsModel)
+_BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.OptionsModel, schemas.PresignRequest)
 _ANSWERS = (
     answers.Health,
     answers.Readiness,
@@ -189,6 +209,7 @@ _ANSWERS = (
     answers.SegmentAnswer,
     answers.ExtractAnswer,
     answers.HarmonyAnswer,
+    answers.Presigned,
     answers.PaletteOut,
     answers.Problem,
     answers.NotReadyProblem,

@@ -34,13 +34,21 @@ REQUESTS: dict[str, Any] = {
     },
 }
 
+PRESIGN_REQUESTS: dict[str, Any] = {
+    "form": {"summary": "A form", "value": {"content_type": "image/jpeg", "content_length": 300000}},
+    "body": {
+        "summary": "The bytes as the body, and their checksum",
+        "value": {"content_type": "image/png", "content_length": 2048, "sha256": "5e" * 32, "method": "PUT"},
+    },
+}
+
 BAD_FIELD = FieldError("/options/max_colors", "Input should be less than or equal to 12. Given: 13.")
 # By status, an error of each code: their documents are the examples.
 ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
     400: (errors.Unparsable("The body is not valid JSON at line 1, column 12."),),
     401: (errors.Unauthenticated("The API key is not valid."),),
     403: (errors.Forbidden("This needs a key with the scope 'advice'."),),
-    404: (errors.NotFound("There is nothing at this address."),),
+    404: (errors.NotFound("There is no such object."),),
     405: (errors.MethodNotAllowed("PUT is not allowed here; allowed: POST"),),
     406: (errors.NotAcceptable("This answers with application/json; the Accept header does not allow it."),),
     408: (errors.SlowBody("The body did not arrive within 10 s."),),
@@ -54,7 +62,9 @@ ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
         errors.NotReady("The segmentation phase has not reported yet; try again shortly."),
     ),
 }
+KEY_REUSED = errors.IdempotencyKeyReused("This Idempotency-Key came with another request before; use a new one.")
 IMAGE_ERRORS = (
+    errors.ObjectChanged("The object changed while it was being read."),
     errors.ImageUndecodable("The image is damaged and cannot be decoded."),
     errors.ImageTruncated("The image ends before its last pixel."),
     errors.ImageAnimated("The image has 12 frames; it must have 1."),
@@ -62,6 +72,7 @@ IMAGE_ERRORS = (
     errors.ImageTooSmall("The image is 3×3 px; each side must be 8 px or more."),
     errors.ImageAspect("The image is 8×408 px; the long side may be at most 50 times the short one."),
     errors.ImageTooComplex("The image takes longer to decode than the 400 ms allowed."),
+    errors.ChecksumMismatch("The object's SHA-256 is not the one that was announced for the upload."),
     errors.MaskInvalid("The mask is a JPEG file; it must be an 8-bit PNG."),
     errors.MaskEmpty("The mask has no non-zero pixel; it must mark the garment with non-zero pixels."),
 )
@@ -159,11 +170,28 @@ HARMONY = _answer(3, **_HARMONY)
 _READY = {"ready": True, "version": "1", "breaker": "closed"}
 _PHASES = {"segmentation": {**_READY, "version": _SEGMENTER}, "extraction": _READY, "harmony": _READY}
 HEALTH = {"status": "ok", "version": "0.1.0"}
-READY = {"ready": True, "phases": _PHASES, "cache": "up"}
+READY = {"ready": True, "phases": _PHASES, "cache": "up", "objects": "up"}
 NOT_READY = {
     "ready": False,
     "phases": {**_PHASES, "segmentation": {**_READY, "ready": False, "version": None}},
     "cache": "up",
+    "objects": "up",
+}
+PRESIGNED = {
+    "method": "POST",
+    "url": "https://s3.eu-central-1.amazonaws.com/photos",
+    "fields": {
+        "key": "uploads/shop/0f8fad5bd9cb469fa16570867728950e",
+        "Content-Type": "image/jpeg",
+        "x-amz-algorithm": "AWS4-HMAC-SHA256",
+        "x-amz-credential": "AKIDEXAMPLE/20261125/eu-central-1/s3/aws4_request",
+        "x-amz-date": "20261125T080000Z",
+        "policy": "eyJleHBpcmF0aW9uIjogIjIwMjYtMTEtMjVUMDg6MTA6MDBaIn0=",
+        "x-amz-signature": "5e" * 32,
+    },
+    "object_key": "uploads/shop/0f8fad5bd9cb469fa16570867728950e",
+    "expires_at": "2026-11-25T08:10:00Z",
+    "max_bytes": 300000,
 }
 PALETTE = {
     "colors": [

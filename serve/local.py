@@ -12,7 +12,7 @@ import select
 import sys
 from typing import Any, TextIO
 
-from serve import local_launcher, local_plan, local_stores
+from serve import local_launcher, local_objects, local_plan, local_stores
 from serve.local_plan import Plan
 from serve.local_processes import adopt_orphans, kill_descendants
 
@@ -44,17 +44,19 @@ def cluster_main() -> None:
     adopt_orphans()
     launcher = Launcher()
     plan = Plan.from_json(sys.stdin.readline())
-    stores = []
+    servers: list[local_stores.Running] = []
     try:
         launcher.tell(step="Stores")
-        stores = _start_stores(plan)
-        _serve(plan, launcher)
-    except local_stores.StoreFailed as failure:
+        servers += _start_stores(plan)
+        objects = _start_objects(plan)
+        servers += [objects] if objects else []
+        _serve(plan, launcher, objects)
+    except (local_stores.StoreFailed, local_objects.ObjectServerFailed) as failure:
         launcher.tell(failed=str(failure))
         launcher.is_gone(60.0)
     finally:
-        for store in stores:
-            local_stores.stop(store)
+        for server in servers:
+            local_stores.stop(server)
         kill_descendants(within_s=KILL_TIMEOUT_S)
 
 
@@ -70,7 +72,16 @@ def _start_stores(plan: Plan) -> list[local_stores.Store]:
     return started
 
 
-def _serve(plan: Plan, launcher: Launcher) -> None:
+def _start_objects(plan: Plan) -> local_objects.ObjectServer | None:
+    """The object store of uploads, where no other is named; it is waited for once Ray has started beside it."""
+    if os.environ.get("S3_BUCKET"):
+        return None
+    started = local_objects.start(plan.run_folder / "objects", plan.objects_folder)
+    os.environ.update(started.environment())
+    return started
+
+
+def _serve(plan: Plan, launcher: Launcher, objects: local_objects.ObjectServer | None) -> None:
     launcher.tell(step="Ray")
     import ray  # here, because Ray reads the environment when it is imported, and the launcher needs none of it
     from ray import serve as ray_serve
@@ -86,6 +97,8 @@ def _serve(plan: Plan, launcher: Launcher) -> None:
         _temp_dir=str(plan.run_folder),
     )
     try:
+        if objects is not None:
+            local_objects.wait_until_ready(objects)
         launcher.tell(step="Serve")
         _deploy(plan)
         launcher.tell(step="Application", deployed=True)

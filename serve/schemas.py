@@ -21,11 +21,13 @@ from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES
 from serve.problems import FieldError, InvalidFields, pointer
+from serve.question import WantedUpload
 
 M = TypeVar("M", bound=BaseModel)
 MAX_COLORS = 12
 MAX_WARDROBE = 500
 MAX_ID_CHARS = 128
+MAX_OBJECT_BYTES = 50 * 1024 * 1024
 GarmentClass = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory"]
 
 
@@ -180,6 +182,23 @@ class ObjectRequest(Request):
 
     object_key: Annotated[str, StringConstraints(min_length=1, max_length=512)]
     options: OptionsModel = OptionsModel()
+
+
+class PresignRequest(Request):
+    """One image to upload, exactly as it will be sent."""
+
+    content_type: Literal["image/jpeg", "image/png", "image/webp"]
+    content_length: Annotated[int, Field(ge=1, le=MAX_OBJECT_BYTES, description="Bytes.")]
+    sha256: Annotated[
+        str | None, Field(pattern="^[0-9a-f]{64}$", description="Of the bytes, as 64 hex digits; checked when read.")
+    ] = None
+    method: Annotated[
+        Literal["POST", "PUT"], Field(description="`POST`: a form with a policy; `PUT`: the bytes as the body.")
+    ] = "POST"
+
+    def to_core(self) -> WantedUpload:
+        """As the walk's value."""
+        return WantedUpload(self.content_type, self.content_length, self.sha256, self.method)
 
 
 def validate(model: type[M], value: Any, *, at: str = "") -> M:

@@ -1,16 +1,17 @@
 """What the routes work with, in one place: advisor, keys, cache, readiness; knows neither Ray nor FastAPI."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from pipeline.errors import NotReady
+from pipeline.errors import ColorMatchError, NotReady
 from pipeline.types import PhaseName
 from serve import wire
 from serve.advice import Advisor
-from serve.answers import PhaseHealth
+from serve.answers import CacheHealth, ObjectsHealth, PhaseHealth
 from serve.answers import Readiness as ReadinessAnswer
 from serve.cache import Cache
 from serve.decoding import DecodePool
@@ -18,10 +19,12 @@ from serve.keyring import KeyRing
 from serve.limits import Limiter
 from serve.security import Principal
 from serve.settings import Settings
+from serve.uploads import Uploads
 
 ANONYMOUS = Principal("anonymous", "anonymous", frozenset(("advice", "uploads", "metrics")))
 POLL_S = 1.0
 POLL_TIMEOUT_S = 5.0
+OBJECTS_POLL_S = 10.0  # stores let their clients pay for each call
 STALE_AFTER_S = 15.0  # a phase that has not answered for this long is not ready
 
 Describe = Callable[[], Awaitable[bytes]]
@@ -33,6 +36,8 @@ class Readiness:
 
     seen_s: dict[PhaseName, float] = field(default_factory=dict)
     cache_up: bool = False
+    objects_up: bool = False
+    objects_asked_s: float = -math.inf
 
     def phase_ready(self, phase: PhaseName) -> bool:
         """Whether the phase answered lately."""
@@ -50,6 +55,7 @@ class Service:
     keys: KeyRing | None
     limiter: Limiter
     describe: Mapping[PhaseName, Describe]
+    uploads: Uploads | None = None
     readiness: Readiness = field(default_factory=Readiness)
 
     async def authenticate(self, key: str | None) -> Principal:
@@ -65,7 +71,9 @@ class Service:
             for phase, breaker in self.advisor.breaker_states().items()
         }
         ready = all(health.ready for health in phases.values())
-        return ReadinessAnswer(ready=ready, phases=phases, cache="up" if self.readiness.cache_up else "down")
+        objects: ObjectsHealth = "none" if self.uploads is None else "up" if self.readiness.objects_up else "down"
+        cache: CacheHealth = "up" if self.readiness.cache_up else "down"
+        return ReadinessAnswer(ready=ready, phases=phases, cache=cache, objects=objects)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -81,13 +89,14 @@ class Service:
             await self.decoder.close()
             await self.cache.close()
             await self.limiter.close()
-            if self.keys is not None:
-                await self.keys.close()
+            for part in (self.keys, self.uploads):
+                if part is not None:
+                    await part.close()
 
     async def _watch(self) -> None:
         """Asks the phases and the cache how they are, over and over; probes read the view and cost nothing."""
         while True:
-            await asyncio.gather(*(self._ask(phase) for phase in self.describe), self._ask_cache())
+            await asyncio.gather(*(self._ask(phase) for phase in self.describe), self._ask_cache(), self._ask_objects())
             await asyncio.sleep(POLL_S)
 
     async def _ask(self, phase: PhaseName) -> None:
@@ -101,6 +110,17 @@ class Service:
 
     async def _ask_cache(self) -> None:
         self.readiness.cache_up = await self.cache.reachable()
+
+    async def _ask_objects(self) -> None:
+        now_s = time.monotonic()
+        if self.uploads is None or now_s - self.readiness.objects_asked_s < OBJECTS_POLL_S:
+            return
+        self.readiness.objects_asked_s = now_s
+        try:
+            await self.uploads.store.ping()
+            self.readiness.objects_up = True
+        except ColorMatchError:
+            self.readiness.objects_up = False
 
 
 def no_object_store() -> NotReady:

@@ -52,6 +52,10 @@ class Settings(Frozen):
     max_image_bytes: int = 10 * MIB
     max_mask_bytes: int = 2 * MIB
     max_json_bytes: int = 1 * MIB
+    max_object_bytes: int = 50 * MIB
+    object_bytes_in_flight: int = 200 * MIB  # of all objects that a replica works on; beyond it 503
+    object_timeout_s: Annotated[float, Field(gt=0)] = 5.0  # of one call to the object store
+    upload_expiry_s: Annotated[int, Field(ge=10, le=3600)] = 600
     body_timeout_s: float = 10.0
     decode_workers: Annotated[int, Field(ge=1)] = 2
     decode_memory_bytes: int = 1024 * MIB
@@ -92,6 +96,34 @@ class BatchConfig(Frozen):
     stall_s: Annotated[float, Field(gt=0)] = 60.0
 
 
+class S3Environment(BaseSettings):
+    """The object store of uploads, from the environment (`S3_BUCKET=…`); without a bucket there are no uploads.
+
+    endpoint_url: of any S3-compatible store, none: AWS in the region. public_endpoint_url: where clients reach it, when
+    not there. Without keys botocore's own chain (roles, profiles) finds them. addressing: path, or the bucket as host.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="S3_", frozen=True, extra="ignore")
+
+    bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+/?$")] | None = None
+    public_endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+/?$")] | None = None
+    region: str = "us-east-1"
+    addressing: Literal["path", "virtual"] = "path"
+    access_key_id: str | None = None
+    secret_access_key: SecretStr | None = None
+
+    @property
+    def url(self) -> str:
+        """Where the service reaches the store."""
+        return self.endpoint_url or f"https://s3.{self.region}.amazonaws.com"
+
+    @property
+    def public_url(self) -> str:
+        """Where clients reach it."""
+        return self.public_endpoint_url or self.url
+
+
 class Environment(BaseSettings):
     """Where the stores and secrets are, from the environment of the process that builds the application."""
 
@@ -101,3 +133,4 @@ class Environment(BaseSettings):
     state_redis_url: SecretStr | None = None  # keys, limits, leases: never evicted
     stylesync_keys_file: Path | None = None
     stylesync_secret_file: Path | None = None
+    s3: S3Environment = Field(default_factory=S3Environment)

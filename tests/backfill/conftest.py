@@ -1,18 +1,16 @@
-"""One S3 server for the tests that need one."""
+"""Buckets of the S3 server that all tests share."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.backfill.s3_server import S3Server, s3_server
+from tests.s3_server import S3Server
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+@pytest.fixture
+def server(s3: S3Server) -> S3Server:
     """A real S3 server."""
-    with s3_server(tmp_path_factory.mktemp("s3")) as running:
-        yield running
+    return s3
 
 
 @pytest.fixture

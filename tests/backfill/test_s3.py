@@ -13,7 +13,7 @@ from pipeline.backfill_s3 import S3Store, may_pass
 from pipeline.errors import Forbidden, NotFound, TooLarge
 from tests.backfill.catalogue import COLORS, CannedPool, backfill, painted
 from tests.backfill.fault_proxy import FaultProxy, fault_proxy
-from tests.backfill.s3_server import S3Server
+from tests.s3_server import S3Server
 
 pytestmark = pytest.mark.cluster
 

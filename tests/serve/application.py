@@ -13,6 +13,7 @@ import httpx
 import numpy as np
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from PIL import Image
+from pydantic import SecretStr
 
 from pipeline.types import RgbImage
 from serve import wire
@@ -20,7 +21,7 @@ from serve.api import create_app
 from serve.assembly import assemble
 from serve.security import SCOPES, Scope, new_key, write_keys
 from serve.service import Service
-from serve.settings import Environment, Settings
+from serve.settings import Environment, S3Environment, Settings
 from tests.serve.fakes import PHASES, SECRET, Walk, descriptions, painted, translate
 
 BASE_URL = "http://localhost"
@@ -29,6 +30,10 @@ KEYS: tuple[tuple[str, tuple[Scope, ...], dict[str, int]], ...] = (  # whose, sc
     ("metrics", ("metrics",), {}),
     ("few", ("advice",), {"per_minute": 3}),
     ("single", ("advice",), {"concurrent": 1}),
+)
+# An object store that never answers; to sign for it needs none.
+NOWHERE = S3Environment(
+    bucket="uploads", endpoint_url="http://127.0.0.1:1", access_key_id="k", secret_access_key=SecretStr("s")
 )
 
 
@@ -45,7 +50,7 @@ class Application:
 
 
 @asynccontextmanager
-async def running(folder: Path, **settings: Any) -> AsyncIterator[Application]:
+async def running(folder: Path, *, s3: S3Environment | None = None, **settings: Any) -> AsyncIterator[Application]:
     """An application whose phases are fakes that answer for real; every answer is checked against its document."""
     keys = {}
     records = []
@@ -57,7 +62,7 @@ async def running(folder: Path, **settings: Any) -> AsyncIterator[Application]:
     walk = Walk()
     service = assemble(
         Settings(**{"decode_workers": 1, **settings}),
-        Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=folder / "keys.json"),
+        Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=folder / "keys.json", s3=s3 or NOWHERE),
         SECRET,
         start={name: walk.phase(name).start for name in PHASES},
         describe={one.phase: _describe(one) for one in descriptions()},

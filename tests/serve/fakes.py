@@ -138,7 +138,7 @@ class MemoryStore:
     async def get(self, key: str) -> bytes | None:
         self._check()
         self.reads.append(key)
-        return self.values.get(key)
+        return self.values.get(key, self.leases.get(key))
 
     async def set(self, key: str, value: bytes, ttl_s: int) -> None:
         self._check()

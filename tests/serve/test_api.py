@@ -78,9 +78,10 @@ async def test_colours_are_advised_when_they_come_as_json(client: httpx.AsyncCli
     assert found["suggestions"]
 
 
-async def test_an_object_must_wait_when_no_object_store_is_configured(client: httpx.AsyncClient) -> None:
-    """Mode 2 is understood, its fields are checked, and the service says what it lacks."""
-    response = await client.post("/v1/advice", json={"object_key": "k", "options": {}})
+async def test_an_object_must_wait_when_the_object_store_is_away(client: httpx.AsyncClient) -> None:
+    """Mode 2 is understood, its fields are checked, and the service says that it can be tried again."""
+    asked = {"object_key": f"uploads/whole/{'0' * 32}", "options": {}}
+    response = await client.post("/v1/advice", json=asked)
     assert (response.status_code, response.json()["code"]) == (503, "NOT_READY")
     assert response.headers["Retry-After"] == "1"
 

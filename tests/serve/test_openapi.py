@@ -77,6 +77,7 @@ def test_every_operation_is_described_when_listed(document: dict[str, Any]) -> N
         ("post", "/v1/segment"),
         ("post", "/v1/extract"),
         ("post", "/v1/harmony"),
+        ("post", "/v1/uploads/presign"),
         ("get", "/v1/palette"),
         ("get", "/v1/healthz"),
         ("get", "/v1/readyz"),
@@ -129,14 +130,20 @@ def test_every_code_is_published_when_read(document: dict[str, Any]) -> None:
 
 
 def test_every_error_that_clients_meet_has_an_example_when_listed(document: dict[str, Any]) -> None:
-    """Each code that can reach a client of advice is shown under its status."""
-    responses = document["paths"]["/v1/advice"]["post"]["responses"]
+    """Each code that can reach a client is shown under its status, by advice or by presign."""
     shown = {
         (int(status), code)
-        for status, response in responses.items()
+        for path in ("/v1/advice", "/v1/uploads/presign")
+        for status, response in document["paths"][path]["post"]["responses"].items()
         for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
     }
-    unseen = {"BAD_INPUT", "REFUSED", "ACCESS_DENIED", "UNAVAILABLE"}  # the tree's branches: only leaves are raised
+    unseen = {
+        "BAD_INPUT",
+        "REFUSED",
+        "ACCESS_DENIED",
+        "CONFLICT",
+        "UNAVAILABLE",
+    }  # the tree's branches: only leaves are raised
     inside = {kind.code for kind in STATUS if kind.code.startswith("PHASE_")}  # these degrade the answer instead
     assert shown == {(status, kind.code) for kind, status in STATUS.items() if kind.code not in unseen | inside}
 
@@ -173,7 +180,7 @@ async def test_every_parameter_example_is_answered_when_sent(application: Applic
     for path, method, operation in _operations(application.document):
         parameters = operation.get("parameters", [])
         query = {one["name"]: one["schema"]["examples"][0] for one in parameters if "examples" in one["schema"]}
-        if parameters:
+        if query:
             response = await application.client.request(method, path, params=query)
             assert response.status_code == 200
             assert response.json() == operation["responses"]["200"]["content"]["application/json"]["example"]

@@ -1,0 +1,14 @@
+"""What the tests of several packages share."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.s3_server import S3Server, s3_server
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """One real S3 server for all tests that need one."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as running:
+        yield running
