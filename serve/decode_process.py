@@ -1,4 +1,4 @@
-"""One decode worker process as its parent sees it: started, asked, killed; asyncio only, whatever its loop."""
+"""One decode worker process as its parent sees it: started, asked, killed; asyncio and psutil."""
 
 import asyncio
 import fcntl
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
+import psutil
 
 from pipeline.decode_child import ANSWER_HEAD, REQUEST_HEAD
 from pipeline.errors import PhaseFailed
@@ -140,6 +141,14 @@ class Worker:
         if answer is None:
             raise WorkerDied(await self.bury())
         return answer
+
+    def cpu_s(self) -> float:
+        """The CPU time that it has had so far, s; 0 of a dead one."""
+        try:
+            times = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
 
     def kill(self) -> None:
         self._process.kill()

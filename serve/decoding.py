@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from pipeline.decode_child import CRASHES
-from pipeline.errors import ImageTooComplex, ImageUndecodable, Overloaded, PhaseFailed
+from pipeline.errors import ColorMatchError, ImageTooComplex, ImageUndecodable, Overloaded, PhaseFailed
 from pipeline.image import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 from serve.decode_process import Answer, Worker, WorkerDied
@@ -16,6 +16,7 @@ from serve.decode_worker import DecodeRequest, read_answer
 
 RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)  # before each new try to start a worker; the last repeats
 PROMPT_SHARE = 0.1  # of its budget that a request may wait and still be the one to blame for overrunning it
+BLAMED_SHARE = 0.5  # of its budget that a worker must have computed for its file to be too complex
 NO_WORKER = "No decode worker came free in time; try again shortly."
 CLOSING = "The service is stopping; try again shortly."
 
@@ -84,7 +85,7 @@ class DecodePool:
 
         A caller that leaves costs no worker: what its worker still answers is dropped. Raises the image errors of
         pipeline.image; ImageTooComplex when the file overruns time or memory; ImageUndecodable when it crashes two
-        workers; Overloaded when no worker came free early enough; PhaseFailed when two died of something else.
+        workers; Overloaded when no worker came free early enough or got no CPU; PhaseFailed when two died otherwise.
         """
         request = msgspec.msgpack.encode(DecodeRequest(image, mask, network_px))
         job = _Job(request, asyncio.get_running_loop().time(), budget_s)
@@ -115,13 +116,14 @@ class DecodePool:
             raise Overloaded(NO_WORKER) from error
 
     async def _ask(self, worker: Worker, job: _Job, until_s: float) -> Answer:
+        began_cpu_s = worker.cpu_s()
         try:
             async with asyncio.timeout_at(until_s):
                 answer = await worker.ask(job.request)
         except TimeoutError as error:
+            worked_s = worker.cpu_s() - began_cpu_s
             worker.kill()
-            allowed_ms = round(job.budget_s * 1000)
-            raise ImageTooComplex(f"The image takes longer to decode than the {allowed_ms} ms allowed.") from error
+            raise too_late(job.budget_s, worked_s=worked_s) from error
         self._offer(worker)
         return answer
 
@@ -178,3 +180,10 @@ class DecodePool:
         self._exchanges.discard(exchange)
         if not exchange.cancelled():
             exchange.exception()  # an exchange whose caller left has nobody else to take its error
+
+
+def too_late(budget_s: float, *, worked_s: float) -> ColorMatchError:
+    """Whose fault it is that a worker overran a budget, by the CPU time it had: the file's, or a busy machine's."""
+    if worked_s < BLAMED_SHARE * budget_s:
+        return Overloaded("The server is too busy to decode photos; try again shortly.")
+    return ImageTooComplex(f"The image takes longer to decode than the {round(budget_s * 1000)} ms allowed.")

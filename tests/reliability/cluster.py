@@ -52,7 +52,8 @@ class Cluster:
 
     def _listen(self) -> None:
         for line in cast(IO[str], self.process.stdout):
-            self._said.put(json.loads(line))
+            if line.startswith("{"):  # Ray has words of its own
+                self._said.put(json.loads(line))
         self._said.put({"failed": (self.folder / "log").read_text(errors="replace")[-2000:]})
 
     def hear(self, word: str) -> Any:

@@ -28,7 +28,8 @@ class TcpProxy:
         """One connection."""
         self.open_connections += 1
         try:
-            await self._joined(reader, writer)
+            with suppress(asyncio.CancelledError):  # by the end of the proxy
+                await self._joined(reader, writer)
         finally:
             self.open_connections -= 1
             writer.close()

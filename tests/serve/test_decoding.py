@@ -37,7 +37,7 @@ from pipeline.errors import (
 from pipeline.image import ImageLimits, decode_image
 from serve.decode_process import Worker
 from serve.decode_worker import DECODED, REFUSED, read_answer
-from serve.decoding import DecodePool
+from serve.decoding import DecodePool, too_late
 from tests.serve.application import animated_webp, encoded, mask_bytes, photo_bytes
 from tests.serve.fakes import painted, until
 
@@ -240,8 +240,8 @@ async def test_a_photo_is_given_up_when_it_costs_two_workers(
 
 
 # --- time -----------------------------------------------------------------------------------------------------
-async def test_a_photo_is_too_complex_when_it_overruns_its_budget(pool: DecodePool) -> None:
-    """The worker that overran is killed and replaced; the other one serves on meanwhile."""
+async def test_a_photo_must_come_again_when_its_worker_gets_no_time(pool: DecodePool) -> None:
+    """A worker that overran is killed and replaced; the other serves on; not having computed, it blames no file."""
     stuck = pool._idle[-1].pid  # the one that is taken next
     os.kill(stuck, signal.SIGSTOP)
     late = asyncio.create_task(pool.decode(photo_bytes(), budget_s=0.5))
@@ -249,7 +249,7 @@ async def test_a_photo_is_too_complex_when_it_overruns_its_budget(pool: DecodePo
     assert (await pool.decode(photo_bytes(), budget_s=PATIENCE_S)).width == 64
     assert not late.done()
     since_s = time.perf_counter()
-    with pytest.raises(ImageTooComplex, match="longer to decode than the 500 ms allowed"):
+    with pytest.raises(Overloaded, match="too busy to decode"):
         await late
     assert time.perf_counter() - since_s < 5
     await until(lambda: _gone(stuck))
@@ -264,8 +264,27 @@ async def test_a_photo_must_come_again_when_no_worker_came_free(single: DecodePo
     await _busy(single)
     with pytest.raises(Overloaded):
         await single.decode(photo_bytes(), budget_s=0.05)
-    with pytest.raises(ImageTooComplex):
+    with pytest.raises(Overloaded):
         await first
+
+
+def test_a_photo_is_too_complex_when_its_worker_computed_for_half_its_budget() -> None:
+    """By the CPU time that the worker had: a busy machine is no reason to refuse a photo for good."""
+    assert isinstance(too_late(0.4, worked_s=0.19), Overloaded)
+    complex_one = too_late(0.4, worked_s=0.2)
+    assert isinstance(complex_one, ImageTooComplex)
+    assert complex_one.detail == "The image takes longer to decode than the 400 ms allowed."
+
+
+async def test_its_cpu_time_is_known_when_a_worker_decodes(single: DecodePool) -> None:
+    """It grows with the work, and a dead worker has none."""
+    (worker,) = single._live
+    before_s = worker.cpu_s()
+    while worker.cpu_s() == before_s:
+        await single.decode(photo_bytes(), budget_s=PATIENCE_S)
+    worker.kill()
+    await worker.gone.wait()
+    await until(lambda: worker.cpu_s() == 0)
 
 
 @pytest.mark.parametrize("budget_s", [0.0, -1.0])
