@@ -13,6 +13,7 @@ import redis
 
 from serve.local_plan import REPOSITORY
 from serve.security import new_key, read_keys, write_keys
+from serve.stores import CONNECTIONS
 from tests.reliability import layouts, load
 from tests.reliability.bars_overload import SHIPPED
 from tests.reliability.cluster import Cluster, wait_until
@@ -36,6 +37,8 @@ def redis_faults(kit: Kit) -> None:
         for name, (break_it, mend_it) in FAULTS.items():
             said.append(_suffered(kit, at, name, break_it, mend_it))
             passed &= "FAIL" not in said[-1]
+        said.append(_exhausted(at))
+        passed &= "FAIL" not in said[-1]
     finally:
         running.end()
         with suppress(redis.RedisError, OSError):
@@ -43,7 +46,7 @@ def redis_faults(kit: Kit) -> None:
     shots = running.shots()
     kit.row(
         "11",
-        "Redis killed and restarted, stopped, read-only, out of memory, slow (pool exhausted), at 0.3 C",
+        "Redis killed and restarted, stopped, read-only, out of memory, slow, its pool exhausted, at 0.3 C",
         "0 answers 5xx; first request ≤ 60 ms later; hits resume ≤ 5 s after",
         f"{len(failed(shots))} of {len(shots)} failed ({tally(shots)}); {'; '.join(said)}",
         passed and not failed(shots),
@@ -62,6 +65,16 @@ def _suffered(kit: Kit, at: Cluster, name: str, break_it: Change, mend_it: Chang
     text = f"{name}: worst +{worst:.0f} ms, usual {usual:+.0f} ms, hits after {resumed_s:.1f} s{bad}"
     kit.say(text)
     return text
+
+
+def _exhausted(at: Cluster) -> str:
+    """More lookups at once than there are connections, each of them slow: nobody waits for a connection for long."""
+    _slow(at, 0.2)
+    shots = load.burst(at.load(for_s=0, kinds={"colors": 1.0}, seed=43), 2 * CONNECTIONS)
+    _slow(at, 0.0)
+    slowest_ms = max(shot.took_s for shot in shots) * 1000
+    bad = "" if all(shot.status == 200 for shot in shots) else " FAIL"
+    return f"{len(shots)} at once on a slow pool of {CONNECTIONS}: {tally(shots)}, slowest {slowest_ms:.0f} ms{bad}"
 
 
 def _colours_ms(at: Cluster, for_s: float) -> list[float]:
@@ -123,7 +136,6 @@ FAULTS: dict[str, tuple[Change, Change]] = {
         lambda at: _set(at, maxmemory_policy="noeviction", maxmemory="1"),
         lambda at: _set(at, maxmemory="268435456", maxmemory_policy="allkeys-lru"),
     ),
-    "no connection free": (lambda at: _set(at, maxclients="1"), lambda at: _set(at, maxclients="10000")),
     "slow": (lambda at: _slow(at, 0.2), lambda at: _slow(at, 0.0)),
 }
 
