@@ -26,10 +26,12 @@ from pipeline.naming import name_colors
 from serve import body, documentation, examples, logs, pages
 from serve.answers import Health, Readiness
 from serve.callers import Caller, Uploader, service_of, uploads_of
+from serve.deprecation import NOTICES, Deprecations
 from serve.idempotency import MAX_KEY_CHARS
 from serve.middleware import Edge
 from serve.multipart import Part
 from serve.negotiation import must_accept
+from serve.origins import Cors, HttpsOnly
 from serve.problems import FieldError, InvalidFields, problem_response
 from serve.question import Answer, Question
 from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, PresignRequest, field_errors, validate
@@ -74,7 +76,11 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(router)
     app.include_router(probes)
     app.include_router(pages.router)
-    app.add_middleware(Edge, allowed_hosts=service.settings.allowed_hosts)
+    settings = service.settings
+    app.add_middleware(Deprecations, notices=NOTICES)
+    app.add_middleware(Cors, origins=settings.cors_origins)
+    app.add_middleware(HttpsOnly, required=settings.require_https, trusted_proxies=settings.trusted_proxies)
+    app.add_middleware(Edge, allowed_hosts=settings.allowed_hosts)
     documentation.install(app)
     return app
 

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from pipeline import errors
 from pipeline.errors import ColorMatchError
 from serve import answers, examples, schemas
+from serve.deprecation import NOTICES
 from serve.problems import MEDIA_TYPE, TITLES, problem_response, status_of
 
 DESCRIPTION = (
@@ -55,6 +56,8 @@ _HEADERS = {
     "WWW-Authenticate": "How to send a key.",
     "Allow": "The methods that are allowed.",
     "Retry-After": "Seconds until another try makes sense.",
+    "RateLimit": "What is left of the key's minute: `r` requests, `t` seconds.",
+    "RateLimit-Policy": "The key's limit: `q` requests in `w` seconds.",
     "ETag": "Strong; send it back as If-None-Match.",
 }
 _HEADERS_OF = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
@@ -231,6 +234,9 @@ def install(app: FastAPI) -> None:
             )
             document["components"]["schemas"] = {**document["components"].get("schemas", {}), **_schemas()}
             _restore_nulls(document)
+            for path in NOTICES:
+                for operation in document["paths"][path].values():
+                    operation["deprecated"] = True
             app.openapi_schema = document
         return app.openapi_schema
 

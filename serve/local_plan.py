@@ -200,6 +200,7 @@ def ray_environment(token_folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(ray_token_file(token_folder)),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "FORWARDED_ALLOW_IPS": "",  # by default uvicorn believes HAProxy's X-Forwarded-*, which are its client's
         "RAY_worker_niceness": "0",  # by default replicas give way to whatever else the machine does
         # Read as "no cluster on this machine": the node's address is 127.0.0.1 and Ray's own ports bind to it alone.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",

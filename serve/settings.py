@@ -1,12 +1,15 @@
 """What can be configured, as frozen pydantic models; the environment is read in one place, when asked."""
 
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB = 1024 * 1024
+Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+Network = Annotated[str, AfterValidator(lambda text: str(ip_network(text)))]
 PositiveMs = Annotated[float, Field(gt=0, le=60_000)]
 
 
@@ -62,6 +65,9 @@ class Settings(Frozen):
     memory_cache_bytes: int = 32 * MIB
     require_keys: bool = True
     limit_replicas: Annotated[int, Field(ge=1)] = 2  # share a key's limits while the state store is away
+    cors_origins: tuple[Origin, ...] = ()  # whose pages may read answers; none: CORS is off
+    require_https: bool = False  # all but probes
+    trusted_proxies: tuple[Network, ...] = ()  # such as ["10.0.0.0/8"]: they set X-Forwarded-Proto themselves
     allowed_hosts: tuple[str, ...] = ()  # such as ["api.example.com", "*.example.com"]; none: any
 
 
