@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help serve test check picture gallery train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak
-.PHONY: bench-backfill chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
+.PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -62,6 +62,13 @@ bench-harmony: runtime-environment ## the pair score against chance (WADA=colors
 
 bench-transport: runtime-environment ## measure both transport profiles and write docs/transport.md
 	@$(PY) -m tests.bench.transport
+
+bench-batcher: runtime-environment ## the batcher beside @serve.batch on this CPU, into docs/batching.md
+	@$(PY) -m tests.bench.batcher --section cpu
+
+bench-gpu: runtime-environment ## the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)
+	@$(PY) -m tests.bench.batcher --device $(if $(DEVICE),$(DEVICE),cuda) --dtype $(if $(DTYPE),$(DTYPE),bf16) \
+	  --compile-mode $(if $(COMPILE),$(COMPILE),off) $(if $(MODEL),--model $(MODEL)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
 
 bench-backfill: development-environment ## the backfill against a bare loop: make bench-backfill PHOTOS=folder COUNT=300
 	@$(PY) -m tests.bench.backfill speed $(PHOTOS)

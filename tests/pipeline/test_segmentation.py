@@ -119,6 +119,25 @@ def test_product_is_one_garment_of_its_majority_when_no_person_is_seen() -> None
     assert [(other.category, other.share) for other in region.alternatives] == [("outerwear", 0.364)]
 
 
+def test_pieces_are_one_when_they_meet_at_a_corner() -> None:
+    """On a product photo pixels that touch at a corner belong together; a step apart they do not."""
+    meeting = _painted((TOP, 20, 20, 80, 80), (BOTTOM, 80, 80, 120, 120))
+    assert _categories(find_regions(meeting, None, Options())) == ["top"]
+    apart = _painted((TOP, 20, 20, 80, 80), (BOTTOM, 83, 83, 123, 123))
+    assert _categories(find_regions(apart, None, Options())) == ["top", "bottom"]
+
+
+def test_patch_is_the_shirts_when_an_outline_parts_them() -> None:
+    """A gap of one pixel, as networks leave between classes, still is a border; the outline is no garment."""
+    labels = _person()
+    labels[49:76, 59:91] = BACKGROUND
+    labels[50:75, 60:90] = OUTERWEAR
+    regions = find_regions(labels, None, Options())
+    assert _categories(regions) == ["bottom", "top"]
+    assert regions[1].mask[50:75, 60:90].all()
+    assert not regions[1].mask[labels == BACKGROUND].any()
+
+
 def test_subject_decides_when_it_is_given() -> None:
     """`product` takes a person's clothes as one garment; `worn` splits a photo without a person by class."""
     assert _categories(find_regions(_person(), None, Options(subject="product"))) == ["bottom"]
