@@ -90,14 +90,13 @@ def make(folder: Path, out: Path, segmenter: Segmenter, options: Options, *, mos
     if not pages:
         raise PictureError(f"{folder}: none of the photos could be read.")
     write_files(out, pages, names)
-    console.print(f"{len(names)} photos -> {out / 'index.html'}, {out / 'gallery.png'}", markup=False, soft_wrap=True)
+    console.print(f"{len(names)} photos -> {out / 'index.html'}, {out / 'gallery.jpg'}", markup=False, soft_wrap=True)
     return len(photos) - len(names)
 
 
 def write_files(out: Path, pages: Sequence[Picture], names: Sequence[str]) -> None:
     """The sheet and the index into a folder that is there."""
-    whole = sheet(pages)
-    write(whole, out / "gallery.png", width_px=whole.width)
+    sheet(pages).save(out / "gallery.jpg", quality=88, subsampling=0, optimize=True)
     (out / "index.html").write_text(index(names), encoding="utf-8")
 
 

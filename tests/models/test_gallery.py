@@ -78,7 +78,9 @@ def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: 
     (photos / "text.jpg").write_text("no picture")
     assert main([str(photos), "-o", str(out)]) == 2
     assert "text.jpg: The file is not a JPEG, PNG or WebP image" in capsys.readouterr().err
-    assert sorted(path.relative_to(out).as_posix() for path in out.rglob("*.png")) == ["gallery.png", "pages/shirt.png"]
+    written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
+    assert written == ["gallery.jpg", "index.html", "pages/shirt.png"]
+    assert Image.open(out / "gallery.jpg").width == COLUMN_PX + 2 * GAP_PX
     parser = _Images()
     parser.feed((out / "index.html").read_text())
     assert [source for source, _ in parser.found] == ["pages/shirt.png"]
