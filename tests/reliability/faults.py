@@ -6,13 +6,14 @@ They live in the tests alone: only the application of faulty_app.py looks at the
 import asyncio
 import json
 import os
+import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pipeline import errors
 
 FOLDER = "RELIABILITY_FAULTS"  # the variable that names the folder where a test and the phases meet
-HANG_S = 3600.0
+HANG_S, POLL_S = 3600.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,6 @@ class Fault:
 
     delay_s: float = 0.0
     error: str = ""
-
-    async def happen(self) -> None:
-        """Raises what it says; a name that is none of pipeline.errors is a bug of the phase's own."""
-        if self.delay_s:
-            await asyncio.sleep(self.delay_s)
-        if self.error:
-            kind: type[Exception] = getattr(errors, self.error, KeyError)
-            raise kind("An injected fault.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +47,18 @@ class Faults:
             return Fault(**json.loads((self.folder / f"{phase}.json").read_text()))
         except FileNotFoundError:
             return Fault()
+
+    async def suffer(self, phase: str) -> None:
+        """The phase's present fault happens; the waiting ends when it is healed.
+
+        Raises what the fault says; a name that is none of pipeline.errors is a bug of the phase's own.
+        """
+        fault, began_s = self.of(phase), time.monotonic()
+        while time.monotonic() - began_s < fault.delay_s and self.of(phase) == fault:
+            await asyncio.sleep(min(POLL_S, fault.delay_s))
+        if fault.error:
+            kind: type[Exception] = getattr(errors, fault.error, KeyError)
+            raise kind("An injected fault.")
 
     def note(self, phase: str) -> None:
         """One call of the phase began; the file's length is the count, over all replicas."""

@@ -34,7 +34,7 @@ class Harmony(deployments.Harmony):
 async def _suffer(phase: str) -> None:
     faults = from_environment()
     faults.note(phase)
-    await faults.of(phase).happen()
+    await faults.suffer(phase)
 
 
 def build(args: Settings) -> Application:

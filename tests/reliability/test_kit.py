@@ -16,7 +16,7 @@ from PIL import Image
 
 from pipeline.errors import Overloaded
 from serve.local_plan import REPOSITORY
-from tests.reliability.faults import Fault, Faults
+from tests.reliability.faults import HANG_S, Fault, Faults
 from tests.reliability.kit import Row, percentile
 from tests.reliability.load import Plan, due_times, run
 from tests.reliability.messages import marked
@@ -123,16 +123,21 @@ async def test_an_echo_is_late_silent_or_refused_when_the_proxy_is_told() -> Non
 async def test_a_phase_suffers_only_when_a_fault_was_put(tmp_path: Path) -> None:
     """Faults are files that a test writes: none without, none after healing."""
     faults = Faults(tmp_path)
-    await faults.of("harmony").happen()
+    await faults.suffer("harmony")
     faults.put("harmony", Fault(error="Overloaded"))
     with pytest.raises(Overloaded):
-        await faults.of("harmony").happen()
-    await faults.of("extraction").happen()
+        await faults.suffer("harmony")
+    await faults.suffer("extraction")
     faults.put("harmony", Fault(error="a bug"))
     with pytest.raises(KeyError):
-        await faults.of("harmony").happen()
+        await faults.suffer("harmony")
     faults.heal()
-    await faults.of("harmony").happen()
+    await faults.suffer("harmony")
+    faults.put("harmony", Fault(delay_s=HANG_S))
+    hangs = asyncio.ensure_future(faults.suffer("harmony"))
+    assert not (await asyncio.wait({hangs}, timeout=0.1))[0]
+    faults.heal()
+    await hangs
     faults.note("harmony")
     assert (faults.calls("harmony"), faults.calls("extraction")) == (1, 0)
 
