@@ -57,7 +57,7 @@ def estimate(job: Job) -> Estimate:
 
 def _try(job: Job, uris: list[str | None]) -> tuple[float, int, int]:
     """Seconds of one photo, bytes of one answer, and how many gave none."""
-    network = Network(job)
+    network = Network.of(job)
     with closing(Reader(job)) as reader:
         list(reader.photos(uris[:1]))  # starts the decoder
         began_s = time.perf_counter()

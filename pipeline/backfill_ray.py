@@ -96,7 +96,7 @@ class _Read:
 
 class _Segment:
     def __init__(self, job: Job) -> None:
-        self._network = Network(job)
+        self._network = Network.of(job)
 
     def __call__(self, batch: Batch) -> Batch:
         return {**batch, "segmented": _packed(self._network.segment(_unpacked(batch["photos"])))}

@@ -17,7 +17,7 @@ from pipeline.backfill_plan import Parameters, Resources, Versions, needs_networ
 from pipeline.backfill_tables import Answered, Done, Outcome, save_outcomes
 from pipeline.backfill_uris import Stores
 from pipeline.errors import ColorMatchError
-from pipeline.types import DecodedImage, Segmentation
+from pipeline.types import DecodedImage, Options, Segmentation
 
 if TYPE_CHECKING:
     from models.segmenter import SegmentationInput, Segmenter
@@ -82,24 +82,45 @@ class Reader:
 
 
 class Network:
-    """The network of one process, where the options want one.
+    """The network of one process, where the options want one; segmenter: None where they do not."""
 
-    Raises BadRequest when its weights are not those that the run began with.
-    """
+    def __init__(self, options: Options, segmenter: "Segmenter | None") -> None:
+        self._options = options
+        self._segmenter = segmenter
 
-    def __init__(self, job: Job) -> None:
-        self._options = job.parameters.options
-        self._segmenter = _segmenter(job) if needs_network(self._options) else None
+    @classmethod
+    def of(cls, job: Job) -> "Network":
+        """A job's. Raises BadRequest when its weights are not those that the run began with."""
+        options = job.parameters.options
+        return cls(options, _segmenter(job) if needs_network(options) else None)
 
     def segment(self, photos: Sequence[Taken]) -> list[Segmented]:
         """A label map, or why there is none, for each photo."""
         if self._segmenter is None:
             return [photo if isinstance(photo, ColorMatchError) else self._given(photo) for photo in photos]
-        found = iter(self._segmenter.segment([_input(photo) for photo in photos if isinstance(photo, DecodedImage)]))
+        segment, inputs = self._segmenter.segment, [_input(one) for one in photos if isinstance(one, DecodedImage)]
+        found = iter(_isolated(segment, inputs))
         return [photo if isinstance(photo, ColorMatchError) else next(found) for photo in photos]
 
     def _given(self, photo: DecodedImage) -> Segmented:
         return analysis.given_segmentation(photo, self._options) or Unexplained("No network has seen the photo.")
+
+
+Segment: TypeAlias = "Callable[[Sequence[SegmentationInput]], list[Segmentation | ColorMatchError]]"
+
+
+def _isolated(segment: Segment, inputs: "list[SegmentationInput]") -> list[Segmented]:
+    """The batch's label maps. When it fails, its photos go one by one, so that the one to blame fails alone."""
+    from models.segmenter import device_is_lost
+
+    try:
+        return segment(inputs)
+    except Exception as error:
+        if device_is_lost(error):
+            raise
+        if len(inputs) > 1:
+            return [found for one in inputs for found in _isolated(segment, [one])]
+        return [_unexplained("a photo's segmentation")]
 
 
 def _segmenter(job: Job) -> "Segmenter":
@@ -133,7 +154,7 @@ class Worker:
         self._parameters = job.parameters
         self._output = Stores(job.endpoint_url).folder(job.output)
         self._reader = Reader(job)
-        self._network = Network(job)
+        self._network = Network.of(job)
 
     def close(self) -> None:
         """Ends the decoder's child."""
@@ -178,8 +199,12 @@ def _guarded(work: Callable[[], T], what: str | None) -> T | ColorMatchError:
     except BackfillError:
         raise
     except Exception:
-        _log.exception("Unexpected, with %s", what)
-        return Unexplained("An unexpected error; the job's log has it.")
+        return _unexplained(what)
+
+
+def _unexplained(what: str | None) -> Unexplained:
+    _log.exception("Unexpected, with %s", what)
+    return Unexplained("An unexpected error; the job's log has it.")
 
 
 def _ahead(pool: ThreadPoolExecutor, most: int, work: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:
