@@ -127,6 +127,17 @@ def test_pieces_are_one_when_they_meet_at_a_corner() -> None:
     assert _categories(find_regions(apart, None, Options())) == ["top", "bottom"]
 
 
+def test_pieces_of_a_product_photo_are_told_apart_when_their_kinds_differ() -> None:
+    """A pair of shoes is one article, shoes beside a top are two, and with `subject: product` all is one."""
+    pair = _painted((SHOES, 20, 20, 80, 60), (SHOES, 20, 90, 80, 130))
+    assert _categories(find_regions(pair, None, Options())) == ["shoes"]
+    beside = _painted((TOP, 20, 20, 100, 80), (SHOES, 130, 20, 180, 80))
+    assert _categories(find_regions(beside, None, Options())) == ["top", "shoes"]
+    (region,) = find_regions(beside, None, Options(subject="product"))
+    assert region.category == "top"
+    assert region.mask.sum() == 80 * 60 + 50 * 60
+
+
 def test_patch_is_the_shirts_when_an_outline_parts_them() -> None:
     """A gap of one pixel, as networks leave between classes, still is a border; the outline is no garment."""
     labels = _person()
