@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from typing import Literal
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 from serve.stores import Store, StoreError
 
@@ -20,6 +20,7 @@ TTL_S: dict[Layer, int] = {
     "extraction": 24 * HOUR_S,
     "harmony": HOUR_S,
 }
+MEMORY_TTL_S = 300  # of values in this process, which no command can erase
 TTL_JITTER = 0.1  # keys written together must not expire together
 TAG_BYTES = 16
 
@@ -47,7 +48,7 @@ class Cache:
     def __init__(self, store: Store, *, secret: bytes, memory_bytes: int) -> None:
         self._store = store
         self._secret = secret
-        self._memory: LRUCache[str, bytes] = LRUCache(max(1, memory_bytes), getsizeof=len)
+        self._memory: TTLCache[str, bytes] = TTLCache(max(1, memory_bytes), MEMORY_TTL_S, getsizeof=len)
 
     async def get(self, key: str) -> Found:
         """A value that this cache wrote under this very key, or why there is none."""
@@ -111,17 +112,20 @@ class Cache:
         return hmac.digest(self._secret, key.encode() + b"\0" + value, "sha256")[:TAG_BYTES]
 
 
-def cache_key(layer: Layer, *parts: str | bytes) -> str:
-    """A key of everything that shapes the value: `layer:<sha256 of the length-prefixed parts>`."""
+def cache_key(layer: Layer, *parts: str | bytes, owner: str = "") -> str:
+    """A key of everything that shapes the value: `layer:<owner><sha256 of the length-prefixed parts>`.
+
+    owner: what the value can be found by when it has to be erased, with a colon behind it.
+    """
     digest = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
         digest.update(len(data).to_bytes(8, "big"))
         digest.update(data)
-    return f"{layer}:{digest.hexdigest()}"
+    return f"{layer}:{owner}{digest.hexdigest()}"
 
 
 def _ttl_s(key: str) -> int:
-    layer, _, digest = key.partition(":")
-    jitter = int(digest[:4], 16) / 0xFFFF * 2 - 1
+    layer = key.partition(":")[0]
+    jitter = int(key[-4:], 16) / 0xFFFF * 2 - 1
     return round(TTL_S[layer] * (1 + TTL_JITTER * jitter))  # type: ignore[index]

@@ -42,18 +42,32 @@ class Question:
         options = replace(self.options, include=include, cache="default", store=True)
         return cache_key(
             "advice",
-            self.tenant,
             self.mode,
             self.view,
             content,
             canonical(self.colors),
             canonical(options),
             canonical({**versions, "api": API_VERSION, "code": VERSION}),
+            owner=owner_of(self.tenant) + photo_of(content),
         )
 
     def phase_key(self, phase: PhaseName, content: bytes, version: str) -> str:
-        """The key of one phase's answer: its content (the phase's own input), its version, and whose it is."""
-        return cache_key(phase, self.tenant, content, version)
+        """The key of one phase's answer: its content (the phase's own input), its version, and whose it is.
+
+        The content of the first two begins with the photo's own; harmony is asked about colours, whatever they are of.
+        """
+        photo = "colours:" if phase == "harmony" else photo_of(content)
+        return cache_key(phase, content, version, owner=owner_of(self.tenant) + photo)
+
+
+def owner_of(tenant: str) -> str:
+    """What all cache keys of a tenant have behind their layer: 128 bits of its hash."""
+    return hashlib.sha256(tenant.encode()).hexdigest()[:32] + ":"
+
+
+def photo_of(content: bytes) -> str:
+    """What all cache keys of a photo have next: 128 bits of its SHA-256, with which its content begins."""
+    return content[:16].hex() + ":"
 
 
 @dataclass(frozen=True, slots=True)

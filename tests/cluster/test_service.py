@@ -72,7 +72,7 @@ def _answer_schema(document: dict[str, Any], path: str, method: str = "post") ->
 def test_examples_work_when_sent_as_documented(client: httpx.Client, document: dict[str, Any]) -> None:
     """Every JSON example of every operation gives a 200 in the documented shape."""
     examples = _examples(document)
-    runnable = [(path, value) for path, _, value in examples if "object_key" not in value]
+    runnable = [(path, value) for path, _, value in examples if path != "/v1/uploads/presign"]
     assert {path for path, _ in runnable} >= {"/v1/advice", "/v1/extract", "/v1/harmony"}
     for path, value in runnable:
         must_be_answer(client.post(path, json=value), _answer_schema(document, path))

@@ -257,5 +257,5 @@ def test_keys_are_equal_only_when_their_parts_are(first: list[bytes], second: li
 
 
 def test_a_key_tells_nothing_when_it_is_read() -> None:
-    """A key is a layer and a digest: no tenant and nothing of the photo can be read from it."""
-    assert re.fullmatch(r"advice:[0-9a-f]{64}", _advice_key(BASE))
+    """A key is a layer and digests: no tenant and nothing of the photo can be read from it."""
+    assert re.fullmatch(r"advice(:[0-9a-f]{32}){2}:[0-9a-f]{64}", _advice_key(BASE))

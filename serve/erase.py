@@ -1,0 +1,125 @@
+"""Erases what is kept of a tenant or of one uploaded object: `python -m serve.erase tenant|object NAME`; redis only.
+
+Objects of the bucket and every cached answer and phase result go at once; what replicas hold in their own memory ends
+within 5 minutes (docs/privacy.md). Revoke the tenant's keys first, or it may write anew meanwhile.
+"""
+
+import argparse
+import asyncio
+import hashlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from pipeline.errors import ColorMatchError, NotFound
+from serve.object_store import ObjectStore
+from serve.question import owner_of, photo_of
+from serve.settings import MIB, Environment
+from serve.uploads import OBJECT_KEY, prefix_of
+
+PATIENCE_S = 10.0
+SCAN_COUNT = 1000
+MAX_READ_BYTES = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """How much was there; None where no such store is configured."""
+
+    objects: int | None
+    cached: int | None
+
+    def __str__(self) -> str:
+        objects = "no object store is configured (S3_BUCKET)" if self.objects is None else f"{self.objects} objects"
+        cached = "no cache is configured (REDIS_URL)" if self.cached is None else f"{self.cached} cached values"
+        return f"Erased: {objects}; {cached}."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit status: 0, 1 when a store failed and the command must be given again, or 2 when refused."""
+    asked = _parser().parse_args(arguments)
+    erase = erase_tenant if asked.what == "tenant" else erase_object
+    try:
+        erased = asyncio.run(erase(asked.name, Environment()))
+    except ValueError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (RedisError, ColorMatchError, OSError) as error:
+        sys.stderr.write(f"Not everything is erased, a store failed; give the command again. {error}\n")
+        return 1
+    sys.stdout.write(f"{erased}\n")
+    return 0
+
+
+async def erase_tenant(tenant: str, environment: Environment) -> Erased:
+    """Erases a tenant's uploads and all that was worked out for it."""
+    if not OBJECT_KEY.fullmatch(f"{prefix_of(tenant)}{'0' * 32}"):
+        raise ValueError(f"{tenant!r} is not a tenant: 1 to 63 of a-z, 0-9 and -.")
+    objects = None
+    async with _objects(environment) as store:
+        if store is not None:
+            keys = [key async for key in store.keys(prefix_of(tenant))]
+            for key in keys:
+                await store.remove(key)
+            objects = len(keys)
+    return Erased(objects, await _forget(f"*:{owner_of(tenant)}*", environment))
+
+
+async def erase_object(object_key: str, environment: Environment) -> Erased:
+    """Erases one upload and what was worked out from it, found by its bytes; last the object, should it fail before."""
+    found = OBJECT_KEY.fullmatch(object_key)
+    if found is None:
+        raise ValueError(f"{object_key!r} is not the key of an upload.")
+    async with _objects(environment) as store:
+        if store is None:
+            raise ValueError("No object store is configured (S3_BUCKET).")
+        try:
+            facts = await store.facts(object_key)
+            content = hashlib.sha256(await store.read(object_key, facts, max_bytes=MAX_READ_BYTES)).digest()
+        except NotFound:
+            return Erased(0, 0)
+        cached = await _forget(f"*:{owner_of(found[1])}{photo_of(content)}*", environment)
+        await store.remove(object_key)
+    return Erased(1, cached)
+
+
+async def _forget(pattern: str, environment: Environment) -> int | None:
+    """How many cached values of that pattern there were."""
+    url = environment.redis_url
+    if url is None:
+        return None
+    client: Any = Redis.from_url(url.get_secret_value(), socket_timeout=PATIENCE_S)
+    count = 0
+    async with client:
+        async for key in client.scan_iter(match=pattern, count=SCAN_COUNT):
+            count += await client.unlink(key)
+    return count
+
+
+@asynccontextmanager
+async def _objects(environment: Environment) -> AsyncIterator[ObjectStore | None]:
+    store = ObjectStore(environment.s3, timeout_s=PATIENCE_S) if environment.s3.bucket else None
+    try:
+        yield store
+    finally:
+        if store is not None:
+            await store.close()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m serve.erase", description=__doc__)
+    commands = parser.add_subparsers(dest="what", required=True)
+    tenant = commands.add_parser("tenant", help="everything of a tenant's but its keys")
+    tenant.add_argument("name", metavar="TENANT")
+    one = commands.add_parser("object", help="one upload and what came of it")
+    one.add_argument("name", metavar="OBJECT_KEY")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

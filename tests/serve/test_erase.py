@@ -1,0 +1,106 @@
+"""What is kept of people can be erased: by tenant and by upload, on a real cache server and a real object store."""
+
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from pydantic import SecretStr
+
+from serve import local_stores
+from serve.cache import Cache
+from serve.erase import Erased, erase_object, erase_tenant, main
+from serve.object_store import ObjectStore
+from serve.question import Question
+from serve.settings import Environment
+from serve.stores import RedisStore
+from tests.s3_server import S3Server
+from tests.serve.application import photo_bytes
+from tests.serve.fakes import Walk, photo
+
+pytestmark = pytest.mark.cluster
+OTHER = b"another photo"
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a service has kept: two photos of each of two tenants, in the cache, and one of them as objects."""
+
+    environment: Environment
+    store: ObjectStore
+    cache: RedisStore
+    uploads: dict[str, str]
+
+    async def values(self) -> int:
+        """How many cached values there are."""
+        return int(await self.cache._redis.dbsize())
+
+    async def objects(self) -> list[str]:
+        """The keys in the bucket."""
+        return [key async for key in self.store.keys("")]
+
+
+@pytest_asyncio.fixture
+async def kept(s3: S3Server, tmp_path: Path) -> AsyncIterator[Kept]:
+    """Answers as the walk caches them, and uploads as clients leave them."""
+    server = local_stores.start_cache(tmp_path)
+    s3.make_bucket(bucket := f"b{secrets.token_hex(8)}")
+    environment = Environment(redis_url=SecretStr(server.url), s3=s3.started.config(bucket))
+    store, cache = ObjectStore(environment.s3, timeout_s=20), RedisStore(server.url)
+    uploads = {}
+    walk = Walk()
+    walk.advisor._cache = Cache(cache, secret=b"secret", memory_bytes=1)
+    for tenant in ("shop", "shop-2"):
+        for image in (photo_bytes(), OTHER):
+            question = photo(image)
+            await walk.advisor.advise(Question(question.mode, question.options, tenant, image=image))
+        uploads[tenant] = f"uploads/{tenant}/{secrets.token_hex(16)}"
+        await store.put(uploads[tenant], photo_bytes(), "image/png")
+    await walk.advisor.close()
+    yield Kept(environment, store, cache, uploads)
+    await store.close()
+    await cache.close()
+    server.process.kill()
+    server.process.wait()
+
+
+async def test_nothing_of_a_tenant_is_left_when_it_is_erased(kept: Kept) -> None:
+    """All cached values and objects of the tenant go, and none of another's whose name begins alike."""
+    before = await kept.values()
+    erased = await erase_tenant("shop", kept.environment)
+    assert erased == Erased(objects=1, cached=before // 2)
+    assert await kept.values() == before // 2 > 0
+    assert await kept.objects() == [kept.uploads["shop-2"]]
+    assert await erase_tenant("shop", kept.environment) == Erased(0, 0)
+
+
+async def test_nothing_of_a_photo_is_left_when_its_upload_is_erased(kept: Kept) -> None:
+    """The object and the answers, masks and palettes of its bytes go; the tenant's other photos stay."""
+    before = await kept.values()
+    erased = await erase_object(kept.uploads["shop"], kept.environment)
+    assert erased == Erased(objects=1, cached=3)  # the advice, the segmentation and the extraction
+    assert await kept.values() == before - 3
+    assert await kept.objects() == [kept.uploads["shop-2"]]
+    assert await erase_object(kept.uploads["shop"], kept.environment) == Erased(0, 0)
+
+
+def test_the_command_says_what_it_did_when_given(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Without stores there is nothing to erase, and it says so; a bad name is refused; a store that fails is told."""
+    for name in ("REDIS_URL", "S3_BUCKET"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["tenant", "shop"]) == 0
+    assert "no cache is configured" in capsys.readouterr().out
+    for wrong in (
+        ["tenant", "*"],
+        ["tenant", "shop/"],
+        ["object", "photo.jpg"],
+        ["object", f"uploads/shop/{'0' * 32}"],
+    ):
+        assert main(wrong) == 2
+    monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
+    assert main(["tenant", "shop"]) == 1
+    assert "give the command again" in capsys.readouterr().err
