@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import pyarrow as pa
 
-from pipeline.backfill_errors import BadRequest
+from pipeline.backfill_errors import BadRequest, StorageFailed
 from pipeline.backfill_parquet import from_parquet, to_parquet
 from pipeline.backfill_plan import Parameters, Resources
 from pipeline.backfill_sources import Source, chosen, row_schema
@@ -152,9 +152,12 @@ def _unique(source: Source, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.Re
         return
     with tempfile.TemporaryDirectory() as folder, closing(sqlite3.connect(Path(folder) / "ids")) as seen:
         seen.executescript("pragma journal_mode=off; pragma synchronous=off")
-        seen.execute("create table seen (id text primary key) without rowid")
         for batch in batches:
-            _note(seen, batch["id"].to_pylist())
+            try:
+                seen.execute("create table if not exists seen (id text primary key) without rowid")
+                _note(seen, batch["id"].to_pylist())
+            except sqlite3.OperationalError as error:
+                raise StorageFailed(f"The temporary folder {folder} cannot hold the ids: {error}.") from error
             yield batch
 
 

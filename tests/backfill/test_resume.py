@@ -1,9 +1,14 @@
-"""Runs that are killed, repeated, or met by other runs; the photos are canned, so that a run takes a moment."""
+"""Runs that are killed, run out of disk, are repeated, or met by others; canned photos, so that a run is a moment."""
 
+import errno
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from pipeline.backfill_stores import storage_failed
 from tests.backfill.catalogue import CannedPool, Killed, Result, backfill, contents
 from tests.backfill.mortal import MortalStores
 
@@ -131,3 +136,59 @@ def test_an_older_run_stops_when_a_newer_one_took_over(table: Table, wanted: dic
     assert result.exit_code == 3
     assert "taken over" in result.said
     assert contents(later[0].output) == wanted
+
+
+# --- a file system that refuses ---------------------------------------------------------------------------------
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """No file of this process may grow beyond so many bytes: the system refuses as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_the_same_command_goes_on_when_the_disk_was_full(table: Table) -> None:
+    """Exit code 4, a sentence that says what to do, no half-written file; with more space all of it comes."""
+    photos = table.folder / "photos"
+    photos.mkdir()
+    for k in range(ROWS):
+        (photos / f"{k}.jpg").touch()
+    folder = ("--input", str(photos))
+    with largest_file(8000):
+        full = table.run(*folder)
+    assert full.exit_code == 4
+    assert "The disk is full" in full.said
+    assert "Free some space and give the command again." in full.said
+    assert not (full.output / "answers").exists()
+    assert not [path for path in full.output.rglob(".*") if path.is_file()]
+    again, peace = table.run(*folder), table.run(*folder, to="peace")
+    assert (again.exit_code, contents(again.output)) == (0, contents(peace.output))
+
+
+def test_the_temporary_folder_is_named_when_it_is_full(table: Table) -> None:
+    """The ids of a table are noted there, to find doubles; exit code 4, and nothing is begun."""
+    with largest_file(2000):
+        full = table.run()
+    assert full.exit_code == 4
+    assert "temporary folder" in full.said
+    assert table.run().exit_code == 0
+
+
+@pytest.mark.parametrize("place", ["_work/manifest", "_work/finished", "answers", "_SUCCESS"])
+def test_the_same_command_goes_on_when_permission_was_missing(
+    table: Table, wanted: dict[str, bytes], place: str
+) -> None:
+    """Wherever the file system refuses: exit code 4 and the file's name; once it is granted, the run goes on."""
+
+    def refuse(key: str) -> None:
+        if key.startswith(place):
+            raise storage_failed(PermissionError(errno.EACCES, "Permission denied"), "write", table.folder / key)
+
+    refused = table.run(stores=MortalStores(on_change=refuse))
+    assert refused.exit_code == 4
+    assert f"no permission to write {table.folder / place}" in refused.said
+    result = table.run()
+    assert (result.exit_code, contents(result.output)) == (0, wanted)
