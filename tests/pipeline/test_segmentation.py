@@ -127,6 +127,14 @@ def test_pieces_are_one_when_they_meet_at_a_corner() -> None:
     assert _categories(find_regions(apart, None, Options())) == ["top", "bottom"]
 
 
+def test_certainty_outvotes_number_when_a_product_has_two_classes() -> None:
+    """A pixel's vote for its article's kind weighs what the network is certain of it."""
+    labels = _painted((TOP, 40, 40, 110, 110), (OUTERWEAR, 110, 40, 160, 110))
+    confidence = np.where(labels == OUTERWEAR, 250, 100).astype(np.uint8)
+    assert _categories(find_regions(labels, None, Options())) == ["top"]
+    assert _categories(find_regions(labels, confidence, Options())) == ["outerwear"]
+
+
 def test_pieces_of_a_product_photo_are_told_apart_when_their_kinds_differ() -> None:
     """A pair of shoes is one article, shoes beside a top are two, and with `subject: product` all is one."""
     pair = _painted((SHOES, 20, 20, 80, 60), (SHOES, 20, 90, 80, 130))
