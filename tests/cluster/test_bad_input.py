@@ -142,11 +142,12 @@ def test_method_is_refused_when_the_route_has_another(client: httpx.Client) -> N
     assert response.headers["allow"] == "POST"
 
 
-def test_object_key_is_refused_when_there_is_no_object_store(client: httpx.Client) -> None:
-    """Mode 2 has its place in the schema; without an object store it is 503 with Retry-After."""
-    response = client.post("/v1/advice", json={"object_key": "photos/1.jpg"})
-    must_be_problem(response, 503, "NOT_READY")
-    assert int(response.headers["retry-after"]) >= 1
+def test_object_key_is_refused_when_there_is_no_such_object(client: httpx.Client) -> None:
+    """What has not the form of a key is 422; a key that nothing was uploaded to, or another tenant's, is 404."""
+    must_be_problem(client.post("/v1/advice", json={"object_key": "photos/1.jpg"}), 422, "INVALID_OPTIONS")
+    for tenant in ("development", "shop"):
+        response = client.post("/v1/advice", json={"object_key": f"uploads/{tenant}/{'0' * 32}"})
+        must_be_problem(response, 404, "NOT_FOUND")
 
 
 def test_request_id_is_the_clients_own_only_when_it_is_clean(client: httpx.Client) -> None:

@@ -1,0 +1,36 @@
+"""The threat table of docs/security.md names tests that exist."""
+
+import ast
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PAGE = ROOT / "docs" / "security.md"
+
+
+def _rows() -> list[list[str]]:
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[1:]]
+
+
+def _tests() -> set[str]:
+    trees = (ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("test_*.py"))
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_every_attack_has_its_defence_and_its_test_when_the_table_is_read() -> None:
+    """Each row says an attack and a defence, and names at least one test; there are all of them."""
+    rows = _rows()
+    assert len(rows) >= 30
+    for row in rows:
+        assert len(row) == 3
+        assert row[0]
+        assert row[1]
+        assert re.findall(r"`(test_[a-z0-9_]+)`", row[2])
+
+
+def test_a_named_test_exists_when_the_table_names_it() -> None:
+    """No name in the table is of a test that was renamed or removed."""
+    named = set(re.findall(r"`(test_[a-z0-9_]+)`", PAGE.read_text()))
+    assert named - _tests() == set()
