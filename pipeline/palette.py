@@ -65,15 +65,19 @@ def _without_blends(bins: Bins, cluster: NDArray[np.intp]) -> NDArray[np.intp]:
     share = _mass(cluster, bins.weight)
     centres = _medians(bins, cluster)
     lab = lab_of(centres)
-    dense = density_at(bins, centres) / share
     kept: list[int] = []
     for k in np.argsort(-share, kind="stable").tolist():
         apart = delta_e_2000(lab[k], lab[kept]).min() if kept else np.inf
-        least = EDGELESS_SHARE if dense[k] >= EDGELESS_DENSITY else ACCENT_SHARE
-        small = share[k] < least or (share[k] < MIN_SHARE and apart < ACCENT_DE00)
+        small = share[k] < MIN_SHARE and (apart < ACCENT_DE00 or _is_speck(bins, share[k], centres[k]))
         if not kept or not (small or _is_blend(bins, k, kept, share, centres)):
             kept.append(k)
     return _kept_only(bins, cluster, kept)
+
+
+def _is_speck(bins: Bins, share: float, centre: Floats) -> bool:
+    if share >= ACCENT_SHARE:
+        return False
+    return share < EDGELESS_SHARE or float(density_at(bins, centre[None])[0]) < EDGELESS_DENSITY * share
 
 
 def _is_blend(bins: Bins, k: int, kept: list[int], share: Floats, centres: Floats) -> bool:
