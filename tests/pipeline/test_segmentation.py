@@ -127,6 +127,12 @@ def test_pieces_are_one_when_they_meet_at_a_corner() -> None:
     assert _categories(find_regions(apart, None, Options())) == ["top", "bottom"]
 
 
+def test_every_pixel_is_there_when_a_large_map_has_odd_edges() -> None:
+    """Pieces are found on every second pixel of a large map, and what lies between is not lost at the edges."""
+    (region,) = find_regions(_painted((TOP, 81, 41, 282, 242), size=(400, 300)), None, Options())
+    assert region.mask.sum() == 201 * 201
+
+
 def test_certainty_outvotes_number_when_a_product_has_two_classes() -> None:
     """A pixel's vote for its article's kind weighs what the network is certain of it."""
     labels = _painted((TOP, 40, 40, 110, 110), (OUTERWEAR, 110, 40, 160, 110))
