@@ -331,7 +331,7 @@ class Outfit:
 
 @dataclass(frozen=True, slots=True)
 class Harmony:
-    """Phase 3's answer, each list best first."""
+    """Phase 3's answer, each list best first; suggestions garment by garment, the leading one's first."""
 
     suggestions: tuple[Suggestion, ...]
     matches: tuple[Match, ...] = ()
