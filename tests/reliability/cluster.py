@@ -181,6 +181,7 @@ def _environment(
         **inherited,
         **ray_environment(folder),
         **flags,
+        **_ingress_ports(),
         # On a machine that does other work too, Serve would take a slow start of its own proxies for a failed one.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
@@ -190,6 +191,16 @@ def _environment(
         "STYLESYNC_KEYS_FILE": str(folder / "dev/keys.json"),
         "STYLESYNC_SECRET_FILE": str(folder / "dev/secret"),
         faults.FOLDER: str(folder / "faults"),
+    }
+
+
+def _ingress_ports() -> dict[str, str]:
+    """A range of ports for this kit's ingress replicas, so that two clusters on one machine do not meet."""
+    first = 50 * (os.getpid() % 90)
+    return {
+        f"RAY_SERVE_DIRECT_INGRESS_{end}_{kind}_PORT": str(start + first + offset)
+        for kind, start in (("HTTP", 21_000), ("GRPC", 26_000))
+        for end, offset in (("MIN", 0), ("MAX", 49))
     }
 
 

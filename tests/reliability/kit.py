@@ -68,10 +68,12 @@ class Kit:
 
     def capacity(self, at: Cluster, *, for_s: float = 15.0) -> float:
         """Whole answers to new photos a second, of a few clients that wait for them: C."""
-        self.load(at, for_s=4.0 / self.share, clients=CAPACITY_CLIENTS, seed=71)
-        shots = self.load(at, for_s=for_s, clients=CAPACITY_CLIENTS, seed=72)
+        self.load(at, for_s=6.0 / self.share, clients=CAPACITY_CLIENTS, seed=71)
+        shots = self.load(at, for_s=max(for_s, 8.0 / self.share), clients=CAPACITY_CLIENTS, seed=72)
         capacity = sum(shot.good for shot in shots) / max(shot.due_s + shot.took_s for shot in shots)
-        self.say(f"C = {capacity:.2f}/s")
+        self.say(f"C = {capacity:.2f}/s ({tally(shots)})")
+        if capacity == 0:
+            raise RuntimeError("The machine gives no photo a whole answer.")
         return capacity
 
     def times(self, count: int) -> int:

@@ -5,6 +5,7 @@ Needs a machine that does nothing else; --share 0.1 makes everything ten times s
 """
 
 import argparse
+import signal
 import sys
 
 from tests.reliability import table
@@ -49,6 +50,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of every duration; rows of less than 1 are not kept")
     parser.add_argument("--beside", default="nothing else", help="what else the machine does, for the table")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is ended
     wanted = given.bar or GROUPS[given.group or "chaos"]
     kit = Kit(given.transport, given.share)
     broken = False
