@@ -1,5 +1,6 @@
 """The rows in docs/reliability.md: read, replaced, sorted, written."""
 
+import fcntl
 import os
 
 from serve.local_plan import REPOSITORY
@@ -16,12 +17,22 @@ def drawn(rows: list[Row], *, beside: str) -> str:
 
 
 def keep(rows: list[Row], *, beside: str) -> None:
-    """Puts rows into the document; each replaces the row of the same bar and transport."""
-    before, rest = DOCUMENT.read_text().split(MARKS[0])
+    """Puts rows into the document; each replaces the row of the same bar and transport. Two runs may do so at once."""
+    with DOCUMENT.open("r+") as document:
+        fcntl.flock(document, fcntl.LOCK_EX)
+        text = written(document.read(), rows, beside=beside)
+        document.seek(0)
+        document.write(text)
+        document.truncate()
+
+
+def written(text: str, rows: list[Row], *, beside: str) -> str:
+    """The document's text with the rows in it."""
+    before, rest = text.split(MARKS[0])
     old, after = rest.split(MARKS[1])
     lines = {_key(line): line for line in old.splitlines() if line.startswith("| ") and line[2].isdigit()}
     lines |= {_key(line): line for line in (_line(row, beside) for row in rows)}
-    DOCUMENT.write_text(f"{before}{MARKS[0]}\n{_table(lines)}\n{MARKS[1]}{after}")
+    return f"{before}{MARKS[0]}\n{_table(lines)}\n{MARKS[1]}{after}"
 
 
 def _table(lines: dict[tuple[int, str], str]) -> str:

@@ -20,7 +20,7 @@ from tests.reliability.faults import HANG_S, Fault, Faults
 from tests.reliability.kit import Row, percentile
 from tests.reliability.load import Plan, due_times, run
 from tests.reliability.messages import marked
-from tests.reliability.table import drawn
+from tests.reliability.table import MARKS, written
 from tests.reliability.tcp_proxy import tcp_proxy
 
 ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"degraded":[]}'
@@ -156,11 +156,11 @@ def test_percentiles_are_ranks_when_of_one_to_a_hundred(percent: float, expected
     assert percentile(list(range(1, 101)), percent) == expected
 
 
-def test_a_later_row_replaces_an_earlier_one_when_drawn() -> None:
-    """Rows are sorted by number, one of each bar and transport."""
-    rows = [
-        Row(bar, "what", "target", measured, True, "fast", "")
-        for bar, measured in (("10", "a"), ("4", "b"), ("10", "c"))
-    ]
-    lines = [line for line in drawn(rows, beside="nothing").splitlines() if line.startswith(("| 4", "| 10"))]
+def test_a_later_row_replaces_an_earlier_one_when_written() -> None:
+    """Rows are sorted by number, one of each bar and transport; the text around them stays."""
+    text = "\n".join(("Before.", *MARKS, "After."))
+    for bar, measured in (("10", "a"), ("4", "b"), ("10", "c")):
+        text = written(text, [Row(bar, "what", "target", measured, True, "fast", "")], beside="nothing")
+    lines = [line for line in text.splitlines() if line.startswith(("| 4", "| 10"))]
     assert [line.split(" | ")[4] for line in lines] == ["b", "c"]
+    assert (text.splitlines()[0], text.splitlines()[-1]) == ("Before.", "After.")
