@@ -70,11 +70,11 @@ bench-gpu: runtime-environment ## the same on a GPU: make bench-gpu MODEL= DTYPE
 	@$(PY) -m tests.bench.batcher --device $(if $(DEVICE),$(DEVICE),cuda) --dtype $(if $(DTYPE),$(DTYPE),bf16) \
 	  --compile-mode $(if $(COMPILE),$(COMPILE),off) $(if $(MODEL),--model $(MODEL)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
 
-bench-backfill: development-environment ## the backfill against a bare loop: make bench-backfill PHOTOS=folder COUNT=300
-	@$(PY) -m tests.bench.backfill speed $(PHOTOS)
+bench-backfill: development-environment ## measure it: make bench-backfill PHOTOS=folder (COUNT=3000 S3=1 WHAT=speed|faults|beside)
+	@$(PY) -m tests.bench.backfill $(or $(WHAT),speed) $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(S3),--s3)
 
-chaos-backfill: development-environment ## kill a backfill KILLS=10 times and count: make chaos-backfill PHOTOS=folder COUNT=300
-	@$(PY) -m tests.bench.backfill chaos $(PHOTOS)
+chaos-backfill: development-environment ## kill it again and again and count: make chaos-backfill PHOTOS=folder (COUNT=3000 KILLS=10)
+	@$(PY) -m tests.bench.backfill chaos $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(KILLS),--kills $(KILLS))
 
 overload: development-environment ## more photos than the machine can do: bars 1 to 3 of docs/reliability.md (TRANSPORT=fast)
 	@$(PY) -m tests.reliability.run overload --transport $(or $(TRANSPORT),fast)

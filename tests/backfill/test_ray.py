@@ -1,14 +1,11 @@
-"""The command as people give it, on a real Ray: workers and the driver are killed, and every photo is answered once."""
+"""The command as people give it, on a real Ray: killed, stopped, as a job; every photo is answered once."""
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -16,96 +13,148 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.backfill.catalogue import WHOLE, backfill, contents, paint_catalogue
+from tests.backfill.ray_host import ROOT, Cluster, ray_cluster
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 PHOTOS = 60
-ROOT = Path(__file__).parents[2]
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """A running cluster: the environment that finds it, and the process above all of its own."""
-
-    environment: dict[str, str]
-    head: psutil.Process
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes of the pool's actors."""
-        return [one for one in self.head.children(recursive=True) if "MapWorker" in title(one)]
+PATIENCE_S = 240
+STOPPED = 130
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator["Cluster"]:
-    """A Ray cluster of two CPUs with a token."""
-    folder = Path(tempfile.mkdtemp(prefix="bf-", dir="/tmp"))  # short, because Ray's sockets lie in it
-    free = {**os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "t" * 32, "RAY_TMPDIR": str(folder)}
-    code = (
-        "import ray, sys; c = ray.init('local', num_cpus=2, include_dashboard=False, object_store_memory=10**8);"
-        "print(c.address_info['gcs_address'], flush=True); sys.stdin.read()"
-    )
-    head = subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=free, cwd=ROOT
-    )
-    assert head.stdout is not None
-    address = head.stdout.readline().strip()
-    try:
-        yield Cluster({**free, "RAY_ADDRESS": address}, psutil.Process(head.pid))
-    finally:
-        head.communicate()
-        shutil.rmtree(folder, ignore_errors=True)
+def cluster() -> Iterator[Cluster]:
+    """A cluster of one node."""
+    with ray_cluster(2) as running:
+        yield running
 
 
-def start(photos: Path, output: Path, environment: dict[str, str]) -> "subprocess.Popen[str]":
-    """Gives the command."""
-    command = ("--input", str(photos), "--output", str(output), "--options", WHOLE, "--cpus-per-worker", "0.5")
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A painted catalogue."""
+    folder = tmp_path_factory.mktemp("catalogue") / "photos"
+    paint_catalogue(folder, PHOTOS)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wanted(photos: Path) -> dict[str, bytes]:
+    """What a run without Ray publishes."""
+    return contents(backfill("--input", photos, output=photos.parent / "peace").output)
+
+
+def command(photos: Path, output: Path, *more: str) -> list[str]:
+    """The arguments of a run in small steps, of two workers."""
+    steps = ("--options", WHOLE, "--checkpoint-rows", "2", "--workers", "2")
+    return ["-m", "pipeline.backfill", "--input", str(photos), "--output", str(output), *steps, *more]
+
+
+def start(photos: Path, output: Path, environment: dict[str, str], *more: str) -> "subprocess.Popen[str]":
+    """Gives the command, in a process group of its own, as a shell does."""
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.backfill", *command, "--checkpoint-rows", "2", "--workers", "2"],
+        [sys.executable, *command(photos, output, *more)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=environment,
         cwd=ROOT,
+        start_new_session=True,
     )
 
 
-def saved(output: Path) -> int:
-    """How many shards are saved."""
-    return len(list((output / "_work/results").glob("0*.parquet")))
+def finish(run: "subprocess.Popen[str]") -> str:
+    """Waits for a run's good end; what it said."""
+    said = run.communicate(timeout=PATIENCE_S)[0]
+    assert run.returncode == 0, said
+    return said
 
 
 def wait_for(output: Path, shards: int, run: "subprocess.Popen[str]") -> None:
     """Waits until so many shards are saved."""
-    end_s = time.monotonic() + 120
-    while saved(output) < shards:
+    end_s = time.monotonic() + PATIENCE_S
+    while len(list((output / "_work/results").glob("0*.parquet"))) < shards:
         assert run.poll() is None, run.communicate()[0]
         assert time.monotonic() < end_s, "no shard was saved in time"
         time.sleep(0.005)
 
 
-def test_every_photo_is_answered_once_when_a_worker_and_the_driver_are_killed(cluster: Cluster, tmp_path: Path) -> None:
+def test_every_photo_is_answered_once_when_a_worker_and_the_driver_are_killed(
+    cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
+) -> None:
     """Both are killed by SIGKILL at work; the same command goes on, and the files are those of a run without Ray."""
-    photos, output = tmp_path / "photos", tmp_path / "out"
-    paint_catalogue(photos, PHOTOS)
-    run = start(photos, output, cluster.environment)
+    output = tmp_path / "out"
+    run = start(photos, output, cluster.environment, "--cpus-per-worker", "0.5")
     wait_for(output, 2, run)
     cluster.workers()[0].kill()
     wait_for(output, 5, run)
     os.kill(run.pid, signal.SIGKILL)
     run.communicate()
     assert not (output / "answers").exists()
-    again = start(photos, output, cluster.environment)
-    said = again.communicate(timeout=200)[0]
-    assert again.returncode == 0, said
+    said = finish(start(photos, output, cluster.environment, "--cpus-per-worker", "0.5"))
     assert "images were done before" in said
     ids = [id for path in sorted((output / "answers").glob("*")) for id in pq.read_table(path)["id"].to_pylist()]
     assert len(ids) == len(set(ids)) == PHOTOS
-    backfill("--input", photos, output=tmp_path / "peace")
-    assert contents(output) == contents(tmp_path / "peace")
+    assert contents(output) == wanted
 
 
-def title(process: psutil.Process) -> str:
-    """What a process calls itself; empty for one that has ended."""
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
+def test_a_run_ends_in_order_when_it_is_asked_to(
+    cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
+) -> None:
+    """The signal of `ray job stop`: exit code 130, a sentence, no traceback, no actor left; it can go on."""
+    output = tmp_path / "out"
+    run = start(photos, output, cluster.environment)
+    wait_for(output, 2, run)
+    os.kill(run.pid, signal.SIGTERM)
+    said = run.communicate(timeout=PATIENCE_S)[0]
+    assert run.returncode == STOPPED, said
+    assert "Stopped: give the same command again to go on." in said
+    assert "Traceback" not in said
+    assert "images were done before" in finish(start(photos, output, cluster.environment))
+    assert contents(output) == wanted
+
+
+def test_nothing_is_left_running_when_ctrl_c_is_pressed(photos: Path, tmp_path: Path) -> None:
+    """A terminal sends SIGINT to the command and all its processes: its own Ray ends with it, in order."""
+    output = tmp_path / "out"
+    free = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    run = start(photos, output, {**free, "RAY_TMPDIR": "/tmp"})
+    wait_for(output, 2, run)
+    below = psutil.Process(run.pid).children(recursive=True)
+    os.killpg(run.pid, signal.SIGINT)
+    said = run.communicate(timeout=PATIENCE_S)[0]
+    assert run.returncode == STOPPED, said
+    assert said.rstrip().endswith("Stopped: give the same command again to go on.")
+    assert "Traceback" not in said
+    _, alive = psutil.wait_procs(below, timeout=60)
+    assert alive == []
+
+
+def test_a_job_does_the_work_when_it_is_submitted_with_the_token(
+    cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
+) -> None:
+    """`ray job submit --working-dir . -- python -m pipeline.backfill` word for word, refused without the token."""
+    submit = [str(Path(sys.executable).with_name("ray")), "job", "submit", "--address", cluster.dashboard_url]
+    job = [*submit, "--working-dir", ".", "--", "python", *command(photos, tmp_path / "out", "--log-every", "0")]
+    shell = {**cluster.environment, "RAY_ADDRESS": ""}
+    stranger = subprocess.run(
+        job, env={**shell, "RAY_AUTH_TOKEN": "wrong" * 8}, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert stranger.returncode != 0
+    assert not (tmp_path / "out").exists()
+    done = subprocess.run(job, env=shell, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "images/s" in done.stdout
+    assert contents(tmp_path / "out") == wanted
+
+
+def test_every_photo_is_answered_once_when_a_node_is_lost(
+    photos: Path, wanted: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Of two nodes with a worker each, one is killed at work; the other does the rest, what was under way too."""
+    output = tmp_path / "out"
+    with ray_cluster(1, 1) as nodes:
+        run = start(photos, output, nodes.environment)
+        wait_for(output, 4, run)
+        assert len({one.ppid() for one in nodes.workers()}) == 2  # a raylet is the parent of its node's workers
+        nodes.lose_last_node()
+        finish(run)
+    assert contents(output) == wanted

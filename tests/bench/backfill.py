@@ -1,139 +1,156 @@
-"""The backfill against a bare loop, and killed again and again: `python -m tests.bench.backfill speed|chaos PHOTOS`.
+"""The backfill measured on photos of yours: `python -m tests.bench.backfill speed|chaos|faults|beside PHOTOS`.
 
-speed: images/s per core of the command (from the first checkpoint to the last, and with its start) and of a loop over
-the same functions in one process.  chaos: the driver is killed KILLS times at random moments, and the rows are counted.
-PHOTOS is a folder; COUNT=300 of its photos are used.
+speed   images/s of the command against as many bare processes as it has cores, that run the same functions in a loop
+        right before and after it; CPU time of a photo; memory over time.  --s3: the same through an S3 server
+chaos   kills at random moments: a worker, the driver, or everything; the rows are counted, and what was done twice
+faults  from S3 to S3 with 10 % failing requests and 1 % broken photos
+beside  p99 of the service at 0.3 of its capacity, alone and beside a backfill of low priority on the same cluster
 """
 
-import os
-import random
-import re
-import signal
+import argparse
+import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-
-import psutil
-import pyarrow.parquet as pq
+from typing import IO, cast
 
 from models.registry import DEFAULT_MODEL, load_card
-from models.segmenter import Segmenter
 from pipeline.analysis import analyse, look_vector
 from pipeline.answer import advice_to_json
 from pipeline.image import decode_image
 from pipeline.types import Options
+from tests.bench.backfill_beside import beside
+from tests.bench.backfill_chaos import chaos, faults
+from tests.bench.backfill_runs import CORES, ROOT, Command, start
+from tests.s3_server import s3_server
 
-ROOT = Path(__file__).parents[2]
+BARE_PHOTOS = 240  # of one bare process, before and after
+BUCKET = "bench"
 
 
-def bare_loop(photos: list[Path]) -> float:
-    """Images/s of the same functions in this process, on one thread."""
+# --- the bare loop --------------------------------------------------------------------------------------------
+def bare(paths: Sequence[Path]) -> None:
+    """The same functions in a loop, on one thread; begins at a line on standard input, and says how it went."""
+    from models.segmenter import Segmenter
+
     segmenter = Segmenter(load_card(DEFAULT_MODEL), threads=1)
     segmenter.warm_up()
-    began_s = time.perf_counter()
-    for path in photos:
+    print("ready", flush=True)
+    sys.stdin.readline()
+    began_s, began_cpu_s = time.monotonic(), time.process_time()
+    for path in paths:
         photo = decode_image(path.read_bytes(), network_px=segmenter.input_px)
         advice = analyse(photo, Options(), segmenter.segment_photo)
         advice_to_json(advice)
         look_vector(advice.garments)
-    return len(photos) / (time.perf_counter() - began_s)
+    took_s, cpu_s = time.monotonic() - began_s, time.process_time() - began_cpu_s
+    print(json.dumps([len(paths) / took_s, cpu_s / len(paths)]), flush=True)
 
 
-def start(source: Path, output: Path, count: int) -> "subprocess.Popen[str]":
-    """Gives the command, in a process group of its own."""
-    arguments = ("--input", str(source), "--limit", str(count), "--output", str(output), "--log-every", "1")
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline.backfill", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=ROOT,
-        start_new_session=True,
-    )
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """images_per_s of all processes together; cpu_s of one image."""
+
+    images_per_s: float
+    cpu_s: float
 
 
-def checkpoints(output: Path) -> list[tuple[float, int]]:
-    """(Time of saving, rows) of each checkpoint that is there."""
-    found = (output / "_work/results").glob("0*.parquet")
-    return [(path.stat().st_mtime, pq.read_metadata(path).num_rows) for path in found]
+def bare_rate(photos: Sequence[Path]) -> Rate:
+    """Of as many bare processes as there are cores, all at the same time."""
+    arguments = [sys.executable, "-m", "tests.bench.backfill", "bare"]
+    shares = [[str(path) for path in photos[k::CORES]] for k in range(CORES)]
+    loops = [
+        subprocess.Popen([*arguments, *share], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        for share in shares
+    ]
+    for loop in loops:
+        assert cast(IO[str], loop.stdout).readline() == "ready\n"
+    for loop in loops:
+        sink = cast(IO[str], loop.stdin)
+        sink.write("\n")
+        sink.flush()
+    told = [json.loads(loop.communicate()[0]) for loop in loops]
+    return Rate(sum(rate for rate, _ in told), sum(cpu_s for _, cpu_s in told) / len(told))
 
 
-def speed(source: Path, count: int) -> None:
-    """Prints both rates and their ratio."""
-    photos = sorted(path for path in source.rglob("*") if path.is_file())[:: max(1, count // 60)][:60]
-    bare = bare_loop(photos)
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "out"
-        run = start(source, output, count)
-        seen: list[tuple[float, int]] = []
-        memory: list[float] = []
-        while run.poll() is None:
-            seen = max(seen, checkpoints(output), key=len)
-            memory.append(_memory_mib(run.pid))
-            time.sleep(0.5)
-        text = run.communicate()[0]
-    assert run.returncode == 0, text
-    first, last = min(seen)[0], max(seen)[0]
-    steady = sum(rows for saved_s, rows in seen if saved_s > first) / (last - first)
-    cores = os.cpu_count() or 1
-    half = len(memory) // 2
-    print(f"bare loop {bare:.2f} images/s on one core; backfill {steady:.2f} images/s on {cores} cores")
-    print(f"per core {steady / cores:.2f} images/s: {steady / cores / bare:.0%} of the bare loop")
-    print(f"memory of all processes: {max(memory[:half]):.0f} MiB in the first half, {max(memory[half:]):.0f} after")
-    print("".join(re.findall(r"pace.*\n", text)))
+# --- speed ----------------------------------------------------------------------------------------------------
+def speed(source: Path, count: int, *, s3: bool) -> None:
+    """Prints the rates, their ratios, and memory over time."""
+    photos = sorted(path for path in source.rglob("*") if path.is_file())
+    sampled = photos[:: max(1, len(photos) // (BARE_PHOTOS * CORES))][: BARE_PHOTOS * CORES]
+    before = bare_rate(sampled)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, _places(source, photos, Path(folder), s3=s3) as places:
+        arguments, environment = places
+        run = start([*arguments, "--limit", str(count)], environment)
+        assert run.follow() == 0, run.text
+    after = bare_rate(sampled)
+    loop = (before.images_per_s + after.images_per_s) / 2
+    steady, cpu_s = run.steady_rate(), run.steady_cpu_s()
+    print(f"bare loop on {CORES} cores: {before.images_per_s:.2f} images/s before, {after.images_per_s:.2f} after")
+    print(f"backfill on {CORES} cores: {steady:.2f} images/s = {steady / loop:.1%} of the bare loop")
+    print(f"CPU time of a photo: {cpu_s * 1000:.1f} ms; bare {before.cpu_s * 1000:.1f} and {after.cpu_s * 1000:.1f} ms")
+    tell_memory(run)
+    print("".join(run.lines[-9:]))
 
 
-def chaos(source: Path, count: int, kills: int) -> None:
-    """Prints rows, doubles and what was redone."""
-    chance = random.Random(8)
-    with tempfile.TemporaryDirectory() as folder:
-        output = Path(folder) / "out"
-        for kill in range(kills):
-            run = start(source, output, count)
-            goal = len(checkpoints(output)) + chance.randrange(1, 6)
-            wait_s = chance.uniform(0, 2)
-            while run.poll() is None and len(checkpoints(output)) < goal:
-                time.sleep(0.05)
-            time.sleep(wait_s)
-            _kill(run)
-            print(f"kill {kill + 1}: {sum(rows for _, rows in checkpoints(output))} rows were saved")
-        last = start(source, output, count)
-        text = last.communicate()[0]
-        assert last.returncode == 0, text
-        ids = [id for path in output.glob("[ad]*/*.parquet") for id in pq.read_table(path)["id"].to_pylist()]
-        print(f"{len(ids)} rows, {len(set(ids))} different ids, {count} wanted")
-        assert len(ids) == len(set(ids)) == count
+@contextmanager
+def _places(
+    source: Path, photos: Sequence[Path], folder: Path, *, s3: bool
+) -> Iterator[tuple[list[str], dict[str, str]]]:
+    """The command's input and output, and what else its environment needs."""
+    if not s3:
+        yield ["--input", str(source), "--output", str(folder / "out")], {}
+        return
+    with s3_server(folder / "s3") as server:
+        server.make_bucket(BUCKET)
+        for path in photos:
+            server.put(BUCKET, {f"photos/{path.relative_to(source).as_posix()}": path.read_bytes()})
+        yield ["--input", f"s3://{BUCKET}/photos", "--output", f"s3://{BUCKET}/out"], server.environment
 
 
-def _kill(run: "subprocess.Popen[str]") -> None:
-    """SIGKILL to the driver and everything below it, as when a node is lost."""
-    try:
-        below = psutil.Process(run.pid).children(recursive=True)
-    except psutil.Error:
-        below = []
-    os.kill(run.pid, signal.SIGKILL)
-    for process in below:
-        if process.is_running():
-            process.kill()
-    run.communicate()
+def tell_memory(run: Command) -> None:
+    """Private memory at ten moments of the run, and how the last quarter stands to the second."""
+    at_work = run.weighed[len(run.weighed) // 10 :]
+    roles = ("driver", "workers", "decoders", "Ray")
+    print("memory, MiB    " + "".join(f"{role:>10}" for role in roles))
+    for second, found in at_work[:: max(1, len(at_work) // 10)]:
+        print(f"after {second:6.0f} s " + "".join(f"{found.get(role, 0.0):10.0f}" for role in roles))
+    quarter = len(at_work) // 4
+    for role in roles:
+        early, late = (
+            sorted(found.get(role, 0.0) for _, found in part)[len(part) // 2]
+            for part in (at_work[quarter : 2 * quarter], at_work[3 * quarter : -2])
+        )
+        print(f"{role}: {early:.0f} MiB in the second quarter, {late:.0f} in the last ({late / early - 1:+.1%})")
 
 
-def _memory_mib(pid: int) -> float:
-    total = 0
-    try:
-        for process in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True)):
-            total += process.memory_info().rss - process.memory_info().shared
-    except psutil.Error:
-        pass
-    return total / 2**20
+def main() -> None:
+    """Does what the arguments say."""
+    if sys.argv[1] == "bare":
+        return bare([Path(text) for text in sys.argv[2:]])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("speed", "chaos", "faults", "beside"))
+    parser.add_argument("photos", type=Path, help="a folder")
+    parser.add_argument("--count", type=int, default=3000, help="of its photos (default: 3000)")
+    parser.add_argument("--s3", action="store_true", help="speed: through an S3 server")
+    parser.add_argument("--kills", type=int, default=10, help="chaos: how many (default: 10)")
+    asked = parser.parse_args()
+    source = asked.photos.resolve()
+    match asked.what:
+        case "speed":
+            speed(source, asked.count, s3=asked.s3)
+        case "chaos":
+            chaos(source, asked.count, asked.kills)
+        case "faults":
+            faults(source, asked.count)
+        case "beside":
+            beside(source)
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[2])
-    number = int(os.environ.get("COUNT", "300"))
-    if sys.argv[1] == "speed":
-        speed(folder, number)
-    else:
-        chaos(folder, number, int(os.environ.get("KILLS", "10")))
+    main()

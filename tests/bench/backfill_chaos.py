@@ -1,0 +1,116 @@
+"""The backfill killed again and again, and through a store that fails: rows counted, reads counted; inotify (Linux)."""
+
+import ctypes
+import os
+import random
+import struct
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.backfill_samples import SAMPLES
+from tests.backfill.fault_proxy import KINDS, fault_proxy
+from tests.bench.backfill_runs import Command, family, start
+from tests.s3_server import s3_server
+
+IN_CLOSE_NOWRITE = 0x10
+EVENT = struct.Struct("iIII")
+FAULTS, BROKEN_EVERY = 0.1, 100
+BUCKET = "bench"
+
+
+class Reads:
+    """How often each file below a folder has been read to its end and closed, counted by the kernel."""
+
+    def __init__(self, folder: Path) -> None:
+        self.count: Counter[tuple[int, bytes]] = Counter()
+        libc = ctypes.CDLL(None, use_errno=True)
+        self._descriptor = libc.inotify_init1(0)
+        for one in (folder, *(path for path in folder.rglob("*") if path.is_dir())):
+            assert libc.inotify_add_watch(self._descriptor, os.fsencode(one), IN_CLOSE_NOWRITE) >= 0
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self) -> None:
+        while data := os.read(self._descriptor, 2**16):
+            at = 0
+            while at < len(data):
+                watch, _, _, length = EVENT.unpack_from(data, at)
+                name = data[at + EVENT.size : at + EVENT.size + length].rstrip(b"\0")
+                self.count[watch, name] += bool(name)  # a folder that was listed has none
+                at += EVENT.size + length
+
+
+def chaos(source: Path, count: int, kills: int) -> None:
+    """Prints the rows after each kill, the rows in the end, and how many photos were read more than once."""
+    chance, reads = random.Random(8), Reads(source)
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        output = Path(folder) / "out"
+        arguments = ["--input", str(source), "--limit", str(count), "--output", str(output)]
+        run = start(arguments)
+        for kill in range(kills):
+            goal = _saved(output) + chance.randrange(2 * count // (kills + 2))
+            while run.process.poll() is None and _saved(output) < min(goal, count - 20):
+                time.sleep(0.05)
+            time.sleep(chance.uniform(0, 1))
+            what = chance.choice(("worker", "driver", "all"))
+            run = _strike(run, what, arguments)
+            print(f"kill {kill + 1} ({what}): {_saved(output)} rows were saved", flush=True)
+        assert run.follow() == 0, run.text
+        ids = [id for path in output.glob("[ad]*/*.parquet") for id in pq.read_table(path)["id"].to_pylist()]
+        redone = sum(reads.count.values()) - SAMPLES - len(ids)
+        print(f"{len(ids)} rows, {len(set(ids))} different ids, {count} wanted")
+        print(f"{redone} photos were read again: {redone / count:.1%} ({SAMPLES} reads for the report not counted)")
+        assert len(ids) == len(set(ids)) == count
+
+
+def _strike(run: Command, what: str, arguments: list[str]) -> Command:
+    """Kills, and gives the command again unless the run goes on by itself."""
+    if what == "worker":
+        workers = [one for one in family(run.process.pid) if "MapWorker" in " ".join(one.cmdline())]
+        if workers:
+            workers[0].kill()
+            return run
+    if what == "driver":
+        run.process.kill()
+        run.process.wait()
+    else:
+        run.kill()
+    return start(arguments)
+
+
+def _saved(output: Path) -> int:
+    """Rows in checkpoints: shards are of one size, but for the last of a part."""
+    starts = sorted(path.stem for path in (output / "_work/results").glob("0*.parquet"))
+    sizes = [pq.read_metadata(output / f"_work/results/{starts[0]}.parquet").num_rows] if starts else [0]
+    return sizes[0] * len(starts)
+
+
+def faults(source: Path, count: int) -> None:
+    """Prints what the proxy did, and what came out."""
+    photos = sorted(path for path in source.rglob("*") if path.is_file())[:count]
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, s3_server(Path(folder)) as server:
+        server.make_bucket(BUCKET)
+        for k, path in enumerate(photos):
+            data = path.read_bytes()
+            broken = data[: len(data) // 2] if k % BROKEN_EVERY == 0 else data
+            server.put(BUCKET, {f"photos/{path.relative_to(source).as_posix()}": broken})
+        with fault_proxy(server.url, share=FAULTS) as proxy:
+            places = ["--input", f"s3://{BUCKET}/photos", "--output", f"s3://{BUCKET}/out"]
+            run = start([*places, "--endpoint-url", proxy.url], server.environment)
+            assert run.follow() == 0, run.text
+        failed = sum(proxy.counts[kind] for kind in KINDS)
+        print(f"{sum(proxy.counts.values())} requests, {failed} failed: {dict(proxy.counts)}")
+        rows = Counter[str]()
+        for table in ("answers", "dead_letters"):
+            keys = server.keys(BUCKET, f"out/{table}/")
+            parts = [pq.read_table(pa.BufferReader(server.get(BUCKET, key))) for key in keys]
+            rows.update(id for part in parts for id in part["id"].to_pylist())
+            print(f"{table}: {sum(part.num_rows for part in parts)}")
+        print(f"{rows.total()} rows, {len(rows)} different ids, {len(photos)} wanted")
+        print("".join(run.lines[-9:]))
+        assert rows.total() == len(rows) == len(photos)
