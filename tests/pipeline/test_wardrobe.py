@@ -7,12 +7,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from pipeline.bases import AREAS
 from pipeline.harmony import harmonise
 from pipeline.outfits import sixty_thirty_ten_deviation
 from pipeline.pair_score import pair_parts, pair_score, points_from_hexes
-from pipeline.types import Category, Options, WardrobeItem
+from pipeline.types import Category, ColorShare, Options, WardrobeItem
 from pipeline.vocabulary import vocabulary
-from pipeline.wardrobe import match, wearable_together
+from pipeline.wardrobe import match, rack_of, wearable_together
 from tests.pipeline.looks import garment, piece
 
 NAVY, INK, CAMEL, OFF_WHITE, HOT_PINK, LIME = "#1f2a44", "#161b2a", "#c19a6b", "#f5f2ea", "#e8388a", "#a6d13c"
@@ -102,6 +103,14 @@ def test_match_when_five_hundred_pieces() -> None:
     assert min(costs_s) < 0.025
 
 
+def test_rack_when_shares_miss() -> None:
+    """A colour without a share weighs as the mean of its piece's others; the largest comes first."""
+    item = WardrobeItem("w", (ColorShare(NAVY, 0.1), ColorShare(CAMEL, 0.3), ColorShare(OFF_WHITE)), None)
+    rack = rack_of([item])
+    assert rack.shares.tolist() == pytest.approx([0.5, 1 / 3, 1 / 6])
+    np.testing.assert_allclose(rack.points.lab, points_from_hexes([CAMEL, OFF_WHITE, NAVY]).lab)
+
+
 # --- outfits --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", [*KINDS, "unknown"])
 def test_outfits_when_any_garment(kind: Category) -> None:
@@ -139,6 +148,31 @@ def test_outfits_when_repeated() -> None:
     worn = [item_id for one in outfits for item_id in one.item_ids]
     assert max(map(worn.count, worn)) <= 2
     assert len({frozenset(one.item_ids) for one in outfits}) == len(outfits)
+
+
+def test_outfits_when_one_is_part_of_another() -> None:
+    """Trousers with shoes and a bag are not told again without the bag or without the shoes."""
+    wardrobe = (
+        piece("trousers", CAMEL, category="bottom"),
+        piece("shoes", INK, category="shoes"),
+        piece("bag", OFF_WHITE, category="accessory"),
+    )
+    found = [set(one.item_ids) for one in harmonise((NAVY_TOP,), Options(wardrobe=wardrobe)).outfits]
+    assert found
+    assert not any(one < other for one in found for other in found)
+
+
+def test_outfit_when_scored() -> None:
+    """The score is the mean over all pairs by area, less a tenth of how far the areas are from 60-30-10."""
+    wardrobe = (piece("trousers", CAMEL, category="bottom"), piece("shoes", OFF_WHITE, category="shoes"))
+    (outfit,) = harmonise((NAVY_TOP,), Options(wardrobe=wardrobe)).outfits
+    points = points_from_hexes([NAVY, CAMEL, OFF_WHITE])
+    areas = np.array([AREAS["top"], AREAS["bottom"], AREAS["shoes"]])
+    pairs = pair_score(pair_parts(points, points))
+    weight = np.triu(areas[:, None] * areas, 1)
+    deviation = sixty_thirty_ten_deviation(points.lab, areas / areas.sum())
+    assert deviation > 0.1
+    assert outfit.score == pytest.approx(float((weight * pairs).sum() / weight.sum() - 0.1 * deviation), abs=6e-4)
 
 
 def test_deviation_when_sixty_thirty_ten() -> None:
