@@ -96,6 +96,12 @@ def test_colors_when_wall_skin_and_hair_are_strong() -> None:
     assert [swatch.names.fashion.name for swatch in garment.colors] == ["navy"]
 
 
+def test_colors_when_stripes_have_soft_edges() -> None:
+    """Where a lens and a JPEG have blended two dyes along every edge, the blend is no third colour."""
+    one = painted("stripes")
+    assert len(seen(one.pixels, one.mask).colors) == len(one.share) == 2
+
+
 def test_mask_when_one_pixel() -> None:
     """A mask of one pixel has that pixel's colour, little confidence, and a warning."""
     mask = np.zeros((64, 64), bool)
