@@ -21,6 +21,7 @@ from serve.local_plan import REPOSITORY
 from tests.reliability.messages import Request, request_maker
 
 GIVE_UP_S = 15.0  # for one answer
+PAUSE_S = 0.1  # of a waiting client after a refusal
 LOST = 0  # the status of a request whose connection broke or that was given up
 
 
@@ -151,6 +152,8 @@ async def _closed_loop(plan: Plan, make: Iterator[Request], connections: Connect
     async def client() -> None:
         while (due_s := time.perf_counter() - start_s) < plan.for_s:
             shots.append(await fire(connections, next(make), due_s=due_s, start_s=start_s))
+            if shots[-1].status != 200:
+                await asyncio.sleep(PAUSE_S)
 
     await asyncio.gather(*(client() for _ in range(plan.clients)))
     return shots
