@@ -32,7 +32,7 @@ def overload(kit: Kit) -> None:
     good = goodput(twice, 60 * kit.share) / capacity
     kit.row(
         "1",
-        f"overload 2×C, 60 s (C = {capacity:.1f} new photos/s; p99 at 0.8 C {base_ms:.0f} ms)",
+        f"overload 2×C, {60 * kit.share:.0f} s (C = {capacity:.1f} new photos/s; p99 at 0.8 C {base_ms:.0f} ms)",
         "goodput ≥ 85 % of C; p99 ≤ 2 × its value at 0.8 C",
         f"{good:.0%} of C; p99 {twice_ms:.0f} ms = {twice_ms / base_ms:.2f} ×; {tally(twice)}",
         good >= 0.85 and twice_ms <= 2 * base_ms,
@@ -41,7 +41,7 @@ def overload(kit: Kit) -> None:
     late_ms = p99_ms([shot for shot in after if shot.due_s >= 10 * kit.share])
     kit.row(
         "2",
-        "overload 5×C, 30 s, then 0.8 C",
+        f"overload 5×C, {30 * kit.share:.0f} s, then 0.8 C",
         "goodput ≥ 70 % of C; no restart; p99 back within 10 s",
         f"{good:.0%} of C; {'no restart' if alive else 'RESTARTED'}; p99 from 10 s on {late_ms:.0f} ms "
         f"({base_ms:.0f} ms before); {tally(five)}; probes p99 {percentile(probes, 99):.0f} ms",

@@ -3,6 +3,7 @@
 import math
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -119,4 +120,6 @@ def tally(shots: Sequence[Shot]) -> str:
     """The shots by status, in words."""
     statuses = sorted({shot.status for shot in shots})
     counts = ", ".join(f"{sum(s.status == status for s in shots)}×{status or 'lost'}" for status in statuses)
-    return f"{counts}; {sum(bool(shot.degraded) for shot in shots)} degraded"
+    phases = Counter(phase for shot in shots for phase in shot.degraded)
+    which = ", ".join(f"{phase} {count}" for phase, count in phases.items())
+    return f"{counts}; {sum(bool(shot.degraded) for shot in shots)} degraded{f' ({which})' if which else ''}"

@@ -47,7 +47,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("group", nargs="?", choices=GROUPS, help="which bars")
     parser.add_argument("--bar", action="append", default=[], choices=BARS, help="or these alone")
     parser.add_argument("--transport", choices=("fast", "stock"), default="fast")
-    parser.add_argument("--share", type=float, default=1.0, help="of every duration; rows of less than 1 are not kept")
+    parser.add_argument("--share", type=float, default=1.0, help="of every duration and count, for a look")
+    parser.add_argument("--keep", action="store_true", help="keep the rows of a share too (a row tells its counts)")
     parser.add_argument("--beside", default="nothing else", help="what else the machine does, for the table")
     given = parser.parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is ended
@@ -57,7 +58,7 @@ def main(arguments: list[str]) -> int:
     try:
         for bar in dict.fromkeys(BARS[number] for number in wanted):
             broken |= not _measured(kit, bar)
-            if given.share >= 1:
+            if given.share >= 1 or given.keep:
                 table.keep(kit.rows, beside=given.beside)
     finally:
         kit.fresh()
