@@ -26,7 +26,7 @@ from pipeline.image import decode_image
 from pipeline.types import Options
 from tests.bench.backfill_beside import beside
 from tests.bench.backfill_chaos import chaos, faults
-from tests.bench.backfill_runs import CORES, ROOT, Command, start
+from tests.bench.backfill_runs import CORES, INLINE, ON_RAY, ROOT, Command, start
 from tests.s3_server import s3_server
 
 BARE_PHOTOS = 240  # of one bare process, before and after
@@ -139,15 +139,16 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3000, help="of its photos (default: 3000)")
     parser.add_argument("--s3", action="store_true", help="speed: through an S3 server")
     parser.add_argument("--kills", type=int, default=10, help="chaos: how many (default: 10)")
+    parser.add_argument("--without-ray", action="store_true", help="chaos, faults: the work in the command's process")
     asked = parser.parse_args()
-    source = asked.photos.resolve()
+    source, module = asked.photos.resolve(), INLINE if asked.without_ray else ON_RAY
     match asked.what:
         case "speed":
             speed(source, asked.count, s3=asked.s3)
         case "chaos":
-            chaos(source, asked.count, asked.kills)
+            chaos(source, asked.count, asked.kills, module=module)
         case "faults":
-            faults(source, asked.count)
+            faults(source, asked.count, module=module)
         case "beside":
             beside(source)
 

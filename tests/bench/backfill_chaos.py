@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from pipeline.backfill_samples import SAMPLES
 from tests.backfill.fault_proxy import KINDS, fault_proxy
-from tests.bench.backfill_runs import Command, family, start
+from tests.bench.backfill_runs import INLINE, ON_RAY, Command, family, start
 from tests.s3_server import s3_server
 
 IN_CLOSE_NOWRITE = 0x10
@@ -45,20 +45,20 @@ class Reads:
                 at += EVENT.size + length
 
 
-def chaos(source: Path, count: int, kills: int) -> None:
+def chaos(source: Path, count: int, kills: int, *, module: str = ON_RAY) -> None:
     """Prints the rows after each kill, the rows in the end, and how many photos were read more than once."""
     chance, reads = random.Random(8), Reads(source)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         output = Path(folder) / "out"
         arguments = ["--input", str(source), "--limit", str(count), "--output", str(output)]
-        run = start(arguments)
+        run = start(arguments, module=module)
         for kill in range(kills):
             goal = _saved(output) + chance.randrange(2 * count // (kills + 2))
             while run.process.poll() is None and _saved(output) < min(goal, count - 20):
                 time.sleep(0.05)
             time.sleep(chance.uniform(0, 1))
-            what = chance.choice(("worker", "driver", "all"))
-            run = _strike(run, what, arguments)
+            what = "all" if module == INLINE else chance.choice(("worker", "driver", "all"))
+            run = _strike(run, what) or start(arguments, module=module)
             print(f"kill {kill + 1} ({what}): {_saved(output)} rows were saved", flush=True)
         assert run.follow() == 0, run.text
         ids = [id for path in output.glob("[ad]*/*.parquet") for id in pq.read_table(path)["id"].to_pylist()]
@@ -68,8 +68,8 @@ def chaos(source: Path, count: int, kills: int) -> None:
         assert len(ids) == len(set(ids)) == count
 
 
-def _strike(run: Command, what: str, arguments: list[str]) -> Command:
-    """Kills, and gives the command again unless the run goes on by itself."""
+def _strike(run: Command, what: str) -> Command | None:
+    """Kills; the run, when it goes on by itself."""
     if what == "worker":
         workers = [one for one in family(run.process.pid) if "MapWorker" in " ".join(one.cmdline())]
         if workers:
@@ -80,7 +80,7 @@ def _strike(run: Command, what: str, arguments: list[str]) -> Command:
         run.process.wait()
     else:
         run.kill()
-    return start(arguments)
+    return None
 
 
 def _saved(output: Path) -> int:
@@ -90,7 +90,7 @@ def _saved(output: Path) -> int:
     return sizes[0] * len(starts)
 
 
-def faults(source: Path, count: int) -> None:
+def faults(source: Path, count: int, *, module: str = ON_RAY) -> None:
     """Prints what the proxy did, and what came out."""
     photos = sorted(path for path in source.rglob("*") if path.is_file())[:count]
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, s3_server(Path(folder)) as server:
@@ -101,7 +101,7 @@ def faults(source: Path, count: int) -> None:
             server.put(BUCKET, {f"photos/{path.relative_to(source).as_posix()}": broken})
         with fault_proxy(server.url, share=FAULTS) as proxy:
             places = ["--input", f"s3://{BUCKET}/photos", "--output", f"s3://{BUCKET}/out"]
-            run = start([*places, "--endpoint-url", proxy.url], server.environment)
+            run = start([*places, "--endpoint-url", proxy.url], server.environment, module=module)
             assert run.follow() == 0, run.text
         failed = sum(proxy.counts[kind] for kind in KINDS)
         print(f"{sum(proxy.counts.values())} requests, {failed} failed: {dict(proxy.counts)}")

@@ -20,6 +20,7 @@ CORES = os.cpu_count() or 1
 EVERY_S = 1.0
 STEADY = (0.1, 0.95)  # of the rows: between them the rate is measured
 _PROGRESS = re.compile(r"^(\d+) of (\d+) images")
+ON_RAY, INLINE = "pipeline.backfill", "tests.bench.backfill_inline"
 _ROLES = {"MapWorker": "workers", "backfill_decoder": "decoders", "pipeline.backfill": "driver"}
 
 
@@ -97,10 +98,10 @@ class Command:
                 self.marks.append((time.monotonic(), int(said[1])))
 
 
-def start(arguments: Sequence[str], environment: dict[str, str] | None = None) -> Command:
+def start(arguments: Sequence[str], environment: dict[str, str] | None = None, *, module: str = ON_RAY) -> Command:
     """Gives the command, in a process group of its own; it tells each checkpoint."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "pipeline.backfill", *arguments, "--log-every", "0"],
+        [sys.executable, "-m", module, *arguments, "--log-every", "0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

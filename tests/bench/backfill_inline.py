@@ -1,0 +1,9 @@
+"""The backfill's command with its work in its own process instead of on Ray: everything else is the same."""
+
+import sys
+
+from pipeline.backfill import main
+from tests.backfill.catalogue import InlinePool
+
+if __name__ == "__main__":
+    sys.exit(main(make_pool=InlinePool))
