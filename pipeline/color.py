@@ -16,6 +16,7 @@ from pipeline.types import Floats
 CvdKind = Literal["protan", "deutan", "tritan"]
 WHITE_D65 = np.array([0.95045592705, 1.0, 1.08905775076])  # from xy (0.3127, 0.3290)
 ACHROMATIC_C = 2e-4  # OKLCH chroma below which a hue is noise
+CSS_COLORS = tuple(sorted(set(CSS_NAMES) - {"transparent"}))  # the names that parse_css_color knows
 HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
 
 # CSS Color 4's matrices.
@@ -87,7 +88,7 @@ def parse_css_color(text: str) -> str:
     if found:
         digits = found[1] if len(found[1]) == 6 else "".join(2 * digit for digit in found[1])
         return f"#{digits}"
-    if plain in CSS_NAMES and plain != "transparent":
+    if plain in CSS_COLORS:
         return rgb_to_hex(CSS_NAMES[plain][:3])
     raise InvalidOptions(f"'{text[:32]}' is not a colour; allowed are CSS hex such as #1f2a44 and CSS colour names.")
 

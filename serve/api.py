@@ -34,7 +34,16 @@ from serve.negotiation import must_accept
 from serve.origins import Cors, HttpsOnly
 from serve.problems import FieldError, InvalidFields, problem_response
 from serve.question import Answer, Question
-from serve.schemas import MAX_COLORS, ColorsRequest, ObjectRequest, OptionsModel, PresignRequest, field_errors, validate
+from serve.schemas import (
+    MAX_COLORS,
+    ONE_COLOR,
+    ColorsRequest,
+    ObjectRequest,
+    OptionsModel,
+    PresignRequest,
+    field_errors,
+    validate,
+)
 from serve.security import Principal
 from serve.service import Service
 from serve.version import VERSION
@@ -200,6 +209,7 @@ async def get_palette(
             max_length=400,
             description="1 to 12 colours, comma-separated: CSS hex or names.",
             examples=[examples.PALETTE_COLORS],
+            json_schema_extra={"pattern": f"^({ONE_COLOR})(,({ONE_COLOR})){{0,{MAX_COLORS - 1}}}$"},
         ),
     ],
     format: Annotated[PaletteFormat, Query(description="The file format.")] = "json",

@@ -33,11 +33,13 @@ MULTIPART_SCHEMA = {
         "image": {
             "type": "string",
             "contentMediaType": "image/*",
+            "minLength": 1,
             "description": "JPEG, PNG or WebP, ≤ 10 MiB.",
         },
         "mask": {
             "type": "string",
             "contentMediaType": "image/png",
+            "minLength": 1,
             "description": "8-bit PNG of the image's aspect; non-zero = garment.",
         },
         "options": {"$ref": "#/components/schemas/OptionsModel"},

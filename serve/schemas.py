@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from pipeline import types
-from pipeline.color import parse_css_color
+from pipeline.color import CSS_COLORS, parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES
@@ -46,6 +46,11 @@ def _css_hex(value: Any) -> Any:
         raise ValueError(error.detail) from error
 
 
+def _whole(value: Any) -> Any:
+    """5.0 as 5: JSON has one kind of number, and JSON Schema's `integer` is any without a fraction."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 def _color_as_object(value: Any) -> Any:
     return {"hex": _css_hex(value)} if isinstance(value, str) else value
 
@@ -56,10 +61,15 @@ def _known_language(lang: str) -> str:
     return lang
 
 
+WHOLE = BeforeValidator(_whole)
+ONE_COLOR = f"#?[0-9a-fA-F]{{3}}|#?[0-9a-fA-F]{{6}}|{'|'.join(CSS_COLORS)}"
 CssColor = Annotated[
     str,
     BeforeValidator(_css_hex),
-    Field(description="CSS hex (`#1f2a44`, `1f2a44`) or a CSS colour name (`navy`)."),
+    Field(
+        description="CSS hex (`#1f2a44`, `1f2a44`) or a CSS colour name (`navy`).",
+        json_schema_extra={"pattern": f"^({ONE_COLOR})$"},
+    ),
 ]
 Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
 
@@ -82,8 +92,15 @@ Colors = Annotated[
 ]
 
 
+def _has(name: str, kind: str) -> dict[str, Any]:
+    """JSON Schema for an object in which a nullable field is given."""
+    return {"required": [name], "properties": {name: {"type": kind}}}
+
+
 class WardrobeItemModel(Request):
     """One piece that the client owns: `colors`, or one `hex`."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [_has("colors", "array"), _has("hex", "string")]})
 
     id: Identifier
     colors: Colors | None = None
@@ -122,13 +139,13 @@ class OptionsModel(Request):
     garments: Annotated[list[GarmentClass], Field(description="The kinds to report.")] = Field(
         default=list(get_args(GarmentClass)), min_length=1, max_length=len(get_args(GarmentClass))
     )
-    max_colors: Annotated[int, Field(ge=1, le=MAX_COLORS, description="Colours per garment, at most.")] = 5
+    max_colors: Annotated[int, Field(ge=1, le=MAX_COLORS, description="Colours per garment, at most."), WHOLE] = 5
     schemes: Annotated[list[types.Scheme], Field(description="The colour schemes to draw suggestions from.")] = Field(
         default=list(SCHEMES), min_length=1, max_length=len(SCHEMES)
     )
     intent: Annotated[types.Intent, Field(description="How far the suggestions may stand out.")] = "balanced"
     wheel: Annotated[types.Wheel, Field(description="The hue circle that schemes are measured on.")] = "oklch"
-    max_suggestions: Annotated[int, Field(ge=0, le=24)] = 8
+    max_suggestions: Annotated[int, Field(ge=0, le=24), WHOLE] = 8
     wardrobe: Annotated[
         list[WardrobeItemModel],
         AfterValidator(_with_unique_ids),
@@ -180,7 +197,11 @@ class ColorsRequest(Request):
 class ObjectRequest(Request):
     """Mode 2: an object uploaded through presign."""
 
-    object_key: Annotated[str, StringConstraints(min_length=1, max_length=512)]
+    object_key: Annotated[
+        str,
+        StringConstraints(min_length=1, max_length=512),
+        Field(json_schema_extra={"pattern": "^uploads/[a-z0-9][a-z0-9-]{0,62}/[0-9a-f]{32}$"}),
+    ]
     options: OptionsModel = OptionsModel()
 
 
@@ -188,7 +209,7 @@ class PresignRequest(Request):
     """One image to upload, exactly as it will be sent."""
 
     content_type: Literal["image/jpeg", "image/png", "image/webp"]
-    content_length: Annotated[int, Field(ge=1, le=MAX_OBJECT_BYTES, description="Bytes.")]
+    content_length: Annotated[int, Field(ge=1, le=MAX_OBJECT_BYTES, description="Bytes."), WHOLE]
     sha256: Annotated[
         str | None, Field(pattern="^[0-9a-f]{64}$", description="Of the bytes, as 64 hex digits; checked when read.")
     ] = None

@@ -50,7 +50,9 @@ class Application:
 
 
 @asynccontextmanager
-async def running(folder: Path, *, s3: S3Environment | None = None, **settings: Any) -> AsyncIterator[Application]:
+async def running(
+    folder: Path, *, s3: S3Environment | None = None, state_url: SecretStr | None = None, **settings: Any
+) -> AsyncIterator[Application]:
     """An application whose phases are fakes that answer for real; every answer is checked against its document."""
     keys = {}
     records = []
@@ -62,7 +64,9 @@ async def running(folder: Path, *, s3: S3Environment | None = None, **settings: 
     walk = Walk()
     service = assemble(
         Settings(**{"decode_workers": 1, **settings}),
-        Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=folder / "keys.json", s3=s3 or NOWHERE),
+        Environment(
+            redis_url=None, state_redis_url=state_url, stylesync_keys_file=folder / "keys.json", s3=s3 or NOWHERE
+        ),
         SECRET,
         start={name: walk.phase(name).start for name in PHASES},
         describe={one.phase: _describe(one) for one in descriptions()},

@@ -1,11 +1,8 @@
 """Uploads on a real S3 server: what is announced goes through, and nothing else, whatever is tampered with."""
 
-import base64
 import hashlib
-import json
 import secrets
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -23,83 +20,28 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from serve.idempotency import Idempotency
-from serve.object_store import ObjectStore, UploadTerms
+from serve.object_store import ObjectStore
 from serve.problems import InvalidFields
 from serve.question import WantedUpload
-from serve.uploads import Uploads
 from tests.s3_server import S3Server
 from tests.serve.application import NOWHERE, Application, form, photo_bytes, running
 from tests.serve.fakes import MemoryStore
+from tests.serve.upload_counter import MAX_BYTES, Counter, counter_at, made_bucket, uploads_at
 
 pytestmark = pytest.mark.cluster
-MAX_BYTES = 100_000
-Fields = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Counter:
-    """The upload counter: a bucket of its own, and clients that have nothing but what it hands out."""
-
-    uploads: Uploads
-    store: ObjectStore
-    server: S3Server
-    bucket: str
-    client: httpx.AsyncClient
-    there: frozenset[str]
-
-    async def presigned(self, tenant: str = "shop", data: bytes | None = None, **wanted: Any) -> dict[str, Any]:
-        """The terms of an upload of a PNG."""
-        length = len(photo_bytes() if data is None else data)
-        return await self.uploads.presign(tenant, WantedUpload("image/png", length, **wanted))
-
-    async def post(self, answer: dict[str, Any], data: bytes | None = None, kind: str = "image/png") -> int:
-        """The status of sending a form as a browser does."""
-        file = ("photo.png", photo_bytes() if data is None else data, kind)
-        return (await self.client.post(answer["url"], data=answer["fields"], files={"file": file})).status_code
-
-    async def put(self, answer: dict[str, Any], data: bytes | None = None, **headers: str) -> int:
-        """The status of sending the bytes as a body; a header given as "" is left out."""
-        sent = {name: value for name, value in {**answer["headers"], **headers}.items() if value}
-        body = photo_bytes() if data is None else data
-        return (await self.client.put(answer["url"], content=body, headers=sent)).status_code
-
-    async def uploaded(self, tenant: str = "shop") -> str:
-        """The key of a photo that was uploaded as announced."""
-        answer = await self.presigned(tenant)
-        assert await self.post(answer) == 204
-        return str(answer["object_key"])
-
-    async def read(self, key: str, tenant: str = "shop") -> bytes:
-        """The bytes as the service gets them."""
-        async with self.uploads.opened(tenant, key) as data:
-            return data
-
-    async def arrived(self) -> list[str]:
-        """What lies in the bucket since the test began."""
-        return [key async for key in self.store.keys("") if key not in self.there]
-
-
-def _uploads(store: ObjectStore, *, memory: MemoryStore | None = None, bytes_in_flight: int = 10**9) -> Uploads:
-    idempotency = Idempotency(memory or MemoryStore(), secret=b"secret", ttl_s=600)
-    return Uploads(store, idempotency, max_bytes=MAX_BYTES, bytes_in_flight=bytes_in_flight, expiry_s=600)
 
 
 @pytest.fixture(scope="module")
 def bucket(s3: S3Server) -> str:
     """A bucket of these tests' own."""
-    s3.make_bucket(name := f"b{secrets.token_hex(8)}")
-    return name
+    return made_bucket(s3)
 
 
 @pytest_asyncio.fixture
 async def counter(s3: S3Server, bucket: str) -> AsyncIterator[Counter]:
     """A counter at the bucket."""
-    store = ObjectStore(s3.started.config(bucket), timeout_s=20)
-    there = frozenset([key async for key in store.keys("")])
-    async with httpx.AsyncClient(trust_env=False, timeout=20) as client:
-        yield Counter(_uploads(store), store, s3, bucket, client, there)
-    await store.close()
+    async with counter_at(s3, bucket) as made:
+        yield made
 
 
 # --- as announced ---------------------------------------------------------------------------------------------
@@ -125,156 +67,6 @@ async def test_keys_cannot_be_guessed_when_they_are_made(counter: Counter) -> No
     keys = {(await counter.presigned())["object_key"] for _ in range(20)}
     assert len(keys) == 20
     assert all(key.startswith("uploads/shop/") and len(key.rpartition("/")[2]) == 32 for key in keys)
-
-
-# --- tampered forms -------------------------------------------------------------------------------------------
-def _policy(fields: Fields, change: Callable[[list[Any]], None]) -> Fields:
-    """The fields with another policy under the old signature."""
-    policy = json.loads(base64.b64decode(fields["policy"]))
-    change(policy["conditions"])
-    return {**fields, "policy": base64.b64encode(json.dumps(policy).encode()).decode()}
-
-
-def _without(name: str) -> Callable[[Fields], Fields]:
-    return lambda fields: {key: value for key, value in fields.items() if key != name}
-
-
-def _with(name: str, value: str) -> Callable[[Fields], Fields]:
-    return lambda fields: {**fields, name: value}
-
-
-SHA256 = hashlib.sha256(b"another").hexdigest()
-TAMPERED_FORMS: dict[str, Callable[[Fields], Fields]] = {
-    "another length allowed by the policy": lambda fields: _policy(
-        fields, lambda conditions: conditions.append(["content-length-range", 0, 10**9])
-    ),
-    "no condition in the policy": lambda fields: _policy(fields, lambda conditions: conditions.clear()),
-    "a later end of the policy": lambda fields: {
-        **fields,
-        "policy": base64.b64encode(
-            json.dumps(
-                {**json.loads(base64.b64decode(fields["policy"])), "expiration": "2099-01-01T00:00:00Z"}
-            ).encode()
-        ).decode(),
-    },
-    "another type": _with("Content-Type", "text/html"),
-    "another image type": _with("Content-Type", "image/jpeg"),
-    "another tenant's prefix": _with("key", "uploads/bank/0123456789abcdef0123456789abcdef"),
-    "another key of the tenant": _with("key", "uploads/shop/0123456789abcdef0123456789abcdef"),
-    "a path upwards": _with("key", "uploads/shop/../bank/0123456789abcdef0123456789abcdef"),
-    "a key that the file's name completes": _with("key", "uploads/shop/${filename}"),
-    "another checksum": _with("x-amz-meta-sha256", SHA256),
-    "no checksum": _without("x-amz-meta-sha256"),
-    "one more fact": _with("x-amz-meta-owner", "bank"),
-    "no signature": _without("x-amz-signature"),
-    "another signature": _with("x-amz-signature", "0" * 64),
-    "no policy": _without("policy"),
-    "another key's credential": _with("x-amz-credential", "someone/20260101/us-east-1/s3/aws4_request"),
-    "another day": _with("x-amz-date", "20200101T000000Z"),
-}
-
-
-@pytest.mark.parametrize("case", TAMPERED_FORMS)
-async def test_the_form_is_refused_when_it_is_tampered_with(counter: Counter, case: str) -> None:
-    """A form that differs from what was signed in anything is refused, and nothing lies in the bucket."""
-    answer = await counter.presigned(sha256=hashlib.sha256(photo_bytes()).hexdigest())
-    answer["fields"] = TAMPERED_FORMS[case](answer["fields"])
-    assert 400 <= await counter.post(answer) < 500
-    assert await counter.arrived() == []
-
-
-@pytest.mark.parametrize("change", [-1, 1, 100_000])
-async def test_the_form_is_refused_when_its_length_is_another(counter: Counter, change: int) -> None:
-    """One byte less, one more, or many more than announced are refused."""
-    data = photo_bytes()[:change] if change < 0 else photo_bytes() + bytes(change)
-    assert 400 <= await counter.post(await counter.presigned(), data) < 500
-    assert await counter.arrived() == []
-
-
-async def test_the_form_is_refused_when_it_goes_to_another_bucket(counter: Counter) -> None:
-    """The policy names its bucket."""
-    other = f"b{secrets.token_hex(8)}"
-    counter.server.make_bucket(other)
-    answer = await counter.presigned()
-    answer["url"] = answer["url"].replace(counter.bucket, other)
-    assert 400 <= await counter.post(answer) < 500
-    assert counter.server.keys(other) == []
-
-
-async def test_the_form_is_refused_when_it_comes_too_late(counter: Counter) -> None:
-    """After its end a policy is worth nothing."""
-    terms = _terms(expires_at=datetime.now(UTC) - timedelta(seconds=1))
-    url, fields = await counter.store.post_policy(terms)
-    assert 400 <= await counter.post({"url": url, "fields": fields}) < 500
-    assert await counter.arrived() == []
-
-
-def _terms(**changes: Any) -> UploadTerms:
-    given = {
-        "key": f"uploads/shop/{secrets.token_hex(16)}",
-        "content_type": "image/png",
-        "length_bytes": len(photo_bytes()),
-        "sha256": None,
-        "expires_at": datetime.now(UTC) + timedelta(minutes=5),
-    }
-    return UploadTerms(**{**given, **changes})
-
-
-# --- tampered PUTs --------------------------------------------------------------------------------------------
-TAMPERED_URLS: dict[str, Callable[[str], str]] = {
-    "another tenant": lambda url: url.replace("/shop/", "/bank/"),
-    "a path upwards": lambda url: url.replace("/shop/", "/shop/../bank/"),
-    "an encoded path upwards": lambda url: url.replace("/shop/", "/shop/%2e%2e/bank/"),
-    "two slashes": lambda url: url.replace("/shop/", "/shop//"),
-    "a longer life": lambda url: url.replace("X-Amz-Expires=", "X-Amz-Expires=9"),
-    "fewer signed headers": lambda url: url.replace("content-length%3B", ""),
-    "no signature": lambda url: url.partition("&X-Amz-Signature=")[0],
-    "no query": lambda url: url.partition("?")[0],
-}
-
-
-@pytest.mark.parametrize("case", TAMPERED_URLS)
-async def test_the_put_is_refused_when_its_url_is_tampered_with(counter: Counter, case: str) -> None:
-    """A URL that differs from the signed one is refused."""
-    answer = await counter.presigned(method="PUT")
-    url = TAMPERED_URLS[case](answer["url"])
-    assert url != answer["url"]
-    assert 400 <= await counter.put({**answer, "url": url}) < 500
-    assert await counter.arrived() == []
-
-
-@pytest.mark.parametrize(
-    ("data", "headers"),
-    [
-        (photo_bytes()[:-1], {"Content-Length": str(len(photo_bytes()) - 1)}),
-        (photo_bytes() + b"1", {"Content-Length": str(len(photo_bytes()) + 1)}),
-        (None, {"Content-Type": "text/html"}),
-        (None, {"Content-Type": ""}),
-        (None, {"x-amz-meta-sha256": SHA256}),
-        (None, {"x-amz-meta-sha256": ""}),
-        (None, {"x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(SHA256)).decode()}),
-        (photo_bytes()[:-1] + b"!", {}),
-    ],
-)
-async def test_the_put_is_refused_when_it_is_not_as_announced(
-    counter: Counter, data: bytes | None, headers: dict[str, str]
-) -> None:
-    """Another length, type or checksum, and other bytes than those of the checksum, are refused."""
-    answer = await counter.presigned(method="PUT", sha256=hashlib.sha256(photo_bytes()).hexdigest())
-    assert 400 <= await counter.put(answer, data, **headers) < 500
-    assert await counter.arrived() == []
-
-
-async def test_the_url_does_nothing_else_when_it_is_used_for_it(counter: Counter) -> None:
-    """A presigned PUT neither reads nor removes nor lists, and the bucket says nothing to strangers."""
-    answer = await counter.presigned(method="PUT")
-    assert await counter.put(answer) == 200
-    for method in ("GET", "DELETE", "POST"):
-        assert (await counter.client.request(method, answer["url"])).status_code >= 400
-    plain = answer["url"].partition("?")[0]
-    assert (await counter.client.get(plain)).status_code == 403
-    assert (await counter.client.get(f"{counter.server.url}/{counter.bucket}?list-type=2")).status_code == 403
-    assert await counter.arrived() == [answer["object_key"]]
 
 
 # --- read again -----------------------------------------------------------------------------------------------
@@ -306,7 +98,7 @@ async def test_nothing_is_asked_when_a_key_has_not_our_form(key: str) -> None:
     """URLs, paths, other buckets and look-alikes are refused before the store, which here is nowhere, is asked."""
     store = ObjectStore(NOWHERE, timeout_s=1)
     with pytest.raises(InvalidFields, match="/object_key"):
-        async with _uploads(store).opened("shop", key):
+        async with uploads_at(store).opened("shop", key):
             pass
     await store.close()
 
@@ -388,7 +180,7 @@ async def test_a_large_object_is_refused_when_it_is_beyond_the_limit(counter: Co
 async def test_a_photo_waits_its_turn_when_too_many_bytes_are_in_flight(counter: Counter) -> None:
     """Beside a held object there is no room for a second; once it is given back there is."""
     key = await counter.uploaded()
-    small = _uploads(counter.store, bytes_in_flight=len(photo_bytes()))
+    small = uploads_at(counter.store, bytes_in_flight=len(photo_bytes()))
     async with small.opened("shop", key):
         with pytest.raises(Overloaded):
             async with small.opened("shop", key):
@@ -434,7 +226,7 @@ async def test_a_repeated_request_waits_when_its_memory_is_away(counter: Counter
     """Rather a 503 than a second upload."""
     memory = MemoryStore()
     memory.down = True
-    uploads = _uploads(counter.store, memory=memory)
+    uploads = uploads_at(counter.store, memory=memory)
     with pytest.raises(NotReady):
         await uploads.presign("shop", WantedUpload("image/png", 100), idempotency_key="order-1")
     assert (await uploads.presign("shop", WantedUpload("image/png", 100)))["method"] == "POST"
