@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, cast
@@ -126,14 +126,16 @@ async def fire(connections: Connections, request: Request, *, due_s: float, star
     return Shot(due_s, took_s, request.kind, status, degraded, "retry-after" in headers, problem)
 
 
-async def run(plan: Plan) -> list[Shot]:
-    """Everything that the plan sends."""
+async def run(plan: Plan, on_start: Callable[[], None] = lambda: None) -> list[Shot]:
+    """Everything that the plan sends, or sends until SIGTERM; on_start is called when the first one may come."""
     make, connections = request_maker(plan), Connections(plan.port)
     try:
         if plan.clients:
+            on_start()
             return await _closed_loop(plan, make, connections)
         told = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+        on_start()
         tasks, start_s = [], time.perf_counter()
         for due_s in due_times(plan):
             request = next(make)
@@ -202,8 +204,8 @@ class Load:
 
     def shots(self) -> list[Shot]:
         """Waits for its end. Raises RuntimeError when the generator itself failed."""
-        text = cast(IO[str], self.process.stdout).read()
-        if self.process.wait() != 0:
+        text, _ = self.process.communicate()
+        if self.process.returncode != 0:
             raise RuntimeError("The load generator failed.")
         return [Shot(**{**one, "degraded": tuple(one["degraded"])}) for one in json.loads(text)]
 
@@ -213,20 +215,22 @@ class Load:
 
 
 def start(plan: Plan) -> Load:
-    """Starts a load."""
+    """Starts a load, and returns once it runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.reliability.load", json.dumps(asdict(plan))],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
     )
+    cast(IO[str], process.stdout).readline()  # it runs, and can be told to end
     return Load(process)
 
 
 def main(text: str) -> None:
     """Runs a plan and prints its shots."""
     given: dict[str, Any] = json.loads(text)
-    json.dump([asdict(shot) for shot in asyncio.run(run(Plan(**given)))], sys.stdout)
+    shots = asyncio.run(run(Plan(**given), on_start=lambda: print("ready", flush=True)))
+    json.dump([asdict(shot) for shot in shots], sys.stdout)
 
 
 if __name__ == "__main__":

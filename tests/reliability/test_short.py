@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -40,12 +41,16 @@ def test_no_photo_fails_when_a_replica_of_each_phase_is_killed(at: Cluster) -> N
     for name in ("Segmentation", "Extraction", "Harmony"):
         victim, _ = at.replicas(name)
         victim.kill()
-        wait_until(lambda name=name, pid=victim.pid: pid not in {one.pid for one in at.replicas(name)})  # type: ignore[misc]
+        wait_until(partial(_is_replaced, at, name, victim.pid))
     running.end()
     shots = running.shots()
     assert shots
     assert failed(shots) == []
-    wait_until(lambda: all(at.running()[name] == 2 for name in ("Segmentation", "Extraction", "Harmony")))
+
+
+def _is_replaced(at: Cluster, name: str, pid: int) -> bool:
+    found = {one.pid for one in at.replicas(name)}
+    return pid not in found and len(found) == at.running()[name] == 2
 
 
 @pytest.mark.parametrize(
