@@ -14,7 +14,7 @@ from rich.table import Table
 from pipeline.types import CLASSES, UNKNOWN
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-DEFAULT_MODEL = "u2netp-parse-224"
+DEFAULT_MODEL = "lite0-parse-320"
 
 
 class ModelError(Exception):

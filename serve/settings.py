@@ -80,7 +80,7 @@ class SegmentationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", frozen=True, extra="ignore")
 
-    model: str = "u2netp-parse-224"
+    model: str = "lite0-parse-320"
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
     threads: Annotated[int, Field(ge=1)] = 2
