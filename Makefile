@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check picture gallery train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help serve test check fuzz-api picture gallery train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
@@ -53,6 +53,9 @@ train: train-environment ## train the parser: make train ANNOTATED=ccp/train VAL
 
 report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation
 	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) --sheet out/sheet.png
+
+fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
+	@$(PY) -m tests.fuzz.schema $(or $(CASES),100) $(or $(SEED),1)
 
 bench-colour: bench-environment ## palettes beside other tools, on painted garments (DATA=folder: on annotated photos too)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))

@@ -1,0 +1,64 @@
+"""Schemathesis with all its checks against the application over HTTP: `python -m tests.fuzz.schema [CASES] [SEED]`.
+
+The phases are the tests' fakes, everything else is real: keys, uploads on an S3 server, the state store, decoding.
+"""
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import cast
+
+import httpx
+import uvicorn
+from pydantic import SecretStr
+
+from serve import local_stores
+from serve.local_objects import BUCKET
+from serve.local_plan import REPOSITORY, free_port
+from tests.s3_server import S3Server, s3_server
+from tests.serve.application import Application, running
+
+
+def main(cases: int, seed: int) -> int:
+    """Schemathesis' exit status: 0 when no check failed."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        store = local_stores.start_state(folder, folder / "state")
+        try:
+            with s3_server(folder / "s3") as s3:
+                return asyncio.run(_tested(folder, s3, store.url, cases=cases, seed=seed))
+        finally:
+            local_stores.stop(store)
+
+
+async def _tested(folder: Path, s3: S3Server, state_url: str, *, cases: int, seed: int) -> int:
+    config = s3.started.config(BUCKET)
+    async with running(folder, s3=config, state_url=SecretStr(state_url), object_timeout_s=30) as application:
+        return await _run(application, folder, cases=cases, seed=seed)
+
+
+async def _run(application: Application, folder: Path, *, cases: int, seed: int) -> int:
+    app = cast(httpx.ASGITransport, application.client._transport).app
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    tester = await asyncio.create_subprocess_exec(
+        str(Path(sys.executable).with_name("st")),
+        *("run", f"http://127.0.0.1:{port}/openapi.json", "--checks", "all", "-n", str(cases), "--seed", str(seed)),
+        *("-H", f"X-API-Key: {application.keys['whole']}", "--continue-on-failure", "--no-color"),
+        *("--generation-database", "none", "--request-timeout", "60", "--wait-for-schema", "30"),
+        cwd=folder,
+        env={**os.environ, "NO_PROXY": "*", "PYTHONPATH": str(REPOSITORY), "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks"},
+    )
+    try:
+        return await tester.wait()
+    finally:
+        server.should_exit = True
+        await serving
+
+
+if __name__ == "__main__":
+    given = [int(text) for text in sys.argv[1:]]
+    sys.exit(main(*given, *(100, 1)[len(given) :]))
