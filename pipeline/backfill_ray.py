@@ -44,6 +44,7 @@ class RayPool:
 
     def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
         """Works on all shards, and yields each as it is saved, in no order. Raises what the workers raise."""
+        _be_nice(job)  # the driver too
         rows = [{"part": shard.part, "start": shard.start, "stop": shard.stop} for shard in shards]
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
         resources = job.resources
