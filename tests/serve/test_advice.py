@@ -20,6 +20,7 @@ from pipeline.errors import (
 )
 from pipeline.types import PhaseName
 from serve import wire
+from serve.admission import START
 from serve.settings import AdviceConfig, Budgets
 from tests.serve.fakes import (
     NETWORK_PX,
@@ -213,3 +214,15 @@ async def test_a_late_phase_is_refused_when_it_raises_that_itself(walk: Walk) ->
     walk.extraction.error = PhaseTimeout("The deadline had passed before the work began.")
     body, _ = await ask(walk, photo())
     assert body["degraded"] == ["extraction"]
+
+
+@pytest.mark.parametrize("name", PHASES)
+async def test_fewer_photos_are_taken_on_when_a_phase_took_most_of_its_budget(name: PhaseName) -> None:
+    """The walk tells its seat how long each step took of its budget."""
+    walk = Walk(config=AdviceConfig(budgets=Budgets(segmentation_ms=60_000, extraction_ms=60_000, harmony_ms=60_000)))
+    await ask(walk, photo())
+    assert walk.advisor._admission.seats == START
+    walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(**{f"{name}_ms": 30})))
+    walk.phase(name).hangs = True
+    await ask(walk, photo(cache="bypass"))
+    assert walk.advisor._admission.seats < START
