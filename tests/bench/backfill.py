@@ -86,7 +86,7 @@ def speed(source: Path, count: int, *, s3: bool) -> None:
     before = bare_rate(sampled)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, _places(source, photos, Path(folder), s3=s3) as places:
         arguments, environment = places
-        run = start([*arguments, "--limit", str(count)], environment)
+        run = start([*arguments, "--sample", str(min(1.0, count / len(photos)))], environment)
         assert run.follow() == 0, run.text
     after = bare_rate(sampled)
     loop = (before.images_per_s + after.images_per_s) / 2
@@ -136,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("speed", "chaos", "faults", "beside"))
     parser.add_argument("photos", type=Path, help="a folder")
-    parser.add_argument("--count", type=int, default=3000, help="of its photos (default: 3000)")
+    parser.add_argument("--count", type=int, default=3000, help="about so many of its photos (default: 3000)")
     parser.add_argument("--s3", action="store_true", help="speed: through an S3 server")
     parser.add_argument("--kills", type=int, default=10, help="chaos: how many (default: 10)")
     parser.add_argument("--without-ray", action="store_true", help="chaos, faults: the work in the command's process")
