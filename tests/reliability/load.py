@@ -128,14 +128,12 @@ async def fire(connections: Connections, request: Request, *, due_s: float, star
 
 async def run(plan: Plan, on_start: Callable[[], None] = lambda: None) -> list[Shot]:
     """Everything that the plan sends, or sends until SIGTERM; on_start is called when the first one may come."""
-    make, connections = request_maker(plan), Connections(plan.port)
+    make, connections, told = request_maker(plan), Connections(plan.port), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    on_start()
     try:
         if plan.clients:
-            on_start()
-            return await _closed_loop(plan, make, connections)
-        told = asyncio.Event()
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
-        on_start()
+            return await _closed_loop(plan, make, connections, told)
         tasks, start_s = [], time.perf_counter()
         for due_s in due_times(plan):
             request = next(make)
@@ -148,11 +146,13 @@ async def run(plan: Plan, on_start: Callable[[], None] = lambda: None) -> list[S
         await connections.close()
 
 
-async def _closed_loop(plan: Plan, make: Iterator[Request], connections: Connections) -> list[Shot]:
+async def _closed_loop(
+    plan: Plan, make: Iterator[Request], connections: Connections, told: asyncio.Event
+) -> list[Shot]:
     start_s, shots = time.perf_counter(), list[Shot]()
 
     async def client() -> None:
-        while (due_s := time.perf_counter() - start_s) < plan.for_s:
+        while (due_s := time.perf_counter() - start_s) < plan.for_s and not told.is_set():
             shots.append(await fire(connections, next(make), due_s=due_s, start_s=start_s))
             if shots[-1].status != 200:
                 await asyncio.sleep(PAUSE_S)
