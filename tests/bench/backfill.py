@@ -60,10 +60,10 @@ class Rate:
     cpu_s: float
 
 
-def bare_rate(photos: Sequence[Path]) -> Rate:
-    """Of as many bare processes as there are cores, all at the same time."""
+def bare_rate(photos: Sequence[Path], processes: int) -> Rate:
+    """Of so many bare processes, all at the same time."""
     arguments = [sys.executable, "-m", "tests.bench.backfill", "bare"]
-    shares = [[str(path) for path in photos[k::CORES]] for k in range(CORES)]
+    shares = [[str(path) for path in photos[k::processes]] for k in range(processes)]
     loops = [
         subprocess.Popen([*arguments, *share], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         for share in shares
@@ -79,20 +79,21 @@ def bare_rate(photos: Sequence[Path]) -> Rate:
 
 
 # --- speed ----------------------------------------------------------------------------------------------------
-def speed(source: Path, count: int, *, s3: bool) -> None:
+def speed(source: Path, count: int, *, s3: bool, module: str) -> None:
     """Prints the rates, their ratios, and memory over time."""
     photos = sorted(path for path in source.rglob("*") if path.is_file())
-    sampled = photos[:: max(1, len(photos) // (BARE_PHOTOS * CORES))][: BARE_PHOTOS * CORES]
-    before = bare_rate(sampled)
+    cores = 1 if module == INLINE else CORES
+    sampled = photos[:: max(1, len(photos) // (BARE_PHOTOS * cores))][: BARE_PHOTOS * cores]
+    before = bare_rate(sampled, cores)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, _places(source, photos, Path(folder), s3=s3) as places:
         arguments, environment = places
-        run = start([*arguments, "--sample", str(min(1.0, count / len(photos)))], environment)
+        run = start([*arguments, "--sample", str(min(1.0, count / len(photos)))], environment, module=module)
         assert run.follow() == 0, run.text
-    after = bare_rate(sampled)
+    after = bare_rate(sampled, cores)
     loop = (before.images_per_s + after.images_per_s) / 2
     steady, cpu_s = run.steady_rate(), run.steady_cpu_s()
-    print(f"bare loop on {CORES} cores: {before.images_per_s:.2f} images/s before, {after.images_per_s:.2f} after")
-    print(f"backfill on {CORES} cores: {steady:.2f} images/s = {steady / loop:.1%} of the bare loop")
+    print(f"bare loop on {cores} cores: {before.images_per_s:.2f} images/s before, {after.images_per_s:.2f} after")
+    print(f"backfill on {cores} cores: {steady:.2f} images/s = {steady / loop:.1%} of the bare loop")
     print(f"CPU time of a photo: {cpu_s * 1000:.1f} ms; bare {before.cpu_s * 1000:.1f} and {after.cpu_s * 1000:.1f} ms")
     tell_memory(run)
     print("".join(run.lines[-9:]))
@@ -126,7 +127,7 @@ def tell_memory(run: Command) -> None:
             sorted(found.get(role, 0.0) for _, found in part)[len(part) // 2]
             for part in (at_work[quarter : 2 * quarter], at_work[3 * quarter : -2])
         )
-        print(f"{role}: {early:.0f} MiB in the second quarter, {late:.0f} in the last ({late / early - 1:+.1%})")
+        print(f"{role}: {early:.0f} MiB in the second quarter, {late:.0f} in the last")
 
 
 def main() -> None:
@@ -139,12 +140,12 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=3000, help="about so many of its photos (default: 3000)")
     parser.add_argument("--s3", action="store_true", help="speed: through an S3 server")
     parser.add_argument("--kills", type=int, default=10, help="chaos: how many (default: 10)")
-    parser.add_argument("--without-ray", action="store_true", help="chaos, faults: the work in the command's process")
+    parser.add_argument("--without-ray", action="store_true", help="the work in the command's own process")
     asked = parser.parse_args()
     source, module = asked.photos.resolve(), INLINE if asked.without_ray else ON_RAY
     match asked.what:
         case "speed":
-            speed(source, asked.count, s3=asked.s3)
+            speed(source, asked.count, s3=asked.s3, module=module)
         case "chaos":
             chaos(source, asked.count, asked.kills, module=module)
         case "faults":

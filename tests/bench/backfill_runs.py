@@ -21,7 +21,7 @@ EVERY_S = 1.0
 STEADY = (0.1, 0.95)  # of the rows: between them the rate is measured
 _PROGRESS = re.compile(r"^(\d+) of (\d+) images")
 ON_RAY, INLINE = "pipeline.backfill", "tests.bench.backfill_inline"
-_ROLES = {"MapWorker": "workers", "backfill_decoder": "decoders", "pipeline.backfill": "driver"}
+_ROLES = {"MapWorker": "workers", "backfill_decoder": "decoders", ON_RAY: "driver", INLINE: "driver"}
 
 
 @dataclass(slots=True)
