@@ -3,6 +3,7 @@
 import ctypes
 import os
 import random
+import shutil
 import struct
 import tempfile
 import threading
@@ -47,9 +48,11 @@ class Reads:
 
 def chaos(source: Path, count: int, kills: int, *, module: str = ON_RAY) -> None:
     """Prints the rows after each kill, the rows in the end, and how many photos were read more than once."""
-    chance, reads = random.Random(8), Reads(source)
+    chance = random.Random(8)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        output = Path(folder) / "out"
+        # A copy, because what other processes read would count too.
+        source = shutil.copytree(source, Path(folder) / "photos")
+        output, reads = Path(folder) / "out", Reads(source)
         arguments = ["--input", str(source), "--limit", str(count), "--output", str(output)]
         run = start(arguments, module=module)
         for kill in range(kills):
