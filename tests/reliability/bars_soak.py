@@ -13,6 +13,7 @@ from tests.reliability.cluster import DEPLOYMENTS, Cluster
 from tests.reliability.kit import Kit, failed, tally
 
 SOAK_S, WARM_UP_S, SAMPLE_S = 1200.0, 300.0, 10.0
+LASTING = 0.8  # of the time that a process must have lived for its slope to mean something
 CACHE_BYTES = 2 * 1024 * 1024  # of each replica: full before the warm-up is over, so that it does not look like a leak
 FIXED = layouts.layout(1, memory_cache_bytes=CACHE_BYTES)
 MIX = {"new": 0.7, "same": 0.1, "again": 0.1, "colors": 0.1}
@@ -43,12 +44,15 @@ def soak(kit: Kit) -> None:
             _sample(at, now_s, found)
     shots = running.shots()
     said, passed = [], not failed(shots)
-    for series in sorted(found.values(), key=lambda one: one.name):
+    lasting = [series for series in found.values() if series.at_s[-1] - series.at_s[0] >= LASTING * (for_s - warm_s)]
+    for series in sorted(lasting, key=lambda one: one.name):
         slope = _slope(series.at_s, series.rss) * 600 / statistics.median(series.rss)
         grown = max(series.fds[-5:]) - max(series.fds[:5])
         passed &= slope < 0.01 and grown <= 2
         size = statistics.median(series.rss) / MIB
         said.append(f"{series.name} {size:.0f} MiB {slope:+.2%}, {series.fds[-1]} fds ({grown:+d})")
+    passed &= bool(lasting)
+    said.append(f"{len(found) - len(lasting)} processes came or went meanwhile")
     kit.row(
         "25",
         f"soak {for_s / 60:.0f} min at 0.5 C = {rate:.1f}/s, {len(shots)} requests; slopes after {warm_s / 60:.0f} min",

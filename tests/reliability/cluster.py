@@ -51,10 +51,12 @@ class Cluster:
         self.hear("started")
 
     def _listen(self) -> None:
-        for line in cast(IO[str], self.process.stdout):
-            if line.startswith("{"):  # Ray has words of its own
-                self._said.put(json.loads(line))
-        self._said.put({"failed": (self.folder / "log").read_text(errors="replace")[-2000:]})
+        with cast(IO[str], self.process.stdout) as lines:
+            for line in lines:
+                if line.startswith("{"):  # Ray has words of its own
+                    self._said.put(json.loads(line))
+        with suppress(OSError):  # after the end there is no log any more
+            self._said.put({"failed": (self.folder / "log").read_text(errors="replace")[-2000:]})
 
     def hear(self, word: str) -> Any:
         """Waits for a word of the host's. Raises RuntimeError when it says that it failed."""
