@@ -18,6 +18,7 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from pipeline.decode_child import DECODED, REFUSED
 from pipeline.errors import (
     ColorMatchError,
     ImageAnimated,
@@ -36,7 +37,7 @@ from pipeline.errors import (
 )
 from pipeline.image import ImageLimits, decode_image
 from serve.decode_process import Worker
-from serve.decode_worker import DECODED, REFUSED, read_answer
+from serve.decode_worker import read_answer
 from serve.decoding import DecodePool, too_late
 from tests.serve.application import animated_webp, encoded, mask_bytes, photo_bytes
 from tests.serve.fakes import painted, until
