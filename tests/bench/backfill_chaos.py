@@ -19,7 +19,7 @@ from tests.backfill.fault_proxy import KINDS, fault_proxy
 from tests.bench.backfill_runs import INLINE, ON_RAY, Command, family, start
 from tests.s3_server import s3_server
 
-IN_CLOSE_NOWRITE = 0x10
+IN_CLOSE_NOWRITE, IN_ISDIR = 0x10, 0x40000000
 EVENT = struct.Struct("iIII")
 FAULTS, BROKEN_EVERY = 0.1, 100
 BUCKET = "bench"
@@ -40,9 +40,9 @@ class Reads:
         while data := os.read(self._descriptor, 2**16):
             at = 0
             while at < len(data):
-                watch, _, _, length = EVENT.unpack_from(data, at)
+                watch, mask, _, length = EVENT.unpack_from(data, at)
                 name = data[at + EVENT.size : at + EVENT.size + length].rstrip(b"\0")
-                self.count[watch, name] += bool(name)  # a folder that was listed has none
+                self.count[watch, name] += not mask & IN_ISDIR  # a folder that was listed
                 at += EVENT.size + length
 
 
