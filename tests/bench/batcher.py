@@ -91,7 +91,7 @@ def serve_batch(segmenter: Segmenter, most: int, window_s: float, sizes: Sizes) 
     thread = ThreadPoolExecutor(1)
     config = SimpleNamespace(max_ongoing_requests=10_000)
     # It asks its replica for this limit, to warn; here there is no replica.
-    context._INTERNAL_REPLICA_CONTEXT = SimpleNamespace(
+    context._INTERNAL_REPLICA_CONTEXT = SimpleNamespace(  # type: ignore[assignment]
         _deployment_config=config, app_name="bench", deployment="bench", replica_tag="bench", replica_id="bench"
     )
 

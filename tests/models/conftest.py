@@ -37,10 +37,16 @@ def shirt_mask() -> Mask:
 
 
 @pytest.fixture(scope="session")
-def shirt(shirt_mask: Mask) -> RgbImage:
-    """A blue T-shirt on a light ground with a camera's grain, (224, 224, 3): networks know photos, not drawings."""
+def drawn_shirt(shirt_mask: Mask) -> RgbImage:
+    """A blue T-shirt on a light ground, (224, 224, 3)."""
+    return np.where(shirt_mask[..., None], [40, 70, 140], [226, 222, 214]).astype(np.uint8)
+
+
+@pytest.fixture(scope="session")
+def shirt(drawn_shirt: RgbImage) -> RgbImage:
+    """The T-shirt with a camera's grain, (224, 224, 3): networks know photos, not drawings."""
     grain = np.random.default_rng(0).normal(0, 6, (224, 224, 1))
-    return np.clip(np.where(shirt_mask[..., None], [40, 70, 140], [226, 222, 214]) + grain, 0, 255).astype(np.uint8)
+    return np.clip(np.rint(drawn_shirt + grain), 0, 255).astype(np.uint8)
 
 
 def _tiny(classes: int) -> nn.Module:

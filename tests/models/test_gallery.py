@@ -80,7 +80,8 @@ def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: 
     assert "text.jpg: The file is not a JPEG, PNG or WebP image" in capsys.readouterr().err
     written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
     assert written == ["gallery.jpg", "index.html", "pages/shirt.png"]
-    assert Image.open(out / "gallery.jpg").width == COLUMN_PX + 2 * GAP_PX
+    with Image.open(out / "gallery.jpg") as whole:
+        assert whole.width == COLUMN_PX + 2 * GAP_PX
     parser = _Images()
     parser.feed((out / "index.html").read_text())
     assert [source for source, _ in parser.found] == ["pages/shirt.png"]

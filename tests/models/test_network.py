@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from models.network import U2NetPParser
 from models.evaluate import PROTOTYPE
+from models.network import U2NetPParser
 from models.registry import load_card
 from models.segmenter import Segmenter
 from pipeline.types import RgbImage
@@ -24,10 +24,10 @@ def test_parameters_are_the_cards_when_counted() -> None:
     assert sum(p.numel() for p in U2NetPParser(len(card.classes)).parameters()) == card.parameters
 
 
-def test_logits_are_the_recorded_ones_when_a_shirt_is_painted(shirt: RgbImage) -> None:
+def test_logits_are_the_recorded_ones_when_a_shirt_is_drawn(drawn_shirt: RgbImage) -> None:
     """The shipped weights give the mean logits recorded when they were found equal to the trained network's."""
     segmenter = Segmenter(load_card(PROTOTYPE), threads=1)
-    logits = segmenter.forward(segmenter.preprocess([shirt]))
+    logits = segmenter.forward(segmenter.preprocess([drawn_shirt]))
     recorded = [4.49641, -4.04884, -6.10766, 1.19346, -0.04883, -0.89062, 0.15817, -9.55629, -0.56464]
     torch.testing.assert_close(logits.mean(dim=(0, 2, 3)), torch.tensor(recorded), atol=2e-3, rtol=0)
     assert logits.std().item() == pytest.approx(4.85425, abs=2e-3)

@@ -126,7 +126,8 @@ def test_picture_shows_the_shirts_blue_when_the_network_ran(
 ) -> None:
     """A file is decoded, segmented and drawn: its blue stands in photo, palette and suggestions."""
     Image.fromarray(shirt).save(tmp_path / "shirt.png")
-    assert _count(picture(tmp_path / "shirt.png", segmenter, Options()), (40, 70, 140)) > 20_000
+    shown = np.asarray(picture(tmp_path / "shirt.png", segmenter, Options()).convert("RGB")).astype(int)
+    assert (np.abs(shown - (40, 70, 140)).max(axis=2) <= 6).sum() > 20_000
     assert shirt_mask.any()
 
 

@@ -28,7 +28,7 @@ def test_labels_are_a_top_when_a_shirt_is_painted(segmenter: Segmenter, shirt: R
     """The shipped weights find a painted T-shirt: its silhouette, and that it is a top."""
     (found,) = _segment(segmenter, shirt)
     garment = found.labels >= TOP
-    assert (garment & shirt_mask).sum() / (garment | shirt_mask).sum() > 0.95
+    assert (garment & shirt_mask).sum() / (garment | shirt_mask).sum() > 0.93
     assert (found.labels[shirt_mask] == TOP).mean() > 0.95
 
 

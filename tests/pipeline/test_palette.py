@@ -122,7 +122,8 @@ def test_palette_when_four_dyes() -> None:
 
 def test_palette_when_fine_dark_print() -> None:
     """Small black letters on white cloth, blurred into all greys between, are a colour; folds as deep are none."""
-    ramp = np.linspace(*(np.array([hex_to_rgb(code)], float) for code in ("#26262a", WHITE)), 4000)[:, 0]
+    dark, light = (np.array(hex_to_rgb(code), float) for code in ("#26262a", WHITE))
+    ramp = np.linspace(dark, light, 4000)
     printed = np.concatenate([cloth(WHITE)[:8000], ramp.astype(np.uint8)])
     white, ink = palette(printed)
     assert difference(white, WHITE) < 3
