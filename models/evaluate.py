@@ -49,11 +49,13 @@ TIMED_PHOTOS = 20
 class Report:
     """One network's figures; see models.evaluate_scores for what each means.
 
-    full, close_up: clothes IoU. product: share of garment pixels of the folder's class. palette: ΔE00, mean and 90th
-    percentile over full photos. slices: clothes IoU and number of photos. network_ms: median per photo.
+    kinds: whether it tells them at all; without, what is said of classes means nothing. full, close_up: clothes IoU.
+    product: share of garment pixels of the folder's class. palette: ΔE00, mean and 90th percentile over full photos.
+    slices: clothes IoU and number of photos. network_ms: median per photo.
     """
 
     model: str
+    kinds: bool
     photos: int
     miou: Interval
     class_iou: dict[str, Interval]
@@ -113,15 +115,17 @@ def _segment(segmenter: Segmenter | None, pixels: RgbImage, network: RgbImage | 
 def report(name: str, whole: Sequence[Case], close: Sequence[Case], products: Sequence[Case]) -> Report:
     """The figures of one network from its cases; `network_ms` is left to the caller."""
     tables, pairs, errors = confusions(whole), clothes_pixels(whole), palette_errors(whole)
+    kinds = bool(tables[:, :, 1:].any())
     present = np.flatnonzero(np.isfinite(iou_of_classes(tables)))
     return Report(
         model=name,
+        kinds=kinds,
         photos=len(whole),
         miou=interval(mean_iou, tables),
         class_iou={CLASSES[k]: interval(partial(iou_of_class, k), tables) for k in present.tolist()},
         full=interval(pooled_iou, pairs),
         close_up=interval(pooled_iou, clothes_pixels(close)),
-        product=interval(lambda rows: float(rows.mean()), purities(products)) if products else None,
+        product=interval(lambda rows: float(rows.mean()), purities(products)) if products and kinds else None,
         palette=interval(lambda rows: float(rows.mean()), errors),
         palette_p90=float(np.percentile(errors, 90)),
         garments=garments(whole),
@@ -158,10 +162,14 @@ def table(reports: Sequence[Report], times: dict[str, float]) -> list[tuple[str,
     rows.append(("palette error, mean ΔE00", *(figure(one.palette) for one in reports)))
     rows.append(("palette error, 90th percentile", *(f"{one.palette_p90:.2f}" for one in reports)))
     rows.append(("garments: overlap", *(f"{one.garments.iou:.3f}" for one in reports)))
-    rows.append(("garments: overlap of the right kind", *(f"{one.garments.class_iou:.3f}" for one in reports)))
-    rows.append(("garments: purity", *(f"{one.garments.purity:.3f}" for one in reports)))
+    rows.append(
+        ("garments: overlap of the right kind", *(_of_kinds(one, f"{one.garments.class_iou:.3f}") for one in reports))
+    )
+    rows.append(("garments: purity", *(_of_kinds(one, f"{one.garments.purity:.3f}") for one in reports)))
     for name in reports[0].slices:
-        shown = [f"{one.slices[name][0]:.3f} ({one.slices[name][1]} photos)" for one in reports]
+        shown = [
+            f"{iou:.3f} ({n} photos)" if n else "– (no photos)" for iou, n in (one.slices[name] for one in reports)
+        ]
         rows.append((f"clothes IoU, {name}", *shown))
     rows.append(
         ("network, ms per photo", *(f"{times[one.model]:.0f}" if one.model in times else "–" for one in reports))
@@ -170,7 +178,7 @@ def table(reports: Sequence[Report], times: dict[str, float]) -> list[tuple[str,
 
 
 def _of_kinds(one: Report, shown: str) -> str:
-    return "–" if one.model == WHOLE_IMAGE else shown
+    return shown if one.kinds else "–"
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -194,7 +202,7 @@ def main(arguments: list[str] | None = None) -> int:
         whole = _shown(predict(one, photos.whole, close=False), name, "photos", len(photos.whole))
         close = _shown(predict(one, photos.whole, close=True), name, "close-ups", len(photos.whole))
         products = _shown(predict(one, photos.products, close=False), name, "products", len(photos.products))
-        reports.append(report(name, whole, close, products if one else []))
+        reports.append(report(name, whole, close, products))
         if asked.sheet and len(reports) == 1:
             contact_sheet(whole, products).save(asked.sheet)
     rows = table(reports, times)

@@ -14,8 +14,9 @@ from pipeline.vector import palette_error
 
 CLOTHES = tuple(CLASSES.index(name) for name in ("top", "outerwear", "bottom", "full_body"))
 MIN_GARMENT_SHARE = 0.01  # of the photo: smaller true garments are not asked for
-DARK_L, LIGHT_L = 30.0, 75.0  # CIELAB lightness of clothes and what surrounds them, for the slices
-SMALL_SHARE = 0.06  # of the photo: clothes that count as small
+# CIELAB lightness of clothes and of what surrounds them, for the slices.
+DARK_L, DARK_AROUND_L, LIGHT_L, LIGHT_AROUND_L = 35.0, 50.0, 60.0, 65.0
+SMALL_SHARE = 0.1  # of the photo: clothes that count as small
 RESAMPLES = 1000
 
 
@@ -182,8 +183,8 @@ def slices(cases: Sequence[Case]) -> dict[str, NDArray[np.bool_]]:
     figures = np.array([_lightness_and_size(case) for case in cases]).reshape(-1, 3)
     inside, around, size = figures.T
     return {
-        "dark on dark": (inside < DARK_L) & (around < DARK_L + 10),
-        "light on light": (inside > LIGHT_L - 10) & (around > LIGHT_L),
+        "dark on dark": (inside < DARK_L) & (around < DARK_AROUND_L),
+        "light on light": (inside > LIGHT_L) & (around > LIGHT_AROUND_L),
         "small": (size > 0) & (size < SMALL_SHARE),
     }
 
