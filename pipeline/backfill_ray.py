@@ -7,6 +7,7 @@ actor pool of its own, fed and followed by CPU processes, so that it never waits
 import logging
 import os
 import pickle
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias
 
@@ -36,6 +37,7 @@ class RayPool:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = context.print_on_execution_start = False  # the run tells its progress itself
         logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.getLogger("ray.data.exceptions").addFilter(_is_rays_own)
 
     def fit(self, resources: Resources) -> Resources:
         """The resources with what was left open chosen for this cluster. Raises BadRequest."""
@@ -59,6 +61,11 @@ class RayPool:
     def close(self) -> None:
         """Leaves the cluster, or ends that of this run."""
         ray.shutdown()
+
+
+def _is_rays_own(_record: logging.LogRecord) -> bool:
+    """Whether Ray Data tells of trouble of its own: a stop that meets it on the way is none, and gets no stack."""
+    return not isinstance(sys.exc_info()[1], BackfillError)
 
 
 def _staged(job: Job, data: ray.data.Dataset) -> ray.data.Dataset:
