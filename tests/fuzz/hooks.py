@@ -5,6 +5,7 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
+from serve.schemas import MAX_ID_CHARS
 from tests.serve.application import mask_bytes, photo_bytes
 
 schemathesis.openapi.media_type("image/jpeg", st.just(photo_bytes("JPEG")))
@@ -13,13 +14,32 @@ schemathesis.openapi.media_type("image/webp", st.just(photo_bytes("WEBP")))
 
 
 @schemathesis.hook
+def map_body(context: Any, body: Any) -> Any:
+    """Numbers the pieces of a wardrobe while a body is made: an edited form would be judged anew, photos as strings."""
+    fields = getattr(body, "body", body)  # a form's fields come with their parts' types
+    _number(fields)
+    return body
+
+
+@schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """No schema can say that the ids of a wardrobe differ: those that come twice are numbered."""
-    options = case.body.get("options") if isinstance(case.body, dict) else None
-    if not isinstance(options, dict) or not isinstance(items := options.get("wardrobe"), list):
-        return
-    if not all(isinstance(item, dict) and isinstance(item.get("id"), str) for item in items):
+    """The same for the bodies that are made of boundary values, which pass no other hook."""
+    if case.media_type == "application/json":
+        _number(case.body)
+
+
+def _number(body: Any) -> None:
+    """No schema can say that the ids of a wardrobe differ: those that come twice are numbered, in place.
+
+    Only where each id is sound by itself: a body that must be refused may be wrong by just such an id.
+    """
+    options = body.get("options") if isinstance(body, dict) else None
+    items = options.get("wardrobe") if isinstance(options, dict) else None
+    if not isinstance(items, list) or not all(isinstance(item, dict) and _sound(item.get("id")) for item in items):
         return
     if len({item["id"] for item in items}) < len(items):
-        numbered = [{**item, "id": f"w{number}"} for number, item in enumerate(items)]
-        case.body = {**case.body, "options": {**options, "wardrobe": numbered}}
+        items[:] = [{**item, "id": f"w{number}"} for number, item in enumerate(items)]
+
+
+def _sound(identifier: Any) -> bool:
+    return isinstance(identifier, str) and 1 <= len(identifier) <= MAX_ID_CHARS

@@ -7,12 +7,14 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections import Counter, defaultdict
 from pathlib import Path
 from typing import cast
 
 import httpx
 import uvicorn
 from pydantic import SecretStr
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve import local_stores
 from serve.local_objects import BUCKET
@@ -33,6 +35,22 @@ def main(cases: int, seed: int) -> int:
             local_stores.stop(store)
 
 
+class _Counted:
+    """An ASGI application whose answers are counted by (method, path) and status."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self.answers: defaultdict[tuple[str, str], Counter[int]] = defaultdict(Counter)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self.answers[scope["method"], scope["path"]][message["status"]] += 1
+            await send(message)
+
+        await self._app(scope, receive, counted)
+
+
 async def _tested(folder: Path, s3: S3Server, state_url: str, *, cases: int, seed: int) -> int:
     config = s3.started.config(BUCKET)
     async with running(folder, s3=config, state_url=SecretStr(state_url), object_timeout_s=30) as application:
@@ -40,7 +58,7 @@ async def _tested(folder: Path, s3: S3Server, state_url: str, *, cases: int, see
 
 
 async def _run(application: Application, folder: Path, *, cases: int, seed: int) -> int:
-    app = cast(httpx.ASGITransport, application.client._transport).app
+    app = _Counted(cast(httpx.ASGITransport, application.client._transport).app)
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning"))
     serving = asyncio.create_task(server.serve())
@@ -53,7 +71,13 @@ async def _run(application: Application, folder: Path, *, cases: int, seed: int)
         env={**os.environ, "NO_PROXY": "*", "PYTHONPATH": str(REPOSITORY), "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks"},
     )
     try:
-        return await tester.wait()
+        status = await tester.wait()
+        print("Answers by operation and status:")
+        for path, item in application.document["paths"].items():
+            for method in item:
+                found = app.answers[method.upper(), path]
+                print(f"  {method.upper():4} {path:20} {found.total():5}  {dict(sorted(found.items()))}")
+        return status
     finally:
         server.should_exit = True
         await serving
