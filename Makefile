@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fuzz-api picture gallery train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
@@ -57,6 +57,13 @@ report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/v
 fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
 	@$(PY) -m tests.fuzz.schema $(or $(CASES),100) $(or $(SEED),1)
 
+fuzz-inputs: fuzz-environment ## a coverage-guided fuzzer on what reads photos, forms and JSON: make fuzz-inputs MINUTES=10
+	@$(PY) -m tests.fuzz.inputs $(or $(MINUTES),5)
+
+lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document (needs node and npm)
+	@cd tests/api_lint && npm ci --silent --ignore-scripts && \
+	  npx --no-install spectral lint ../golden/openapi.json --fail-severity=hint
+
 bench-colour: bench-environment ## palettes beside other tools, on painted garments (DATA=folder: on annotated photos too)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
 
@@ -94,7 +101,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
-	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,dev,bench,train}.lock | sort -u > "$$all"; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
 	fi; \
 	$(COMPILE) pyproject.toml --extra torch --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
@@ -102,6 +109,7 @@ lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:train -c "$$all" -o $(LOCKS)/train.lock > /dev/null; \
+	$(COMPILE) --group pyproject.toml:fuzz -c "$$all" -o $(LOCKS)/fuzz.lock > /dev/null; \
 	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o $(LOCKS)/bootstrap.lock > /dev/null; \
 	for pin in $$(grep -oE '"torch(vision)?==[0-9.]+"' pyproject.toml | tr -d '"'); do \
 	  grep -qE "^$$pin( |$$)" $(LOCKS)/torch.lock || { echo "torch.lock lacks $$pin of pyproject.toml" >&2; exit 1; }; \
@@ -121,6 +129,9 @@ development-environment: runtime-environment
 
 train-environment: runtime-environment
 	@$(INSTALL) --require-hashes -r $(LOCKS)/train.lock
+
+fuzz-environment: development-environment
+	@$(INSTALL) --require-hashes -r $(LOCKS)/fuzz.lock
 
 bench-environment: development-environment
 	@[ -e '$(BENCH_STAMP)' ] || { echo 'Installing the tools to compare with into .venv.'; \

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
@@ -44,7 +45,7 @@ def parse_json(data: bytes) -> Any:
         raise Unparsable("The body is empty; send an image (multipart/form-data) or JSON.")
     try:
         text = data.decode()
-        value = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        value = json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
         if SURROGATE.search(text):
             json.dumps(value, ensure_ascii=False).encode()  # raises for half a character, which nothing could answer
     except RecursionError as error:
@@ -97,6 +98,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(values) != len(pairs):
         raise ValueError("duplicate key")
     return values
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    if not math.isfinite(value):
+        raise ValueError("beyond every number")
+    return value
 
 
 def _no_constant(name: str) -> Any:

@@ -32,6 +32,7 @@ class PartCollector:
             raise Unparsable("The Content-Type multipart/form-data has no boundary.")
         self._limits = limits
         self._parts: dict[str, Part] = {}
+        self._begun = False
         self._ended = False
         self._header = [bytearray(), bytearray()]  # name, value
         self._headers: dict[bytes, bytes] = {}
@@ -60,6 +61,10 @@ class PartCollector:
 
         Raises Unparsable for malformed bodies and parts that come twice, InvalidFields for unknown parts, TooLarge.
         """
+        if not self._begun:
+            # The parser would pass over anything behind a leading line end, as far as this chunk goes and no further.
+            chunk = chunk.lstrip(b"\r\n")
+            self._begun = bool(chunk)
         try:
             self._parser.write(chunk)
         except FormParserError as error:

@@ -4,6 +4,7 @@ import io
 import struct
 import zlib
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from PIL import Image
@@ -142,3 +143,28 @@ def _text(text: str) -> bytes:
 
 def _fixed(value: float) -> bytes:
     return struct.pack(">i", round(value * 65536))
+
+
+# --- one of each kind --------------------------------------------------------------------------------------------
+def _webp_with_alpha() -> bytes:
+    image = Image.fromarray(quarters())
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    return encoded(image, "WEBP", quality=60)
+
+
+@cache
+def samples() -> dict[str, bytes]:
+    """One small file of each kind that is decoded in its own way, by what it is."""
+    noise = np.random.default_rng(1).integers(0, 256, (40, 56, 3), dtype=np.uint8)
+    busy = Image.fromarray(noise)
+    return {
+        "JPEG": encoded(busy, "JPEG", turn=6, profile=display_p3(), quality=70),
+        "progressive JPEG": encoded(busy, "JPEG", progressive=True, quality=60),
+        "CMYK JPEG": encoded(Image.fromarray(quarters()).convert("CMYK"), "JPEG"),
+        "PNG": encoded(busy, turn=8, profile=display_p3()),
+        "palette PNG": encoded(busy.quantize(16), transparency=3),
+        "grey PNG of 16 bit": png16(noise[..., :1].astype(np.uint16) * 255, 0, [(b"tRNS", b"\x12\x34")]),
+        "WebP": encoded(busy, "WEBP", turn=3, profile=display_p3(), quality=50),
+        "lossless WebP": encoded(busy, "WEBP", lossless=True),
+        "WebP with alpha": _webp_with_alpha(),
+    }

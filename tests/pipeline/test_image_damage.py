@@ -4,7 +4,6 @@ import io
 import random
 import time
 from contextlib import suppress
-from functools import cache
 
 import numpy as np
 import pytest
@@ -13,37 +12,12 @@ from PIL import Image
 from pipeline.errors import BadInput, ImageTruncated
 from pipeline.image import decode_image, decode_mask
 from pipeline.types import DecodedImage
-from tests.pipeline.pictures import display_p3, encoded, png16, quarters
+from tests.pipeline.pictures import quarters, samples
 
 BOUND_S = 2.0  # CPU time; all of them take milliseconds
 ROUNDS = 60
 RGB = Image.fromarray(quarters())
-
-
-def _webp_with_alpha() -> bytes:
-    image = RGB.copy()
-    image.putalpha(Image.linear_gradient("L").resize(RGB.size))
-    return encoded(image, "WEBP", quality=60)
-
-
-@cache
-def _files() -> dict[str, bytes]:
-    noise = np.random.default_rng(1).integers(0, 256, (40, 56, 3), dtype=np.uint8)
-    busy = Image.fromarray(noise)
-    return {
-        "JPEG": encoded(busy, "JPEG", turn=6, profile=display_p3(), quality=70),
-        "progressive JPEG": encoded(busy, "JPEG", progressive=True, quality=60),
-        "CMYK JPEG": encoded(RGB.convert("CMYK"), "JPEG"),
-        "PNG": encoded(busy, turn=8, profile=display_p3()),
-        "palette PNG": encoded(busy.quantize(16), transparency=3),
-        "grey PNG of 16 bit": png16(noise[..., :1].astype(np.uint16) * 255, 0, [(b"tRNS", b"\x12\x34")]),
-        "WebP": encoded(busy, "WEBP", turn=3, profile=display_p3(), quality=50),
-        "lossless WebP": encoded(busy, "WEBP", lossless=True),
-        "WebP with alpha": _webp_with_alpha(),
-    }
-
-
-NAMES = tuple(_files())
+NAMES = tuple(samples())
 
 
 def _flipped(data: bytes, dice: random.Random) -> bytes:
@@ -73,7 +47,7 @@ def test_damaged_file_is_refused_or_decoded_when_bytes_are_wrong(name: str, dama
     assert callable(damage)
     dice = random.Random(f"{name}")
     for _ in range(ROUNDS):
-        data = damage(_files()[name], dice)
+        data = damage(samples()[name], dice)
         since_s = time.process_time()
         try:
             found = decode_image(data, network_px=(32, 32))
@@ -90,7 +64,7 @@ def test_damaged_file_is_refused_or_decoded_when_bytes_are_wrong(name: str, dama
 @pytest.mark.parametrize("name", NAMES)
 def test_file_is_refused_when_it_is_cut_anywhere(name: str) -> None:
     """No part of a file passes for the whole: cut at any of fifty places up to nine tenths, it is refused."""
-    data = _files()[name]
+    data = samples()[name]
     for tenths in np.linspace(0.02, 0.9, 50):
         with pytest.raises(BadInput):
             decode_image(data[: int(len(data) * tenths)])
@@ -99,7 +73,7 @@ def test_file_is_refused_when_it_is_cut_anywhere(name: str) -> None:
 @pytest.mark.parametrize("name", ["JPEG", "progressive JPEG", "WebP", "PNG"])
 def test_file_is_called_truncated_when_its_pixels_end_early(name: str) -> None:
     """A file that lacks its last third is told from one that is damaged."""
-    data = _files()[name]
+    data = samples()[name]
     with pytest.raises(ImageTruncated, match=r"ends before|declares"):
         decode_image(data[: len(data) * 2 // 3])
 

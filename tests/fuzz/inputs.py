@@ -1,0 +1,96 @@
+"""Coverage-guided fuzzing of what reads hostile bytes: `python -m tests.fuzz.inputs [MINUTES] [TARGET...]`.
+
+The minutes are shared by the targets of tests.fuzz.targets. What a run has learned stays in out/fuzz and is where the
+next one begins; a finding is there too, named `crash-`, `timeout-`, `oom-` or `slow-unit-`.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+from pipeline.image import DEFAULT_LIMITS, decode_image
+from serve import wire
+from serve.decode_worker import DECODED
+from serve.local_plan import REPOSITORY
+from tests.pipeline.pictures import png, samples
+
+FOLDER = REPOSITORY / "out" / "fuzz"
+# Of the minutes, by target; what has most to decode gets most.
+SHARES = {"image": 50, "mask": 10, "multipart": 20, "boundary": 5, "strict_json": 5, "worker_answer": 10}
+MAX_INPUT_BYTES = 8192
+SLOWEST_S = 2  # of one input; they take milliseconds
+MEMORY_MIB = 1024
+STATUS = re.compile(r"#(\d+)\s+\S+\s+cov: (\d+) ft: (\d+) corp: (\d+)")
+PART = b'--XX\r\nContent-Disposition: form-data; name="%s"; filename="a"\r\nContent-Type: %s\r\n\r\n%s\r\n'
+
+
+def seeds(target: str) -> list[bytes]:
+    """What the fuzzer begins with, so that it needs not find the formats itself."""
+    files = list(samples().values())
+    parts = [PART % part for part in ((b"image", b"image/png", files[0][:300]), (b"options", b"text/json", b"{}"))]
+    found: dict[str, list[bytes]] = {
+        "image": files,
+        "mask": [*files, png((48, 32), 8, 0, (b"\0" + b"\xff" * 48) * 32)],
+        "multipart": [b"\x07" + b"".join(parts) + b"--XX--\r\n", b"\xff" + parts[0], b"\0--XX--\r\n"],
+        "boundary": [b" boundary=XX", b' boundary="XX"; charset=utf-8', b"boundary*=utf-8''XX"],
+        "strict_json": [
+            b'{"colors": ["navy", {"hex": "#fff", "share": 0.5}]}',
+            b'"\\ud83d\\ude00 \\ud800"',
+            b"[1e400]",
+        ],
+        "worker_answer": [bytes([DECODED]) + wire.encode(decode_image(files[3], limits=DEFAULT_LIMITS))],
+    }
+    return found[target]
+
+
+def fuzzed(target: str, seconds: int) -> tuple[int, str]:
+    """Fuzzes one target; the fuzzer's exit status (not 0: a finding), and a line of what it did."""
+    corpus, findings = FOLDER / target, FOLDER / f"{target}-findings"
+    for folder in (corpus, findings):
+        folder.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(seeds(target)):
+        (corpus / f"seed-{number}").write_bytes(seed)
+    options = {
+        "max_total_time": seconds,
+        "max_len": MAX_INPUT_BYTES,
+        "timeout": SLOWEST_S,
+        "rss_limit_mb": MEMORY_MIB,
+        "artifact_prefix": f"{findings}/",
+        "print_final_stats": 1,
+    }
+    run = subprocess.run(
+        (sys.executable, "-m", "tests.fuzz.targets", target, str(corpus), *(f"-{n}={v}" for n, v in options.items())),
+        cwd=REPOSITORY,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    (FOLDER / f"{target}.log").write_text(run.stdout + run.stderr)
+    status = STATUS.findall(run.stderr)
+    executed, coverage, _, inputs = status[-1] if status else ("0",) * 4
+    found = len(list(findings.iterdir()))
+    line = (
+        f"{target:14} {seconds:5} s  {executed:>9} inputs  coverage {coverage:>5}  corpus {inputs:>5}  findings {found}"
+    )
+    return run.returncode, line
+
+
+def main(minutes: float, targets: list[str]) -> int:
+    """0 when no target found anything."""
+    whole, worst = sum(SHARES[target] for target in targets), 0
+    for target in targets:
+        status, line = fuzzed(target, max(1, round(60 * minutes * SHARES[target] / whole)))
+        print(line, flush=True)
+        if status:
+            print(Path(FOLDER / f"{target}.log").read_text()[-3000:])
+        worst = worst or status
+    return worst
+
+
+if __name__ == "__main__":
+    arguments = sys.argv[1:]
+    sys.exit(main(float(arguments[0]) if arguments else 5, arguments[1:] or list(SHARES)))

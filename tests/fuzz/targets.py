@@ -1,0 +1,100 @@
+"""What the coverage-guided fuzzer calls: `python -m tests.fuzz.targets NAME CORPUS [libFuzzer's options]`.
+
+A target takes any bytes. Errors that are the code's own answer are passed over; whatever else is raised is a finding,
+and so are an answer that breaks a promise, seconds without an end, and memory beyond the limit.
+"""
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+
+import atheris
+
+with atheris.instrument_imports(include=["pipeline.image", "serve", "PIL", "python_multipart", "json"]):
+    import numpy as np
+
+    from pipeline.errors import BadInput, ColorMatchError, TooLarge, Unparsable
+    from pipeline.image import ImageLimits, decode_image, decode_mask
+    from pipeline.types import DecodedImage
+    from serve.body import parse_json
+    from serve.decode_worker import read_answer
+    from serve.multipart import Part, PartCollector
+    from serve.problems import InvalidFields
+
+SIDE_PX = 64
+LIMITS = ImageLimits(max_pixels_baseline_jpeg=1_000_000, max_pixels_other=250_000, analysed_side_px=SIDE_PX)
+PART_BYTES = {"image": 2000, "mask": 500, "options": 200}
+BOUNDARY = "XX"
+
+
+def image(data: bytes) -> None:
+    """A photo: refused in our own words, or sound pixels."""
+    with suppress(BadInput):
+        found = decode_image(data, limits=LIMITS, network_px=(32, 16))
+        assert found.pixels.dtype == np.uint8
+        assert found.pixels.ndim == 3
+        assert max(found.pixels.shape[:2]) <= SIDE_PX
+        assert found.network is not None
+        assert found.network.shape == (16, 32, 3)
+
+
+def mask(data: bytes) -> None:
+    """A mask for a photo of 3:2: refused, or a plane of the photo's size with something in it."""
+    photo = DecodedImage(np.zeros((32, 48, 3), np.uint8), 48, 32, None)
+    with suppress(BadInput):
+        found = decode_mask(data, photo, limits=LIMITS)
+        assert found.shape == (32, 48)
+        assert found.any()
+
+
+def multipart(data: bytes) -> None:
+    """A form, after a byte that says how it is cut: refused, or bounded parts; the cuts make no difference."""
+    size, form = data[0] + 1 if data else 1, data[1:]
+    whole = _parts([form])
+    assert whole == _parts([form[at : at + size] for at in range(0, len(form), size)])
+    if isinstance(whole, dict):
+        assert whole.keys() <= PART_BYTES.keys()
+        assert all(len(part.content) <= PART_BYTES[name] for name, part in whole.items())
+
+
+def boundary(data: bytes) -> None:
+    """A Content-Type of a form: refused, or a collector that answers."""
+    with suppress(Unparsable, InvalidFields, TooLarge):
+        collector = PartCollector(f"multipart/form-data;{data.decode('latin-1')}", PART_BYTES)
+        collector.write(b'--XX\r\nContent-Disposition: form-data; name="image"\r\n\r\nx\r\n--XX--\r\n')
+        collector.finish()
+
+
+def strict_json(data: bytes) -> None:
+    """A JSON body: refused, or a value that an answer could repeat."""
+    with suppress(Unparsable):
+        json.dumps(parse_json(data), allow_nan=False, ensure_ascii=False).encode()
+
+
+def worker_answer(data: bytes) -> None:
+    """What a decode worker wrote that a file has taken over: an image of the form that was asked for, or our error."""
+    with suppress(ColorMatchError):
+        found = read_answer(data[0] if data else 0, data[1:])
+        assert isinstance(found.pixels, np.ndarray)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    target.__name__: target for target in (image, mask, multipart, boundary, strict_json, worker_answer)
+}
+
+
+def _parts(chunks: list[bytes]) -> "dict[str, Part] | str":
+    """The parts, or the name of the error."""
+    collector = PartCollector(f"multipart/form-data; boundary={BOUNDARY}", PART_BYTES)
+    try:
+        for chunk in chunks:
+            collector.write(chunk)
+        return collector.finish()
+    except (Unparsable, InvalidFields, TooLarge) as error:
+        return type(error).__name__
+
+
+if __name__ == "__main__":
+    atheris.Setup([sys.argv[0], *sys.argv[2:]], TARGETS[sys.argv[1]])
+    atheris.Fuzz()
