@@ -145,6 +145,7 @@ def test_the_place_is_named_when_json_breaks() -> None:
 
 @pytest.mark.parametrize(
     ("data", "value"),
+    [(b"null", None), (b'"\\ud83d\\udc57"', "👗"), ('"👗é"'.encode(), "👗é"), (b"1e300", 1e300), (b"-0", 0)],
 )
 def test_json_is_taken_when_it_is_plain(data: bytes, value: object) -> None:
     """Any JSON value in UTF-8 is parsed, escaped surrogate pairs too; a schema judges it afterwards."""
