@@ -82,6 +82,8 @@ def _encode_array(value: Any) -> Any:
 
 def _decode_array(kind: Any, value: Any) -> Any:
     shape, packed = value
+    if not all(isinstance(length, int) and 0 <= length <= MAX_PLANE_PX for length in shape):
+        raise ValueError("not a shape")
     if len(shape) == 2:  # no more than it says: what a decode worker writes may be a hostile file's
         packed = zlib.decompressobj().decompress(packed, min(math.prod(shape), MAX_PLANE_PX) or 1)
     (element,) = get_args(get_args(kind)[1])  # of NDArray[element]

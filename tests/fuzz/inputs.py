@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.decode_child import DECODED
 from pipeline.image import DEFAULT_LIMITS, decode_image
 from serve import wire
-from serve.decode_worker import DECODED
 from serve.local_plan import REPOSITORY
 from tests.pipeline.pictures import png, samples
 

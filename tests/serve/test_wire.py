@@ -152,7 +152,7 @@ def test_one_error_is_raised_when_bytes_are_cut(message: Any, kept: int) -> None
         wire.decode(data[: min(kept, len(data) - 1)], type(message))
 
 
-def _segmentation_of(shape: list[int], packed: bytes) -> bytes:
+def _segmentation_of(shape: list[Any], packed: bytes) -> bytes:
     return msgspec.msgpack.encode({"labels": [shape, packed], "confidence": None, "version": "v"})
 
 
@@ -165,9 +165,10 @@ def _segmentation_of(shape: list[int], packed: bytes) -> bytes:
         ([2, -3], zlib.compress(b"123456")),
         ([0, 0], zlib.compress(b"123456")),
         ([100_000, 100_000], zlib.compress(bytes(1000))),
+        ([[8], 2**62], zlib.compress(b"123456")),  # found by fuzzing: a list that many times over
     ],
 )
-def test_one_error_is_raised_when_a_plane_is_not_what_it_says(shape: list[int], packed: bytes) -> None:
+def test_one_error_is_raised_when_a_plane_is_not_what_it_says(shape: list[Any], packed: bytes) -> None:
     """A plane whose bytes do not fill its shape is PhaseFailed."""
     with pytest.raises(PhaseFailed):
         wire.decode(_segmentation_of(shape, packed), Segmentation)
