@@ -5,12 +5,13 @@ It forwards bytes, the Host header included, so that signatures hold.  Which req
 
 import asyncio
 import random
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+
+from tests.threaded_server import HOST, serving
 
 KINDS = ("500", "503", "refused", "cut")  # server error, slow down, connection dropped before or inside the answer
 BODY = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>injected</Message></Error>"
@@ -40,29 +41,13 @@ def fault_proxy(upstream: str, *, share: float = 0.0) -> Iterator[FaultProxy]:
     """A proxy on a free port before the upstream URL, ended with the block."""
     target = urlsplit(upstream)
     proxy = FaultProxy("", share)
-    started, ended = threading.Event(), threading.Event()
 
-    async def serve() -> None:
-        server = await asyncio.start_server(
-            lambda reader, writer: _serve(proxy, str(target.hostname), int(target.port or 80), reader, writer),
-            "127.0.0.1",
-            0,
-        )
-        async with server:
-            proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            started.set()
-            await asyncio.to_thread(ended.wait)
-            for task in asyncio.all_tasks() - {asyncio.current_task()}:
-                task.cancel()
+    async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await _serve(proxy, str(target.hostname), int(target.port or 80), reader, writer)
 
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
-    thread.start()
-    started.wait()
-    try:
+    with serving(connection) as port:
+        proxy.url = f"http://{HOST}:{port}"
         yield proxy
-    finally:
-        ended.set()
-        thread.join()
 
 
 async def _serve(

@@ -1,13 +1,13 @@
 """A TCP proxy before a store: it can be late, silent or deaf, and its server exchanged; asyncio, in a thread."""
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
-HOST = "127.0.0.1"
+from tests.threaded_server import HOST, serving
+
 Mode = Literal["pass", "silent", "refuse"]
 
 
@@ -67,24 +67,5 @@ class TcpProxy:
 def tcp_proxy(upstream_port: int) -> Iterator[TcpProxy]:
     """A proxy on a free port, ended with the block."""
     proxy = TcpProxy(upstream_port)
-    started, ended = threading.Event(), threading.Event()
-
-    async def serve() -> None:
-        server = await asyncio.start_server(proxy.serve, HOST, 0)
-        async with server:
-            proxy.port = server.sockets[0].getsockname()[1]
-            started.set()
-            await asyncio.to_thread(ended.wait)
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),), daemon=True)
-    thread.start()
-    started.wait()
-    try:
+    with serving(proxy.serve) as proxy.port:
         yield proxy
-    finally:
-        ended.set()
-        thread.join()
