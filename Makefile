@@ -61,8 +61,8 @@ fuzz-inputs: fuzz-environment ## a coverage-guided fuzzer on what reads photos, 
 	@$(PY) -m tests.fuzz.inputs $(or $(MINUTES),5)
 
 lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document (needs node and npm)
-	@cd tests/api_lint && npm ci --silent --ignore-scripts && \
-	  npx --no-install spectral lint ../golden/openapi.json --fail-severity=hint
+	@cd tests/api_tools && npm ci --silent --ignore-scripts && \
+	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint
 
 bench-colour: bench-environment ## palettes beside other tools, on painted garments (DATA=folder: on annotated photos too)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))

@@ -1,6 +1,6 @@
 """The answer's models, for the OpenAPI document and for tests; answers themselves are built in pipeline.answer."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -8,10 +8,21 @@ from pipeline.messages import codes
 from pipeline.types import Cast, Category, Intent, Mode, PatternClass, PhaseName, Role, Scheme, Temperature
 from serve.breaker import State as BreakerState
 from serve.cache import CacheStatus
-from serve.problems import TITLES
+from serve.problems import MAX_DETAIL_CHARS, MAX_FIELDS, NO_CONTROLS, POINTER_CHARS, TITLES
+from serve.schemas import MAX_COLORS, MAX_ID_CHARS, MAX_OBJECT_BYTES, MAX_OBJECT_KEY_CHARS, MAX_SUGGESTIONS, OBJECT_KEY
 
+MAX_GARMENTS = 50  # each has a fiftieth of all their pixels or more
+MAX_SIDE_PX = 50_000_000  # no photo has more pixels
+REASONS, HOW_TO_WEAR = len(codes("reasons")), len(codes("how_to_wear"))
 Unit = Annotated[float, Field(ge=0, le=1)]
-Hex = Annotated[str, Field(pattern="^#[0-9a-f]{6}$")]
+Hex = Annotated[str, Field(pattern="^#[0-9a-f]{6}$", max_length=7)]
+Text = Annotated[str, Field(pattern=NO_CONTROLS, max_length=500)]
+Word = Annotated[str, Field(pattern=NO_CONTROLS, max_length=64)]
+Version = Annotated[str, Field(pattern="^[ -~]+$", max_length=128)]
+RequestId = Annotated[str, Field(pattern="^[A-Za-z0-9._-]+$", max_length=64)]
+GarmentId = Annotated[str, Field(pattern="^g[0-9]+$", max_length=4)]
+ItemId = Annotated[str, Field(pattern=NO_CONTROLS, max_length=MAX_ID_CHARS)]
+Side = Annotated[int, Field(ge=1, le=MAX_SIDE_PX, description="px.")]
 DeltaE = Annotated[float, Field(ge=0, description="CIEDE2000.")]
 WarningCode = Annotated[str, Field(json_schema_extra={"enum": list(codes("warnings"))})]
 ReasonCode = Annotated[str, Field(json_schema_extra={"enum": list(codes("reasons"))})]
@@ -27,29 +38,29 @@ class Shown(BaseModel):
 
 class Warned(Shown):
     code: WarningCode
-    text: str
+    text: Text
     value: float | None = None
 
 
 class Reason(Shown):
     code: ReasonCode
-    text: str
+    text: Text
     value: float | None = None
 
 
 class HowToWear(Shown):
     code: HowToWearCode
-    text: str
+    text: Text
     value: float | None = None
 
 
 class VersionsOut(Shown):
     """Everything that shapes an answer; null where that phase had no part in it."""
 
-    api: str
-    segmenter: str | None = Field(description="`id:weights-hash:dtype:device`, or `mask`, `whole`, `fallback`.")
-    palette: str | None
-    harmony: str | None
+    api: Version
+    segmenter: Version | None = Field(description="`id:weights-hash:dtype:device`, or `mask`, `whole`, `fallback`.")
+    palette: Version | None
+    harmony: Version | None
 
 
 class LightingOut(Shown):
@@ -60,15 +71,15 @@ class LightingOut(Shown):
 
 
 class ImageOut(Shown):
-    width: int
-    height: int
-    analysed_width: int
-    analysed_height: int
+    width: Side
+    height: Side
+    analysed_width: Side
+    analysed_height: Side
     lighting: LightingOut | None
 
 
 class Name(Shown):
-    name: str
+    name: Word
     de00: DeltaE
 
 
@@ -95,14 +106,14 @@ class Swatch(Shown):
 
 class PatternOut(Shown):
     class_: PatternClass = Field(alias="class")
-    color_count: Annotated[int, Field(ge=1)]
+    color_count: Annotated[int, Field(ge=1, le=MAX_COLORS)]
     confidence: Unit
 
 
 class RleMaskOut(Shown):
     format: Literal["coco_rle"]
-    size: Annotated[list[int], Field(min_length=2, max_length=2, description="[height, width], px.")]
-    counts: str
+    size: Annotated[list[Side], Field(min_length=2, max_length=2, description="[height, width], px.")]
+    counts: Annotated[str, Field(pattern="^[0-o]*$", max_length=2_000_000)]
 
 
 class CategoryShareOut(Shown):
@@ -111,14 +122,14 @@ class CategoryShareOut(Shown):
 
 
 class VectorOut(Shown):
-    version: str
-    values: list[float]
+    version: Version
+    values: Annotated[list[float], Field(max_length=512)]
 
 
 class Segment(Shown):
     """A garment without colours."""
 
-    id: str
+    id: GarmentId
     category: Category
     confidence: Unit | None
     bbox: Annotated[list[float], Field(min_length=4, max_length=4)] | None = Field(
@@ -126,12 +137,12 @@ class Segment(Shown):
     )
     area: Unit | None = Field(description="Share of the image.")
     mask: RleMaskOut | None = None
-    alternatives: list[CategoryShareOut] | None = None
+    alternatives: Annotated[list[CategoryShareOut], Field(max_length=len(get_args(Category)))] | None = None
 
 
 class GarmentOut(Segment):
     pattern: PatternOut | None
-    colors: list[Swatch]
+    colors: Annotated[list[Swatch], Field(max_length=MAX_COLORS)]
     vector: VectorOut | None = None
 
 
@@ -144,7 +155,7 @@ class ComponentsOut(Shown):
 
 class SuggestedColorOut(Shown):
     hex: Hex
-    name: str
+    name: Word
     role: Role
     share: Unit
 
@@ -152,7 +163,7 @@ class SuggestedColorOut(Shown):
 class SwapColorOut(Shown):
     replaces: Hex
     hex: Hex
-    name: str
+    name: Word
     score: Unit
 
 
@@ -164,12 +175,12 @@ class CvdOut(Shown):
 
 
 class For(Shown):
-    garment_ids: list[str]
-    colors: list[Hex]
+    garment_ids: Annotated[list[GarmentId], Field(max_length=MAX_GARMENTS)]
+    colors: Annotated[list[Hex], Field(max_length=MAX_COLORS)]
 
 
 class ForGarments(Shown):
-    garment_ids: list[str]
+    garment_ids: Annotated[list[GarmentId], Field(max_length=MAX_GARMENTS)]
 
 
 class SuggestionOut(Shown):
@@ -178,26 +189,26 @@ class SuggestionOut(Shown):
     score: Unit
     for_: For = Field(alias="for")
     components: ComponentsOut
-    colors: list[SuggestedColorOut]
-    reasons: list[Reason]
-    how_to_wear: list[HowToWear]
+    colors: Annotated[list[SuggestedColorOut], Field(max_length=MAX_COLORS)]
+    reasons: Annotated[list[Reason], Field(max_length=REASONS)]
+    how_to_wear: Annotated[list[HowToWear], Field(max_length=HOW_TO_WEAR)]
     cvd: CvdOut
-    alternatives: list[SwapColorOut] | None = None
+    alternatives: Annotated[list[SwapColorOut], Field(max_length=3 * MAX_COLORS)] | None = None
 
 
 class MatchOut(Shown):
-    item_id: str
+    item_id: ItemId
     score: Unit
     for_: ForGarments = Field(alias="for")
     components: ComponentsOut
-    reasons: list[Reason]
+    reasons: Annotated[list[Reason], Field(max_length=REASONS)]
 
 
 class OutfitOut(Shown):
-    item_ids: list[str]
+    item_ids: Annotated[list[ItemId], Field(max_length=4)]
     score: Unit
     components: ComponentsOut
-    reasons: list[Reason]
+    reasons: Annotated[list[Reason], Field(max_length=REASONS)]
 
 
 class CacheOut(Shown):
@@ -215,10 +226,12 @@ class Meta(Shown):
 
 
 class AnswerHead(Shown):
-    request_id: str
+    request_id: RequestId
     mode: Mode
-    degraded: list[PhaseName] = Field(description="Phases whose part of the answer is a fallback.")
-    warnings: list[Warned]
+    degraded: list[PhaseName] = Field(
+        max_length=len(get_args(PhaseName)), description="Phases whose part of the answer is a fallback."
+    )
+    warnings: Annotated[list[Warned], Field(max_length=len(codes("warnings")))]
     versions: VersionsOut
 
 
@@ -227,65 +240,71 @@ class Labels(Shown):
     garment of unknown kind."""
 
     format: Literal["png"]
-    data: str = Field(description="base64 of an 8-bit PNG at analysed size.")
+    data: str = Field(
+        pattern="^[A-Za-z0-9+/]+={0,2}$",
+        max_length=2_000_000,
+        description="base64 of an 8-bit PNG at analysed size.",
+    )
 
 
 class SegmentAnswer(AnswerHead):
     image: ImageOut
     labels: Labels
-    garments: list[Segment]
+    garments: Annotated[list[Segment], Field(max_length=MAX_GARMENTS)]
     meta: Meta
 
 
 class ExtractAnswer(AnswerHead):
     image: ImageOut | None
-    garments: list[GarmentOut]
+    garments: Annotated[list[GarmentOut], Field(max_length=MAX_GARMENTS)]
     vector: VectorOut | None = None
     meta: Meta
 
 
 class HarmonyAnswer(AnswerHead):
-    suggestions: list[SuggestionOut]
-    matches: list[MatchOut]
-    outfits: list[OutfitOut]
+    suggestions: Annotated[list[SuggestionOut], Field(max_length=MAX_SUGGESTIONS)]
+    matches: Annotated[list[MatchOut], Field(max_length=24)]
+    outfits: Annotated[list[OutfitOut], Field(max_length=6)]
     meta: Meta
 
 
 class AdviceAnswer(AnswerHead):
     image: ImageOut | None
-    garments: list[GarmentOut]
-    suggestions: list[SuggestionOut]
-    matches: list[MatchOut]
-    outfits: list[OutfitOut]
+    garments: Annotated[list[GarmentOut], Field(max_length=MAX_GARMENTS)]
+    suggestions: Annotated[list[SuggestionOut], Field(max_length=MAX_SUGGESTIONS)]
+    matches: Annotated[list[MatchOut], Field(max_length=24)]
+    outfits: Annotated[list[OutfitOut], Field(max_length=6)]
     vector: VectorOut | None = None
     meta: Meta
 
 
 class FieldErrorOut(Shown):
-    pointer: str = Field(description="JSON pointer into the request (RFC 6901).")
-    message: str
+    pointer: str = Field(
+        pattern=NO_CONTROLS, max_length=POINTER_CHARS, description="JSON pointer into the request (RFC 6901)."
+    )
+    message: Annotated[str, Field(pattern=NO_CONTROLS, max_length=MAX_DETAIL_CHARS)]
 
 
 class Problem(Shown):
     """An error (RFC 9457)."""
 
-    type: str
-    title: str
-    status: int
-    detail: str
+    type: Annotated[str, Field(pattern="^urn:stylesync:problem:[a-z-]+$", max_length=128)]
+    title: Annotated[str, Field(json_schema_extra={"enum": list(TITLES.values())})]
+    status: Annotated[int, Field(ge=400, le=599)]
+    detail: Annotated[str, Field(pattern=NO_CONTROLS, max_length=MAX_DETAIL_CHARS)]
     code: ErrorCode
-    request_id: str
-    errors: list[FieldErrorOut] | None = None
+    request_id: RequestId
+    errors: Annotated[list[FieldErrorOut], Field(max_length=MAX_FIELDS)] | None = None
 
 
 class Health(Shown):
     status: Literal["ok"]
-    version: str
+    version: Version
 
 
 class PhaseHealth(Shown):
     ready: bool
-    version: str | None
+    version: Version | None
     breaker: BreakerState = Field(description="`open`: the phase is not called and answers are degraded.")
 
 
@@ -295,18 +314,23 @@ ObjectsHealth = Annotated[
 ]
 
 
+FieldValue = Annotated[str, Field(pattern="^[ -~]*$", max_length=8192)]
+
+
 class Presigned(Shown):
     """How to upload one image; `fields` for POST, `headers` for PUT, each to be sent as it is."""
 
     method: Literal["POST", "PUT"]
-    url: str
-    fields: dict[str, str] | None = Field(None, description="Form fields of a POST, before the part `file`.")
-    headers: dict[str, str] | None = Field(None, description="Headers of a PUT.")
-    object_key: str = Field(description="What `/v1/advice` then takes.")
-    expires_at: str = Field(
-        description="The end of the permission, RFC 3339.", json_schema_extra={"format": "date-time"}
+    url: Annotated[str, Field(max_length=8192, json_schema_extra={"format": "uri"})]
+    fields: dict[str, FieldValue] | None = Field(None, description="Form fields of a POST, before the part `file`.")
+    headers: dict[str, FieldValue] | None = Field(None, description="Headers of a PUT.")
+    object_key: str = Field(
+        pattern=OBJECT_KEY, max_length=MAX_OBJECT_KEY_CHARS, description="What `/v1/advice` then takes."
     )
-    max_bytes: int = Field(description="The length that was announced; no other is taken.")
+    expires_at: str = Field(
+        max_length=64, description="The end of the permission, RFC 3339.", json_schema_extra={"format": "date-time"}
+    )
+    max_bytes: int = Field(ge=1, le=MAX_OBJECT_BYTES, description="The length that was announced; no other is taken.")
 
 
 class Readiness(Shown):
@@ -327,9 +351,9 @@ class NotReadyProblem(Problem):
 
 class PaletteColorOut(Shown):
     hex: Hex
-    name: str
+    name: Word
     rgb: Annotated[list[Annotated[int, Field(ge=0, le=255)]], Field(min_length=3, max_length=3)]
 
 
 class PaletteOut(Shown):
-    colors: list[PaletteColorOut]
+    colors: Annotated[list[PaletteColorOut], Field(max_length=MAX_COLORS)]

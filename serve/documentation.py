@@ -20,11 +20,17 @@ DESCRIPTION = (
 )
 TAGS = [
     {"name": "advice", "description": "Photos and colours to advice."},
-    {"name": "uploads", "description": "Photos past this service, straight into the object store."},
-    {"name": "palette", "description": "Palettes as files."},
     {"name": "operations", "description": "Health and readiness."},
+    {"name": "palette", "description": "Palettes as files."},
+    {"name": "uploads", "description": "Photos past this service, straight into the object store."},
 ]
 
+SERVER = {
+    "url": "/",
+    "description": "The environment that this document came from: production, staging or local.",
+    "x-internal": False,
+}
+MIB = 1024 * 1024
 MULTIPART_SCHEMA = {
     "type": "object",
     "required": ["image"],
@@ -32,14 +38,18 @@ MULTIPART_SCHEMA = {
     "properties": {
         "image": {
             "type": "string",
+            "format": "binary",
             "contentMediaType": "image/*",
             "minLength": 1,
+            "maxLength": 10 * MIB,
             "description": "JPEG, PNG or WebP, ≤ 10 MiB.",
         },
         "mask": {
             "type": "string",
+            "format": "binary",
             "contentMediaType": "image/png",
             "minLength": 1,
+            "maxLength": 2 * MIB,
             "description": "8-bit PNG of the image's aspect; non-zero = garment.",
         },
         "options": {"$ref": "#/components/schemas/OptionsModel"},
@@ -53,16 +63,25 @@ MULTIPART = {
         "options": {"contentType": "application/json"},
     },
 }
-_HEADERS = {
-    "X-Request-ID": "The request's id: the client's own when it is plain, else a new one.",
-    "WWW-Authenticate": "How to send a key.",
-    "Allow": "The methods that are allowed.",
-    "Retry-After": "Seconds until another try makes sense.",
-    "RateLimit": "What is left of the key's minute: `r` requests, `t` seconds.",
-    "RateLimit-Policy": "The key's limit: `q` requests in `w` seconds.",
-    "ETag": "Strong; send it back as If-None-Match.",
+# Name, form, most characters, whether it is always there, and what it says.
+_HEADERS = (
+    ("X-Request-ID", "^[A-Za-z0-9._-]+$", 64, True, "The request's id: the client's own if plain, else a new one."),
+    ("WWW-Authenticate", "^Bearer realm=", 64, True, "How to send a key."),
+    ("Allow", "^[A-Z]+(, [A-Z]+)*$", 64, True, "The methods that are allowed."),
+    ("Retry-After", "^[0-9]+$", 10, True, "Seconds until another try makes sense."),
+    ("ETag", '^"[0-9a-f]{32}"$', 34, True, "Strong; send it back as If-None-Match."),
+    ("RateLimit", '^"minute";r=[0-9]+;t=[0-9]+$', 64, False, "What is left of a limited key's minute: `r`, for `t` s."),
+    ("RateLimit-Policy", '^"minute";q=[0-9]+;w=60$', 64, False, "A limited key's limit: `q` requests in `w` seconds."),
+    ("Access-Control-Allow-Origin", "^[!-~]+$", 256, False, "The page's origin, where it may read the answer."),
+)
+_HEADERS_OF: dict[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
 }
-_HEADERS_OF = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+_QUOTA = ("RateLimit", "RateLimit-Policy")
+_UNCOUNTED = (401, 403, 405)  # answered before the request is counted
 _POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
 _PRESIGN_ERRORS = (400, 401, 403, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
 _GET_ERRORS = (400, 401, 403, 405, 406, 422, 429, 500, 503)
@@ -76,7 +95,12 @@ def _reference(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _headers(*names: str) -> dict[str, Any]:
-    return {name: {"description": _HEADERS[name], "schema": {"type": "string"}} for name in ("X-Request-ID", *names)}
+    every = ("X-Request-ID", "Access-Control-Allow-Origin", *names)
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in every}
+
+
+def _file(**said: str) -> dict[str, Any]:
+    return {"schema": {"type": "string", "maxLength": 64 * 1024, **said}}
 
 
 def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
@@ -85,13 +109,15 @@ def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
     return document
 
 
-def _errors(statuses: tuple[int, ...], *more: ColorMatchError) -> Responses:
+def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = True) -> Responses:
     found: Responses = {}
     for status in statuses:
         shown = (*examples.ERRORS.get(status, ()), *(error for error in more if status_of(error) == status))
         found[status] = {
             "description": TITLES[shown[0].code],
-            "headers": _headers(*_HEADERS_OF.get(status, ())),
+            "headers": _headers(
+                *_HEADERS_OF.get(status, ()), *(_QUOTA if counted and status not in _UNCOUNTED else ())
+            ),
             "content": {
                 MEDIA_TYPE: {
                     "schema": _reference(answers.Problem),
@@ -102,9 +128,9 @@ def _errors(statuses: tuple[int, ...], *more: ColorMatchError) -> Responses:
     return found
 
 
-def _ok(description: str, model: type[BaseModel], example: Any) -> Responses:
+def _ok(description: str, model: type[BaseModel], example: Any, *, counted: bool = True) -> Responses:
     content = {"application/json": {"schema": _reference(model), "example": example}}
-    return {200: {"description": description, "headers": _headers(), "content": content}}
+    return {200: {"description": description, "headers": _headers(*(_QUOTA if counted else ())), "content": content}}
 
 
 def _post(
@@ -156,14 +182,15 @@ HEALTHZ: dict[str, Any] = {
     "tags": ["operations"],
     "operation_id": "healthz",
     "summary": "Alive",
-    "responses": _ok("The process answers.", answers.Health, examples.HEALTH) | _errors(_PROBE_ERRORS),
+    "responses": _ok("The process answers.", answers.Health, examples.HEALTH, counted=False)
+    | _errors(_PROBE_ERRORS, counted=False),
 }
 READYZ: dict[str, Any] = {
     "tags": ["operations"],
     "operation_id": "readyz",
     "summary": "Ready",
-    "responses": _ok("Every phase is ready.", answers.Readiness, examples.READY)
-    | _errors(_PROBE_ERRORS)
+    "responses": _ok("Every phase is ready.", answers.Readiness, examples.READY, counted=False)
+    | _errors(_PROBE_ERRORS, counted=False)
     | {
         503: {
             "description": "Not ready yet, and which phases it waits for.",
@@ -187,19 +214,19 @@ PALETTE: dict[str, Any] = {
     "responses": {
         200: {
             "description": "The palette as a file.",
-            "headers": _headers("ETag"),
+            "headers": _headers("ETag", *_QUOTA),
             "content": {
                 "application/json": {"schema": _reference(answers.PaletteOut), "example": examples.PALETTE},
-                "image/svg+xml": {"schema": {"type": "string"}},
-                "image/png": {"schema": {"type": "string", "contentMediaType": "image/png"}},
-                "text/css": {"schema": {"type": "string"}},
-                "text/plain": {"schema": {"type": "string", "description": "A GIMP palette."}},
-                "application/octet-stream": {
-                    "schema": {"type": "string", "contentMediaType": "application/octet-stream"}
-                },
+                "image/svg+xml": _file(pattern="^<svg "),
+                "image/png": _file(contentMediaType="image/png", format="binary"),
+                "text/css": _file(pattern="^:root {"),
+                "text/plain": _file(pattern="^GIMP Palette", description="A GIMP palette."),
+                "application/octet-stream": _file(
+                    contentMediaType="application/octet-stream", format="binary", description="An Adobe swatch file."
+                ),
             },
         },
-        304: {"description": "The client has it already.", "headers": _headers("ETag")},
+        304: {"description": "The client has it already.", "headers": _headers("ETag", *_QUOTA)},
         **_errors(_GET_ERRORS),
     },
 }
@@ -232,10 +259,21 @@ def install(app: FastAPI) -> None:
                 description=app.description,
                 routes=app.routes,
                 tags=app.openapi_tags,
+                servers=[SERVER],
+                contact={"name": "StyleSync ColorMatch"},
                 license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
             )
+            document["components"]["headers"] = {
+                name: {
+                    "description": text,
+                    "required": always,
+                    "schema": {"type": "string", "pattern": form, "maxLength": longest},
+                }
+                for name, form, longest, always, text in _HEADERS
+            }
             document["components"]["schemas"] = {**document["components"].get("schemas", {}), **_schemas()}
             _restore_nulls(document)
+            _size_integers(document)
             for path in NOTICES:
                 for operation in document["paths"][path].values():
                     operation["deprecated"] = True
@@ -253,6 +291,14 @@ def _restore_nulls(document: dict[str, Any]) -> None:
             if operation["operationId"] in responses:
                 found = responses[operation["operationId"]]
                 operation["responses"] = {str(status): response for status, response in found.items()}
+
+
+def _size_integers(value: Any) -> None:
+    """Says of every integer that 32 bits are enough for it."""
+    if isinstance(value, dict) and value.get("type") == "integer":
+        value["format"] = "int32"
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _size_integers(part)
 
 
 def _schemas() -> dict[str, Any]:

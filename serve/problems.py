@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem documents: the one table of statuses; Starlette only."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -13,6 +14,11 @@ from serve.limits import TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
+MAX_FIELDS = 100  # that are named: a body of 1 MiB can have a hundred thousand that are wrong
+MAX_DETAIL_CHARS = 2000
+POINTER_CHARS = 1000
+NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 STATUS: dict[type[ColorMatchError], int] = {
     errors.ColorMatchError: 500,
@@ -124,15 +130,23 @@ def problem_response(error: ColorMatchError, request_id: str, *, more: Mapping[s
         "type": f"urn:stylesync:problem:{error.code.lower().replace('_', '-')}",
         "title": TITLES[error.code],
         "status": status,
-        "detail": error.detail or HTTPStatus(status).description or TITLES[error.code],
+        "detail": _plain(error.detail) or HTTPStatus(status).description or TITLES[error.code],
         "code": error.code,
         "request_id": request_id,
         **(more or {}),
     }
     if isinstance(error, InvalidFields):
-        document["errors"] = [{"pointer": field.pointer, "message": field.message} for field in error.fields]
+        document["errors"] = [
+            {"pointer": _plain(field.pointer)[:POINTER_CHARS], "message": _plain(field.message)}
+            for field in error.fields[:MAX_FIELDS]
+        ]
     body = json.dumps(document, ensure_ascii=False).encode()
     return Response(body, status, headers=_headers(status, error), media_type=MEDIA_TYPE)
+
+
+def _plain(text: str) -> str:
+    """The text, bounded; of what a client sent it quotes nothing that would steer the terminal it is printed on."""
+    return _CONTROL.sub("\ufffd", text[:MAX_DETAIL_CHARS])
 
 
 def _headers(status: int, error: ColorMatchError) -> Mapping[str, str]:

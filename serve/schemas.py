@@ -20,7 +20,7 @@ from pipeline.color import CSS_COLORS, parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES
-from serve.problems import FieldError, InvalidFields, pointer
+from serve.problems import NO_CONTROLS, FieldError, InvalidFields, pointer
 from serve.question import WantedUpload
 
 M = TypeVar("M", bound=BaseModel)
@@ -28,6 +28,9 @@ MAX_COLORS = 12
 MAX_WARDROBE = 500
 MAX_ID_CHARS = 128
 MAX_OBJECT_BYTES = 50 * 1024 * 1024
+MAX_OBJECT_KEY_CHARS = 512
+MAX_SUGGESTIONS = 24
+OBJECT_KEY = "^uploads/[a-z0-9][a-z0-9-]{0,62}/[0-9a-f]{32}$"
 GarmentClass = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory"]
 
 
@@ -68,10 +71,14 @@ CssColor = Annotated[
     BeforeValidator(_css_hex),
     Field(
         description="CSS hex (`#1f2a44`, `1f2a44`) or a CSS colour name (`navy`).",
-        json_schema_extra={"pattern": f"^({ONE_COLOR})$"},
+        json_schema_extra={"pattern": f"^({ONE_COLOR})$", "maxLength": max(map(len, CSS_COLORS))},
     ),
 ]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=MAX_ID_CHARS)]
+Identifier = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=MAX_ID_CHARS, pattern=NO_CONTROLS),
+    Field(description="Any text without control characters."),
+]
 
 
 class ColorModel(Request):
@@ -92,15 +99,24 @@ Colors = Annotated[
 ]
 
 
-def _has(name: str, kind: str) -> dict[str, Any]:
-    """JSON Schema for an object in which a nullable field is given."""
-    return {"required": [name], "properties": {name: {"type": kind}}}
+def _one_of(schema: dict[str, Any]) -> None:
+    """Says in JSON Schema that an item has colours or a hex, the other being null; as two whole objects, for types."""
+    fields = schema.pop("properties")
+    common = {key: schema.pop(key) for key in ("type", "additionalProperties")}
+
+    def with_only(given: str, absent: str) -> dict[str, Any]:
+        (kind,) = (one for one in fields[given]["anyOf"] if one != {"type": "null"})
+        properties = {**fields, given: kind, absent: {"type": "null"}}
+        return {**common, "title": f"PieceWith{given.title()}", "properties": properties, "required": ["id", given]}
+
+    del schema["required"]
+    schema["oneOf"] = [with_only("colors", "hex"), with_only("hex", "colors")]
 
 
 class WardrobeItemModel(Request):
     """One piece that the client owns: `colors`, or one `hex`."""
 
-    model_config = ConfigDict(json_schema_extra={"oneOf": [_has("colors", "array"), _has("hex", "string")]})
+    model_config = ConfigDict(json_schema_extra=_one_of)
 
     id: Identifier
     colors: Colors | None = None
@@ -110,7 +126,7 @@ class WardrobeItemModel(Request):
     ] = None
 
     @model_validator(mode="after")
-    def _one_of(self) -> "WardrobeItemModel":
+    def _either(self) -> "WardrobeItemModel":
         if (self.colors is None) == (self.hex is None):
             raise ValueError("give either colors or hex")
         return self
@@ -145,7 +161,7 @@ class OptionsModel(Request):
     )
     intent: Annotated[types.Intent, Field(description="How far the suggestions may stand out.")] = "balanced"
     wheel: Annotated[types.Wheel, Field(description="The hue circle that schemes are measured on.")] = "oklch"
-    max_suggestions: Annotated[int, Field(ge=0, le=24), WHOLE] = 8
+    max_suggestions: Annotated[int, Field(ge=0, le=MAX_SUGGESTIONS), WHOLE] = 8
     wardrobe: Annotated[
         list[WardrobeItemModel],
         AfterValidator(_with_unique_ids),
@@ -199,8 +215,8 @@ class ObjectRequest(Request):
 
     object_key: Annotated[
         str,
-        StringConstraints(min_length=1, max_length=512),
-        Field(json_schema_extra={"pattern": "^uploads/[a-z0-9][a-z0-9-]{0,62}/[0-9a-f]{32}$"}),
+        StringConstraints(min_length=1, max_length=MAX_OBJECT_KEY_CHARS),
+        Field(json_schema_extra={"pattern": OBJECT_KEY}),
     ]
     options: OptionsModel = OptionsModel()
 
@@ -211,7 +227,10 @@ class PresignRequest(Request):
     content_type: Literal["image/jpeg", "image/png", "image/webp"]
     content_length: Annotated[int, Field(ge=1, le=MAX_OBJECT_BYTES, description="Bytes."), WHOLE]
     sha256: Annotated[
-        str | None, Field(pattern="^[0-9a-f]{64}$", description="Of the bytes, as 64 hex digits; checked when read.")
+        str | None,
+        Field(
+            pattern="^[0-9a-f]{64}$", max_length=64, description="Of the bytes, as 64 hex digits; checked when read."
+        ),
     ] = None
     method: Annotated[
         Literal["POST", "PUT"], Field(description="`POST`: a form with a policy; `PUT`: the bytes as the body.")

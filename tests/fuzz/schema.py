@@ -9,18 +9,17 @@ import sys
 import tempfile
 from collections import Counter, defaultdict
 from pathlib import Path
-from typing import cast
 
-import httpx
-import uvicorn
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serve import local_stores
 from serve.local_objects import BUCKET
-from serve.local_plan import REPOSITORY, free_port
+from serve.local_plan import REPOSITORY
 from tests.s3_server import S3Server, s3_server
-from tests.serve.application import Application, running
+from tests.serve.application import Application, app_of, listening, running
+
+HOOKS = "tests.fuzz.hooks"
 
 
 def main(cases: int, seed: int) -> int:
@@ -58,29 +57,23 @@ async def _tested(folder: Path, s3: S3Server, state_url: str, *, cases: int, see
 
 
 async def _run(application: Application, folder: Path, *, cases: int, seed: int) -> int:
-    app = _Counted(cast(httpx.ASGITransport, application.client._transport).app)
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning"))
-    serving = asyncio.create_task(server.serve())
-    tester = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("st")),
-        *("run", f"http://127.0.0.1:{port}/openapi.json", "--checks", "all", "-n", str(cases), "--seed", str(seed)),
-        *("-H", f"X-API-Key: {application.keys['whole']}", "--continue-on-failure", "--no-color"),
-        *("--generation-database", "none", "--request-timeout", "60", "--wait-for-schema", "30"),
-        cwd=folder,
-        env={**os.environ, "NO_PROXY": "*", "PYTHONPATH": str(REPOSITORY), "SCHEMATHESIS_HOOKS": "tests.fuzz.hooks"},
-    )
-    try:
+    app = _Counted(app_of(application))
+    async with listening(app) as url:
+        tester = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("st")),
+            *("run", f"{url}/openapi.json", "--checks", "all", "-n", str(cases), "--seed", str(seed)),
+            *("-H", f"X-API-Key: {application.keys['whole']}", "--continue-on-failure", "--no-color"),
+            *("--generation-database", "none", "--request-timeout", "60", "--wait-for-schema", "30"),
+            cwd=folder,
+            env={**os.environ, "NO_PROXY": "*", "PYTHONPATH": str(REPOSITORY), "SCHEMATHESIS_HOOKS": HOOKS},
+        )
         status = await tester.wait()
-        print("Answers by operation and status:")
-        for path, item in application.document["paths"].items():
-            for method in item:
-                found = app.answers[method.upper(), path]
-                print(f"  {method.upper():4} {path:20} {found.total():5}  {dict(sorted(found.items()))}")
-        return status
-    finally:
-        server.should_exit = True
-        await serving
+    print("Answers by operation and status:")
+    for path, item in application.document["paths"].items():
+        for method in item:
+            found = app.answers[method.upper(), path]
+            print(f"  {method.upper():4} {path:20} {found.total():5}  {dict(sorted(found.items()))}")
+    return status
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The whole application in this process: real routes, keys, decode workers and pipeline, a fake network, no Ray."""
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Callable
@@ -11,14 +12,17 @@ from typing import Any
 
 import httpx
 import numpy as np
+import uvicorn
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from PIL import Image
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from pipeline.types import RgbImage
 from serve import wire
 from serve.api import create_app
 from serve.assembly import assemble
+from serve.local_plan import free_port
 from serve.security import SCOPES, Scope, new_key, write_keys
 from serve.service import Service
 from serve.settings import Environment, S3Environment, Settings
@@ -87,6 +91,27 @@ async def running(
             yield Application(service, walk, client, stranger, app.openapi(), keys)
 
 
+@asynccontextmanager
+async def listening(app: ASGIApp) -> AsyncIterator[str]:
+    """The application on a port of this machine, over real HTTP; its URL."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning"))
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        await serving
+
+
+def app_of(application: Application) -> ASGIApp:
+    """What the application's clients send their requests to."""
+    app: ASGIApp = application.client._transport.app  # type: ignore[attr-defined]
+    return app
+
+
 def _describe(description: wire.Description) -> Callable[[], Any]:
     async def describe() -> bytes:
         return wire.encode(description)
@@ -109,12 +134,18 @@ def checked_against(document: dict[str, Any]) -> Callable[[httpx.Response], Any]
             return
         promised = operation["responses"][str(response.status_code)]
         for name in promised["headers"]:
-            assert name in response.headers
+            _check_header(name, response, document["components"]["headers"][name])
         content = promised["content"][response.headers["Content-Type"].partition(";")[0]]
         if "json" in response.headers["Content-Type"]:
             validate(response.json(), content["schema"], document)
 
     return check
+
+
+def _check_header(name: str, response: httpx.Response, promised: dict[str, Any]) -> None:
+    assert name in response.headers or not promised["required"]
+    if name in response.headers:
+        validate(response.headers[name], promised["schema"], {"components": {}})
 
 
 def validate(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:

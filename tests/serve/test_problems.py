@@ -141,3 +141,19 @@ def test_no_such_header_comes_along_when_the_status_has_none() -> None:
     """A refused field is answered without Retry-After, WWW-Authenticate or Allow."""
     headers = problem_response(errors.InvalidOptions("No."), "r1").headers
     assert not {"retry-after", "www-authenticate", "allow"} & set(headers)
+
+
+def test_a_client_reads_plain_text_when_it_sent_control_characters() -> None:
+    """Nothing that a client sent steers the terminal on which an error is printed."""
+    field = FieldError("/options/\x1b[2J", "Unknown field. Given: '\x9b31m\r\n'.")
+    document = _document(InvalidFields((field,)))
+    shown = [document["detail"], document["errors"][0]["pointer"], document["errors"][0]["message"]]
+    assert all(text.isprintable() and "\ufffd" in text for text in shown)
+
+
+def test_an_error_is_small_when_a_hundred_thousand_fields_are_wrong() -> None:
+    """The document names a hundred of them, and no more of each than can be read."""
+    fields = tuple(FieldError(f"/{number}", "Unknown field. " * 1000) for number in range(100_000))
+    document = _document(InvalidFields(fields))
+    assert [len(document["errors"]), len(document["detail"])] == [100, 2000]
+    assert len(json.dumps(document)) < 250_000
