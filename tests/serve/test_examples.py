@@ -202,7 +202,7 @@ def client_folder(server: Server, tmp_path_factory: pytest.TempPathFactory) -> P
     tool = str(Path(sys.executable).with_name("openapi-python-client"))
     made = subprocess.run(
         (
-            *(tool, "generate", "--path", str(document), "--config", "configs/python-client.yaml"),
+            *(tool, "generate", "--path", str(document), "--config", "docs/python-client.yaml"),
             *("--meta", "none", "--output-path", str(folder / "stylesync_client"), "--fail-on-warning"),
         ),
         cwd=REPOSITORY,
