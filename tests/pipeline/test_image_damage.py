@@ -3,6 +3,7 @@
 import io
 import random
 import time
+from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
@@ -40,11 +41,15 @@ def _spliced(data: bytes, dice: random.Random) -> bytes:
     return data[:at] + filling + data[at + length :]
 
 
-@pytest.mark.parametrize("damage", [_flipped, _cut, _spliced], ids=["flipped", "cut", "spliced"])
+DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (_flipped, _cut, _spliced)
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=["flipped", "cut", "spliced"])
 @pytest.mark.parametrize("name", NAMES)
-def test_damaged_file_is_refused_or_decoded_when_bytes_are_wrong(name: str, damage: object) -> None:
+def test_damaged_file_is_refused_or_decoded_when_bytes_are_wrong(
+    name: str, damage: Callable[[bytes, random.Random], bytes]
+) -> None:
     """Sixty damaged files of each kind: each one is refused with an error of ours, or is a sound picture."""
-    assert callable(damage)
     dice = random.Random(f"{name}")
     for _ in range(ROUNDS):
         data = damage(samples()[name], dice)
