@@ -14,6 +14,8 @@ from serve.multipart import Part, PartCollector
 from serve.settings import Settings
 
 FRAMING_BYTES = 64 * 1024  # what multipart's own headers and boundaries may add
+MAX_VALUES = 50_000  # of a JSON body; the largest wardrobe has 20,000, and a MiB of `[],[],…` takes half a second
+MAX_MEMBERS = 64  # of one object; none of ours has 20
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -43,6 +45,8 @@ def parse_json(data: bytes) -> Any:
     """Strict JSON (RFC 8259 in UTF-8; unique keys and whole characters as I-JSON has them). Raises Unparsable."""
     if not data.strip():
         raise Unparsable("The body is empty; send an image (multipart/form-data) or JSON.")
+    if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES:
+        raise Unparsable(f"The JSON has more than {MAX_VALUES} values.")
     try:
         text = data.decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
@@ -94,6 +98,8 @@ async def _before(deadline_s: float, step: Callable[[], Awaitable[bytes]], timeo
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MAX_MEMBERS:
+        raise Unparsable(f"The JSON has an object with more than {MAX_MEMBERS} fields.")
     values = dict(pairs)
     if len(values) != len(pairs):
         raise ValueError("duplicate key")

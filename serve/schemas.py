@@ -20,7 +20,7 @@ from pipeline.color import CSS_COLORS, parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES
-from serve.problems import NO_CONTROLS, FieldError, InvalidFields, pointer
+from serve.problems import MAX_FIELDS, NO_CONTROLS, FieldError, InvalidFields, pointer
 from serve.question import WantedUpload
 
 M = TypeVar("M", bound=BaseModel)
@@ -251,7 +251,7 @@ def validate(model: type[M], value: Any, *, at: str = "") -> M:
 
 def field_errors(found: Any, *, at: str = "") -> tuple[FieldError, ...]:
     """Pydantic's errors as pointers and messages, with nothing of the input's text beyond its first characters."""
-    return tuple(FieldError(at + pointer(*item["loc"]), _message(item)) for item in found)
+    return tuple(FieldError(at + pointer(*item["loc"]), _message(item)) for item in found[:MAX_FIELDS])
 
 
 def _message(item: Any) -> str:
