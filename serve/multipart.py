@@ -1,5 +1,6 @@
 """Collects the parts of a multipart/form-data body in memory, as bytes, within limits; python-multipart only."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from pipeline.errors import TooLarge, Unparsable
 from serve.problems import FieldError, InvalidFields, pointer
 
+# What is wrong with a form is told to who sent it; a line of plain text for each is nothing for our log.
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 MALFORMED = "The multipart body cannot be read: a boundary, header or part is malformed."
 
 

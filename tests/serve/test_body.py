@@ -271,6 +271,14 @@ async def test_a_form_is_refused_when_it_is_malformed(data: bytes) -> None:
         await _parts(data)
 
 
+async def test_the_log_stays_empty_when_a_form_is_malformed(caplog: pytest.LogCaptureFixture) -> None:
+    """The parser's own warnings, which quote what a client sent, are not written."""
+    for data in BROKEN_FORMS.values():
+        with pytest.raises(Unparsable):
+            await _parts(data)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize("length", [71, 5000])
 async def test_a_form_is_refused_when_its_boundary_is_too_long(length: int) -> None:
     """A boundary beyond the parser's limit is no crash; RFC 2046 allows 70 characters."""
