@@ -1,5 +1,6 @@
 """Every YAML file of configs/: how it is launched, and that Ray and this application accept what it says."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,11 @@ import yaml
 from pydantic import TypeAdapter
 from ray.serve.schema import ServeDeploySchema
 
-from serve.settings import AdviceConfig, Budgets, SegmentationSettings, Settings
+from serve.settings import AdviceConfig, BatchConfig, Budgets, SegmentationSettings, Settings
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-SERVE_CONFIGS = ("serve.local.yaml",)
+SERVE_CONFIGS = ("serve.local.yaml", "serve.gpu.yaml", "serve.cluster.yaml")
+GPU_CONFIGS = ("serve.gpu.yaml", "serve.cluster.yaml")
 OTHERS: tuple[str, ...] = ()
 DEPLOYMENTS = {"Advice", "Segmentation", "Extraction", "Harmony"}
 
@@ -68,10 +70,11 @@ def test_all_four_deployments_scale_by_themselves_when_configured(name: str) -> 
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_the_user_config_names_every_budget_when_it_is_read(name: str) -> None:
-    """`Advice` alone has a user_config; it is an AdviceConfig that leaves no budget to a default."""
+    """`Advice`'s leaves no budget to a default, `Segmentation`'s is a BatchConfig, and no other deployment has one."""
     found = _deployments(name)
-    assert [deployment for deployment in found if "user_config" in found[deployment]] == ["Advice"]
+    assert {deployment for deployment in found if "user_config" in found[deployment]} <= {"Advice", "Segmentation"}
     AdviceConfig.model_validate(found["Advice"]["user_config"])
+    BatchConfig.model_validate(found["Segmentation"].get("user_config", {}))
     assert set(found["Advice"]["user_config"]["budgets"]) == set(Budgets.model_fields)
 
 
@@ -100,6 +103,59 @@ def test_the_models_variables_are_known_when_they_are_set(name: str) -> None:
     variables = options.get("runtime_env", {}).get("env_vars", {})
     known = {f"SEGMENTATION_{field.upper()}" for field in SegmentationSettings.model_fields}
     assert {variable for variable in variables if variable.startswith("SEGMENTATION_")} <= known
+
+
+@pytest.mark.parametrize("name", GPU_CONFIGS)
+def test_a_new_gpu_replica_has_room_when_the_old_ones_still_run(name: str) -> None:
+    """A GPU is shared by whole replicas, and one machine's has room for what an update starts before it stops."""
+    found = _deployments(name)["Segmentation"]
+    share, replicas = found["ray_actor_options"]["num_gpus"], found["autoscaling_config"]["max_replicas"]
+    surge = math.ceil(found["max_surge_percent"] * replicas / 100)
+    assert 0 < share <= 0.5
+    assert name != "serve.gpu.yaml" or share * (replicas + surge) <= 1
+
+
+@pytest.mark.parametrize("name", GPU_CONFIGS)
+def test_the_network_is_on_the_gpu_when_a_gpu_is_asked_for(name: str) -> None:
+    """CUDA in bfloat16, with the replica's variables, so that a change of model rolls that deployment alone."""
+    options = _deployments(name)["Segmentation"]["ray_actor_options"]
+    variables = options["runtime_env"]["env_vars"]
+    assert (variables["SEGMENTATION_DEVICE"], variables["SEGMENTATION_DTYPE"]) == ("cuda", "bf16")
+    assert variables["SEGMENTATION_MODEL"] == SegmentationSettings(_env_file=None).model
+
+
+@pytest.mark.parametrize("name", GPU_CONFIGS)
+def test_a_batch_is_not_kept_waiting_when_calls_are_bounded(name: str) -> None:
+    """A replica takes on as many photos as its batches at work hold, and as many again that wait their turn."""
+    found = _deployments(name)["Segmentation"]
+    batch = BatchConfig.model_validate(found["user_config"])
+    assert batch.max_photos
+    assert batch.in_flight
+    assert found["max_ongoing_requests"] == 2 * batch.max_photos * batch.in_flight
+
+
+def test_a_lost_node_takes_no_deployment_away_when_a_cluster_is_configured() -> None:
+    """Two replicas at least of each, a bound on how many ingress replicas share a node, and surge on update."""
+    found = _deployments("serve.cluster.yaml")
+    assert all(deployment["autoscaling_config"]["min_replicas"] >= 2 for deployment in found.values())
+    assert all(deployment["max_surge_percent"] > 0 for deployment in found.values())
+    assert found["Advice"]["max_replicas_per_node"] == 1
+
+
+def test_scaling_does_not_flutter_when_a_cluster_is_configured() -> None:
+    """Ray looks back no further than the shorter delay, and gives nodes back far later than it asks for them."""
+    for deployment in _deployments("serve.cluster.yaml").values():
+        scaling = deployment["autoscaling_config"]
+        assert scaling["look_back_period_s"] <= scaling["upscale_delay_s"] <= scaling["downscale_delay_s"] / 10
+
+
+def test_the_head_has_no_work_when_a_cluster_is_configured() -> None:
+    """Every deployment names its group of nodes: the network the GPU nodes, the others the CPU nodes."""
+    groups = {
+        name: deployment["ray_actor_options"]["label_selector"]["stylesync-group"]
+        for name, deployment in _deployments("serve.cluster.yaml").items()
+    }
+    assert groups == {"Advice": "cpu", "Segmentation": "gpu", "Extraction": "cpu", "Harmony": "cpu"}
 
 
 def test_the_local_config_fits_when_the_machine_has_two_cores() -> None:
