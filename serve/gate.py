@@ -22,7 +22,8 @@ STEERING_HEADERS = (
     "serve_multiplexed_model_id",
     "serve-multiplexed-model-id",
 )
-SERVE_PATHS = "/-/"  # Serve's own health checks, which its load balancer reads
+SERVE_PATHS = "/-/"  # Serve's own, of which its load balancer needs the health check alone
+SERVE_HEALTH = "/-/healthz"
 OUR_MARK = "x-content-type-options"  # on every answer of the application, on none of Serve's
 
 
@@ -38,7 +39,7 @@ class Gate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(SERVE_PATHS):
+        if scope["type"] != "http" or scope["path"] == SERVE_HEALTH:
             await self._app(scope, receive, send)
             return
         request_id = clean_request_id(Headers(scope=scope).get("x-request-id"))
@@ -47,6 +48,9 @@ class Gate:
             del headers[name]
         headers["X-Request-ID"] = request_id
         answer = _Answer(request_id, scope, receive, send)
+        if scope["path"].startswith(SERVE_PATHS):
+            await answer.replace(404)
+            return
         try:
             await self._app(scope, receive, answer.send)
         except Exception:

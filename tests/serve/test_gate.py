@@ -75,9 +75,16 @@ async def test_error_is_passed_on_when_the_answer_had_begun() -> None:
 
 
 async def test_health_check_passes_when_the_load_balancer_asks() -> None:
-    """Serve's own paths are not touched."""
+    """Serve's own health check is not touched."""
     response = await ask(answering(PlainTextResponse("draining", 503)), "/-/healthz")
     assert (response.status_code, response.text) == (503, "draining")
+
+
+@pytest.mark.parametrize("path", ["/-/routes", "/%2d/routes", "/-/healthz/", "/-/"])
+async def test_serves_other_routes_are_shut_when_anybody_asks(path: str) -> None:
+    """What runs behind the door is nobody's business."""
+    response = await ask(answering(PlainTextResponse('{"/":"colormatch"}')), path)
+    assert (response.status_code, json.loads(response.text)["code"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(("given", "kept"), [("order-17", True), ("a b", False), ("x" * 65, False), ("<i>", False)])
