@@ -26,6 +26,7 @@ from serve.question import (
 )
 from serve.settings import AdviceConfig
 
+PATIENCE = 0.2  # of a request's whole time, that a photo may wait for its seat
 LEASE_POLL_S = 0.02
 T = TypeVar("T", Segmentation, Extraction, Harmony)
 
@@ -182,7 +183,7 @@ class Advisor:
             extracted = analysis.colors_extraction(question.colors, question.options)
             body = await self._finish(question, trace, extracted)
         else:
-            with self._admission.seat() as seat:
+            async with self._admission.seat(within_s=PATIENCE * trace.total_s) as seat:
                 trace.seat = seat
                 body = await self._walk_photo(question, content, trace)
         if not trace.degraded:

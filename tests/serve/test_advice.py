@@ -34,6 +34,7 @@ from tests.serve.fakes import (
     until,
 )
 
+PATIENT = Budgets(segmentation_ms=60_000, total_ms=60_000)
 SHORT = AdviceConfig(budgets=Budgets(segmentation_ms=20, extraction_ms=20, harmony_ms=20))
 FAILURES = list(chain.from_iterable(combinations(PHASES, count) for count in (1, 2, 3)))
 
@@ -135,13 +136,14 @@ async def test_a_photo_must_wait_when_the_network_has_not_reported(walk: Walk) -
 
 
 async def test_photos_are_shed_when_too_many_are_under_way(walk: Walk) -> None:
-    """Above the limit a photo is refused at once, colours still get in, and seats come free again."""
-    walk.advisor.reconfigure(AdviceConfig(max_photos_in_flight=2))
+    """Two at work and two in line: another is refused at once, colours still get in, and the line moves on."""
+    walk.advisor.reconfigure(AdviceConfig(max_photos_in_flight=2, budgets=PATIENT))
     walk.segmentation.gate.clear()
-    under_way = [asyncio.create_task(walk.advisor.advise(photo(bytes([k])))) for k in range(2)]
+    under_way = [asyncio.create_task(walk.advisor.advise(photo(bytes([k])))) for k in range(4)]
+    await until(lambda: len(walk.advisor._admission._line) == 2)
     await until(lambda: len(walk.segmentation.calls) == 2)
     with pytest.raises(Overloaded, match="2 photos are being worked on"):
-        await walk.advisor.advise(photo(b"third"))
+        await asyncio.wait_for(walk.advisor.advise(photo(b"third")), 1)
     assert json.loads((await walk.advisor.advise(colours())).body)["suggestions"]
     walk.segmentation.gate.set()
     await asyncio.gather(*under_way)

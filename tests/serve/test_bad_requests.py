@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import AsyncExitStack
 from typing import Any
 
 import httpx
@@ -308,11 +308,11 @@ async def test_nothing_is_told_when_something_unexpected_happens(
 
 
 async def test_a_photo_must_wait_when_the_service_is_busy(application: Application) -> None:
-    """503 with Retry-After when all seats are taken, or a phase's queue is full."""
+    """503 with Retry-After when all seats stay taken."""
     admission = application.service.advisor._admission
-    with ExitStack() as others:
+    async with AsyncExitStack() as others:
         for _ in range(admission.seats):
-            others.enter_context(admission.seat())
+            await others.enter_async_context(admission.seat(within_s=0))
         response = await application.client.post("/v1/advice", **form(cache="bypass"))
     _problem(response, 503, "OVERLOADED")
     assert response.headers["Retry-After"] == "1"
