@@ -108,6 +108,7 @@ lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE
 	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
+	$(COMPILE) --group pyproject.toml:aws -c "$$all" -o $(LOCKS)/aws.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:train -c "$$all" -o $(LOCKS)/train.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:fuzz -c "$$all" -o $(LOCKS)/fuzz.lock > /dev/null; \
 	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o $(LOCKS)/bootstrap.lock > /dev/null; \
