@@ -3,6 +3,7 @@
 import os
 import secrets
 import socket
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,12 @@ DEFAULT_CONFIG = "configs/serve.local.yaml"
 DEFAULT_DEV_FOLDER = ".dev"
 DASHBOARD_PORT = 8265  # Ray's own default, where `serve deploy` and `ray job submit` look
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
+# Read when Ray is imported: in the environment of every process, before `ray start` on every node (docs/transport.md).
+TRANSPORT_FLAGS = {
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
+}
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -158,9 +165,7 @@ def transport_profile(run_folder: Path) -> dict[str, str]:
     HAProxy binds its statistics and metrics ports to all interfaces and has no setting against it; they are read-only.
     """
     return {
-        "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-        "RAY_SERVE_ENABLE_HA_PROXY": "1",
-        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
+        **TRANSPORT_FLAGS,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
@@ -209,7 +214,9 @@ def ray_environment(token_folder: Path) -> dict[str, str]:
 
 def _application(plan: Plan, environment: Mapping[str, str]) -> dict[str, str]:
     paths = [str(REPOSITORY), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    programs = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     return {
+        "PATH": os.pathsep.join(programs),  # so that the `python` of a submitted job is this one
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "STYLESYNC_KEYS_FILE": str(plan.dev_folder / "keys.json"),
         "STYLESYNC_SECRET_FILE": str(plan.dev_folder / "secret"),

@@ -14,7 +14,7 @@ from serve.settings import AdviceConfig, BatchConfig, Budgets, SegmentationSetti
 CONFIGS = Path(__file__).parent.parent / "configs"
 SERVE_CONFIGS = ("serve.local.yaml", "serve.gpu.yaml", "serve.cluster.yaml")
 GPU_CONFIGS = ("serve.gpu.yaml", "serve.cluster.yaml")
-OTHERS: tuple[str, ...] = ()
+OTHERS = ("rayservice.yaml",)
 DEPLOYMENTS = {"Advice", "Segmentation", "Extraction", "Harmony"}
 
 

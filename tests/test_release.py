@@ -1,0 +1,222 @@
+"""What carries a release to machines: image, cluster files, workflows; each is checked by its own tool or structure."""
+
+import re
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from ray.autoscaler._private.util import prepare_config, validate_config
+
+from serve.local_plan import REPOSITORY, TRANSPORT_FLAGS
+from serve.version import VERSION
+
+TOOLS = Path(sysconfig.get_path("scripts"))
+CONFIGS = REPOSITORY / "configs"
+WORKFLOWS = REPOSITORY / ".github" / "workflows"
+SECRET_NAMES = re.compile(r"password|secret|token|pepper|key", re.IGNORECASE)
+
+
+def _ray_up() -> dict[str, Any]:
+    """cluster.yaml as `ray up` completes it."""
+    completed: dict[str, Any] = prepare_config(yaml.safe_load((REPOSITORY / "cluster.yaml").read_text()))
+    return completed
+
+
+def _kubernetes() -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all((CONFIGS / "rayservice.yaml").read_text()))
+
+
+def _ray_groups() -> list[dict[str, Any]]:
+    config = _kubernetes()[0]["spec"]["rayClusterConfig"]
+    return [config["headGroupSpec"], *config["workerGroupSpecs"]]
+
+
+def _run_options() -> dict[str, str]:
+    options = [option for option in _ray_up()["docker"]["run_options"] if option.startswith("--env ")]
+    return dict(option.removeprefix("--env ").split("=", 1) for option in options)
+
+
+def _image_variables() -> dict[str, str]:
+    (block,) = re.findall(r"^ENV (PATH=.*?[^\\])$", (REPOSITORY / "Dockerfile").read_text(), re.DOTALL | re.MULTILINE)
+    return dict(one.split("=", 1) for one in block.replace("\\\n", " ").replace('""', "").split())
+
+
+def _pod_variables(group: dict[str, Any]) -> dict[str, str]:
+    (container,) = group["template"]["spec"]["containers"]
+    return {one["name"]: one["value"] for one in container["env"]}
+
+
+# --- ray up -------------------------------------------------------------------------------------------------------
+def test_ray_accepts_the_cluster_file_when_it_is_validated() -> None:
+    """`ray up` validates the completed file by this schema and refuses unknown fields."""
+    validate_config(_ray_up())
+
+
+def test_no_other_ray_is_installed_when_a_cluster_starts() -> None:
+    """Ray's defaults install a nightly Ray where a file is silent; the images hold everything."""
+    completed = _ray_up()
+    for commands in ("setup_commands", "head_setup_commands", "worker_setup_commands"):
+        assert completed[commands] == []
+
+
+def test_the_head_has_no_work_when_a_cluster_is_started() -> None:
+    """The head offers neither CPUs nor GPUs, and the other groups carry the label that serve.cluster.yaml asks for."""
+    groups = _ray_up()["available_node_types"]
+    assert groups.pop("head")["resources"] == {"CPU": 0, "GPU": 0}
+    assert {name: group["labels"] for name, group in groups.items()} == {
+        name: {"stylesync-group": name} for name in ("cpu", "gpu")
+    }
+    assert all(group["min_workers"] >= 1 for group in groups.values())
+
+
+# --- the transport flags ------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "variables",
+    [_image_variables(), _run_options(), *map(_pod_variables, _ray_groups())],
+    ids=["Dockerfile", "cluster.yaml", "rayservice head", "rayservice cpu", "rayservice gpu"],
+)
+def test_the_transport_flags_are_there_when_ray_starts(variables: dict[str, str]) -> None:
+    """Both flags and the gate, in the environment that `ray start` inherits on every node, and HAProxy not believed."""
+    assert {name: variables.get(name) for name in TRANSPORT_FLAGS} == TRANSPORT_FLAGS
+    assert variables["FORWARDED_ALLOW_IPS"] == ""
+
+
+def test_ray_asks_for_its_token_when_nodes_start() -> None:
+    """Token authentication on both kinds of cluster."""
+    assert _run_options()["RAY_AUTH_MODE"] == "token"
+    assert _kubernetes()[0]["spec"]["rayClusterConfig"]["authOptions"]["mode"] == "token"
+
+
+def test_no_secret_is_in_a_file_when_clusters_are_described() -> None:
+    """Secrets come from the machine's role or from Kubernetes' secrets: no literal stands beside such a name."""
+    for variables in (_run_options(), _image_variables(), *map(_pod_variables, _ray_groups())):
+        literal = {name: value for name, value in variables.items() if SECRET_NAMES.search(name)}
+        assert set(literal) <= {"STYLESYNC_SECRET_FILE"}
+    password = _kubernetes()[0]["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisPassword"]
+    assert set(password["valueFrom"]) == {"secretKeyRef"}
+
+
+# --- KubeRay ------------------------------------------------------------------------------------------------------
+def _closed(**properties: Any) -> dict[str, Any]:
+    """An object with these properties and no others; a name that ends in `_` is required."""
+    return {
+        "type": "object",
+        "properties": {name.rstrip("_"): schema for name, schema in properties.items()},
+        "required": [name.rstrip("_") for name in properties if name.endswith("_")],
+        "additionalProperties": False,
+    }
+
+
+TEXT, COUNT, FLAG, ANYTHING = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "boolean"}, {}
+TEXTS = {"type": "object", "additionalProperties": TEXT}
+SECRET_KEY = _closed(valueFrom_=_closed(secretKeyRef_=_closed(name_=TEXT, key_=TEXT)))
+# The parts of KubeRay's CRD that are used, by its 1.6 (helm-chart/kuberay-operator/crds/ray.io_rayservices.yaml).
+RAY_SERVICE = _closed(
+    apiVersion_={"const": "ray.io/v1"},
+    kind_={"const": "RayService"},
+    metadata_=_closed(name_=TEXT),
+    spec_=_closed(
+        excludeHeadPodFromServeSvc=FLAG,
+        serveConfigV2_=TEXT,
+        rayClusterConfig_=_closed(
+            rayVersion_=TEXT,
+            authOptions_=_closed(mode={"enum": ["disabled", "token"]}, secretName=TEXT),
+            gcsFaultToleranceOptions_=_closed(redisAddress_=TEXT, redisPassword=SECRET_KEY),
+            enableInTreeAutoscaling=FLAG,
+            autoscalerOptions=_closed(version={"enum": ["v1", "v2"]}, idleTimeoutSeconds=COUNT),
+            headGroupSpec_=_closed(rayStartParams=TEXTS, labels=TEXTS, template_=ANYTHING),
+            workerGroupSpecs={
+                "type": "array",
+                "items": _closed(
+                    groupName_=TEXT,
+                    replicas=COUNT,
+                    minReplicas_=COUNT,
+                    maxReplicas_=COUNT,
+                    labels=TEXTS,
+                    rayStartParams=TEXTS,
+                    template_=_closed(spec_=ANYTHING),
+                ),
+            },
+        ),
+    ),
+)
+
+
+def test_kuberay_knows_every_field_when_the_service_is_applied() -> None:
+    """The RayService has the CRD's structure: an unknown or missing field is an error."""
+    jsonschema.validate(_kubernetes()[0], RAY_SERVICE)
+
+
+def test_kubernetes_serves_the_same_when_the_clusters_config_changes() -> None:
+    """The RayService's config is configs/serve.cluster.yaml, and its Ray the one that is locked."""
+    spec = _kubernetes()[0]["spec"]
+    assert yaml.safe_load(spec["serveConfigV2"]) == yaml.safe_load((CONFIGS / "serve.cluster.yaml").read_text())
+    assert f"ray=={spec['rayClusterConfig']['rayVersion']}" in (CONFIGS / "locks/base.lock").read_text().replace(
+        "ray[data,serve]==", "ray=="
+    )
+
+
+def test_the_head_has_no_work_when_kubernetes_starts_it() -> None:
+    """No CPUs on the head, and groups with the labels that the config asks for; each GPU pod has a whole GPU."""
+    head, *workers = _ray_groups()
+    assert head["rayStartParams"]["num-cpus"] == "0"
+    assert [group["labels"]["stylesync-group"] for group in workers] == ["cpu", "gpu"]
+    assert [
+        "nvidia.com/gpu" in group["template"]["spec"]["containers"][0]["resources"]["limits"] for group in workers
+    ] == [False, True]
+
+
+def test_the_heads_state_is_apart_when_it_is_kept() -> None:
+    """GCS has a Redis of its own that never evicts and appends every write."""
+    address = _kubernetes()[0]["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisAddress"]
+    stores = {one["metadata"]["name"]: one for one in _kubernetes() if one["kind"] == "StatefulSet"}
+    (command,) = stores[address.partition(":")[0]]["spec"]["template"]["spec"]["containers"][0]["args"]
+    assert "--appendonly yes" in command
+    assert "--maxmemory-policy noeviction" in command
+
+
+# --- the image ----------------------------------------------------------------------------------------------------
+def test_the_linter_is_silent_when_it_reads_the_dockerfile() -> None:
+    """hadolint finds nothing."""
+    _is_silent("hadolint", REPOSITORY / "Dockerfile")
+
+
+def test_the_image_is_pinned_and_nobodys_root_when_it_is_built() -> None:
+    """The base has a digest, both targets end as a user without rights, and HAProxy's licence lies inside."""
+    text = (REPOSITORY / "Dockerfile").read_text()
+    assert re.search(r"^ARG BASE_IMAGE=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
+    targets = [stage for stage in text.split("\nFROM ")[1:] if stage.startswith("runtime AS ")]
+    assert [stage.splitlines()[0] for stage in targets] == ["runtime AS gpu", "runtime AS cpu"]
+    assert all("\nUSER 1000\n" in stage and "HAProxy-GPL-2" in stage for stage in targets)
+
+
+def test_clusters_run_this_version_when_their_images_are_named() -> None:
+    """One version: pyproject.toml has it, the cluster files' images are tagged with it, the changelog opens with it."""
+    tags = set[str]()
+    for path in (REPOSITORY / "cluster.yaml", CONFIGS / "rayservice.yaml"):
+        tags |= set(re.findall(r"stylesync-colormatch:([0-9.]+)-(?:cpu|gpu)", path.read_text()))
+    assert tags == {VERSION}
+    released = re.findall(r"^## (\d+\.\d+\.\d+)", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert released[0] == VERSION
+
+
+# --- the workflows ------------------------------------------------------------------------------------------------
+def test_the_auditor_is_silent_when_it_reads_the_workflows() -> None:
+    """zizmor finds nothing, offline."""
+    _is_silent("zizmor", "--offline", "--no-progress", WORKFLOWS)
+
+
+def test_actions_are_pinned_when_workflows_use_them() -> None:
+    """Every action is named by the hash of a commit, with its version beside it."""
+    used = re.findall(r"uses: (.*)$", "\n".join(path.read_text() for path in WORKFLOWS.iterdir()), re.MULTILINE)
+    assert used
+    assert [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\S+|\./\.github/\S+.*", one)] == []
+
+
+def _is_silent(tool: str, *arguments: str | Path) -> None:
+    done = subprocess.run([TOOLS / tool, *arguments], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
