@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery train report format lock bench-colour bench-harmony bench-transport clean
-.PHONY: overload chaos soak
+.PHONY: overload chaos soak prove-nodes
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
@@ -94,6 +94,9 @@ chaos: development-environment ## kill, hang and starve what the service needs: 
 
 soak: development-environment ## twenty minutes at half load: memory and file descriptors
 	@$(PY) -m tests.reliability.run soak --transport $(or $(TRANSPORT),fast)
+
+prove-nodes: development-environment ## several nodes on this machine: updates under load, lost nodes, a lost head (10 min)
+	@$(PY) -m tests.nodes.prove $(if $(ONLY),--only $(ONLY))
 
 # Everything is resolved together first, so that no two locks can disagree; the present locks' versions are kept where
 # pyproject.toml allows them, unless UPGRADE=1.  Torch's pair is pinned there.

@@ -1,0 +1,276 @@
+"""Several Ray nodes on this machine, each a `ray start` of its own with its own ports, and its end by SIGKILL.
+
+What a node offers (CPUs, GPUs) is declared, not there: it shows where Serve puts replicas, and what becomes of them
+when a node is lost. HAProxy runs on the head and on each node with replicas, on a port of the node's own.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+import yaml
+
+from serve import local_stores
+from serve.local_plan import (
+    HOST,
+    OBJECT_STORE_BYTES,
+    REPOSITORY,
+    free_port,
+    ray_environment,
+    ray_token_file,
+    transport_profile,
+)
+from serve.security import ensure_development_key
+
+NODE = "STYLESYNC_TEST_NODE"  # in the environment of everything that a node runs
+START_TIMEOUT_S, POLL_S = 240.0, 0.25
+ANSWER_TIMEOUT_S = 20.0
+PROGRAMS = Path(sys.executable).parent
+Config = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A node: what it declares, and where its HAProxy listens."""
+
+    name: str
+    cpus: int
+    gpus: int
+    proxy_port: int
+
+    def processes(self) -> list[psutil.Process]:
+        """Everything that runs on it."""
+        found = []
+        for process in psutil.process_iter():
+            with suppress(psutil.Error):
+                if process.environ().get(NODE) == self.name and process.status() != psutil.STATUS_ZOMBIE:
+                    found.append(process)
+        return found
+
+
+@dataclass(slots=True)
+class Site:
+    """A head and its nodes, with a Redis for the head's state and one for keys."""
+
+    folder: Path
+    key: str
+    gcs_port: int
+    dashboard_port: int
+    stores: dict[str, local_stores.Store]
+    machines: dict[str, Machine] = field(default_factory=dict)
+    _variables: dict[str, str] = field(default_factory=dict)
+
+    # --- nodes --------------------------------------------------------------------------------------------------
+    def start_head(self) -> Machine:
+        """The head, with no CPUs; a second call starts it again, with the state that its Redis kept."""
+        gcs = urlsplit(self.stores["gcs"].url)
+        before = self.machines.get("head")
+        machine = before or Machine("head", 0, 0, free_port())
+        arguments = [
+            "--head",
+            f"--port={self.gcs_port}",
+            f"--redis-password={gcs.password}",
+            "--include-dashboard=true",
+        ]
+        arguments += [f"--dashboard-host={HOST}", f"--dashboard-port={self.dashboard_port}"]
+        return self._start(machine, arguments, RAY_REDIS_ADDRESS=f"{HOST}:{gcs.port}")
+
+    def start(self, name: str, *, cpus: int, gpus: int = 0) -> Machine:
+        """A node; the part of its name before a hyphen is its group."""
+        machine = Machine(name, cpus, gpus, free_port())
+        labels = f"--labels=stylesync-group={name.partition('-')[0]}"
+        return self._start(machine, [f"--address={HOST}:{self.gcs_port}", labels])
+
+    def _start(self, machine: Machine, arguments: list[str], **variables: str) -> Machine:
+        folder = self.folder / machine.name
+        folder.mkdir(exist_ok=True)
+        command = [PROGRAMS / "ray", "start", *arguments, f"--node-ip-address={HOST}", "--disable-usage-stats"]
+        command += [f"--num-cpus={machine.cpus}", f"--num-gpus={machine.gpus}", "--block"]
+        command += [f"--object-store-memory={OBJECT_STORE_BYTES}"]
+        if machine.name == "head":
+            command += [f"--temp-dir={self.folder}"]
+        with (folder / "log").open("a") as log:
+            subprocess.Popen(
+                command,
+                cwd=REPOSITORY,
+                env=self._variables | transport_profile(folder) | _own_ports(machine) | variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.machines[machine.name] = machine
+        return machine
+
+    def kill(self, name: str) -> None:
+        """SIGKILL to everything on a node at once; nothing of it says goodbye."""
+        machine = self.machines[name]
+        while found := machine.processes():
+            for process in found:
+                with suppress(psutil.Error):
+                    process.kill()
+            psutil.wait_procs(found, timeout=5)
+
+    # --- Ray and Serve, by the dashboard ------------------------------------------------------------------------
+    def ask(self, path: str) -> Any:
+        """The dashboard's answer. Raises httpx.HTTPError while it has none."""
+        token = ray_token_file(self.folder).read_text().strip()
+        url = f"http://{HOST}:{self.dashboard_port}{path}"
+        headers = {"Authorization": f"Bearer {token}"}
+        return httpx.get(url, headers=headers, timeout=ANSWER_TIMEOUT_S, trust_env=False).raise_for_status().json()
+
+    def nodes(self) -> dict[str, dict[str, Any]]:
+        """The living nodes by id, as Ray lists them."""
+        listed = self.ask("/api/v0/nodes?limit=100")["data"]["result"]["result"]
+        return {node["node_id"]: node for node in listed if node["state"] == "ALIVE"}
+
+    def deploy(self, config: Config) -> None:
+        """`serve deploy` of a config."""
+        path = self.folder / "serve.yaml"
+        path.write_text(yaml.safe_dump(config))
+        command = [PROGRAMS / "serve", "deploy", "--address", f"http://{HOST}:{self.dashboard_port}", path]
+        subprocess.run(command, env=self._variables, cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
+
+    def deployments(self, application: str = "colormatch") -> dict[str, dict[str, Any]]:
+        """Serve's view of an application's deployments; empty while there is none."""
+        with suppress(httpx.HTTPError):
+            found = self.ask("/api/serve/applications/")["applications"].get(application, {})
+            self_reported: dict[str, dict[str, Any]] = found.get("deployments", {})
+            return self_reported
+        return {}
+
+    def replicas(self, deployment: str, application: str = "colormatch") -> dict[int, str]:
+        """A deployment's running replicas: process id to node id."""
+        found = self.deployments(application).get(deployment, {"replicas": []})["replicas"]
+        return {one["pid"]: one["node_id"] for one in found if one["state"] == "RUNNING"}
+
+    def machine_of(self, pid: int) -> str:
+        """The name of the node that a process runs on; empty for one that is gone."""
+        with suppress(psutil.Error):
+            return psutil.Process(pid).environ().get(NODE, "")
+        return ""
+
+    def runs(self, application: str = "colormatch") -> bool:
+        """Whether Serve says that an application runs and every deployment has what it should."""
+        with suppress(httpx.HTTPError):
+            found = self.ask("/api/serve/applications/")["applications"].get(application)
+            return (
+                bool(found) and found["status"] == "RUNNING" and all(map(_is_complete, found["deployments"].values()))
+            )
+        return False
+
+    def is_ready(self, machine: str = "head") -> bool:
+        """Whether the application says that it is, through a node's HAProxy."""
+        with suppress(httpx.HTTPError):
+            url = f"http://{HOST}:{self.machines[machine].proxy_port}/v1/readyz"
+            return httpx.get(url, timeout=ANSWER_TIMEOUT_S, trust_env=False).status_code == 200
+        return False
+
+
+def _is_complete(deployment: dict[str, Any]) -> bool:
+    running = sum(replica["state"] == "RUNNING" for replica in deployment["replicas"])
+    return bool(running == deployment["target_num_replicas"] == len(deployment["replicas"]))
+
+
+def _own_ports(machine: Machine) -> dict[str, str]:
+    """A port for the node's HAProxy, and a mark."""
+    return {NODE: machine.name, "RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(machine.proxy_port)}
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """A site with a head; everything on it is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        stores = {"gcs": local_stores.start_state(folder, folder / "gcs")}
+        stores |= {"state": local_stores.start_state(folder, folder / "keys")}
+        made = Site(folder, ensure_development_key(folder / "dev"), free_port(), free_port(), stores)
+        made._variables = _variables(made)
+        try:
+            made.start_head()
+            wait_until(partial(_answers, made))
+            yield made
+        finally:
+            for machine in made.machines:
+                made.kill(machine)
+            for store in stores.values():
+                local_stores.stop(store)
+
+
+def _answers(made: Site) -> bool:
+    with suppress(httpx.HTTPError):
+        return bool(made.nodes())
+    return False
+
+
+def _variables(made: Site) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
+    return {
+        **inherited,
+        **ray_environment(made.folder),
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",  # here a cluster is wanted; every address is given
+        # With five nodes on one machine a proxy's start takes longer than Serve's patience.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+        "RAY_external_storage_namespace": "nodes",
+        "PYTHONPATH": str(REPOSITORY),
+        "STATE_REDIS_URL": made.stores["state"].url,
+        "STYLESYNC_KEYS_FILE": str(made.folder / "dev/keys.json"),
+        "STYLESYNC_SECRET_FILE": str(made.folder / "dev/secret"),
+    }
+
+
+def shrunk(name: str, port: int, *, budget_ms: float) -> Config:
+    """A shipped config for declared resources: the network on the CPU, small shares, short delays, ample budgets.
+
+    What decides where replicas go and how they are counted and exchanged stays: labels, GPU shares, ranges, surge.
+    """
+    config: Config = yaml.safe_load((REPOSITORY / "configs" / name).read_text())
+    config["http_options"] = {"host": HOST, "port": port}
+    (application,) = config["applications"]
+    application["args"]["decode_workers"] = 1
+    for deployment in application["deployments"]:
+        options = deployment["ray_actor_options"]
+        options["num_cpus"] = 0.5
+        scaling = deployment["autoscaling_config"]
+        scaling |= {"max_replicas": min(3, scaling["max_replicas"]), "downscale_delay_s": 15, "upscale_delay_s": 5}
+        scaling |= {"metrics_interval_s": 1, "look_back_period_s": 5}
+    named = deployments_of(config)
+    variables = named["Segmentation"]["ray_actor_options"]["runtime_env"]["env_vars"]
+    variables |= {"SEGMENTATION_DEVICE": "cpu", "SEGMENTATION_DTYPE": "fp32", "SEGMENTATION_THREADS": "1"}
+    named["Segmentation"]["user_config"] = {"max_photos": 1}  # more would be compiled for and warmed up on this CPU
+    budgets = named["Advice"]["user_config"]["budgets"]
+    named["Advice"]["user_config"]["budgets"] = dict.fromkeys(budgets, budget_ms)
+    return config
+
+
+def deployments_of(config: Config, application: int = 0) -> dict[str, dict[str, Any]]:
+    """A config's deployments by name."""
+    return {one["name"]: one for one in config["applications"][application]["deployments"]}
+
+
+def copy_of(config: Config) -> Config:
+    """A config to change."""
+    made: Config = yaml.safe_load(yaml.safe_dump(config))
+    return made
+
+
+def wait_until(holds: Callable[[], bool], *, within_s: float = START_TIMEOUT_S) -> float:
+    """Waits for a condition; how long that took, s. Raises TimeoutError."""
+    began_s = time.monotonic()
+    while not holds():
+        if time.monotonic() - began_s > within_s:
+            raise TimeoutError(f"What was waited for did not come true in {within_s:.0f} s.")
+        time.sleep(POLL_S)
+    return time.monotonic() - began_s

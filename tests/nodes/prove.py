@@ -1,0 +1,287 @@
+"""The multi-node proof: `python -m tests.nodes.prove [--only live …]`; `make prove-nodes`.
+
+A head and four nodes on this machine (tests/nodes/machines.py) with configs/serve.cluster.yaml made small; a load that
+does not wait runs through all that is done. Prints a table, and puts it into docs/scaling.md.
+"""
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import httpx
+
+from serve.local_plan import HOST, REPOSITORY
+from tests.nodes.machines import Config, Site, copy_of, deployments_of, shrunk, site, wait_until
+from tests.reliability import load
+from tests.reliability.kit import failed, percentile, tally
+
+DOCUMENT = REPOSITORY / "docs" / "scaling.md"
+MARKS = ("<!-- measured by make prove-nodes -->", "<!-- end -->")
+NAMES = ("Advice", "Segmentation", "Extraction", "Harmony")
+BUDGET_MS = 10_000.0  # of every step: what is shown here is Serve's doing, not the speed of two cores
+KINDS = {"new": 0.5, "colors": 0.5}
+SETTLE_S = 3.0
+OTHER_MODEL = "u2netp-parse-224"
+
+
+@dataclass(slots=True)
+class Proof:
+    """The site with its config, and what was seen."""
+
+    at: Site
+    config: Config
+    per_s: float
+    rows: list[tuple[str, str, bool]] = field(default_factory=list)
+    _began_s: float = field(default_factory=time.monotonic)
+
+    def say(self, text: str) -> None:
+        """Progress."""
+        print(f"[{time.monotonic() - self._began_s:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    def row(self, what: str, seen: str, passed: bool) -> None:
+        """Adds a line of the table."""
+        self.rows.append((what, seen, passed))
+        self.say(f"{'pass' if passed else 'SHORT'}: {what}: {seen}")
+
+    def under_load(self, act: Callable[[], str], *, through: str = "head") -> tuple[str, list[load.Shot]]:
+        """Does something while requests come in by a node's HAProxy; what it told, and what became of the requests."""
+        port = self.at.machines[through].proxy_port
+        running = load.start(load.Plan(port=port, key=self.at.key, for_s=3600, per_s=self.per_s, kinds=KINDS, seed=7))
+        try:
+            time.sleep(SETTLE_S)
+            told = act()
+            time.sleep(SETTLE_S)
+        finally:
+            running.end()
+        return told, running.shots()
+
+    def whole(self) -> None:
+        """Waits until everything runs that should."""
+        wait_until(lambda: self.at.runs() and self.at.is_ready())
+
+    def pids(self) -> dict[str, set[int]]:
+        """The replicas' processes."""
+        return {name: set(self.at.replicas(name)) for name in NAMES}
+
+    def put(self, config: Config) -> float:
+        """Deploys a config and waits until it is in force; s."""
+        began_s = time.monotonic()
+        self.at.deploy(config)
+        time.sleep(1.0)  # a config that changes nothing is never seen to be deploying
+        self.whole()
+        self.config = config
+        return time.monotonic() - began_s
+
+
+def spread(proof: Proof) -> None:
+    """Where the replicas are, and what is left of the GPUs."""
+    found = {name: Counter(proof.at.machine_of(pid) for pid in proof.at.replicas(name)) for name in NAMES}
+    usage = proof.at.ask("/api/cluster_status")["data"]["clusterStatus"]["loadMetricsReport"]["usage"]["GPU"]
+    groups = all(
+        machine.startswith("gpu" if name == "Segmentation" else "cpu") for name in NAMES for machine in found[name]
+    )
+    said = "; ".join(f"{name} {', '.join(f'{m} {n}' for m, n in sorted(found[name].items()))}" for name in NAMES)
+    passed = groups and max(found["Advice"].values()) == 1 and usage[0] == 0.5 * sum(found["Segmentation"].values())
+    proof.row("replicas keep to their groups, none on the head", f"{said}; {usage[0]:g} of {usage[1]:g} GPUs", passed)
+
+
+def live(proof: Proof) -> None:
+    """A budget retuned with `serve deploy`: no replica is replaced."""
+    before = proof.pids()
+
+    def act() -> str:
+        config = copy_of(proof.config)
+        deployments_of(config)["Advice"]["user_config"]["budgets"]["segmentation_ms"] = BUDGET_MS - 1
+        return f"in force after {proof.put(config):.0f} s"
+
+    told, shots = proof.under_load(act)
+    same = proof.pids() == before
+    proof.row(
+        "`serve deploy` of a changed budget, under load",
+        f"{told}, {'the same' if same else 'OTHER'} replicas; "
+        f"{len(failed(shots))} failed of {len(shots)} ({tally(shots)})",
+        same and not failed(shots),
+    )
+
+
+def model(proof: Proof) -> None:
+    """Another network by `serve deploy`: only `Segmentation` rolls."""
+    before = proof.pids()
+
+    def act() -> str:
+        config = copy_of(proof.config)
+        variables = deployments_of(config)["Segmentation"]["ray_actor_options"]["runtime_env"]["env_vars"]
+        variables["SEGMENTATION_MODEL"] = OTHER_MODEL
+        took_s = proof.put(config)
+        wait_until(lambda: not set(proof.at.replicas("Segmentation")) & before["Segmentation"])
+        return f"rolled in {took_s:.0f} s"
+
+    told, shots = proof.under_load(act)
+    after = proof.pids()
+    others = all(after[name] == before[name] for name in NAMES if name != "Segmentation")
+    answers = _segmenter(proof)
+    proof.row(
+        f"`serve deploy` of another network ({OTHER_MODEL}), under load",
+        f"{told}, the other deployments' replicas {'kept' if others else 'CHANGED'}, now {answers.partition(':')[0]}; "
+        f"{len(failed(shots))} failed of {len(shots)} ({tally(shots)})",
+        others and answers.startswith(OTHER_MODEL) and not failed(shots),
+    )
+
+
+def _segmenter(proof: Proof) -> str:
+    """The network that the application says it has."""
+    port = proof.at.machines["head"].proxy_port
+    photo = (REPOSITORY / "docs/samples/astronaut.jpg").read_bytes()
+    answer = httpx.post(
+        f"http://{HOST}:{port}/v1/advice",
+        headers={"X-API-Key": proof.at.key},
+        files={"image": ("photo", photo, "image/jpeg")},
+        data={"options": '{"cache": "bypass"}'},
+        timeout=60,
+        trust_env=False,
+    )
+    return str(answer.json()["versions"]["segmenter"])
+
+
+def scaling(proof: Proof) -> None:
+    """More photos at a time than replicas are meant to have, then none."""
+    wanted = copy_of(proof.config)
+    deployments_of(wanted)["Extraction"]["autoscaling_config"]["target_ongoing_requests"] = 1
+    proof.put(wanted)
+    before = len(proof.at.replicas("Extraction"))
+    port = proof.at.machines["head"].proxy_port
+    running = load.start(load.Plan(port=port, key=proof.at.key, for_s=3600, clients=10, kinds={"new": 1.0}, seed=8))
+    up_s = down_s = float("inf")
+    try:
+        with suppress(TimeoutError):
+            up_s = wait_until(lambda: len(proof.at.replicas("Extraction")) > before, within_s=150)
+    finally:
+        running.end()
+    shots = running.shots()
+    most = len(proof.at.replicas("Extraction"))
+    with suppress(TimeoutError):
+        down_s = wait_until(lambda: len(proof.at.replicas("Extraction")) == before, within_s=150)
+    proof.row(
+        "autoscaling: 10 clients, then none",
+        f"Extraction {before} → {most} after {up_s:.0f} s, back to {before} {down_s:.0f} s after the end; "
+        f"{len(failed(shots))} failed of {len(shots)} ({tally(shots)})",
+        most > before and up_s < 150 and down_s < 150,
+    )
+
+
+def lost_node(proof: Proof, name: str) -> None:
+    """kill -9 of everything on a node."""
+
+    def act() -> str:
+        gone = {which: sum(proof.at.machine_of(pid) == name for pid in proof.at.replicas(which)) for which in NAMES}
+        proof.at.kill(name)
+        machine = proof.at.machines[name]
+        noticed_s = wait_until(lambda: len(proof.at.nodes()) < len(proof.at.machines))
+        proof.at.start(f"{name.partition('-')[0]}-9", cpus=machine.cpus, gpus=machine.gpus)
+        del proof.at.machines[name]
+        took_s = wait_until(lambda: proof.at.runs())
+        lost = ", ".join(f"{which} {count}" for which, count in gone.items() if count)
+        return f"lost {lost or 'no replica'}; noticed after {noticed_s:.0f} s, all replaced {took_s:.0f} s later"
+
+    told, shots = proof.under_load(act)
+    share = len(failed(shots)) / len(shots)
+    degraded = sum(bool(shot.degraded) for shot in shots) / len(shots)
+    proof.row(
+        f"a node of the {name.partition('-')[0]} group killed (-9), under load; another joins",
+        f"{told}; {len(failed(shots))} failed of {len(shots)} = {share:.1%}, {degraded:.1%} degraded ({tally(shots)})",
+        share <= 0.02,
+    )
+
+
+def lost_head(proof: Proof) -> None:
+    """kill -9 of everything on the head, and a new one on the same Redis; requests come in by another node."""
+    before = proof.pids()
+    through = next(name for name in proof.at.machines if name.startswith("cpu"))
+
+    def act() -> str:
+        proof.at.kill("head")
+        time.sleep(10.0)  # without a head
+        proof.at.start_head()
+        back_s = wait_until(lambda: proof.at.runs() and proof.at.is_ready())
+        return f"10 s without a head, then {back_s:.0f} s until all ran"
+
+    told, shots = proof.under_load(act, through=through)
+    kept = sum(len(proof.pids()[name] & before[name]) for name in NAMES)
+    p99_ms = percentile([shot.took_s * 1000 for shot in shots if shot.status == 200], 99)
+    proof.row(
+        "the head killed (-9) and started again, its state in an external Redis, under load by another node",
+        f"{told}; {kept} of {sum(map(len, before.values()))} replicas are the same processes; "
+        f"{len(failed(shots))} failed of {len(shots)}, p99 {p99_ms:.0f} ms ({tally(shots)})",
+        not failed(shots) and kept == sum(map(len, before.values())),
+    )
+
+
+STEPS: dict[str, Callable[[Proof], None]] = {
+    "spread": spread,
+    "live": live,
+    "model": model,
+    "scaling": scaling,
+    "cpu-node": lambda proof: lost_node(proof, "cpu-2"),
+    "gpu-node": lambda proof: lost_node(proof, "gpu-1"),
+    "head": lost_head,
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Runs the steps that were asked for. Exit status 1 when one falls short."""
+    parser = argparse.ArgumentParser(prog="tests.nodes.prove", description=__doc__)
+    parser.add_argument("--only", action="append", choices=STEPS, default=[], help="these steps, and no document")
+    parser.add_argument("--per-s", type=float, default=1.0, help="requests a second: half new photos, half colours")
+    given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the nodes are ended
+    with site() as at:
+        for name in ("cpu-1", "cpu-2", "gpu-1", "gpu-2"):
+            at.start(name, cpus=4, gpus=int(name.startswith("gpu")))
+        wait_until(lambda: len(at.nodes()) == 5)
+        port = at.machines["head"].proxy_port
+        proof = Proof(at, shrunk("serve.cluster.yaml", port, budget_ms=BUDGET_MS), given.per_s)
+        proof.say(f"a head and four nodes; deployed in {proof.put(proof.config):.0f} s")
+        for name in given.only or STEPS:
+            _take(proof, name)
+    table = _table(proof)
+    print(table)
+    if not given.only:
+        _keep(table)
+    return int(not all(passed for _, _, passed in proof.rows))
+
+
+def _take(proof: Proof, name: str) -> None:
+    """A step; one that breaks off is a row too, and the next begins once everything runs again."""
+    try:
+        proof.whole()
+        STEPS[name](proof)
+    except (TimeoutError, RuntimeError, OSError, httpx.HTTPError) as error:
+        proof.row(name, f"broke off: {type(error).__name__}", passed=False)
+
+
+def _table(proof: Proof) -> str:
+    lines = [
+        f"{os.cpu_count()} cores for everything; a head, two CPU and two GPU nodes with declared resources; "
+        f"{proof.per_s:g} requests/s, half new photos, half colours.",
+        "",
+        "| what | seen | |",
+        "|---|---|---|",
+        *(f"| {what} | {seen.replace('|', '/')} | {'pass' if ok else '**short**'} |" for what, seen, ok in proof.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _keep(table: str) -> None:
+    before, rest = DOCUMENT.read_text().split(MARKS[0])
+    _, after = rest.split(MARKS[1])
+    DOCUMENT.write_text(f"{before}{MARKS[0]}\n{table}\n{MARKS[1]}{after}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
