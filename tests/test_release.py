@@ -6,7 +6,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
@@ -111,7 +111,8 @@ def _closed(**properties: Any) -> dict[str, Any]:
     }
 
 
-TEXT, COUNT, FLAG, ANYTHING = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "boolean"}, {}
+TEXT, COUNT, FLAG = {"type": "string"}, {"type": "integer", "minimum": 0}, {"type": "boolean"}
+ANYTHING = {"type": "object"}
 TEXTS = {"type": "object", "additionalProperties": TEXT}
 SECRET_KEY = _closed(valueFrom_=_closed(secretKeyRef_=_closed(name_=TEXT, key_=TEXT)))
 # The parts of KubeRay's CRD that are used, by its 1.6 (helm-chart/kuberay-operator/crds/ray.io_rayservices.yaml).

@@ -95,7 +95,7 @@ class Site:
     def _start(self, machine: Machine, arguments: list[str], **variables: str) -> Machine:
         folder = self.folder / machine.name
         folder.mkdir(exist_ok=True)
-        command = [PROGRAMS / "ray", "start", *arguments, f"--node-ip-address={HOST}", "--disable-usage-stats"]
+        command = [str(PROGRAMS / "ray"), "start", *arguments, f"--node-ip-address={HOST}", "--disable-usage-stats"]
         command += [f"--num-cpus={machine.cpus}", f"--num-gpus={machine.gpus}", "--block"]
         command += [f"--object-store-memory={OBJECT_STORE_BYTES}"]
         if machine.name == "head":
@@ -139,7 +139,7 @@ class Site:
         """`serve deploy` of a config."""
         path = self.folder / "serve.yaml"
         path.write_text(yaml.safe_dump(config))
-        command = [PROGRAMS / "serve", "deploy", "--address", f"http://{HOST}:{self.dashboard_port}", path]
+        command = [str(PROGRAMS / "serve"), "deploy", "--address", f"http://{HOST}:{self.dashboard_port}", str(path)]
         subprocess.run(command, env=self._variables, cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
 
     def deployments(self, application: str = "colormatch") -> dict[str, dict[str, Any]]:
