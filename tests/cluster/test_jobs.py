@@ -1,0 +1,15 @@
+"""Jobs that are submitted to the running application's Ray, as `ray job submit` does."""
+
+import sys
+
+from tests.cluster.application import Application, wait_until
+
+
+def test_a_jobs_python_is_the_services_when_it_is_submitted(application: Application) -> None:
+    """`ray job submit -- python …` needs no path: the name leads to the environment that Ray runs in."""
+    with application.ray_client() as ray:
+        submitted = ray.post("/api/jobs/", json={"entrypoint": "python -c 'import sys; print(sys.prefix)'"})
+        job = f"/api/jobs/{submitted.raise_for_status().json()['submission_id']}"
+        wait_until(lambda: ray.get(job).json()["status"] in ("SUCCEEDED", "FAILED", "STOPPED"))
+        assert ray.get(job).json()["status"] == "SUCCEEDED"
+        assert sys.prefix in ray.get(f"{job}/logs").json()["logs"].split()

@@ -1,0 +1,15 @@
+"""The plan of a development start: what its processes find in their environment."""
+
+import shutil
+import sys
+from pathlib import Path
+
+from serve.local_plan import cluster_environment, free_port, make_plan
+
+
+def test_python_is_this_one_when_a_process_of_rays_asks_for_it(tmp_path: Path) -> None:
+    """Ray is started without an activated environment, and its jobs still find the environment's programs first."""
+    plan = make_plan({"PORT": str(free_port()), "STYLESYNC_DEV_FOLDER": str(tmp_path)}, run_folder=tmp_path)
+    path = cluster_environment(plan, {"PATH": "/usr/bin:/bin"})["PATH"]
+    assert Path(shutil.which("python", path=path) or "").parent == Path(sys.executable).parent
+    assert path.endswith(":/usr/bin:/bin")
