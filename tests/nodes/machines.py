@@ -191,7 +191,8 @@ def _own_ports(machine: Machine) -> dict[str, str]:
 @contextmanager
 def site() -> Iterator[Site]:
     """A site with a head; everything on it is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="nodes-", dir="/tmp", ignore_cleanup_errors=True) as name:
+    # A short name: the paths of HAProxy's sockets end in a folder with the node's id, and may have 97 characters.
+    with tempfile.TemporaryDirectory(prefix="n-", dir="/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         stores = {"gcs": local_stores.start_state(folder, folder / "gcs")}
         stores |= {"state": local_stores.start_state(folder, folder / "keys")}
