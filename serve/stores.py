@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 T = TypeVar("T")
 SOCKET_TIMEOUT_S = 0.05
+STATE_TIMEOUT_S = 0.25  # of what has to be known, not only would be good to know
 WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
 CONNECTIONS, WRITE_CONNECTIONS = 32, 8
 LATE = 3.0  # times the timeout: a failure that took longer is this process's, whose loop was held up
@@ -103,9 +104,10 @@ def connection_pool(url: str, *, connections: int, socket_timeout_s: float) -> B
 class RedisStore:
     """Redis or Valkey."""
 
-    def __init__(self, url: str) -> None:
-        self._redis = _client(url, CONNECTIONS, SOCKET_TIMEOUT_S)
-        self._rest = Rest(turns=CONNECTIONS, patience_s=SOCKET_TIMEOUT_S, late_s=LATE * SOCKET_TIMEOUT_S)
+    def __init__(self, url: str, *, socket_timeout_s: float = SOCKET_TIMEOUT_S) -> None:
+        """socket_timeout_s: of what is waited for: reads, and writes whose outcome is the answer."""
+        self._redis = _client(url, CONNECTIONS, socket_timeout_s)
+        self._rest = Rest(turns=CONNECTIONS, patience_s=socket_timeout_s, late_s=LATE * socket_timeout_s)
         self._writer = _client(url, WRITE_CONNECTIONS, WRITE_TIMEOUT_S)
         self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, late_s=LATE * WRITE_TIMEOUT_S)
 

@@ -11,7 +11,7 @@ import pytest_asyncio
 
 from serve import local_stores
 from serve.cache import Cache, Found, cache_key
-from serve.stores import LATE, SOCKET_TIMEOUT_S, RedisStore, Rest, StoreError
+from serve.stores import LATE, SOCKET_TIMEOUT_S, STATE_TIMEOUT_S, RedisStore, Rest, StoreError
 from tests.reliability.tcp_proxy import TcpProxy, tcp_proxy
 
 pytestmark = pytest.mark.cluster
@@ -107,6 +107,19 @@ async def test_a_value_is_kept_when_the_server_is_slower_than_a_request_could_wa
         assert await slow.get(KEY) == Found("unavailable")
         await slow.close()
     assert await cache.get(KEY) == Found("hit", b"new")
+
+
+async def test_what_has_to_be_known_is_waited_for_when_the_server_is_slower_than_a_lookup_could_wait(
+    server: local_stores.Store,
+) -> None:
+    """A presign with an Idempotency-Key is not refused for a hiccup of the state store."""
+    with tcp_proxy(urlsplit(server.url).port or 0) as proxy:
+        state = RedisStore(_through(server, proxy), socket_timeout_s=STATE_TIMEOUT_S)
+        assert await state.get("k") is None  # the connection is there
+        proxy.delay_s = 2 * SOCKET_TIMEOUT_S
+        assert await state.add("k", b"first", 60.0)
+        assert await state.get("k") == b"first"
+        await state.close()
 
 
 def _through(server: local_stores.Store, proxy: TcpProxy) -> str:
