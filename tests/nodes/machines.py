@@ -70,6 +70,7 @@ class Site:
     stores: dict[str, local_stores.Store]
     machines: dict[str, Machine] = field(default_factory=dict)
     _variables: dict[str, str] = field(default_factory=dict)
+    _started: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     # --- nodes --------------------------------------------------------------------------------------------------
     def start_head(self) -> Machine:
@@ -101,7 +102,7 @@ class Site:
         if machine.name == "head":
             command += [f"--temp-dir={self.folder}"]
         with (folder / "log").open("a") as log:
-            subprocess.Popen(
+            self._started[machine.name] = subprocess.Popen(
                 command,
                 cwd=REPOSITORY,
                 env=self._variables | transport_profile(folder) | _own_ports(machine) | variables,
@@ -121,6 +122,7 @@ class Site:
                 with suppress(psutil.Error):
                     process.kill()
             psutil.wait_procs(found, timeout=5)
+        self._started[name].wait(ANSWER_TIMEOUT_S)
 
     # --- Ray and Serve, by the dashboard ------------------------------------------------------------------------
     def ask(self, path: str) -> Any:
@@ -146,8 +148,8 @@ class Site:
         """Serve's view of an application's deployments; empty while there is none."""
         with suppress(httpx.HTTPError):
             found = self.ask("/api/serve/applications/")["applications"].get(application, {})
-            self_reported: dict[str, dict[str, Any]] = found.get("deployments", {})
-            return self_reported
+            deployments: dict[str, dict[str, Any]] = found.get("deployments", {})
+            return deployments
         return {}
 
     def replicas(self, deployment: str, application: str = "colormatch") -> dict[int, str]:
@@ -170,10 +172,10 @@ class Site:
             )
         return False
 
-    def is_ready(self, machine: str = "head") -> bool:
+    def is_ready(self, machine: str = "head", *, prefix: str = "") -> bool:
         """Whether the application says that it is, through a node's HAProxy."""
         with suppress(httpx.HTTPError):
-            url = f"http://{HOST}:{self.machines[machine].proxy_port}/v1/readyz"
+            url = f"http://{HOST}:{self.machines[machine].proxy_port}{prefix}/v1/readyz"
             return httpx.get(url, timeout=ANSWER_TIMEOUT_S, trust_env=False).status_code == 200
         return False
 
@@ -194,8 +196,10 @@ def site() -> Iterator[Site]:
     # A short name: the paths of HAProxy's sockets end in a folder with the node's id, and may have 97 characters.
     with tempfile.TemporaryDirectory(prefix="n-", dir="/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        stores = {"gcs": local_stores.start_state(folder, folder / "gcs")}
-        stores |= {"state": local_stores.start_state(folder, folder / "keys")}
+        stores = {}
+        for purpose in ("gcs", "state"):
+            (folder / purpose).mkdir()
+            stores[purpose] = local_stores.start_state(folder / purpose, folder / purpose)
         made = Site(folder, ensure_development_key(folder / "dev"), free_port(), free_port(), stores)
         made._variables = _variables(made)
         try:

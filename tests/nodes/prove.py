@@ -134,12 +134,41 @@ def model(proof: Proof) -> None:
     )
 
 
-def _segmenter(proof: Proof) -> str:
-    """The network that the application says it has."""
+def canary(proof: Proof) -> None:
+    """A second application with another network, beside the first and then gone."""
+    before, alone = proof.pids(), proof.config
+
+    def act() -> str:
+        config = copy_of(alone)
+        second = copy_of(alone)["applications"][0] | {"name": "canary", "route_prefix": "/canary"}
+        config["applications"].append(second)
+        named = deployments_of(config, 1)
+        for deployment in named.values():
+            deployment["autoscaling_config"] |= {"min_replicas": 1, "max_replicas": 1}
+        named["Segmentation"]["ray_actor_options"]["runtime_env"]["env_vars"]["SEGMENTATION_MODEL"] = OTHER_MODEL
+        proof.put(config)
+        wait_until(lambda: proof.at.runs("canary") and proof.at.is_ready(prefix="/canary"))
+        first, other = (_segmenter(proof, prefix).partition(":")[0] for prefix in ("", "/canary"))
+        told = f"`/` answers with {first}, `/canary/` with {other}"
+        proof.put(alone)
+        wait_until(lambda: not proof.at.deployments("canary"))
+        return told
+
+    told, shots = proof.under_load(act)
+    proof.row(
+        "a canary beside the application, and its end, under load",
+        f"{told}; the first one's replicas {'kept' if proof.pids() == before else 'CHANGED'}; "
+        f"{len(failed(shots))} failed of {len(shots)} ({tally(shots)})",
+        f"`/canary/` with {OTHER_MODEL}" in told and proof.pids() == before and not failed(shots),
+    )
+
+
+def _segmenter(proof: Proof, prefix: str = "") -> str:
+    """The network that an application says it has."""
     port = proof.at.machines["head"].proxy_port
     photo = (REPOSITORY / "docs/samples/astronaut.jpg").read_bytes()
     answer = httpx.post(
-        f"http://{HOST}:{port}/v1/advice",
+        f"http://{HOST}:{port}{prefix}/v1/advice",
         headers={"X-API-Key": proof.at.key},
         files={"image": ("photo", photo, "image/jpeg")},
         data={"options": '{"cache": "bypass"}'},
@@ -225,6 +254,7 @@ def lost_head(proof: Proof) -> None:
 STEPS: dict[str, Callable[[Proof], None]] = {
     "spread": spread,
     "live": live,
+    "canary": canary,
     "model": model,
     "scaling": scaling,
     "cpu-node": lambda proof: lost_node(proof, "cpu-2"),
