@@ -134,6 +134,27 @@ def test_a_batch_is_not_kept_waiting_when_calls_are_bounded(name: str) -> None:
     assert found["max_ongoing_requests"] == 2 * batch.max_photos * batch.in_flight
 
 
+def test_the_gpu_config_fits_when_the_machine_has_ten_cores() -> None:
+    """The replicas that it starts with ask for no more than the ten CPUs that docs/scaling.md promises to be enough."""
+    wanted = sum(
+        deployment["ray_actor_options"]["num_cpus"] * deployment["autoscaling_config"]["min_replicas"]
+        for deployment in _deployments("serve.gpu.yaml").values()
+    )
+    assert wanted <= 10
+
+
+def test_ray_accepts_a_canary_when_it_stands_beside_the_application() -> None:
+    """The documented canary: a second application with a route and a network of its own."""
+    config = _document("serve.cluster.yaml")
+    (canary,) = _document("serve.cluster.yaml")["applications"]
+    canary |= {"name": "canary", "route_prefix": "/canary"}
+    (network,) = (one for one in canary["deployments"] if one["name"] == "Segmentation")
+    network["ray_actor_options"]["runtime_env"]["env_vars"]["SEGMENTATION_MODEL"] = "u2netp-parse-224"
+    config["applications"].append(canary)
+    accepted = ServeDeploySchema.model_validate(config)
+    assert [one.route_prefix for one in accepted.applications] == ["/", "/canary"]
+
+
 def test_a_lost_node_takes_no_deployment_away_when_a_cluster_is_configured() -> None:
     """Two replicas at least of each, a bound on how many ingress replicas share a node, and surge on update."""
     found = _deployments("serve.cluster.yaml")
