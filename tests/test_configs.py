@@ -30,8 +30,8 @@ def _deployments(name: str) -> dict[str, dict[str, Any]]:
 
 
 def test_no_config_is_forgotten_when_they_are_counted() -> None:
-    """Every YAML file below configs/ is one that the tests here know."""
-    found = sorted(path.relative_to(CONFIGS).as_posix() for path in CONFIGS.rglob("*.y*ml"))
+    """Every YAML file of configs/ is one that the tests here know; monitoring/ has tests of its own."""
+    found = sorted(path.name for path in CONFIGS.glob("*.y*ml"))
     assert found == sorted(SERVE_CONFIGS + OTHERS)
 
 
