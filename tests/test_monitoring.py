@@ -1,0 +1,73 @@
+"""Dashboard and alert rules: every query parses, every metric exists, every alert has its cases and its runbook."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import promql_parser
+import pytest
+import yaml
+
+from serve.metrics import Metrics
+
+ROOT = Path(__file__).parent.parent
+MONITORING = ROOT / "configs" / "monitoring"
+ALERTS = yaml.safe_load((MONITORING / "alerts.yaml").read_text())
+RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in group["rules"]]
+NAMES = [rule["alert"] for rule in RULES if "alert" in rule]
+RECORDED = {rule["record"] for rule in RULES if "record" in rule}
+INTERVAL = "5m"  # in place of Grafana's variable
+METRIC = re.compile(r"\b(?:colormatch[a-z_:0-9]+|ALERTS)\b")
+
+
+def defined() -> set[str]:
+    """What a scrape may show: every sample's name that the metrics can have."""
+    endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+    return {family.name + ending for family in Metrics().registry.collect() for ending in endings[family.type]}
+
+
+def queries() -> Iterator[str]:
+    """Every query of the dashboard and of the rules."""
+    dashboard = json.loads((MONITORING / "dashboard.json").read_text())
+    for panel in dashboard["panels"]:
+        yield from (target["expr"] for target in panel.get("targets", ()))
+    yield from (annotation["expr"] for annotation in dashboard["annotations"]["list"])
+    yield from (rule["expr"] for rule in RULES)
+
+
+@pytest.mark.parametrize("query", list(queries()))
+def test_a_query_parses_and_its_metrics_exist(query: str) -> None:
+    """No panel stays empty, and no alert silent, for a name that nothing exports."""
+    promql_parser.parse(query.replace("$__rate_interval", INTERVAL))
+    asked = set(METRIC.findall(query))
+    assert asked
+    assert asked <= defined() | RECORDED | {"ALERTS"}
+
+
+def test_every_metric_is_on_the_dashboard() -> None:
+    """What is counted can be seen; a histogram by its buckets or by sum and count."""
+    seen = {re.sub("_(bucket|sum|count)$", "", name) for query in queries() for name in METRIC.findall(query)}
+    assert {re.sub("_(bucket|sum|count)$", "", name) for name in defined()} <= seen
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alert_has_both_cases_and_a_page_in_the_runbook(name: str) -> None:
+    """promtool is told when it must fire and when it must not; whoever is woken is told what to do."""
+    cases = {case["name"] for case in yaml.safe_load((MONITORING / "alerts_test.yaml").read_text())["tests"]}
+    assert {f"{name} fires", f"{name} is quiet"} <= cases
+    (rule,) = (rule for rule in RULES if rule.get("alert") == name)
+    page, _, anchor = rule["annotations"]["runbook"].partition("#")
+    titles = re.findall(r"^## (.*)$", (ROOT / page).read_text(), re.MULTILINE)
+    assert anchor in {title.lower().replace("'", "").replace(" ", "-") for title in titles}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
+def test_promtool_agrees() -> None:
+    """The rules are valid, fire in the cases in which they must, and only there."""
+    for arguments in (("check", "rules", "alerts.yaml"), ("test", "rules", "alerts_test.yaml")):
+        done = subprocess.run(["promtool", *arguments], cwd=MONITORING, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
