@@ -9,7 +9,8 @@ PAGE = ROOT / "docs" / "security.md"
 
 
 def _rows() -> list[list[str]]:
-    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    table = PAGE.read_text().partition("\n## ")[0]
+    lines = [line for line in table.splitlines() if line.startswith("| ")]
     return [[cell.strip() for cell in line.strip("| ").split(" | ")] for line in lines[1:]]
 
 
