@@ -256,10 +256,10 @@ STEPS: dict[str, Callable[[Proof], None]] = {
     "live": live,
     "canary": canary,
     "model": model,
-    "scaling": scaling,
     "cpu-node": lambda proof: lost_node(proof, "cpu-2"),
     "gpu-node": lambda proof: lost_node(proof, "gpu-1"),
     "head": lost_head,
+    "scaling": scaling,
 }
 
 
@@ -279,10 +279,9 @@ def main(arguments: list[str]) -> int:
         proof.say(f"a head and four nodes; deployed in {proof.put(proof.config):.0f} s")
         for name in given.only or STEPS:
             _take(proof, name)
-    table = _table(proof)
-    print(table)
-    if not given.only:
-        _keep(table)
+            if not given.only:
+                _keep(_table(proof))
+    print(_table(proof))
     return int(not all(passed for _, _, passed in proof.rows))
 
 
