@@ -27,7 +27,6 @@ def cluster() -> Iterator[Site]:
     with site() as made:
         made.start("cpu-1", cpus=4)
         made.start("gpu-1", cpus=2, gpus=1)
-        wait_until(lambda: len(made.nodes()) == 3)
         made.deploy(_single(shrunk("serve.cluster.yaml", made.machines["head"].proxy_port, budget_ms=AMPLE_MS)))
         wait_until(lambda: made.runs() and made.is_ready() and made.is_ready("cpu-1"))
         yield made

@@ -88,10 +88,13 @@ class Site:
         return self._start(machine, arguments, RAY_REDIS_ADDRESS=f"{HOST}:{gcs.port}")
 
     def start(self, name: str, *, cpus: int, gpus: int = 0) -> Machine:
-        """A node; the part of its name before a hyphen is its group."""
+        """A node that has joined; the part of its name before a hyphen is its group."""
         machine = Machine(name, cpus, gpus, free_port())
         labels = f"--labels=stylesync-group={name.partition('-')[0]}"
-        return self._start(machine, [f"--address={HOST}:{self.gcs_port}", labels])
+        before = len(self.nodes())
+        self._start(machine, [f"--address={HOST}:{self.gcs_port}", labels, "--dashboard-agent-listen-port=0"])
+        wait_until(lambda: len(self.nodes()) > before)
+        return machine
 
     def _start(self, machine: Machine, arguments: list[str], **variables: str) -> Machine:
         folder = self.folder / machine.name
