@@ -10,6 +10,7 @@ import sys
 
 from tests.reliability import table
 from tests.reliability.bars_chaos import killed_ingress, killed_phases, rolling
+from tests.reliability.bars_metrics import merged
 from tests.reliability.bars_overload import cold_start, overload
 from tests.reliability.bars_phases import breaker, full_quality, hung, precise
 from tests.reliability.bars_soak import soak
@@ -31,12 +32,13 @@ BARS: dict[str, Bar] = {
     "12": stampede,
     "13": full_quality,
     "14": limit,
+    "23": merged,
     "25": soak,
     "26": cold_start,
 }
 GROUPS = {
     "overload": ("1",),
-    "chaos": ("7", "11", "4", "5", "6", "12", "14", "8", "10", "13", "26"),
+    "chaos": ("7", "11", "4", "5", "6", "12", "14", "8", "10", "13", "23", "26"),
     "soak": ("25",),
 }
 
