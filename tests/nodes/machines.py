@@ -78,6 +78,7 @@ class Site:
         gcs = urlsplit(self.stores["gcs"].url)
         before = self.machines.get("head")
         machine = before or Machine("head", 0, 0, free_port())
+        (self.folder / "ray_current_cluster").unlink(missing_ok=True)  # a head's own machine would not have it
         arguments = [
             "--head",
             f"--port={self.gcs_port}",
