@@ -90,6 +90,13 @@ class Segmenter:
         """One forward on a blank photo, so that the first request does not pay for lazy initialisation."""
         self.segment(self.blank(1))
 
+    def device_memory_bytes(self) -> dict[str, int]:
+        """The device's memory, `used` by whomever and `total`; empty for a CPU."""
+        if self._device.type != "cuda":
+            return {}
+        free, total = torch.cuda.mem_get_info(self._device)
+        return {"used": total - free, "total": total}
+
     def blank(self, count: int) -> list[SegmentationInput]:
         """So many black photos, to warm up with."""
         width_px, height_px = self.input_px

@@ -12,7 +12,7 @@ would stay empty from one photo's end to the next one's arrival, a third of the 
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -40,8 +40,9 @@ class Seat:
 class Admission:
     """Seats for photos, first come, first served. most: never more than so many; may be changed at any time."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, on_refusal: Callable[[], None] = lambda: None) -> None:
         self.most = most
+        self._on_refusal = on_refusal
         self._seats = float(START)
         self._taken = 0
         self._line: deque[asyncio.Future[None]] = deque()
@@ -96,7 +97,13 @@ class Admission:
                 self._taken += 1
                 turn.set_result(None)
 
+    @property
+    def taken(self) -> int:
+        """How many photos are under way."""
+        return self._taken
+
     def _refusal(self) -> Overloaded:
+        self._on_refusal()
         return Overloaded(f"{self._taken} photos are being worked on, the most at a time now; try again shortly.")
 
     def _learn(self, seat: Seat) -> None:

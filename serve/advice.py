@@ -6,14 +6,17 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
+from opentelemetry.trace import SpanKind
+
 from pipeline import analysis
 from pipeline.answer import advice_to_json, segments_to_json
 from pipeline.errors import NotReady, PhaseFailed, PhaseTimeout
 from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
-from serve import wire
+from serve import tracing, wire
 from serve.admission import Admission
 from serve.breaker import State
 from serve.cache import Cache, Lease
+from serve.metrics import Metrics
 from serve.phase import Phase
 from serve.question import (
     Answer,
@@ -56,7 +59,7 @@ class Phases:
 class PhaseRequest:
     """One phase's question in this walk: its wire form given a deadline, and what keys its cache (None: not cached)."""
 
-    message: Callable[[float], object]
+    message: Callable[[float], wire.SegmentRequest | wire.ExtractRequest | wire.HarmoniseRequest]
     content: bytes | None
     fallback: Callable[[], Awaitable[Segmentation] | Awaitable[Extraction] | Awaitable[Harmony]]
 
@@ -64,11 +67,20 @@ class PhaseRequest:
 class Advisor:
     """Answers questions by walking through the phases."""
 
-    def __init__(self, *, decoder: Decoder, phases: Phases, cache: Cache, config: AdviceConfig) -> None:
+    def __init__(
+        self,
+        *,
+        decoder: Decoder,
+        phases: Phases,
+        cache: Cache,
+        config: AdviceConfig,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self._metrics = metrics or Metrics()
         self._decoder = decoder
         self._phases = phases
         self._cache = cache
-        self._admission = Admission(config.max_photos_in_flight)
+        self._admission = Admission(config.max_photos_in_flight, on_refusal=self._metrics.shed.inc)
         self.reconfigure(config)
         self.versions: dict[PhaseName, str] = {}  # what the phases last said of themselves
         self.network_px: tuple[int, int] | None = None
@@ -81,6 +93,10 @@ class Advisor:
         self._admission.most = config.max_photos_in_flight
         for phase in self._phases:
             phase.breaker.reconfigure(config.breaker)
+
+    def seats(self) -> tuple[int, int]:
+        """How many photos may be under way, and how many are."""
+        return self._admission.seats, self._admission.taken
 
     def breaker_states(self) -> dict[PhaseName, State]:
         """Each phase's breaker."""
@@ -229,15 +245,17 @@ class Advisor:
         since_s = time.perf_counter()
         budget_s = min(self.config.budgets.decode_ms / 1000, trace.remaining_s())
         try:
-            image = await self._decoder.decode(
-                question.image,
-                mask=question.mask,
-                network_px=self.network_px if needs_network else None,
-                budget_s=budget_s,
-            )
+            with tracing.span("decode"):
+                image = await self._decoder.decode(
+                    question.image,
+                    mask=question.mask,
+                    network_px=self.network_px if needs_network else None,
+                    budget_s=budget_s,
+                )
         except PhaseFailed as error:  # there is no photo to go on with
             raise NotReady("The photo cannot be decoded just now; try again shortly.") from error
         trace.step("decode", since_s, budget_ms=self.config.budgets.decode_ms)
+        self._timed("decode", "computed", trace)
         return image
 
     async def _segment(self, question: Question, content: bytes, trace: Trace, image: DecodedImage) -> Segmentation:
@@ -285,23 +303,32 @@ class Advisor:
         cached = await self._lookup(phase.name, kind, question, trace, request.content)
         if cached is not None:
             trace.lap(phase.name, since_s)
+            self._timed(phase.name, "cache", trace)
             return cached
         budget_ms = getattr(self.config.budgets, f"{phase.name}_ms")
         budget_s = min(budget_ms / 1000, trace.remaining_s())
         try:
-            reply = await phase.call(wire.encode(request.message(time.time() + budget_s)), budget_s=budget_s)
+            with tracing.span(phase.name, SpanKind.CLIENT):
+                message = replace(request.message(time.time() + budget_s), traceparent=tracing.traceparent())
+                reply = await phase.call(wire.encode(message), budget_s=budget_s)
             value = wire.decode(reply, kind)
         except (PhaseTimeout, PhaseFailed):
             trace.step(phase.name, since_s, budget_ms=budget_ms)
             trace.degraded.append(phase.name)
+            self._metrics.degraded.labels(phase.name).inc()
             substitute: T = await request.fallback()  # type: ignore[assignment]
             trace.lap(phase.name, since_s)
+            self._timed(phase.name, "fallback", trace)
             return substitute
         self.versions[phase.name] = trace.versions[phase.name] = value.version
         if request.content is not None and not trace.degraded:
             self._keep(question, question.phase_key(phase.name, request.content, value.version), reply)
         trace.step(phase.name, since_s, budget_ms=budget_ms)
+        self._timed(phase.name, "computed", trace)
         return value
+
+    def _timed(self, step: str, source: str, trace: Trace) -> None:
+        self._metrics.phase_seconds.labels(step, source).observe(trace.timing_ms[step] / 1000)
 
     async def _lookup(
         self, name: PhaseName, kind: type[T], question: Question, trace: Trace, content: bytes | None

@@ -25,7 +25,7 @@ from pipeline.image_header import Format, sniff
 from pipeline.naming import name_colors
 from serve import body, documentation, examples, logs, pages
 from serve.answers import Health, Readiness
-from serve.callers import Caller, Uploader, service_of, uploads_of
+from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
 from serve.deprecation import NOTICES, Deprecations
 from serve.idempotency import MAX_KEY_CHARS
 from serve.middleware import Edge
@@ -49,6 +49,7 @@ from serve.service import Service
 from serve.version import VERSION
 
 PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]
+EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
 UNSAID = ("", "application/octet-stream", "image/*")
 IMAGE_TYPES: dict[Format, tuple[str, ...]] = {
     "JPEG": (*UNSAID, "image/jpeg", "image/jpg", "image/pjpeg"),
@@ -61,7 +62,7 @@ probes = APIRouter(prefix="/v1")
 
 def create_app(service: Service) -> FastAPI:
     """The ASGI application of one ingress replica."""
-    logs.configure()
+    logs.configure(service.settings.log_level)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> Any:
@@ -89,7 +90,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Deprecations, notices=NOTICES)
     app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(HttpsOnly, required=settings.require_https, trusted_proxies=settings.trusted_proxies)
-    app.add_middleware(Edge, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(Edge, allowed_hosts=settings.allowed_hosts, done=service.metrics.counts_request)
     documentation.install(app)
     return app
 
@@ -138,7 +139,10 @@ async def _answer(request: Request, view: View, principal: Principal) -> Respons
     must_accept(request.headers.get("accept"), "application/json")
     async with AsyncExitStack() as held:
         question = await read_question(request, view, principal.tenant, held)
+        request.state.mode = question.mode
         answer = await service_of(request).advisor.advise(question)
+    walked = answer.trace
+    request.state.walked = {"cache": walked.cache, "timing_ms": walked.timing_ms, "degraded": walked.degraded}
     content = spliced(answer, request.state.request_id, timings="timings" in question.options.include)
     return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -251,6 +255,13 @@ async def get_readyz(request: Request, response: Response) -> Any:
         return problem_response(error, request.state.request_id, more=readiness.model_dump())
     response.headers["Cache-Control"] = "no-store"
     return readiness
+
+
+@probes.get("/metrics", **documentation.METRICS)
+async def get_metrics(request: Request, principal: Scraper) -> Response:
+    """The metrics of all replicas, merged."""
+    text = await service_of(request).exposition()
+    return Response(text, media_type=EXPOSITION, headers={"Cache-Control": "no-store"})
 
 
 # --- errors ---------------------------------------------------------------------------------------------------

@@ -4,11 +4,13 @@ from collections.abc import Callable, Mapping
 
 from pipeline.types import PhaseName
 from serve.advice import Advisor, Phases
+from serve.breaker import Breaker
 from serve.cache import Cache
 from serve.decoding import DecodePool
 from serve.idempotency import Idempotency
 from serve.keyring import KeyRing, KeyStore
 from serve.limits import Limiter
+from serve.metrics import Metrics
 from serve.object_store import ObjectStore
 from serve.phase import PendingCall, Phase, Translate
 from serve.security import KeyFile
@@ -26,22 +28,35 @@ def assemble(
     start: Mapping[PhaseName, Callable[[bytes], PendingCall]],
     describe: Mapping[PhaseName, Describe],
     translate: Translate,
+    metrics: Metrics | None = None,
 ) -> Service:
     """The service of one ingress replica. Raises ValueError when keys are required and there is no place for them."""
+    metrics = metrics or Metrics()
     url = environment.redis_url
     cache = Cache(
         RedisStore(url.get_secret_value()) if url else NoStore(),
         secret=secret,
         memory_bytes=settings.memory_cache_bytes,
+        count_lookup=metrics.counts_lookup,
+        count_write=metrics.counts_write,
     )
     decoder = DecodePool(workers=settings.decode_workers, memory_bytes=settings.decode_memory_bytes)
-    phases = Phases(**{name: Phase(name, call, translate) for name, call in start.items()})
-    advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig())
+    phases = Phases(**{name: _phase(name, call, translate, metrics) for name, call in start.items()})
+    advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig(), metrics=metrics)
     keys = _keys(environment, secret) if settings.require_keys else None
     state_url = environment.state_redis_url
-    limiter = Limiter(state_url.get_secret_value() if state_url else None, replicas=settings.limit_replicas)
+    limiter = Limiter(
+        state_url.get_secret_value() if state_url else None,
+        replicas=settings.limit_replicas,
+        tell=metrics.counts_limit,
+    )
     uploads = _uploads(settings, environment, secret)
-    return Service(settings, advisor, decoder, cache, keys, limiter, describe, uploads)
+    return Service(settings, advisor, decoder, cache, keys, limiter, describe, uploads, metrics)
+
+
+def _phase(name: PhaseName, start: Callable[[bytes], PendingCall], translate: Translate, metrics: Metrics) -> Phase:
+    breaker = Breaker(on_change=lambda state: metrics.breaker_changes.labels(name, state).inc())
+    return Phase(name, start, translate, breaker=breaker, tell=metrics.counts_call(name))
 
 
 def _keys(environment: Environment, pepper: bytes) -> KeyRing:

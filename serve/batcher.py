@@ -6,11 +6,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any, Generic, TypeVar
 
 from pipeline.errors import ColorMatchError, PhaseFailed, PhaseLost, PhaseTimeout
+from serve import tracing
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -62,6 +63,7 @@ class _Waiting(Generic[Item, Result]):
     deadline_s: float
     since_s: float
     answer: "asyncio.Future[Result]"
+    traceparent: str = field(default_factory=tracing.traceparent)
 
 
 class Batcher(Generic[Item, Result]):
@@ -200,7 +202,9 @@ class Batcher(Generic[Item, Result]):
             return _fail(batch, _lost())
         began_s = self._clock()
         try:
-            results = await self._through([waiting.item for waiting in batch])
+            linked = [waiting.traceparent for waiting in batch if waiting.traceparent]
+            with tracing.continued("".join(linked[:1]), "batch", linked=linked, size=len(batch)):
+                results = await self._through([waiting.item for waiting in batch])
             answers = list(zip(batch, results, strict=True))
         except Exception as error:
             trouble = self._judged(batch, error)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ from cachetools import TTLCache
 
 from serve.stores import Store, StoreError
 
+CountLookup = Callable[[str, str, str], None]  # level (L0 this process, L1 answers, L2 phases), layer, result
+CountWrite = Callable[[str, str], None]  # layer, result
 CacheStatus = Literal["hit", "miss", "bypass", "refresh", "coalesced", "unavailable", "skipped"]
 Layer = Literal["advice", "segmentation", "extraction", "harmony"]
 
@@ -43,25 +46,44 @@ class Lease:
 
 
 class Cache:
-    """Values under content keys, tagged so that a store that others can write to cannot feed us anything."""
+    """Values under content keys, tagged so that a store that others can write to cannot feed us anything.
 
-    def __init__(self, store: Store, *, secret: bytes, memory_bytes: int) -> None:
+    count_lookup, count_write: are told what became of each.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        secret: bytes,
+        memory_bytes: int,
+        count_lookup: CountLookup = lambda _level, _layer, _result: None,
+        count_write: CountWrite = lambda _layer, _result: None,
+    ) -> None:
         self._store = store
+        self._count_lookup = count_lookup
+        self._count_write = count_write
         self._secret = secret
         self._memory: TTLCache[str, bytes] = TTLCache(max(1, memory_bytes), MEMORY_TTL_S, getsizeof=len)
 
     async def get(self, key: str) -> Found:
         """A value that this cache wrote under this very key, or why there is none."""
         remembered = self._memory.get(key)
+        layer = key.partition(":")[0]
         if remembered is not None:
+            self._count_lookup("L0", layer, "hit")
             return Found("hit", remembered)
+        level = "L1" if layer == "advice" else "L2"
         try:
             sealed = await self._store.get(key)
         except StoreError:
+            self._count_lookup(level, layer, "unavailable")
             return Found("unavailable")
         value = None if sealed is None else self._unseal(key, sealed)
         if value is None:
+            self._count_lookup(level, layer, "miss" if sealed is None else "damaged")
             return Found("miss")
+        self._count_lookup(level, layer, "hit")
         self._remember(key, value)
         return Found("hit", value)
 
@@ -71,7 +93,9 @@ class Cache:
         try:
             await self._store.set(key, self._tag(key, value) + value, _ttl_s(key))
         except StoreError:
-            return
+            self._count_write(key.partition(":")[0], "failed")
+        else:
+            self._count_write(key.partition(":")[0], "ok")
 
     async def lease(self, key: str, ttl_s: float) -> Lease | None:
         """A lease of the key for ttl_s, held by whoever comes first; None while the store cannot be asked."""

@@ -41,6 +41,7 @@ def caller_with(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
         bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer_key)],
     ) -> Principal:
         principal = await service_of(request).authenticate(header or (bearer.credentials if bearer else None))
+        request.state.key_id = principal.key_id
         require_scope(principal, scope)
         return principal
 
@@ -72,4 +73,5 @@ def _refuse_strays(request: Request) -> None:
 
 
 Caller = Annotated[Principal, Depends(caller_with("advice"))]
+Scraper = Annotated[Principal, Depends(caller_with("metrics"))]
 Uploader = Annotated[Principal, Depends(caller_with("uploads"))]

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from ray import serve as ray_serve
@@ -13,10 +14,12 @@ from ray.serve.handle import DeploymentHandle
 
 from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
-from serve import wire
-from serve.batcher import Batcher, BatchLimits
+from serve import tracing, wire
+from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
+from serve.metrics import Metrics
+from serve.metrics_ray import exchange, report
 from serve.phase import FROM_A_PHASE
-from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings
+from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
 
 R = TypeVar("R")
 WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third
@@ -31,18 +34,29 @@ LOST = (
 class OneThread:
     """Runs CPU work beside the replica's event loop, one item at a time, and drops what nobody waits for."""
 
-    def __init__(self) -> None:
+    def __init__(self, phase: PhaseName, metrics: Metrics) -> None:
+        tracing.configure(TracingSettings(), phase)
         self._executor = ThreadPoolExecutor(max_workers=1)
+        self._metrics, self._phase, self._queued = metrics, phase, 0
+        metrics.before_report.append(lambda: metrics.queued.labels(phase).set(self._queued))
 
     async def run(self, deadline_s: float, work: Callable[[], R]) -> R:
         """The work's result. Raises PhaseTimeout when its turn comes after the deadline (Unix time, s)."""
+        metrics, phase, came_s = self._metrics, self._phase, time.perf_counter()
 
         def in_time() -> R:
+            metrics.queue_wait.labels(phase).observe(time.perf_counter() - came_s)
             if time.time() >= deadline_s:
+                metrics.dropped.labels(phase, "expired").inc()
                 raise PhaseTimeout("The deadline had passed before the work began.")
-            return work()
+            with metrics.compute_seconds.labels(phase).time():
+                return work()
 
-        return await asyncio.get_running_loop().run_in_executor(self._executor, in_time)
+        self._queued += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, in_time)
+        finally:
+            self._queued -= 1
 
 
 class Segmentation:
@@ -56,6 +70,7 @@ class Segmentation:
         from models.registry import load_card  # torch is imported in this process alone
         from models.segmenter import Segmenter, device_is_lost
 
+        tracing.configure(TracingSettings(), "segmentation")
         settings = SegmentationSettings()
         self._on_cpu = settings.device == "cpu"
         self._segmenter = Segmenter(
@@ -66,9 +81,16 @@ class Segmentation:
             compile_mode=settings.compile_mode,
         )
         limits = batch_limits(BatchConfig(), on_cpu=self._on_cpu)
-        self.batcher: Batcher[Any, Any] = Batcher(self._segmenter.stages, limits, is_fatal=device_is_lost)
+        self._metrics = Metrics("segmentation")
+        self._metrics.knows_model(self._segmenter.version)
+        self.batcher: Batcher[Any, Any] = Batcher(
+            self._segmenter.stages, limits, is_fatal=device_is_lost, observe=self._observe
+        )
         self._warm: set[int] = set()
         self._warm_up(limits)
+        self._told = Tally()
+        self._metrics.before_report.append(self._measure)
+        self._reporter = report(self._metrics)
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Takes in a changed user_config; batches that became possible are warm before they are formed.
@@ -92,13 +114,31 @@ class Segmentation:
         check_photo(item)
         height_px, width_px = request.image.shape[:2]
         px = height_px * width_px + item.height_px * item.width_px
-        found = await self.batcher.submit(item, px=px, deadline_s=request.deadline_s)
+        with tracing.continued(request.traceparent, "segmentation replica"):
+            found = await self.batcher.submit(item, px=px, deadline_s=request.deadline_s)
         return await asyncio.to_thread(wire.encode, found)
 
     async def describe(self) -> bytes:
         """Its Description in wire form."""
         description = wire.Description("segmentation", self._segmenter.version, self._segmenter.input_px)
         return wire.encode(description)
+
+    def _observe(self, batch: BatchReport) -> None:
+        for waited_s in batch.waited_s:
+            self._metrics.queue_wait.labels("segmentation").observe(waited_s)
+        self._metrics.batch_size.labels("segmentation").observe(batch.items)
+        self._metrics.compute_seconds.labels("segmentation").observe(batch.took_s)
+
+    def _measure(self) -> None:
+        """Brings what is not told batch by batch up to date."""
+        self._metrics.queued.labels("segmentation").set(self.batcher.queued)
+        now, before = replace(self.batcher.tally), self._told
+        for reason in ("expired", "cancelled", "failed"):
+            more = getattr(now, reason) - getattr(before, reason)
+            self._metrics.dropped.labels("segmentation", reason).inc(more)
+        self._told = now
+        for kind, size in self._segmenter.device_memory_bytes().items():
+            self._metrics.device_memory.labels(kind).set(size)
 
     def _warm_up(self, limits: BatchLimits) -> None:
         from models.segmenter import bucket
@@ -126,12 +166,15 @@ class Extraction:
         from pipeline import extraction
 
         self._extraction = extraction
-        self._thread = OneThread()
+        metrics = Metrics("extraction")
+        self._thread = OneThread("extraction", metrics)
+        self._reporter = report(metrics)
 
     async def run(self, payload: bytes) -> bytes:
         """An ExtractRequest to an Extraction, both in wire form."""
         request = wire.decode(payload, wire.ExtractRequest)
-        return await self._thread.run(request.deadline_s, lambda: self._extract(request))
+        with tracing.continued(request.traceparent, "extraction replica"):
+            return await self._thread.run(request.deadline_s, lambda: self._extract(request))
 
     def _extract(self, request: wire.ExtractRequest) -> bytes:
         found = self._extraction.extract(request.image, request.labels, request.confidence, request.options)
@@ -149,12 +192,15 @@ class Harmony:
         from pipeline import harmony
 
         self._harmony = harmony
-        self._thread = OneThread()
+        metrics = Metrics("harmony")
+        self._thread = OneThread("harmony", metrics)
+        self._reporter = report(metrics)
 
     async def run(self, payload: bytes) -> bytes:
         """A HarmoniseRequest to a Harmony, both in wire form."""
         request = wire.decode(payload, wire.HarmoniseRequest)
-        return await self._thread.run(request.deadline_s, lambda: self._harmonise(request))
+        with tracing.continued(request.traceparent, "harmony replica"):
+            return await self._thread.run(request.deadline_s, lambda: self._harmonise(request))
 
     def _harmonise(self, request: wire.HarmoniseRequest) -> bytes:
         return wire.encode(self._harmony.harmonise(request.garments, request.options))
@@ -185,6 +231,8 @@ class Advice:
             "extraction": extraction,
             "harmony": harmony,
         }
+        tracing.configure(TracingSettings(), "advice")
+        metrics = Metrics()
         self._service = assemble(
             settings,
             environment,
@@ -192,7 +240,10 @@ class Advice:
             start={name: handle.run.remote for name, handle in handles.items()},
             describe={name: handle.describe.remote for name, handle in handles.items()},
             translate=translate,
+            metrics=metrics,
         )
+        self._service.scrape = exchange().text
+        self._reporter = report(metrics)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
         """Takes in a changed user_config. Raises pydantic's ValidationError, which fails the update, for a bad one."""

@@ -20,7 +20,7 @@ DESCRIPTION = (
 )
 TAGS = [
     {"name": "advice", "description": "Photos and colours to advice."},
-    {"name": "operations", "description": "Health and readiness."},
+    {"name": "operations", "description": "Health, readiness and metrics."},
     {"name": "palette", "description": "Palettes as files."},
     {"name": "uploads", "description": "Photos past this service, straight into the object store."},
 ]
@@ -231,7 +231,22 @@ PALETTE: dict[str, Any] = {
     },
 }
 
-OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, PRESIGN, HEALTHZ, READYZ, PALETTE)
+METRICS: dict[str, Any] = {
+    "tags": ["operations"],
+    "operation_id": "metrics",
+    "summary": "The metrics of all replicas",
+    "description": "Prometheus text for a key of the scope `metrics`: the sum over all replicas, past ones too.",
+    "responses": {
+        200: {
+            "description": "The metrics.",
+            "headers": _headers(*_QUOTA),
+            "content": {"text/plain": {"schema": {"type": "string", "maxLength": 4 * MIB, "pattern": "^# HELP "}}},
+        },
+        **_errors((*_GET_ERRORS, 503)),
+    },
+}
+
+OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, PRESIGN, HEALTHZ, READYZ, METRICS, PALETTE)
 
 _BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.OptionsModel, schemas.PresignRequest)
 _ANSWERS = (

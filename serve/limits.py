@@ -6,7 +6,7 @@ While the state store cannot be asked, each replica holds a share of every limit
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -62,8 +62,19 @@ class Quota:
 class Limiter:
     """Counts what keys use."""
 
-    def __init__(self, url: str | None, *, replicas: int = 2, socket_timeout_s: float = SOCKET_TIMEOUT_S) -> None:
-        """replicas: how many ingress replicas share a limit while the state store is away."""
+    def __init__(
+        self,
+        url: str | None,
+        *,
+        replicas: int = 2,
+        socket_timeout_s: float = SOCKET_TIMEOUT_S,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """replicas: how many ingress replicas share a limit while the state store is away.
+
+        tell: of a request beyond a limit, `minute` or `concurrent`, and of `local` counting for want of the store.
+        """
+        self._tell = tell
         self._redis: Redis | None = None
         self._shared: MovingWindowRateLimiter | None = None
         if url:
@@ -80,13 +91,20 @@ class Limiter:
         """Counts one request: what is left, or None for a key without such a limit. Raises TooManyRequests."""
         if allowance.per_minute is None:
             return None
+        try:
+            return await self._count(key_id, allowance.per_minute)
+        except TooManyRequests:
+            self._tell("minute")
+            raise
+
+    async def _count(self, key_id: str, per_minute: int) -> Quota:
         if self._shared is not None:
-            shared, item = self._shared, RateLimitItemPerMinute(allowance.per_minute)
+            shared, item = self._shared, RateLimitItemPerMinute(per_minute)
             try:
                 return await self._rest.ask(lambda: _counted(shared, item, key_id))
             except StoreError:
-                pass
-        return await _counted(self._local, RateLimitItemPerMinute(self._share(allowance.per_minute)), key_id)
+                self._tell("local")
+        return await _counted(self._local, RateLimitItemPerMinute(self._share(per_minute)), key_id)
 
     @asynccontextmanager
     async def seat(self, key_id: str, allowance: Allowance) -> AsyncIterator[None]:
@@ -95,7 +113,11 @@ class Limiter:
             yield
             return
         seat = uuid.uuid4().hex
-        taken = await self._take_seat(key_id, allowance.concurrent, seat)
+        try:
+            taken = await self._take_seat(key_id, allowance.concurrent, seat)
+        except RateLimited:
+            self._tell("concurrent")
+            raise
         try:
             yield
         finally:
@@ -116,7 +138,7 @@ class Limiter:
             try:
                 free = await self._rest.ask(lambda: redis.eval(_TAKE_SEAT, 1, _seats(key_id), *arguments))
             except StoreError:
-                pass
+                self._tell("local")
             else:
                 return _seated(bool(free), limit)
         share = self._share(limit)

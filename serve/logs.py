@@ -7,19 +7,20 @@ from structlog.tracebacks import ExceptionDictTransformer
 FRAMES = 20
 
 
-def configure() -> None:
-    """Sets structlog up for this process.
+def configure(level: str = "info") -> None:
+    """Sets structlog up for this process; what is below the level is dropped.
 
     Its default, made for a developer's terminal, renders every local variable of every frame: keys and photos would
     be in the log, and one unexpected error would hold the event loop for seconds.
     """
     tracebacks = ExceptionDictTransformer(show_locals=False, max_frames=FRAMES)
     structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         processors=[
             structlog.contextvars.merge_contextvars,
             add_log_level,
             TimeStamper(fmt="iso", utc=True),
             ExceptionRenderer(tracebacks),
             JSONRenderer(),
-        ]
+        ],
     )

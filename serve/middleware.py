@@ -1,7 +1,9 @@
 """The outermost ASGI layer: one request id, security headers, and no error without a problem document."""
 
 import re
+import time
 import uuid
+from collections.abc import Callable
 from fnmatch import fnmatchcase
 
 import structlog
@@ -10,7 +12,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import ColorMatchError, Unparsable
+from serve import tracing
 from serve.limits import Quota
+from serve.origins import PROBES
 from serve.problems import problem_response
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -25,6 +29,9 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": API_CSP,
 }
 
+METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
+Done = Callable[[str, str, int, float], None]
+
 log = structlog.get_logger(__name__)
 
 
@@ -32,11 +39,13 @@ class Edge:
     """Gives every request an id (a client's own when it is clean) and every answer its headers.
 
     allowed_hosts: patterns such as `api.example.com` and `*.example.com`; none: any host of a sound form.
+    done: is told of every answer: route (its template), mode, status, and how long it took, s.
     """
 
-    def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...] = (), done: Done | None = None) -> None:
         self._app = app
         self._allowed_hosts = allowed_hosts
+        self._done = done
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,14 +56,15 @@ class Edge:
         head = scope["method"] == "HEAD"  # answered as GET, without the body
         scope = {**scope, "method": "GET" if head else scope["method"]}
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
-        started = False
+        started, began_s, status = False, time.perf_counter(), 0
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 given = MutableHeaders(scope=message)
                 given["X-Request-ID"] = request_id
+                given["traceparent"] = scope["state"]["traceparent"]
                 for name, value in SECURITY_HEADERS.items():
                     given.setdefault(name, value)
                 quota: Quota | None = scope["state"].get("quota")  # set where the request was counted
@@ -63,18 +73,44 @@ class Edge:
                 message = {**message, "body": b""}
             await send(message)
 
-        if not self._knows(headers.getlist("host")):
-            await problem_response(Unparsable(BAD_HOST), request_id)(scope, receive, send_with_headers)
-            return
-        try:
-            await self._app(scope, receive, send_with_headers)
-        except ClientDisconnect:
-            log.info("client_left", request_id=request_id, path=scope["path"])
-        except Exception:
-            log.exception("request_failed", request_id=request_id, path=scope["path"])
-            if started:
-                raise
-            await problem_response(ColorMatchError(), request_id)(scope, receive, send_with_headers)
+        with tracing.request(headers) as span:
+            scope["state"] |= {"trace_id": tracing.trace_id_of(span), "traceparent": tracing.header_of(span)}
+            try:
+                await self._answer(scope, receive, send_with_headers, headers, request_id)
+            except ClientDisconnect:
+                pass  # its line and its count say status 0
+            except Exception:
+                log.exception("request_failed", request_id=request_id, trace_id=scope["state"]["trace_id"])
+                if started:
+                    raise
+                await problem_response(ColorMatchError(), request_id)(scope, receive, send_with_headers)
+            finally:
+                span.set_attributes({"http.route": route_of(scope), "http.response.status_code": status})
+                self._tell(scope, status, time.perf_counter() - began_s)
+
+    def _tell(self, scope: Scope, status: int, took_s: float) -> None:
+        """Counts the answer and writes its one line: ids, names and times, nothing that a client sent."""
+        state, route = scope["state"], route_of(scope)
+        if self._done is not None:
+            self._done(route, state.get("mode", ""), status, took_s)
+        (log.debug if route in PROBES else log.info)(
+            "request",
+            request_id=state["request_id"],
+            trace_id=state["trace_id"],
+            key_id=state.get("key_id"),
+            method=scope["method"] if scope["method"] in METHODS else "other",
+            route=route,
+            mode=state.get("mode"),
+            status=status,
+            duration_ms=round(took_s * 1000, 2),
+            **state.get("walked", {}),
+        )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
+        if self._knows(headers.getlist("host")):
+            await self._app(scope, receive, send)
+        else:
+            await problem_response(Unparsable(BAD_HOST), request_id)(scope, receive, send)
 
     def _knows(self, hosts: list[str]) -> bool:
         """Whether the Host header is sound and allowed; HTTP/1.0 clients may send none."""
@@ -84,6 +120,11 @@ class Edge:
         if found is None or len(hosts) > 1:
             return False
         return not self._allowed_hosts or any(fnmatchcase(found[1].lower(), host) for host in self._allowed_hosts)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that answered; `none` for an address where nothing is."""
+    return getattr(scope.get("route"), "path", "none")
 
 
 def clean_request_id(given: str | None) -> str:

@@ -19,8 +19,10 @@ from botocore.auth import S3SigV4Auth, S3SigV4PostAuth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from botocore.session import get_session
+from opentelemetry.trace import SpanKind
 
 from pipeline.errors import NotFound, NotReady, ObjectChanged, TooLarge
+from serve import tracing
 from serve.settings import S3Environment
 
 CONNECT_TIMEOUT_S = 1.0
@@ -188,11 +190,12 @@ class ObjectStore:
         request = AWSRequest(method=method, url=url, headers=dict(headers or {}), data=data)
         S3SigV4Auth(await self._frozen(), "s3", self._config.region).add_auth(request)
         try:
-            async with asyncio.timeout(self._timeout_s):
-                signed = dict(request.headers.items())
-                async with self._client.stream(method, url, headers=signed, content=data) as response:
-                    _check(response)
-                    yield response
+            with tracing.span(f"s3 {method.lower()}", SpanKind.CLIENT):
+                async with asyncio.timeout(self._timeout_s):
+                    signed = dict(request.headers.items())
+                    async with self._client.stream(method, url, headers=signed, content=data) as response:
+                        _check(response)
+                        yield response
         except (httpx.HTTPError, TimeoutError) as error:
             raise NotReady(UNREACHABLE) from error
 

@@ -23,6 +23,7 @@ class PendingCall(Protocol):
 Translate = Callable[[Exception], ColorMatchError]
 
 
+Tell = Callable[[str], None]  # of a call's outcome: ok, timeout, failed, refused, overloaded, rejected; and retried
 FROM_A_PHASE = (BadInput, Overloaded, PhaseTimeout, PhaseFailed)  # of our errors, those that a phase may mean
 
 
@@ -48,13 +49,17 @@ class RetryBudget:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A phase that can be called. start: sends a payload. translate: a transport's error as one of ours."""
+    """A phase that can be called. start: sends a payload. translate: a transport's error as one of ours.
+
+    tell: is told of each call's outcome.
+    """
 
     name: PhaseName
     start: Callable[[bytes], PendingCall]
     translate: Translate
     breaker: Breaker = field(default_factory=Breaker)
     retries: RetryBudget = field(default_factory=RetryBudget)
+    tell: Tell = lambda _: None
 
     async def call(self, payload: bytes, *, budget_s: float) -> bytes:
         """The phase's answer within the budget, s.
@@ -67,16 +72,20 @@ class Phase:
         self.retries.earn()
         permit = self.breaker.acquire()
         if permit is None:
+            self.tell("refused")
             raise PhaseFailed(f"{self.name} rests after failures.")
         try:
             answer = await self._tried(payload, budget_s)
-        except (PhaseTimeout, PhaseFailed):
+        except (PhaseTimeout, PhaseFailed) as error:
             permit.fail()
+            self.tell("timeout" if isinstance(error, PhaseTimeout) else "failed")
             raise
-        except BaseException:
+        except BaseException as error:
             permit.give_back()
+            self.tell("overloaded" if isinstance(error, Overloaded) else "rejected")
             raise
         permit.succeed()
+        self.tell("ok")
         return answer
 
     async def _tried(self, payload: bytes, budget_s: float) -> bytes:
@@ -89,6 +98,7 @@ class Phase:
             left_s = until_s - loop.time()
             if left_s <= 0 or not self.retries.take():
                 raise
+        self.tell("retried")
         return await self._within(payload, left_s)
 
     async def _within(self, payload: bytes, budget_s: float) -> bytes:

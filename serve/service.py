@@ -13,10 +13,12 @@ from serve import wire
 from serve.advice import Advisor
 from serve.answers import CacheHealth, ObjectsHealth, PhaseHealth
 from serve.answers import Readiness as ReadinessAnswer
+from serve.breaker import STATES
 from serve.cache import Cache
 from serve.decoding import DecodePool
 from serve.keyring import KeyRing
 from serve.limits import Limiter
+from serve.metrics import Metrics
 from serve.security import Principal
 from serve.settings import Settings
 from serve.uploads import Uploads
@@ -28,6 +30,7 @@ OBJECTS_POLL_S = 10.0  # stores let their clients pay for each call
 STALE_AFTER_S = 15.0  # a phase that has not answered for this long is not ready
 
 Describe = Callable[[], Awaitable[bytes]]
+Scrape = Callable[[], Awaitable[bytes]]
 
 
 @dataclass(slots=True)
@@ -46,7 +49,11 @@ class Readiness:
 
 @dataclass(slots=True)
 class Service:
-    """One ingress replica's parts."""
+    """One ingress replica's parts. scrape: the metrics of all replicas as text; None: this one's are all there are."""
+
+    def __post_init__(self) -> None:
+        self.metrics.expect_requests()
+        self.metrics.before_report.append(self._measure)
 
     settings: Settings
     advisor: Advisor
@@ -56,6 +63,8 @@ class Service:
     limiter: Limiter
     describe: Mapping[PhaseName, Describe]
     uploads: Uploads | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    scrape: Scrape | None = None
     readiness: Readiness = field(default_factory=Readiness)
 
     async def authenticate(self, key: str | None) -> Principal:
@@ -74,6 +83,24 @@ class Service:
         objects: ObjectsHealth = "none" if self.uploads is None else "up" if self.readiness.objects_up else "down"
         cache: CacheHealth = "up" if self.readiness.cache_up else "down"
         return ReadinessAnswer(ready=ready, phases=phases, cache=cache, objects=objects)
+
+    async def exposition(self) -> bytes:
+        """The metrics as Prometheus text. Raises NotReady while those of all replicas cannot be collected."""
+        return self.metrics.text() if self.scrape is None else await self.scrape()
+
+    def _measure(self) -> None:
+        """Brings the gauges up to date."""
+        metrics, readiness = self.metrics, self.readiness
+        seats, taken = self.advisor.seats()
+        metrics.seats.set(seats)
+        metrics.seats_taken.set(taken)
+        for phase, present in self.advisor.breaker_states().items():
+            metrics.phase_ready.labels(phase).set(readiness.phase_ready(phase))
+            for state in STATES:
+                metrics.breaker_state.labels(phase, state).set(state == present)
+        metrics.store_up.labels("cache").set(readiness.cache_up)
+        if self.uploads is not None:
+            metrics.store_up.labels("objects").set(readiness.objects_up)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

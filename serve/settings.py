@@ -64,6 +64,7 @@ class Settings(Frozen):
     decode_memory_bytes: int = 1024 * MIB
     memory_cache_bytes: int = 32 * MIB
     require_keys: bool = True
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
     limit_replicas: Annotated[int, Field(ge=1)] = 2  # share a key's limits while the state store is away
     cors_origins: tuple[Origin, ...] = ()  # whose pages may read answers; none: CORS is off
     require_https: bool = False  # all but probes
@@ -100,6 +101,18 @@ class BatchConfig(Frozen):
     max_px: Annotated[int, Field(ge=1)] = 16_000_000
     in_flight: Annotated[int, Field(ge=1, le=4)] | None = None
     stall_s: Annotated[float, Field(gt=0)] = 60.0
+
+
+class TracingSettings(BaseSettings):
+    """Where traces go, from every replica's own environment (`TRACING_EXPORTER=otlp`).
+
+    sample_ratio: of the traces that begin here; for one that a client began, its own sampled flag decides.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TRACING_", frozen=True, extra="ignore")
+
+    exporter: Literal["off", "console", "otlp"] = "off"
+    sample_ratio: Annotated[float, Field(ge=0, le=1)] = 1.0
 
 
 class S3Environment(BaseSettings):

@@ -6,10 +6,13 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeVar
 
+from opentelemetry.trace import SpanKind
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
+from serve import tracing
 
 T = TypeVar("T")
 SOCKET_TIMEOUT_S = 0.05
@@ -112,14 +115,17 @@ class RedisStore:
         self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, late_s=LATE * WRITE_TIMEOUT_S)
 
     async def get(self, key: str) -> bytes | None:
-        found: bytes | None = await self._rest.ask(lambda: self._redis.get(key))
+        with tracing.span("redis get", SpanKind.CLIENT):
+            found: bytes | None = await self._rest.ask(lambda: self._redis.get(key))
         return found
 
     async def set(self, key: str, value: bytes, ttl_s: int) -> None:
-        await self._writes.ask(lambda: self._writer.set(key, value, ex=ttl_s))
+        with tracing.span("redis set", SpanKind.CLIENT):
+            await self._writes.ask(lambda: self._writer.set(key, value, ex=ttl_s))
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        return bool(await self._rest.ask(lambda: self._redis.set(key, value, nx=True, px=round(ttl_s * 1000))))
+        with tracing.span("redis set", SpanKind.CLIENT):
+            return bool(await self._rest.ask(lambda: self._redis.set(key, value, nx=True, px=round(ttl_s * 1000))))
 
     async def remove(self, key: str, value: bytes) -> None:
         await self._writes.ask(lambda: self._writer.eval(_REMOVE_IF_EQUAL, 1, key, value))

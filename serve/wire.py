@@ -25,6 +25,7 @@ class SegmentRequest:
     image: RgbImage
     width_px: int  # of the analysed photo: the label map's size
     height_px: int
+    traceparent: str = ""  # of the asking span, where one is recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class ExtractRequest:
     labels: LabelMap
     confidence: ConfidenceMap | None
     options: Options
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class HarmoniseRequest:
     deadline_s: float
     garments: tuple[Garment, ...]
     options: Options
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

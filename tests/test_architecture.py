@@ -14,7 +14,7 @@ SOURCE = [name for name in MODULES if not name.startswith("tests/")]
 
 # In serve/, by package: the files that may import it.
 KNOWERS: dict[str, set[str]] = {
-    "ray": {"serve/app.py", "serve/deployments.py", "serve/local.py"},
+    "ray": {"serve/app.py", "serve/deployments.py", "serve/local.py", "serve/metrics_ray.py"},
     "fastapi": {"serve/api.py", "serve/callers.py", "serve/documentation.py", "serve/pages.py"},
     "models": {"serve/deployments.py"},
     "torch": set(),

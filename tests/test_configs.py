@@ -121,7 +121,7 @@ def test_the_network_is_on_the_gpu_when_a_gpu_is_asked_for(name: str) -> None:
     options = _deployments(name)["Segmentation"]["ray_actor_options"]
     variables = options["runtime_env"]["env_vars"]
     assert (variables["SEGMENTATION_DEVICE"], variables["SEGMENTATION_DTYPE"]) == ("cuda", "bf16")
-    assert variables["SEGMENTATION_MODEL"] == SegmentationSettings(_env_file=None).model
+    assert variables["SEGMENTATION_MODEL"] == SegmentationSettings.model_fields["model"].default
 
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)

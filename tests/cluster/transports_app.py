@@ -14,6 +14,7 @@ from pipeline import errors
 from pipeline.errors import ColorMatchError
 from serve.breaker import Breaker
 from serve.deployments import OneThread, translate
+from serve.metrics import Metrics
 from serve.phase import Phase
 
 MAX_ONGOING, MAX_QUEUED = 4, 6
@@ -24,7 +25,7 @@ class Told:
     """A phase whose payload says what to do: `work SECONDS`, `raise CLASS`, `hang`, `die` or `seen`."""
 
     def __init__(self) -> None:
-        self._thread = OneThread()
+        self._thread = OneThread("harmony", Metrics())
         self._seen = {"arrived": 0, "ongoing": 0, "worked": 0}
 
     async def run(self, payload: bytes) -> bytes:

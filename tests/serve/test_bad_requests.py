@@ -254,7 +254,7 @@ async def test_a_method_is_refused_when_the_path_has_others(
 async def test_head_is_get_without_a_body_when_sent(client: httpx.AsyncClient, path: str) -> None:
     """Where GET is answered HEAD is, with the same headers but the request's id."""
     get, head = await client.get(path), await client.head(path)
-    own = {"x-request-id", "ratelimit"}
+    own = {"x-request-id", "ratelimit", "traceparent"}
     assert head.status_code == get.status_code == 200
     assert head.content == b""
     assert {k: v for k, v in head.headers.items() if k not in own} == {
@@ -293,7 +293,7 @@ async def test_no_other_origin_is_let_in_when_it_asks(client: httpx.AsyncClient)
 async def test_nothing_is_told_when_something_unexpected_happens(
     application: Application, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """500: a generic document with the request's id; the cause is in the log alone, one line of JSON without keys."""
+    """500: a generic document with the request's id; the cause is in the log alone, as JSON without keys."""
 
     async def broken(*_: object) -> None:
         raise KeyError("/home/app/secret 10.0.0.7 serve/x.py")
@@ -302,9 +302,11 @@ async def test_nothing_is_told_when_something_unexpected_happens(
     response = await application.client.post("/v1/advice", json=NAVY)
     problem = _problem(response, 500, "INTERNAL")
     assert problem["detail"] == "Server got itself in trouble"
-    (line,) = capsys.readouterr().out.splitlines()
-    assert (json.loads(line)["event"], json.loads(line)["request_id"]) == ("request_failed", problem["request_id"])
-    assert application.keys["whole"] not in line
+    text = capsys.readouterr().out
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [line["event"] for line in lines] == ["request_failed", "request"]
+    assert {line["request_id"] for line in lines} == {problem["request_id"]}
+    assert application.keys["whole"] not in text
 
 
 async def test_a_photo_must_wait_when_the_service_is_busy(application: Application) -> None:

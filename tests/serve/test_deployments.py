@@ -45,6 +45,7 @@ from pipeline.types import Segmentation as SegmentationResult
 from serve import wire
 from serve.batcher import Batcher, BatchLimits
 from serve.deployments import OneThread, Segmentation, batch_limits, translate
+from serve.metrics import Metrics
 from serve.settings import BatchConfig
 
 INSIDE = "/srv/app/serve/deployments.py on 10.0.0.7 in Segmentation"
@@ -138,15 +139,15 @@ async def test_work_is_refused_when_its_turn_comes_too_late() -> None:
     """Nothing is computed for a caller whose deadline has passed."""
     done: list[int] = []
     with pytest.raises(PhaseTimeout):
-        await OneThread().run(time.time() - 0.001, lambda: done.append(1))
+        await OneThread("harmony", Metrics()).run(time.time() - 0.001, lambda: done.append(1))
     assert done == []
-    await OneThread().run(time.time() + 60, lambda: done.append(2))
+    await OneThread("harmony", Metrics()).run(time.time() + 60, lambda: done.append(2))
     assert done == [2]
 
 
 async def test_waiting_work_is_dropped_when_its_caller_leaves(gate: threading.Event) -> None:
     """A cancelled call that has not begun never does; the one at work goes on, and the next is served."""
-    thread, done = OneThread(), list[str]()
+    thread, done = OneThread("harmony", Metrics()), list[str]()
     deadline_s = time.time() + 60
     at_work = asyncio.ensure_future(thread.run(deadline_s, gate.wait))
     waiting = asyncio.ensure_future(thread.run(deadline_s, lambda: done.append("cancelled")))
@@ -161,7 +162,7 @@ async def test_waiting_work_is_dropped_when_its_caller_leaves(gate: threading.Ev
 
 async def test_the_loop_goes_on_when_the_thread_works(gate: threading.Event) -> None:
     """Work does not hold up the replica's loop, where health checks and timers run."""
-    work = asyncio.ensure_future(OneThread().run(time.time() + 60, gate.wait))
+    work = asyncio.ensure_future(OneThread("harmony", Metrics()).run(time.time() + 60, gate.wait))
     await asyncio.sleep(0)
     assert not work.done()
     gate.set()

@@ -49,7 +49,7 @@ def test_the_time_tells_nothing_when_a_key_is_wrong(tmp_path: Path) -> None:
         "id": f"{prefix}_{key_id[::-1] if key_id != key_id[::-1] else '0' * 12}_{secret}",
     }
     keys = KeyFile(tmp_path / "keys.json", PEPPER)
-    for _ in range(3):
+    for _ in range(8):
         with _no_collections():
             medians = _median_ns(keys, wrong)
         spread = max(medians.values()) / min(medians.values()) - 1

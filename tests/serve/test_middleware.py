@@ -213,7 +213,8 @@ async def test_an_unexpected_error_tells_nothing_when_answered(error: Exception)
     }
     assert INNARDS.encode() not in answer.body
     assert [(entry["event"], entry["request_id"], entry["log_level"]) for entry in logs] == [
-        ("request_failed", "abc", "error")
+        ("request_failed", "abc", "error"),
+        ("request", "abc", "info"),
     ]
 
 
@@ -227,7 +228,7 @@ async def test_the_error_goes_on_when_the_answer_has_begun() -> None:
 
     with capture_logs() as logs, pytest.raises(RuntimeError, match="broken"):
         await _send(Edge(app))
-    assert [entry["event"] for entry in logs] == ["request_failed"]
+    assert [entry["event"] for entry in logs] == ["request_failed", "request"]
 
 
 async def test_nothing_is_answered_when_the_client_has_left() -> None:
@@ -245,7 +246,7 @@ async def test_nothing_is_answered_when_the_client_has_left() -> None:
             {"type": "http", "method": "POST", "path": "/x", "headers": []}, nobody, send
         )
     assert messages == []
-    assert [entry["log_level"] for entry in logs] == ["info"]
+    assert [(entry["event"], entry["status"], entry["log_level"]) for entry in logs] == [("request", 0, "info")]
 
 
 async def test_other_protocols_pass_when_they_are_not_http() -> None:

@@ -15,6 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from pipeline.messages import codes
 from serve.api import create_app
+from serve.metrics import Metrics
 from serve.problems import STATUS, TITLES
 from serve.service import Service
 from serve.settings import Settings
@@ -25,7 +26,7 @@ METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
 
 
 def _document() -> dict[str, Any]:
-    return create_app(cast(Service, SimpleNamespace(settings=Settings()))).openapi()
+    return create_app(cast(Service, SimpleNamespace(settings=Settings(), metrics=Metrics()))).openapi()
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 
 from serve.api import create_app
 from serve.deprecation import Deprecations, Notice
+from serve.metrics import Metrics
 from serve.service import Service
 from serve.settings import Settings
 
@@ -25,7 +26,7 @@ class Bare:
     """A service of which only health is asked."""
 
     def __init__(self, **settings: Any) -> None:
-        self.settings = Settings(**settings)
+        self.settings, self.metrics = Settings(**settings), Metrics()
 
 
 @asynccontextmanager

@@ -1,0 +1,119 @@
+"""One trace from the HTTP request through the phases to the stores; OpenTelemetry and settings only.
+
+W3C trace context comes in as `traceparent`, goes on to the phases inside the wire's messages, and back in the answer.
+Nothing of a request but names, times and counts is ever in a span.  A request that is not sampled, and every request
+while the exporter is off, has a trace id for its log line and makes no further span anywhere.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased, TraceIdRatioBased
+from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, StatusCode
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from serve.settings import TracingSettings
+from serve.version import VERSION
+
+TRACESTATE_CHARS = 512  # of the W3C recommendation; what is longer is dropped
+_propagator = TraceContextTextMapPropagator()
+_provider = TracerProvider(sampler=ALWAYS_OFF)
+
+
+def configure(settings: TracingSettings, component: str, *, exporter: SpanExporter | None = None) -> None:
+    """Sets this process up: where spans go, and which share of the traces. exporter: in place of the settings' own.
+
+    OTLP's address and headers are OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT …).
+    """
+    global _provider
+    found = exporter or _exporter(settings)
+    sampler = ParentBased(TraceIdRatioBased(settings.sample_ratio)) if found else ALWAYS_OFF
+    resource = Resource.create({"service.name": "colormatch", "service.version": VERSION, "component": component})
+    _provider = TracerProvider(sampler=sampler, resource=resource)
+    if found:
+        _provider.add_span_processor(BatchSpanProcessor(found))
+
+
+def flush() -> None:
+    """Sends what has not been sent yet."""
+    _provider.force_flush()
+
+
+def _exporter(settings: TracingSettings) -> SpanExporter | None:
+    if settings.exporter == "console":
+        return ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\n")
+    if settings.exporter == "otlp":
+        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+
+        return OTLPSpanExporter()
+    return None
+
+
+@contextmanager
+def request(headers: Mapping[str, str]) -> Iterator[Span]:
+    """The span of an HTTP request, which continues the client's trace when its `traceparent` is sound."""
+    given = {"traceparent": headers.get("traceparent", "")}
+    if len(state := headers.get("tracestate", "")) <= TRACESTATE_CHARS:
+        given["tracestate"] = state
+    with _started("request", SpanKind.SERVER, context=_propagator.extract(given)) as span:
+        yield span
+
+
+@contextmanager
+def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: Any) -> Iterator[Span]:
+    """A step within the present span; none where that is not recorded."""
+    if not trace.get_current_span().is_recording():
+        yield INVALID_SPAN
+        return
+    with _started(name, kind, attributes=attributes) as started:
+        yield started
+
+
+@contextmanager
+def continued(traceparent: str, name: str, *, linked: Sequence[str] = (), **attributes: Any) -> Iterator[Span]:
+    """A step of another process's trace. linked: the traceparents of what it was done for together."""
+    if not traceparent:
+        yield INVALID_SPAN
+        return
+    links = [Link(trace.get_current_span(_context(one)).get_span_context()) for one in linked if one]
+    with _started(name, SpanKind.CONSUMER, context=_context(traceparent), links=links, attributes=attributes) as begun:
+        yield begun
+
+
+def traceparent() -> str:
+    """The present span as a `traceparent`; empty where it is not recorded."""
+    return header_of(present) if (present := trace.get_current_span()).is_recording() else ""
+
+
+def header_of(span: Span) -> str:
+    """A span as a `traceparent`."""
+    context = span.get_span_context()
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{int(context.trace_flags):02x}"
+
+
+def trace_id_of(span: Span) -> str:
+    """The id of the span's trace, hex."""
+    return f"{span.get_span_context().trace_id:032x}"
+
+
+def _context(traceparent: str) -> Any:
+    return _propagator.extract({"traceparent": traceparent})
+
+
+@contextmanager
+def _started(name: str, kind: SpanKind, **options: Any) -> Iterator[Span]:
+    """A span that says of an error its class alone: texts may hold what a client sent."""
+    tracer = _provider.get_tracer("stylesync")
+    with tracer.start_as_current_span(
+        name, kind=kind, record_exception=False, set_status_on_exception=False, **options
+    ) as started:
+        try:
+            yield started
+        except BaseException as error:
+            started.set_status(StatusCode.ERROR, type(error).__name__)
+            raise
