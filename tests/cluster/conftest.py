@@ -12,7 +12,8 @@ import yaml
 from serve.local_plan import DEFAULT_CONFIG, REPOSITORY
 from serve.local_stores import start_cache
 from serve.local_stores import stop as stop_store
-from tests.cluster.application import Application, Remains, interrupt_group, launch, stop, wait_until_ready
+from tests.cluster.application import LAUNCHER, Application, Remains, interrupt_group, launch, stop, wait_until_ready
+from tests.cluster.traces import EXPORTED
 
 AMPLE_MS = 60_000  # the default budgets would degrade answers on a machine that does other work too
 
@@ -36,7 +37,8 @@ class House:
     def application(self) -> Application:
         """The running application."""
         if self.running is None or self.running.launch.process.poll() is not None:
-            launched = launch(self.folder / "dev", CONFIG=str(self.config_path), REDIS_URL=self.cache_url)
+            variables = {"CONFIG": str(self.config_path), "REDIS_URL": self.cache_url, **EXPORTED}
+            launched = launch(self.folder / "dev", LAUNCHER, **variables)
             self.running = wait_until_ready(launched)
         return self.running
 
