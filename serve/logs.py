@@ -1,5 +1,8 @@
 """How the service logs: one JSON object a line, with plain tracebacks; structlog only."""
 
+import sys
+from typing import Any, TextIO
+
 import structlog
 from structlog.processors import ExceptionRenderer, JSONRenderer, TimeStamper, add_log_level
 from structlog.tracebacks import ExceptionDictTransformer
@@ -16,6 +19,7 @@ def configure(level: str = "info") -> None:
     tracebacks = ExceptionDictTransformer(show_locals=False, max_frames=FRAMES)
     structlog.configure(
         wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=lambda *_: structlog.WriteLogger(_standard_output()),
         processors=[
             structlog.contextvars.merge_contextvars,
             add_log_level,
@@ -24,3 +28,9 @@ def configure(level: str = "info") -> None:
             JSONRenderer(),
         ],
     )
+
+
+def _standard_output() -> TextIO:
+    """Standard output itself: what a replica prints through Serve's wrapper becomes text in a line of Serve's own."""
+    output: Any = getattr(sys.stdout, "_original_object", sys.stdout)
+    return output  # type: ignore[no-any-return]
