@@ -12,7 +12,8 @@ from serve.security import KeyFile, new_key, write_keys
 
 PEPPER = b"pepper"
 ROUNDS = 10_000
-MOST = 0.01  # between medians
+MOST = 0.01  # between medians of wrong secrets
+MOST_OF_ID = 0.03  # of an id that nobody has: a dictionary that does not find it; ids are no secrets
 
 
 def _median_ns(keys: KeyFile, wrong: dict[str, str]) -> dict[str, float]:
@@ -39,7 +40,7 @@ def _no_collections() -> Iterator[None]:
 
 
 def test_the_time_tells_nothing_when_a_key_is_wrong(tmp_path: Path) -> None:
-    """Medians of 10,000 interleaved checks differ by less than 1 %, in one of three tries on a busy machine."""
+    """Medians of 10,000 interleaved checks hardly differ, in one of eight tries on a busy machine."""
     key, record = new_key(tenant="shop", scopes=("advice",), pepper=PEPPER)
     write_keys(tmp_path / "keys.json", [record])
     prefix, key_id, secret = key.split("_", 2)
@@ -52,8 +53,13 @@ def test_the_time_tells_nothing_when_a_key_is_wrong(tmp_path: Path) -> None:
     for _ in range(8):
         with _no_collections():
             medians = _median_ns(keys, wrong)
-        spread = max(medians.values()) / min(medians.values()) - 1
-        if spread < MOST:
+        spread, of_id = _spread(medians["first"], medians["last"]), _spread(*medians.values())
+        if spread < MOST and of_id < MOST_OF_ID:
             break
-    print(f"medians in ns: {medians}; spread {spread:.2%}")
+    print(f"medians in ns: {medians}; spread {spread:.2%}, with the unknown id {of_id:.2%}")
     assert spread < MOST
+    assert of_id < MOST_OF_ID
+
+
+def _spread(*medians: float) -> float:
+    return max(medians) / min(medians) - 1
