@@ -22,6 +22,7 @@ def merged(kit: Kit) -> None:
     """Scrapes go to whichever replica the proxy picks; every one of them must show the same whole."""
     at = kit.cluster(layouts.layout(Advice=3))
     scrapes, junk = list[Scrape](), round(JUNK * kit.share)
+    time.sleep(QUIET_S)  # what was asked so far is counted
     with at.client() as client:
         scrapes.append(scrape(client))
         running = load.start(at.load(for_s=20 * kit.share, per_s=20, kinds={"colors": 1.0}, seed=23))
