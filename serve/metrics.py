@@ -125,8 +125,7 @@ class Metrics:
 
     def text(self) -> bytes:
         """This replica's own metrics as Prometheus text."""
-        for update in self.before_report:
-            update()
+        self._update()
         return generate_latest(self.registry)
 
     def knows_model(self, version: str) -> None:
@@ -135,8 +134,7 @@ class Metrics:
 
     def report(self) -> bytes:
         """Everything counted so far."""
-        for update in self.before_report:
-            update()
+        self._update()
         families = [
             Family(
                 one.name,
@@ -151,6 +149,10 @@ class Metrics:
             for one in self.registry.collect()
         ]
         return msgspec.msgpack.encode(families)
+
+    def _update(self) -> None:
+        for update in self.before_report:
+            update()
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"colormatch_{name}", text, labels, registry=self.registry)

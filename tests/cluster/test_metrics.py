@@ -2,16 +2,14 @@
 
 import re
 import time
-from collections.abc import Callable
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
 from serve.metrics import PHASES
-from tests.cluster.application import photo_form
+from tests.cluster.application import photo_form, wait_until
 from tests.test_monitoring import METRIC, RECORDED, queries
 
-WITHIN_S = 15.0
 ELSEWHERE = {"colormatch_device_memory_bytes"}  # of GPUs alone
 
 
@@ -31,16 +29,6 @@ def total(client: httpx.Client, name: str, **labels: str) -> float:
     return sum(value for (sample, has), value in scraped(client).items() if sample == name and wanted <= set(has))
 
 
-def comes_true(holds: Callable[[], bool]) -> bool:
-    """Whether a condition holds before long."""
-    end_s = time.monotonic() + WITHIN_S
-    while not holds():
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.2)
-    return True
-
-
 def test_every_request_is_counted_when_its_replica_has_reported(client: httpx.Client) -> None:
     """The sum over the replicas comes to what was sent, and stays there."""
     name, labels = "colormatch_http_requests_total", {"route": "/v1/advice", "mode": "colors", "status": "200"}
@@ -48,18 +36,18 @@ def test_every_request_is_counted_when_its_replica_has_reported(client: httpx.Cl
     before = total(client, name, **labels)
     for number in range(20):
         client.post("/v1/advice", json={"colors": [f"#0000{number:02x}"]}).raise_for_status()
-    assert comes_true(lambda: total(client, name, **labels) == before + 20)
+    wait_until(lambda: total(client, name, **labels) == before + 20)
 
 
 def test_each_replica_reports_when_a_photo_was_answered(client: httpx.Client, astronaut: bytes) -> None:
     """Phases tell of their own work: waits, batches, computing, and which network it is."""
     client.post("/v1/advice", **photo_form(astronaut, cache="bypass")).raise_for_status()
     for phase in PHASES:
-        assert comes_true(lambda phase=phase: total(client, "colormatch_compute_seconds_count", phase=phase) > 0)  # type: ignore[misc]
+        wait_until(lambda phase=phase: total(client, "colormatch_compute_seconds_count", phase=phase) > 0)  # type: ignore[misc]
         assert total(client, "colormatch_replicas", component=phase) >= 1
     assert total(client, "colormatch_batch_size_count") > 0
     assert total(client, "colormatch_model_info", model="lite0-parse-320") == 1
-    assert comes_true(lambda: total(client, "colormatch_phase_ready", phase="harmony") >= 1)
+    wait_until(lambda: total(client, "colormatch_phase_ready", phase="harmony") >= 1)
 
 
 def test_what_the_dashboard_shows_is_there(client: httpx.Client) -> None:

@@ -2,8 +2,7 @@
 
 import httpx
 
-from tests.cluster.application import Application, photo_form
-from tests.cluster.test_metrics import comes_true
+from tests.cluster.application import Application, photo_form, wait_until
 from tests.cluster.traces import IN_A_PHOTO, PARENT_ID, SAMPLED, TRACE_ID, lines_of, spans_of
 from tests.reliability.messages import marked
 
@@ -16,7 +15,7 @@ def test_one_trace_goes_from_http_to_the_stores_and_the_log(
     assert answer.status_code == 200
     assert answer.headers["traceparent"].split("-")[1] == TRACE_ID
     folder = application.run_folder
-    assert comes_true(lambda: {span.name for span in spans_of(folder, TRACE_ID)} >= IN_A_PHOTO | {"redis get"})
+    wait_until(lambda: {span.name for span in spans_of(folder, TRACE_ID)} >= IN_A_PHOTO | {"redis get"})
     spans = spans_of(folder, TRACE_ID)
     by_id, by_name = {span.id: span for span in spans}, {span.name: span for span in spans}
     assert by_name["request"].parent == PARENT_ID

@@ -8,8 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,9 +31,10 @@ from serve.local_plan import (
     transport_profile,
 )
 from serve.security import ensure_development_key
+from tests.reliability import cluster as reliability
 
 NODE = "STYLESYNC_TEST_NODE"  # in the environment of everything that a node runs
-START_TIMEOUT_S, POLL_S = 240.0, 0.25
+START_TIMEOUT_S = 240.0
 ANSWER_TIMEOUT_S = 20.0
 PROGRAMS = Path(sys.executable).parent
 Config = dict[str, Any]
@@ -275,11 +275,4 @@ def copy_of(config: Config) -> Config:
     return made
 
 
-def wait_until(holds: Callable[[], bool], *, within_s: float = START_TIMEOUT_S) -> float:
-    """Waits for a condition; how long that took, s. Raises TimeoutError."""
-    began_s = time.monotonic()
-    while not holds():
-        if time.monotonic() - began_s > within_s:
-            raise TimeoutError(f"What was waited for did not come true in {within_s:.0f} s.")
-        time.sleep(POLL_S)
-    return time.monotonic() - began_s
+wait_until = partial(reliability.wait_until, within_s=START_TIMEOUT_S)
