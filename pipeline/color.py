@@ -100,6 +100,9 @@ def srgb_to_linear(rgb: Floats) -> Floats:
     return np.where(size <= 0.04045, rgb / 12.92, np.sign(rgb) * ((size + 0.055) / 1.055) ** 2.4)
 
 
+_LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255)
+
+
 def linear_to_srgb(linear: Floats) -> Floats:
     """Linear light to sRGB; negative values mirror."""
     size = np.abs(linear)
@@ -119,6 +122,11 @@ def xyz_to_oklab(xyz: Floats) -> Floats:
 def srgb_to_oklab(rgb: Floats) -> Floats:
     """sRGB to OKLab: L 0..1, a, b."""
     return _times(np.cbrt(_times(srgb_to_linear(rgb), _RGB_TO_LMS)), _LMS_TO_OKLAB)
+
+
+def bytes_to_oklab(rgb: NDArray[np.uint8]) -> Floats:
+    """sRGB in bytes, 0..255, to OKLab: what `srgb_to_oklab(rgb / 255)` gives, by a table instead of a power a pixel."""
+    return _times(np.cbrt(_times(_LINEAR_OF_BYTE[rgb], _RGB_TO_LMS)), _LMS_TO_OKLAB)
 
 
 def oklab_to_srgb(oklab: Floats) -> Floats:

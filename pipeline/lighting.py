@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color import delta_e_2000, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear, srgb_to_oklab
+from pipeline.color import bytes_to_oklab, delta_e_2000, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.types import Cast, Floats, LabelMap, RgbImage
 
 STEP_PX = 4  # the light varies slowly: every fourth pixel tells it
@@ -36,10 +36,10 @@ def estimate_light(pixels: RgbImage, labels: LabelMap) -> Light:
     """
     neutral = Light("none", 0.0, np.ones(3))
     view, background = pixels[::STEP_PX, ::STEP_PX], labels[::STEP_PX, ::STEP_PX] == 0
-    rgb = view[background] / 255
+    rgb = view[background]
     if not len(rgb):
         return neutral
-    oklab = srgb_to_oklab(rgb)
+    oklab = bytes_to_oklab(rgb)
     chroma = np.hypot(oklab[:, 1], oklab[:, 2])
     usable = (chroma < NEUTRAL_CHROMA) & (oklab[:, 0] > MIN_LIGHTNESS) & (oklab[:, 0] < MAX_LIGHTNESS)
     if usable.sum() < 0.01 * background.size:
@@ -53,7 +53,7 @@ def estimate_light(pixels: RgbImage, labels: LabelMap) -> Light:
         return Light("none", confidence, np.ones(3))
     hue_deg = float(np.degrees(np.arctan2(b.mean(), a.mean())) % 360)
     cast = next(name for limit, name in HUES if hue_deg < limit)
-    white = srgb_to_linear(rgb[usable]).mean(axis=0)
+    white = srgb_to_linear(rgb[usable] / 255).mean(axis=0)
     gains = white @ np.array([0.2126, 0.7152, 0.0722]) / white
     return Light(cast, confidence, gains)
 

@@ -89,11 +89,12 @@ def _modes(bins: Bins, centres: Floats) -> tuple[Floats, Floats, NDArray[np.intp
         pull = _kernel(bins, centres) * bins.weight
         centres = pull @ bins.space / pull.sum(axis=1, keepdims=True)
     density = density_at(bins, centres)
+    between = np.linalg.norm(centres[:, None] - centres, axis=2)
     kept: list[int] = []
     mode_of = np.zeros(len(centres), dtype=np.intp)
     for k in np.argsort(-density, kind="stable").tolist():
-        apart = np.linalg.norm(centres[kept] - centres[k], axis=1)
-        if len(kept) and apart.min() < SAME_MODE:
+        apart = between[k, kept]
+        if kept and apart.min() < SAME_MODE:
             mode_of[k] = np.argmin(apart)
         else:
             mode_of[k] = len(kept)
@@ -107,8 +108,11 @@ def density_at(bins: Bins, points: Floats) -> Floats:
 
 def _kernel(bins: Bins, points: Floats) -> Floats:
     """exp(−|point − bin|² / 2σ²), (points, bins)."""
-    square = (points * points).sum(axis=1)[:, None] + (bins.space * bins.space).sum(axis=1)
-    return np.asarray(np.exp(-np.maximum(0.0, square - 2 * points @ bins.space.T) / (2 * KERNEL**2)))
+    power = (points / KERNEL**2) @ bins.space.T
+    power -= (points * points).sum(axis=1)[:, None] / (2 * KERNEL**2)
+    power -= (bins.space * bins.space).sum(axis=1) / (2 * KERNEL**2)
+    np.minimum(power, 0.0, out=power)
+    return np.exp(power, out=power)
 
 
 # --- joining --------------------------------------------------------------------------------------------------

@@ -65,9 +65,10 @@ def _without_blends(bins: Bins, cluster: NDArray[np.intp]) -> NDArray[np.intp]:
     share = _mass(cluster, bins.weight)
     centres = _medians(bins, cluster)
     lab = lab_of(centres)
+    between = delta_e_2000(lab[:, None], lab)
     kept: list[int] = []
     for k in np.argsort(-share, kind="stable").tolist():
-        apart = delta_e_2000(lab[k], lab[kept]).min() if kept else np.inf
+        apart = between[k, kept].min() if kept else np.inf
         small = share[k] < MIN_SHARE and (apart < ACCENT_DE00 or _is_speck(bins, share[k], centres[k]))
         if not kept or not (small or _is_blend(bins, k, kept, share, centres)):
             kept.append(k)
@@ -142,10 +143,13 @@ def _confidence(pixels: Floats, share: Floats, spread: Floats, lab: Floats) -> F
 
 def _medians(bins: Bins, cluster: NDArray[np.intp]) -> Floats:
     """The geometric median of each cluster (Weiszfeld 1937), (k, 3): folds, glints and edges hardly move it."""
+    member = np.equal(cluster, np.arange(cluster.max() + 1)[:, None]).astype(float)  # (k, n): sums as products
     middle = _means(bins.space, bins.weight, cluster)
     for _ in range(MEDIAN_STEPS):
         away = bins.space - middle[cluster]
-        middle = _means(bins.space, bins.weight / np.maximum(np.sqrt((away * away).sum(axis=1)), 0.01), cluster)
+        apart = np.sqrt(np.einsum("nc,nc->n", away, away))
+        weight = (bins.weight / np.maximum(apart, 0.01))[:, None]
+        middle = (member @ (weight * bins.space)) / (member @ weight)
     return middle
 
 

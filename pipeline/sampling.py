@@ -21,24 +21,31 @@ def garment_samples(
 
     Weights are whole numbers, so that sums over pixels do not depend on their order.
     """
-    inside = np.flatnonzero(_eroded(region))
+    inner, top, left = _eroded(region)
+    inside = np.flatnonzero(inner)
     if len(inside) > most_px:  # one of each run of equals, at random places: a fixed step would beat with stripes
         places = (np.arange(most_px) + _PLACES[:most_px]) * (len(inside) / most_px)
         inside = inside[places.astype(np.intp)]
+    row, column = np.divmod(inside, inner.shape[1])
+    inside = (row + top) * region.mask.shape[1] + column + left
     rgb = np.take(pixels.reshape(-1, 3), inside, axis=0)
     weights = np.ones(len(rgb)) if sure is None else sure.ravel()[inside].astype(float)
     glare = (rgb[:, 0] >= CLIPPED) & (rgb[:, 1] >= CLIPPED) & (rgb[:, 2] >= CLIPPED)
-    if np.count_nonzero(glare) < CLIPPED_SHARE * len(glare):
+    if 0 < np.count_nonzero(glare) < CLIPPED_SHARE * len(glare):
         rgb, weights = rgb[~glare], weights[~glare]
     return rgb, weights
 
 
-def _eroded(region: Region) -> Mask:
-    """The mask without its rim; where the garment meets the photo's border it goes on outside."""
+def _eroded(region: Region) -> tuple[Mask, int, int]:
+    """The mask around the garment without its rim, and its top and left; at the photo's border it goes on outside."""
     height_px, width_px = region.mask.shape
     reach_px = round(EROSION * min(region.bbox[2] * width_px, region.bbox[3] * height_px))
-    inner = _shrunk(_shrunk(region.mask, reach_px).T, reach_px).T
-    return inner if np.count_nonzero(inner) >= ERODED_LEAST * np.count_nonzero(region.mask) else region.mask
+    (top, bottom), (left, right) = (np.flatnonzero(region.mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
+    top, left = max(0, top - reach_px), max(0, left - reach_px)
+    mask = region.mask[top : bottom + reach_px + 1, left : right + reach_px + 1]
+    inner = _shrunk(_shrunk(mask, reach_px).T, reach_px).T
+    kept = inner if np.count_nonzero(inner) >= ERODED_LEAST * np.count_nonzero(mask) else mask
+    return kept, top, left
 
 
 def _shrunk(mask: Mask, reach_px: int) -> Mask:

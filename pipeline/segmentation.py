@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from pipeline.color import srgb_to_oklab
+from pipeline.color import bytes_to_oklab
 from pipeline.likeness import color_codes, skin_taken_for_cloth
 from pipeline.regions import SKIN, Group, group_garments
 from pipeline.types import (
@@ -75,10 +75,12 @@ def fallback_labels(pixels: RgbImage) -> LabelMap:
     Where next to nothing differs, the middle of the picture.
     """
     step = max(1, -(-max(pixels.shape[:2]) // WORK_PX))
-    oklab = srgb_to_oklab(pixels[::step, ::step] / 255)
-    border = _border_colors(oklab)
-    distance = np.min(np.linalg.norm(oklab[:, :, None, :] - border, axis=-1), axis=-1)
-    differs = ndimage.binary_opening(distance > FALLBACK_DISTANCE, iterations=1)
+    oklab = bytes_to_oklab(pixels[::step, ::step])
+    nearest = np.full(oklab.shape[:2], np.inf)
+    for color in _border_colors(oklab):
+        away = oklab - color
+        np.minimum(nearest, np.einsum("hwc,hwc->hw", away, away), out=nearest)
+    differs = ndimage.binary_opening(nearest > FALLBACK_DISTANCE**2, iterations=1)
     components, count = ndimage.label(differs)
     if count:
         sizes = np.bincount(components.ravel())[1:]
@@ -153,7 +155,8 @@ def _border_colors(oklab: NDArray[np.float64]) -> NDArray[np.float64]:
     edge = np.ones(oklab.shape[:2], bool)
     edge[frame:-frame, frame:-frame] = False
     colors = oklab[edge]
-    bins = np.unique(np.floor(colors / 0.06), axis=0, return_inverse=True)[1].ravel()
+    lightness, a, b = (np.floor(colors / 0.06).astype(np.intp) + 10).T  # OKLab of sRGB lies between -0.35 and 1
+    bins = np.unique((lightness * 32 + a) * 32 + b, return_inverse=True)[1]
     counts = np.bincount(bins)
     means = np.stack([np.bincount(bins, colors[:, axis]) for axis in range(3)], axis=1) / counts[:, None]
     large = counts >= 0.03 * len(colors)
