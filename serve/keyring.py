@@ -40,7 +40,7 @@ class KeyStore:
     ) -> None:
         pool = connection_pool(url, connections=CONNECTIONS, socket_timeout_s=socket_timeout_s)
         self._redis: Any = Redis.from_pool(pool)  # its annotations leave open whether it is asynchronous
-        self._rest = Rest(turns=CONNECTIONS, clock=clock)
+        self._rest = Rest(turns=CONNECTIONS, probe=self._redis.ping, clock=clock)
         self._seal = Seal(pepper, "key-record")
         self._clock = clock
         self._reading = asyncio.Lock()
@@ -74,6 +74,7 @@ class KeyStore:
 
     async def close(self) -> None:
         """Gives the connections back."""
+        self._rest.close()
         await self._redis.aclose()
         await self._redis.connection_pool.disconnect()
 

@@ -85,7 +85,7 @@ class Limiter:
         self._local = MovingWindowRateLimiter(MemoryStorage())
         self._local_seats: Counter[str] = Counter()
         self._replicas = replicas
-        self._rest = Rest(turns=CONNECTIONS)
+        self._rest = Rest(turns=CONNECTIONS, probe=self._redis.ping if self._redis is not None else None)
 
     async def count(self, key_id: str, allowance: Allowance) -> Quota | None:
         """Counts one request: what is left, or None for a key without such a limit. Raises TooManyRequests."""
@@ -125,6 +125,7 @@ class Limiter:
 
     async def close(self) -> None:
         """Gives the connections back."""
+        self._rest.close()
         if self._redis is not None:
             await self._redis.aclose()
             await self._redis.connection_pool.disconnect()

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -21,6 +22,7 @@ WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need l
 CONNECTIONS, WRITE_CONNECTIONS = 32, 8
 LATE = 3.0  # times the timeout: a failure that took longer is this process's, whose loop was held up
 REST_AFTER_FAILURE_S = 1.0
+FAILURES = RedisError, OSError, TimeoutError
 _REMOVE_IF_EQUAL = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
 
@@ -51,10 +53,11 @@ class Store(Protocol):
 
 
 class Rest:
-    """Leaves a store alone for a second after it failed, so that few requests pay for its trouble, not each.
+    """Leaves a store alone after it failed, so that few requests pay for its trouble, not each.
 
     turns: how many commands may be under way; the others wait for their turn, at most patience_s. A failure that took
-    longer than late_s says nothing of the store: this process was held up.
+    longer than late_s says nothing of the store: this process was held up. probe: asked every second after a failure,
+    until it succeeds; without one the next command after a second finds out.
     """
 
     def __init__(
@@ -63,9 +66,12 @@ class Rest:
         turns: int,
         patience_s: float | None = None,
         late_s: float = math.inf,
+        probe: Callable[[], Awaitable[Any]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._turns = asyncio.Semaphore(turns)
+        self._probe = probe
+        self._probing: asyncio.Task[None] | None = None
         self._patience_s = patience_s
         self._late_s = late_s
         self._clock = clock
@@ -83,13 +89,32 @@ class Rest:
             if began_s < self._until_s:
                 raise StoreError
             return await command()
-        except (RedisError, OSError, TimeoutError) as error:
-            now_s = self._clock()
-            if now_s - began_s <= self._late_s:
-                self._until_s = now_s + REST_AFTER_FAILURE_S
+        except FAILURES as error:
+            if self._clock() - began_s <= self._late_s:
+                self._begin()
             raise StoreError from error
         finally:
             self._turns.release()
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        if self._probing is not None:
+            self._probing.cancel()
+
+    def _begin(self) -> None:
+        if self._probe is None:
+            self._until_s = self._clock() + REST_AFTER_FAILURE_S
+        elif self._probing is None or self._probing.done():
+            self._until_s = math.inf
+            self._probing = asyncio.ensure_future(self._until_well(self._probe))
+
+    async def _until_well(self, probe: Callable[[], Awaitable[Any]]) -> None:
+        while True:
+            await asyncio.sleep(REST_AFTER_FAILURE_S)
+            with suppress(*FAILURES):
+                await probe()
+                self._until_s = 0.0
+                return
 
 
 def connection_pool(url: str, *, connections: int, socket_timeout_s: float) -> BlockingConnectionPool:
@@ -110,7 +135,8 @@ class RedisStore:
     def __init__(self, url: str, *, socket_timeout_s: float = SOCKET_TIMEOUT_S) -> None:
         """socket_timeout_s: of what is waited for: reads, and writes whose outcome is the answer."""
         self._redis = _client(url, CONNECTIONS, socket_timeout_s)
-        self._rest = Rest(turns=CONNECTIONS, patience_s=socket_timeout_s, late_s=LATE * socket_timeout_s)
+        late_s = LATE * socket_timeout_s
+        self._rest = Rest(turns=CONNECTIONS, patience_s=socket_timeout_s, late_s=late_s, probe=self._redis.ping)
         self._writer = _client(url, WRITE_CONNECTIONS, WRITE_TIMEOUT_S)
         self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, late_s=LATE * WRITE_TIMEOUT_S)
 
@@ -134,6 +160,7 @@ class RedisStore:
         await self._rest.ask(self._redis.ping)
 
     async def close(self) -> None:
+        self._rest.close()
         await self._redis.aclose()
         await self._writer.aclose()
 
