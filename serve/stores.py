@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from serve import tracing
 
 T = TypeVar("T")
-SOCKET_TIMEOUT_S = 0.05
+SOCKET_TIMEOUT_S = 0.04
 STATE_TIMEOUT_S = 0.25  # of what has to be known, not only would be good to know
 WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
 CONNECTIONS, WRITE_CONNECTIONS = 32, 8

@@ -42,7 +42,7 @@ def test_answers_are_equal_bytes_when_both_are_computed(client: httpx.Client, as
     assert without_own_parts(first) == without_own_parts(second)
 
 
-# The service gives the store only 50 ms, which a busy machine may overrun: then it is not asked for a second.
+# The service gives the store only 40 ms, which a busy machine may overrun: then it is not asked for a second.
 MISSED = ("miss", "unavailable")
 
 

@@ -24,22 +24,28 @@ APPLICATION = "tests.cluster.transports_app:build"
 def hung(kit: Kit) -> None:
     """Bar 7: each phase hangs, then all three; one client; the photo is never cached."""
     at = kit.cluster(SHIPPED)
-    healthy_ms = _photos(at, kit.times(20))
-    base_ms = percentile([took for took, _, _ in healthy_ms], 50)
+    _photos(at, kit.times(10))
     said, passed = list[str](), True
     for hanging in ([one] for one in BUDGETS_MS):
-        passed &= _hung(kit, at, hanging, base_ms, said)
-    passed &= _hung(kit, at, list(BUDGETS_MS), base_ms, said)
+        passed &= _hung(kit, at, hanging, said)
+    passed &= _hung(kit, at, list(BUDGETS_MS), said)
     kit.row(
         "7",
-        f"hung phase, each of 3, then all; one client (healthy p50 {base_ms:.0f} ms)",
-        f"200 degraded, at most {MARGIN_MS:.0f} ms over the hung budgets; no slower than healthy once open",
+        "hung phase, each of 3, then all; one client, a photo of five garments",
+        f"200 degraded, at most {MARGIN_MS:.0f} ms over the hung budget and a healthy answer's p50 (all: over the"
+        " budgets alone); once the breaker is open, p50 no slower than healthy",
         "; ".join(said),
         passed,
     )
 
 
-def _hung(kit: Kit, at: Cluster, hanging: list[str], base_ms: float, said: list[str]) -> bool:
+def _healthy_ms(kit: Kit, at: Cluster) -> float:
+    return percentile([took for took, _, _ in _photos(at, kit.times(15))], 50)
+
+
+def _hung(kit: Kit, at: Cluster, hanging: list[str], said: list[str]) -> bool:
+    """The machine's pace changes by the minute, so healthy answers are timed right before."""
+    base_ms = _healthy_ms(kit, at)
     for phase in hanging:
         at.faults.put(phase, Fault(delay_s=HANG_S))
     budget_ms = sum(BUDGETS_MS[phase] for phase in hanging)
@@ -58,10 +64,12 @@ def _hung(kit: Kit, at: Cluster, hanging: list[str], base_ms: float, said: list[
     open_ms = percentile(opened, 50)
     at.faults.heal()
     wait_until(lambda: not _photos(at, 1, strict=False)[0][1], within_s=60)
-    name = "all" if len(hanging) > 1 else hanging[0]
-    said.append(f"{name}: worst {over_ms:+.0f} ms over {budget_ms:.0f}, open p50 {open_ms:.0f} ms")
+    name, rest_ms = ("all", 0.0) if len(hanging) > 1 else (hanging[0], base_ms)
+    said.append(
+        f"{name}: worst {over_ms:+.0f} ms over {budget_ms:.0f}, open p50 {open_ms:.0f} ms, healthy {base_ms:.0f} ms"
+    )
     kit.say(said[-1])
-    return over_ms <= MARGIN_MS and open_ms <= 1.05 * base_ms
+    return over_ms <= MARGIN_MS + rest_ms and open_ms <= 1.05 * base_ms
 
 
 def _breakers(client: httpx.Client) -> dict[str, str]:

@@ -20,8 +20,8 @@ from tests.reliability.cluster import Cluster, wait_until
 from tests.reliability.kit import Kit, failed, percentile, tally
 
 THREE = layouts.layout(1, Advice=3)
-FIRST_MS, RESUME_S = 60.0, 5.0
-FAULT_S = 6.0
+FIRST_MS, NO_WAIT_MS, RESUME_S = 60.0, 25.0, 5.0  # NO_WAIT_MS: less than the time a request gives Redis
+FIRST_S, FAULT_S = 1.0, 6.0
 STAMPEDE, CROWD, PER_MINUTE = 500, 500, 100
 Change = Callable[[Cluster], None]
 
@@ -47,7 +47,8 @@ def redis_faults(kit: Kit) -> None:
     kit.row(
         "11",
         "Redis killed and restarted, stopped, read-only, out of memory, slow, its pool exhausted, at 0.3 C",
-        "0 answers 5xx; first request ≤ 60 ms later; hits resume ≤ 5 s after",
+        f"0 answers 5xx; slowest of the first second ≤ {FIRST_MS:.0f} ms over the p50 before; then bypassed: p99 ≤"
+        f" {NO_WAIT_MS:.0f} ms over the p99 before; hits resume ≤ {RESUME_S:.0f} s after",
         f"{len(failed(shots))} of {len(shots)} failed ({tally(shots)}); {'; '.join(said)}",
         passed and not failed(shots),
     )
@@ -55,14 +56,15 @@ def redis_faults(kit: Kit) -> None:
 
 def _suffered(kit: Kit, at: Cluster, name: str, break_it: Change, mend_it: Change) -> str:
     wait_until(lambda: _hits(at), within_s=60)
-    healthy = percentile(_colours_ms(at, 1.5), 50)
+    before = _colours_ms(at, 2 * FIRST_S)
     break_it(at)
-    during = _colours_ms(at, FAULT_S * max(0.5, kit.share))
+    first, then = _colours_ms(at, FIRST_S), _colours_ms(at, FAULT_S * max(0.5, kit.share))
     mend_it(at)
     resumed_s = wait_until(lambda: _hits(at), within_s=60)
-    worst, usual = max(during) - healthy, percentile(during, 50) - healthy
-    bad = "" if worst <= FIRST_MS and resumed_s <= RESUME_S else " FAIL"
-    text = f"{name}: worst +{worst:.0f} ms, usual {usual:+.0f} ms, hits after {resumed_s:.1f} s{bad}"
+    usual = percentile(before, 50)
+    first_ms, later_ms = max(first) - usual, percentile(then, 99) - percentile(before, 99)
+    bad = "" if first_ms <= FIRST_MS and later_ms <= NO_WAIT_MS and resumed_s <= RESUME_S else " FAIL"
+    text = f"{name}: first {first_ms:+.0f} ms, then p99 {later_ms:+.0f} ms, hits after {resumed_s:.1f} s{bad}"
     kit.say(text)
     return text
 

@@ -17,7 +17,7 @@ from tests.reliability.tcp_proxy import TcpProxy, tcp_proxy
 
 pytestmark = pytest.mark.cluster
 KEY = cache_key("extraction", "tenant", b"content")
-MOMENT_S = 0.3  # 50 ms by the clock of the socket, and the patience of a loaded machine
+MOMENT_S = 0.3  # 40 ms by the clock of the socket, and the patience of a loaded machine
 
 
 @pytest.fixture
