@@ -25,6 +25,11 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 TRANSPORT_FLAGS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    # An advice changes nothing, so one whose replica died without a word is asked again elsewhere; for that HAProxy
+    # must still hold the request, so those beyond the buffer are lost with their replica.
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+    "RAY_SERVE_HAPROXY_RETRIES": "2",
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "131072",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
 }
 REPOSITORY = Path(__file__).resolve().parent.parent

@@ -1,6 +1,7 @@
 """What carries a release to machines: image, cluster files, workflows; each is checked by its own tool or structure."""
 
 import re
+import shlex
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -37,12 +38,12 @@ def _ray_groups() -> list[dict[str, Any]]:
 
 def _run_options() -> dict[str, str]:
     options = [option for option in _ray_up()["docker"]["run_options"] if option.startswith("--env ")]
-    return dict(option.removeprefix("--env ").split("=", 1) for option in options)
+    return dict(shlex.split(option)[1].split("=", 1) for option in options)
 
 
 def _image_variables() -> dict[str, str]:
     (block,) = re.findall(r"^ENV (PATH=.*?[^\\])$", (REPOSITORY / "Dockerfile").read_text(), re.DOTALL | re.MULTILINE)
-    return dict(one.split("=", 1) for one in block.replace("\\\n", " ").replace('""', "").split())
+    return dict(one.split("=", 1) for one in shlex.split(block.replace("\\\n", " ")))
 
 
 def _pod_variables(group: dict[str, Any]) -> dict[str, str]:

@@ -1,0 +1,271 @@
+"""The shipped alert rules against injected faults: `python -m tests.reliability.alerts [--only NAME …]`.
+
+A running application, a real Prometheus with configs/monitoring whose times are cut to a tenth, and for every alert a
+fault: the alert must fire while it lasts and end after it. Prints a table and puts it into docs/runbook.md. Needs
+`prometheus` (apt-get install prometheus); ColorMatchDeviceMemory needs a GPU and is left to promtool's cases.
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import httpx
+import redis
+import yaml
+
+from serve.local_plan import HOST, REPOSITORY, free_port
+from serve.security import read_keys, write_keys
+from tests.bench.tables import write_section
+from tests.reliability import layouts, load
+from tests.reliability.cluster import Cluster, cluster, wait_until
+from tests.reliability.faults import Fault
+
+MONITORING = REPOSITORY / "configs" / "monitoring"
+DOCUMENT = REPOSITORY / "docs" / "runbook.md"
+SECTION = "tried by make prove-alerts"
+HASTE = 10  # every time of the rules is divided by it
+WITHIN_S = 150.0
+QUIET_S = 30.0
+AMPLE = {name: 20_000.0 for name in ("decode_ms", "segmentation_ms", "extraction_ms", "harmony_ms", "total_ms")}
+PLAIN = layouts.layout(1)
+PATIENT = layouts.with_user_config(PLAIN, budgets=AMPLE)
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A fault and the alerts that it must raise, under a load of this many photos a second."""
+
+    what: str
+    alerts: tuple[str, ...]
+    break_it: Callable[[Cluster], None]
+    mend_it: Callable[[Cluster], None]
+    per_s: float = 1.0
+    kinds: tuple[tuple[str, float], ...] = (("new", 0.5), ("colors", 0.5))
+    config: layouts.Config | None = None
+
+
+def _fault(phase: str, fault: Fault) -> Callable[[Cluster], None]:
+    return lambda at: at.faults.put(phase, fault)
+
+
+def _heal(at: Cluster) -> None:
+    at.faults.heal()
+
+
+def _nothing(_at: Cluster) -> None:
+    return
+
+
+def _revoke(at: Cluster) -> None:
+    path = at.folder / "dev/keys.json"
+    write_keys(path, [replace(record, scopes=("advice",)) for record in read_keys(path)])
+
+
+def _allow(at: Cluster) -> None:
+    path = at.folder / "dev/keys.json"
+    write_keys(path, [replace(record, scopes=("advice", "uploads", "metrics")) for record in read_keys(path)])
+
+
+def _damage(at: Cluster) -> None:
+    """Somebody else writes into the cache."""
+    with redis.Redis.from_url(at.cache.url) as client:
+        for key in client.scan_iter("segmentation:*"):
+            client.set(key, b"not ours", keepttl=True)
+
+
+def _hang_network(at: Cluster) -> None:
+    """The replica's process is stopped: it neither answers nor dies."""
+    for one in at.replicas("Segmentation"):
+        one.suspend()
+
+
+def _kill_network(at: Cluster) -> None:
+    for one in at.replicas("Segmentation"):
+        one.kill()
+
+
+TRIALS = {
+    "overload": Trial(
+        "far more photos than the machine can do",
+        ("ColorMatchErrorBudgetBurnsFast", "ColorMatchErrorBudgetBurns", "ColorMatchSheds"),
+        _nothing,
+        _nothing,
+        per_s=25.0,
+        kinds=(("new", 1.0),),
+    ),
+    "broken": Trial(
+        "the harmony phase raises an error at every call",
+        ("ColorMatchDegraded", "ColorMatchBreakerOpen"),
+        _fault("harmony", Fault(error="KeyError")),
+        _heal,
+    ),
+    "slow": Trial(
+        "a network that takes two seconds, with a budget that allows it",
+        ("ColorMatchSlow",),
+        _fault("segmentation", Fault(delay_s=2.0)),
+        _heal,
+        config=PATIENT,
+    ),
+    "queue": Trial(
+        "more photos than the machine can do, with budgets that let them queue",
+        ("ColorMatchQueues",),
+        _nothing,
+        _nothing,
+        per_s=25.0,
+        kinds=(("new", 1.0),),
+        config=PATIENT,
+    ),
+    "hung": Trial(
+        "SIGSTOP of the only segmentation replica, SIGKILL in the end",
+        ("ColorMatchPhaseNotReady",),
+        _hang_network,
+        _kill_network,
+    ),
+    "store": Trial(
+        "SIGKILL of the cache's server, a new one in the end",
+        ("ColorMatchStoreDown",),
+        Cluster.kill_cache,
+        Cluster.restart_cache,
+    ),
+    "damaged": Trial(
+        "values in the cache overwritten by somebody else",
+        ("ColorMatchCacheDamaged",),
+        _damage,
+        _nothing,
+        kinds=(("again", 1.0),),
+    ),
+    "metrics": Trial(
+        "the scraping key loses its scope",
+        ("ColorMatchNoMetrics",),
+        _revoke,
+        _allow,
+    ),
+}
+
+
+# --- Prometheus -------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class Prometheus:
+    """A running server."""
+
+    port: int
+
+    def firing(self) -> set[str]:
+        """The names of the alerts that fire."""
+        answer = httpx.get(f"http://{HOST}:{self.port}/api/v1/alerts", trust_env=False).raise_for_status().json()
+        return {one["labels"]["alertname"] for one in answer["data"]["alerts"] if one["state"] == "firing"}
+
+    def is_up(self) -> bool:
+        """Whether it answers."""
+        try:
+            return httpx.get(f"http://{HOST}:{self.port}/-/ready", trust_env=False).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+def hurried(text: str) -> str:
+    """PromQL and YAML with every time divided by HASTE: `5m` is `30s`."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    return re.sub(
+        r"(?<=[\[ ])(\d+)([smh])(?=[\]\s])", lambda found: f"{int(found[1]) * units[found[2]] // HASTE}s", text
+    )
+
+
+@contextmanager
+def prometheus(program: str, at: Cluster, folder: Path) -> Iterator[Prometheus]:
+    """The shipped configuration, in a hurry, on a free port."""
+    config = yaml.safe_load(hurried((MONITORING / "prometheus.yaml").read_text()))
+    config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"{HOST}:{at.port}"]
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
+    (folder / "alerts.yaml").write_text(hurried((MONITORING / "alerts.yaml").read_text()))
+    (folder / "metrics.key").write_text(at.key)
+    made = Prometheus(free_port())
+    command = [program, f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/data"]
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address={HOST}:{made.port}"], stdout=log, stderr=log)
+    try:
+        wait_until(lambda: made.is_up() or process.poll() is not None)
+        if process.poll() is not None:
+            raise RuntimeError((folder / "log").read_text()[-2000:])
+        yield made
+    finally:
+        process.terminate()
+        process.wait()
+
+
+# --- trials -----------------------------------------------------------------------------------------------------
+def tried(at: Cluster, prom: Prometheus, trial: Trial) -> tuple[str, bool]:
+    """What was seen, and whether every alert of the trial fired and ended."""
+    at.deploy(trial.config or PLAIN)
+    wait_until(lambda: not prom.firing(), within_s=WITHIN_S)
+    seen = dict[str, float]()
+    running = load.start(at.load(for_s=3600, per_s=trial.per_s, kinds=dict(trial.kinds), seed=61))
+    try:
+        if not trial.per_s > 5:
+            time.sleep(QUIET_S / HASTE)  # something to compare with; an overload is the fault itself
+        trial.break_it(at)
+        began_s = time.monotonic()
+        while not set(trial.alerts) <= set(seen) and time.monotonic() - began_s < WITHIN_S:
+            for name in prom.firing() - set(seen):
+                seen[name] = time.monotonic() - began_s
+            time.sleep(0.5)
+    finally:
+        running.end()
+        trial.mend_it(at)
+    began_s = time.monotonic()
+    try:
+        over_s = wait_until(lambda: not set(trial.alerts) & prom.firing(), within_s=2 * WITHIN_S)
+        ended = f"all over {over_s:.0f} s after the end"
+    except TimeoutError:
+        ended = (
+            f"**still {', '.join(sorted(set(trial.alerts) & prom.firing()))} {time.monotonic() - began_s:.0f} s after**"
+        )
+    missing = set(trial.alerts) - set(seen)
+    told = [f"{name.removeprefix('ColorMatch')} after {seen[name]:.0f} s" for name in trial.alerts if name in seen]
+    beside = sorted(name.removeprefix("ColorMatch") for name in set(seen) - set(trial.alerts))
+    told += [f"**{name.removeprefix('ColorMatch')} not**" for name in sorted(missing)]
+    told += [f"beside: {', '.join(beside)}"] if beside else []
+    return "; ".join([*told, ended]), not missing and "still" not in ended
+
+
+def main(arguments: list[str]) -> int:
+    """Tries the faults. Exit status 1 when an alert kept silent or did not end."""
+    parser = argparse.ArgumentParser(prog="tests.reliability.alerts", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=TRIALS, default=list(TRIALS), help="these faults alone")
+    given = parser.parse_args(arguments)
+    program = shutil.which("prometheus")
+    if program is None:
+        parser.error("prometheus is not installed or not on PATH: apt-get install prometheus")
+    rows, passed = list[tuple[str, str]](), True
+    with ExitStack() as stack:
+        at = stack.enter_context(cluster("fast"))
+        at.deploy(PLAIN)
+        folder = at.folder / "prometheus"
+        folder.mkdir()
+        prom = stack.enter_context(prometheus(program, at, folder))
+        shots = load.start(at.load(for_s=QUIET_S, per_s=1.0, kinds={"new": 0.5, "colors": 0.5}, seed=60)).shots()
+        firing = prom.firing()
+        rows.append((f"none: {len(shots)} requests in {QUIET_S:.0f} s", ", ".join(sorted(firing)) or "no alert"))
+        passed &= not firing
+        for name in given.only:
+            print(f"{name}: {TRIALS[name].what}", file=sys.stderr, flush=True)
+            seen, good = tried(at, prom, TRIALS[name])
+            print(f"  {'pass' if good else 'SHORT'}: {seen}", file=sys.stderr, flush=True)
+            rows.append((TRIALS[name].what, seen))
+            passed &= good
+    table = "\n".join(["| fault | alerts |", "|---|---|", *(f"| {what} | {seen} |" for what, seen in rows)])
+    print(table)
+    if set(given.only) == set(TRIALS):
+        write_section(SECTION, table, DOCUMENT)
+    return int(not passed)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
