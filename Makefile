@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery train report format lock bench-colour bench-harmony bench-transport clean
-.PHONY: overload chaos soak prove-nodes
+.PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
 PYTHON ?= python3
@@ -97,6 +97,9 @@ soak: development-environment ## twenty minutes at half load: memory and file de
 
 prove-nodes: development-environment ## several nodes on this machine: updates under load, lost nodes, a lost head (10 min)
 	@$(PY) -m tests.nodes.prove $(if $(ONLY),--only $(ONLY))
+
+prove-alerts: development-environment ## each alert against an injected fault, in a real Prometheus (needs prometheus; 15 min)
+	@$(PY) -m tests.reliability.alerts $(if $(ONLY),--only $(ONLY))
 
 # Everything is resolved together first, so that no two locks can disagree; the present locks' versions are kept where
 # pyproject.toml allows them, unless UPGRADE=1.  Torch's pair is pinned there.

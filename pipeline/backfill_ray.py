@@ -9,6 +9,7 @@ import os
 import pickle
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,8 +20,10 @@ from pipeline.backfill_errors import BackfillError
 from pipeline.backfill_manifest import Shard, read_rows
 from pipeline.backfill_plan import Resources
 from pipeline.backfill_tables import Done, save_outcomes
+from pipeline.backfill_trials import Trial
 from pipeline.backfill_uris import Stores
 from pipeline.backfill_worker import Job, Network, Reader, Worker, advise
+from pipeline.errors import ColorMatchError
 
 OBJECT_STORE_BYTES = 256 * 1024 * 1024  # of a cluster of our own
 Batch: TypeAlias = dict[str, Any]  # one row, columns as arrays of length 1
@@ -104,10 +107,18 @@ class _Read:
 
 class _Segment:
     def __init__(self, job: Job) -> None:
+        self._output = Stores(job.endpoint_url).folder(job.output)
         self._network = Network.of(job)
 
     def __call__(self, batch: Batch) -> Batch:
-        return {**batch, "segmented": _packed(self._network.segment(_unpacked(batch["photos"])))}
+        photos, trial = _unpacked(batch["photos"]), Trial(self._output, _shard(batch), "segment")
+        if trial.careful:
+            found = [trial.row(k, partial(self._network.segment, [photo])) for k, photo in enumerate(photos)]
+            segmented = [one if isinstance(one, ColorMatchError) else one[0] for one in found]
+        else:
+            segmented = self._network.segment(photos)
+        trial.over()
+        return {**batch, "segmented": _packed(segmented)}
 
 
 class _Advise:
@@ -119,7 +130,9 @@ class _Advise:
     def __call__(self, batch: Batch) -> Batch:
         shard = _shard(batch)
         pairs = zip(_unpacked(batch["photos"]), _unpacked(batch["segmented"]), strict=True)
-        outcomes = [advise(photo, segmented, self._parameters) for photo, segmented in pairs]
+        trial = Trial(self._output, shard, "advise")
+        outcomes = [trial.row(k, partial(advise, *pair, self._parameters)) for k, pair in enumerate(pairs)]
+        trial.over()
         return _done(save_outcomes(self._output, shard, read_rows(self._output, shard), outcomes))
 
 

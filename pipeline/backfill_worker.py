@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from models.registry import load_card
@@ -15,6 +16,7 @@ from pipeline.backfill_errors import BackfillError, BadRequest, Unexplained, Uri
 from pipeline.backfill_manifest import Shard, read_rows
 from pipeline.backfill_plan import Parameters, Resources, Versions, needs_network
 from pipeline.backfill_tables import Answered, Done, Outcome, save_outcomes
+from pipeline.backfill_trials import Trial
 from pipeline.backfill_uris import Stores
 from pipeline.errors import ColorMatchError
 from pipeline.types import DecodedImage, Options, Segmentation
@@ -155,19 +157,26 @@ class Worker:
         self._output = Stores(job.endpoint_url).folder(job.output)
         self._reader = Reader(job)
         self._network = Network.of(job)
+        self._beside = ThreadPoolExecutor(1)
 
     def close(self) -> None:
         """Ends the decoder's child."""
         self._reader.close()
+        self._beside.shutdown()
 
     def work(self, shard: Shard) -> Done:
         """Does a shard and saves it. Raises StorageFailed when a store is down or full."""
+        noted = self._beside.submit(Trial, self._output, shard, "work")  # while the first photos are read
         rows = read_rows(self._output, shard)
-        outcomes = []
-        for photo in self._reader.photos(rows["uri"].to_pylist()):
-            (segmented,) = self._network.segment([photo])
-            outcomes.append(advise(photo, segmented, self._parameters))
+        outcomes: list[Outcome] = []
+        for number, photo in enumerate(self._reader.photos(rows["uri"].to_pylist())):
+            outcomes.append(noted.result().row(number, partial(self._outcome, photo)))
+        noted.result().over()
         return save_outcomes(self._output, shard, rows, outcomes)
+
+    def _outcome(self, photo: Taken) -> Outcome:
+        (segmented,) = self._network.segment([photo])
+        return advise(photo, segmented, self._parameters)
 
 
 def advise(photo: Taken, segmented: Segmented, parameters: Parameters) -> Outcome:

@@ -39,13 +39,9 @@ def hung(kit: Kit) -> None:
     )
 
 
-def _healthy_ms(kit: Kit, at: Cluster) -> float:
-    return percentile([took for took, _, _ in _photos(at, kit.times(15))], 50)
-
-
 def _hung(kit: Kit, at: Cluster, hanging: list[str], said: list[str]) -> bool:
-    """The machine's pace changes by the minute, so healthy answers are timed right before."""
-    base_ms = _healthy_ms(kit, at)
+    """The machine's pace changes by the minute, so healthy answers are timed right before and right after."""
+    healthy = _photos(at, kit.times(15))
     for phase in hanging:
         at.faults.put(phase, Fault(delay_s=HANG_S))
     budget_ms = sum(BUDGETS_MS[phase] for phase in hanging)
@@ -64,6 +60,8 @@ def _hung(kit: Kit, at: Cluster, hanging: list[str], said: list[str]) -> bool:
     open_ms = percentile(opened, 50)
     at.faults.heal()
     wait_until(lambda: not _photos(at, 1, strict=False)[0][1], within_s=60)
+    healthy += _photos(at, kit.times(15))
+    base_ms = percentile([took for took, _, _ in healthy], 50)
     name, rest_ms = ("all", 0.0) if len(hanging) > 1 else (hanging[0], base_ms)
     said.append(
         f"{name}: worst {over_ms:+.0f} ms over {budget_ms:.0f}, open p50 {open_ms:.0f} ms, healthy {base_ms:.0f} ms"

@@ -22,6 +22,7 @@ from tests.reliability.kit import Kit, failed, percentile, tally
 THREE = layouts.layout(1, Advice=3)
 FIRST_MS, NO_WAIT_MS, RESUME_S = 60.0, 25.0, 5.0  # NO_WAIT_MS: less than the time a request gives Redis
 FIRST_S, FAULT_S = 1.0, 6.0
+SECONDS_BEFORE = 5
 STAMPEDE, CROWD, PER_MINUTE = 500, 500, 100
 Change = Callable[[Cluster], None]
 
@@ -37,18 +38,18 @@ def redis_faults(kit: Kit) -> None:
         for name, (break_it, mend_it) in FAULTS.items():
             said.append(_suffered(kit, at, name, break_it, mend_it))
             passed &= "FAIL" not in said[-1]
-        said.append(_exhausted(at))
-        passed &= "FAIL" not in said[-1]
     finally:
         running.end()
         with suppress(redis.RedisError, OSError):
             _mend(at)
     shots = running.shots()
+    said.append(_exhausted(at))  # so many at once are an overload too: photos beside them would be refused
+    passed &= "FAIL" not in said[-1]
     kit.row(
         "11",
-        "Redis killed and restarted, stopped, read-only, out of memory, slow, its pool exhausted, at 0.3 C",
-        f"0 answers 5xx; slowest of the first second ≤ {FIRST_MS:.0f} ms over the p50 before; then bypassed: p99 ≤"
-        f" {NO_WAIT_MS:.0f} ms over the p99 before; hits resume ≤ {RESUME_S:.0f} s after",
+        "Redis killed and restarted, stopped, read-only, out of memory, slow, at 0.3 C; then its pool exhausted",
+        f"0 answers 5xx; slowest of the first second ≤ {FIRST_MS:.0f} ms over that of a second before; then bypassed:"
+        f" p99 ≤ {NO_WAIT_MS:.0f} ms over the p99 before; hits resume ≤ {RESUME_S:.0f} s after",
         f"{len(failed(shots))} of {len(shots)} failed ({tally(shots)}); {'; '.join(said)}",
         passed and not failed(shots),
     )
@@ -56,13 +57,13 @@ def redis_faults(kit: Kit) -> None:
 
 def _suffered(kit: Kit, at: Cluster, name: str, break_it: Change, mend_it: Change) -> str:
     wait_until(lambda: _hits(at), within_s=60)
-    before = _colours_ms(at, 2 * FIRST_S)
+    before = [_colours_ms(at, FIRST_S) for _ in range(SECONDS_BEFORE)]
     break_it(at)
     first, then = _colours_ms(at, FIRST_S), _colours_ms(at, FAULT_S * max(0.5, kit.share))
     mend_it(at)
     resumed_s = wait_until(lambda: _hits(at), within_s=60)
-    usual = percentile(before, 50)
-    first_ms, later_ms = max(first) - usual, percentile(then, 99) - percentile(before, 99)
+    first_ms = max(first) - percentile([max(second) for second in before], 50)
+    later_ms = percentile(then, 99) - percentile([took for second in before for took in second], 99)
     bad = "" if first_ms <= FIRST_MS and later_ms <= NO_WAIT_MS and resumed_s <= RESUME_S else " FAIL"
     text = f"{name}: first {first_ms:+.0f} ms, then p99 {later_ms:+.0f} ms, hits after {resumed_s:.1f} s{bad}"
     kit.say(text)

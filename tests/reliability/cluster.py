@@ -53,8 +53,7 @@ class Cluster:
     def _listen(self) -> None:
         with cast(IO[str], self.process.stdout) as lines:
             for line in lines:
-                if line.startswith("{"):  # Ray has words of its own
-                    self._said.put(json.loads(line))
+                self._said.put(json.loads(line))
         with suppress(OSError):  # after the end there is no log any more
             self._said.put({"failed": (self.folder / "log").read_text(errors="replace")[-2000:]})
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 import traceback
-from typing import Any
+from typing import Any, TextIO
 
 import ray
 from ray import serve as ray_serve
@@ -22,6 +22,7 @@ from serve.local_plan import HOST, OBJECT_STORE_BYTES
 from serve.local_processes import adopt_orphans, kill_descendants
 
 DEPLOY_TIMEOUT_S = 240.0
+_words: TextIO = sys.stdout
 POLL_S = 0.25
 SETTLE_S = 1.0  # a config that changes nothing is never seen to be deploying
 
@@ -29,6 +30,7 @@ SETTLE_S = 1.0  # a config that changes nothing is never seen to be deploying
 def main(port: int, folder: str, cpus: int) -> None:
     """Serves until standard input ends. cpus: as many as the replicas may ask for, whatever the machine has."""
     adopt_orphans()
+    _keep_stdout_for_words()
     try:
         ray.init(
             "local",
@@ -77,9 +79,16 @@ class Orders:
         self._lines.put(None)
 
 
+def _keep_stdout_for_words() -> None:
+    """What Ray prints goes to the log: in the middle of a line for the kit nobody could read it."""
+    global _words
+    _words = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
 def say(**words: object) -> None:
     """One line for the kit."""
-    print(json.dumps(words), flush=True)
+    print(json.dumps(words), file=_words, flush=True)
 
 
 def _running_replicas() -> dict[str, int]:

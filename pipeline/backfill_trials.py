@@ -1,0 +1,49 @@
+"""Photos that processes die of, found by what each process noted before it ended; the output's store only.
+
+_work/trials/<stage>/<shard>/<process>    empty, or once the shard is done with care, the row at work
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
+
+from pipeline.backfill_errors import Unexplained
+from pipeline.backfill_manifest import WORK, Shard
+from pipeline.backfill_stores import Store
+
+T = TypeVar("T")
+AGAIN = 2  # processes that ended without finishing: a shard's are a reason for care, a row's for giving it up
+
+
+class Trial:
+    """One process's attempt at a shard. After some that never came back the rows are noted one by one.
+
+    What kills processes otherwise (an operator, the kernel's out-of-memory killer) would have to strike twice at the
+    very same row of a shard that it struck twice before.
+    """
+
+    def __init__(self, output: Store, shard: Shard, stage: str) -> None:
+        """Notes the attempt. Raises StorageFailed."""
+        folder = f"{WORK}/trials/{stage}/{shard.name}"
+        notes = [output.read(found.key) for found in output.walk(folder)]
+        self.careful = len(notes) >= AGAIN
+        self._fatal = Counter(int(note) for note in notes if note)
+        self._output, self._rows = output, shard.rows
+        self._key = f"{folder}/{uuid.uuid4().hex}"
+        output.write(self._key, b"")
+
+    def row(self, number: int, work: Callable[[], T]) -> T | Unexplained:
+        """What the work on a row gives; the row's error when processes ended at it."""
+        if self._fatal[number] >= AGAIN:
+            return Unexplained("The processes that worked on it ended, one after the other.")
+        self._note(number)
+        return work()
+
+    def over(self) -> None:
+        """No row is at work any more."""
+        self._note(self._rows)
+
+    def _note(self, number: int) -> None:
+        if self.careful:
+            self._output.write(self._key, str(number).encode())

@@ -1,0 +1,110 @@
+"""A photo that ends whoever works on it is found and given up; whoever else is killed is not blamed for it."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from pipeline.backfill_manifest import Shard
+from pipeline.backfill_plan import Resources
+from pipeline.backfill_stores import LocalStore
+from pipeline.backfill_tables import Done, Outcome
+from pipeline.backfill_trials import AGAIN, Trial
+from pipeline.backfill_worker import Job, Taken, Worker
+from pipeline.types import DecodedImage
+from tests.backfill.catalogue import Killed, backfill, paint_catalogue, painted
+
+PHOTOS, POISON_RGB = 8, (250, 10, 250)
+SHARD = Shard(0, 0, 4)
+
+
+class MortalWorker(Worker):
+    """Its process ends at the poison photo."""
+
+    def _outcome(self, photo: Taken) -> Outcome:
+        if isinstance(photo, DecodedImage) and abs(photo.pixels[24, 24].astype(int) - POISON_RGB).max() < 30:
+            raise Killed
+        return super()._outcome(photo)
+
+
+@dataclass(slots=True)
+class RestartingPool:
+    """Starts a new process for one that ended, as Ray does."""
+
+    deaths: list[Shard] = field(default_factory=list)
+
+    def fit(self, resources: Resources) -> Resources:
+        return resources.fitted(cpus=2, gpus=0)
+
+    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
+        for shard in shards:
+            yield self._done(job, shard)
+
+    def _done(self, job: Job, shard: Shard) -> Done:
+        while len(self.deaths) < 20:
+            try:
+                with closing(MortalWorker(job)) as worker:
+                    return worker.work(shard)
+            except Killed:
+                self.deaths.append(shard)
+        raise AssertionError("It goes on for ever.")
+
+    def close(self) -> None:
+        pass
+
+
+def test_the_photo_is_a_dead_letter_when_every_process_dies_of_it(tmp_path: Path) -> None:
+    """Twice in a hurry, twice with care; then it is given up, and its neighbours are answered."""
+    ids = paint_catalogue(tmp_path / "photos", PHOTOS)
+    (tmp_path / "photos" / ids[5]).write_bytes(painted(POISON_RGB))
+    pool = RestartingPool()
+    done = backfill("--input", tmp_path / "photos", "--checkpoint-rows", "4", output=tmp_path / "out", pool=pool)
+    assert done.exit_code == 0, done.said
+    assert [row["id"] for row in done.rows("answers")] == [id for id in ids if id != ids[5]]
+    ((dead, code),) = [(row["id"], row["code"]) for row in done.rows("dead_letters")]
+    assert (dead, code) == (ids[5], "INTERNAL")
+    assert pool.deaths == [Shard(0, 4, 8)] * 2 * AGAIN
+    assert not (tmp_path / "out/_work").exists()
+
+
+def test_no_row_is_blamed_when_processes_end_at_different_rows(tmp_path: Path) -> None:
+    """Whoever is killed by somebody else is at some other row each time; rows that were done are not suspected."""
+    store = LocalStore(tmp_path)
+    for last in (0, 0, 3, 1, 2):
+        trial = Trial(store, SHARD, "work")
+        assert [trial.row(k, lambda: "done") for k in range(last)] == ["done"] * last
+    trial = Trial(store, SHARD, "work")
+    assert [trial.row(k, lambda: "done") for k in range(4)] == ["done"] * 4
+
+
+def test_no_row_is_blamed_when_the_saving_fails(tmp_path: Path) -> None:
+    """Once the rows are done none of them is at work."""
+    store = LocalStore(tmp_path)
+    for _ in range(3 * AGAIN):
+        trial = Trial(store, SHARD, "work")
+        assert [trial.row(k, lambda: "done") for k in range(4)] == ["done"] * 4
+        trial.over()
+
+
+def test_stages_and_shards_have_trials_of_their_own(tmp_path: Path) -> None:
+    """Care is taken where processes ended."""
+    store = LocalStore(tmp_path)
+    for _ in range(AGAIN):
+        Trial(store, SHARD, "segment")
+    assert Trial(store, SHARD, "segment").careful
+    assert not Trial(store, SHARD, "advise").careful
+    assert not Trial(store, Shard(0, 4, 8), "segment").careful
+
+
+def test_a_row_costs_no_write_when_nothing_ended_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One small object a shard is all that it costs."""
+    written = list[str]()
+    store = LocalStore(tmp_path)
+    monkeypatch.setattr(LocalStore, "write", lambda _self, key, _data: written.append(key))
+    trial = Trial(store, SHARD, "work")
+    for number in range(4):
+        trial.row(number, lambda: None)
+    trial.over()
+    assert len(written) == 1
