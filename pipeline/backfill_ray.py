@@ -8,7 +8,7 @@ import logging
 import os
 import pickle
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -57,9 +57,13 @@ class RayPool:
             done = _staged(job, data)
         else:
             pool = ray.data.ActorPoolStrategy(size=resources.workers)
-            done = data.map_batches(_WholeWork, compute=pool, num_cpus=resources.cpus, **_one_by_one(job))
+            done = data.map_batches(self.whole_work(), compute=pool, num_cpus=resources.cpus, **_one_by_one(job))
         for row in _rows(done):
             yield Done(row["part"], row["rows"], row["dead"])
+
+    def whole_work(self) -> "type[WholeWork]":
+        """What a process does that does all of a shard."""
+        return WholeWork
 
     def close(self) -> None:
         """Leaves the cluster, or ends that of this run."""
@@ -85,10 +89,14 @@ def _one_by_one(job: Job) -> dict[str, Any]:
     return {"fn_constructor_args": (job,), "batch_size": 1, "batch_format": "numpy"}
 
 
-class _WholeWork:
+class WholeWork:
+    """A shard from its rows to its checkpoint."""
+
+    make: Callable[[Job], Worker] = Worker
+
     def __init__(self, job: Job) -> None:
         _be_nice(job)
-        self._worker = Worker(job)
+        self._worker = self.make(job)
 
     def __call__(self, batch: Batch) -> Batch:
         return _done(self._worker.work(_shard(batch)))

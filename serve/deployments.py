@@ -1,6 +1,7 @@
 """The four deployments: thin adapters between Ray Serve and the pure parts; one of the few files that know Ray."""
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,9 @@ from serve.phase import FROM_A_PHASE
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
 
 R = TypeVar("R")
+# On a CPU the network has the most work and by far the most time for it: this thread, and those that it starts, leave
+# the cores to the phases with tighter budgets, and a replica that still loads leaves them to those that serve.
+NICE_ON_CPU = 10
 WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third
 LOST = (
     RayActorError,
@@ -67,12 +71,14 @@ class Segmentation:
     """
 
     def __init__(self) -> None:
+        settings = SegmentationSettings()
+        self._on_cpu = settings.device == "cpu"
+        if self._on_cpu:
+            os.nice(NICE_ON_CPU)
         from models.registry import load_card  # torch is imported in this process alone
         from models.segmenter import Segmenter, device_is_lost
 
         tracing.configure(TracingSettings(), "segmentation")
-        settings = SegmentationSettings()
-        self._on_cpu = settings.device == "cpu"
         self._segmenter = Segmenter(
             load_card(settings.model, allow_non_commercial=settings.allow_non_commercial),
             device=settings.device,

@@ -1,6 +1,7 @@
 """The command as people give it, on a real Ray: killed, stopped, as a job; every photo is answered once."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import psutil
 import pyarrow.parquet as pq
 import pytest
 
-from tests.backfill.catalogue import WHOLE, backfill, contents, paint_catalogue
+from tests.backfill.catalogue import WHOLE, backfill, contents, paint_catalogue, painted
+from tests.backfill.mortal_worker import POISON_RGB
 from tests.backfill.ray_host import ROOT, Cluster, ray_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
@@ -94,6 +96,29 @@ def test_every_photo_is_answered_once_when_a_worker_and_the_driver_are_killed(
     ids = [id for path in sorted((output / "answers").glob("*")) for id in pq.read_table(path)["id"].to_pylist()]
     assert len(ids) == len(set(ids)) == PHOTOS
     assert contents(output) == wanted
+
+
+def test_a_photo_that_kills_its_worker_is_given_up_when_it_killed_four(
+    cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Ray starts a new process each time; the others' answers are there, the poison is a dead letter, the run ends."""
+    shutil.copytree(photos, tmp_path / "photos")
+    (tmp_path / "photos/poison.jpg").write_bytes(painted(POISON_RGB))
+    output = tmp_path / "out"
+    arguments = command(tmp_path / "photos", output)
+    arguments[1] = "tests.backfill.mortal_worker"
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=cluster.environment, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(rows_of(output, "answers")) == PHOTOS
+    ((id, code),) = [(row["id"], row["code"]) for row in rows_of(output, "dead_letters")]
+    assert (id, code) == ("poison.jpg", "INTERNAL")
+
+
+def rows_of(output: Path, table: str) -> list[dict[str, object]]:
+    """A published table's rows."""
+    return [row for path in sorted((output / table).glob("*")) for row in pq.read_table(path).to_pylist()]
 
 
 def test_a_run_ends_in_order_when_it_is_asked_to(

@@ -10,23 +10,23 @@ import pytest
 from pipeline.backfill_manifest import Shard
 from pipeline.backfill_plan import Resources
 from pipeline.backfill_stores import LocalStore
-from pipeline.backfill_tables import Done, Outcome
+from pipeline.backfill_tables import Done
 from pipeline.backfill_trials import AGAIN, Trial
-from pipeline.backfill_worker import Job, Taken, Worker
-from pipeline.types import DecodedImage
+from pipeline.backfill_worker import Job
 from tests.backfill.catalogue import Killed, backfill, paint_catalogue, painted
+from tests.backfill.mortal_worker import POISON_RGB, MortalWorker
 
-PHOTOS, POISON_RGB = 8, (250, 10, 250)
+PHOTOS = 8
 SHARD = Shard(0, 0, 4)
 
 
-class MortalWorker(Worker):
-    """Its process ends at the poison photo."""
+class Mortal(MortalWorker):
+    """Its process ends for the pool below."""
 
-    def _outcome(self, photo: Taken) -> Outcome:
-        if isinstance(photo, DecodedImage) and abs(photo.pixels[24, 24].astype(int) - POISON_RGB).max() < 30:
-            raise Killed
-        return super()._outcome(photo)
+    @staticmethod
+    def die() -> object:
+        """Nobody catches it."""
+        raise Killed
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class RestartingPool:
     def _done(self, job: Job, shard: Shard) -> Done:
         while len(self.deaths) < 20:
             try:
-                with closing(MortalWorker(job)) as worker:
+                with closing(Mortal(job)) as worker:
                     return worker.work(shard)
             except Killed:
                 self.deaths.append(shard)

@@ -1,7 +1,7 @@
 """What metrics, log lines and traces cost a request: `python -m tests.bench.telemetry`; into docs/observability.md.
 
 The whole application in this process, with colours and with a photo, its phases in place; rounds of the variants follow
-each other in turn, and the CPU time of a request is compared. Log lines go to a file; spans are encoded and thrown away.
+each other in turn, and the CPU time of a request is compared. Log lines go to a file; spans are encoded and dropped.
 """
 
 import asyncio
@@ -54,7 +54,7 @@ def variant(name: str) -> Iterator[None]:
     tracing.configure(TracingSettings(sample_ratio=1.0), "advice", exporter=Thrown() if "trace" in name else None)
     try:
         if name == "none":
-            with mock.patch.object(MetricWrapperBase, "labels", lambda *_a, **_k: Nothing()):
+            with mock.patch.object(MetricWrapperBase, "labels", return_value=Nothing()):
                 yield
         else:
             yield
@@ -84,7 +84,10 @@ async def measure(application: Application) -> list[tuple[str, list[float], list
         for number in range(ROUNDS + 1):
             for name, with_colors, with_photo in found:
                 with variant(name):
-                    times = await round_ms(client, colors, COLORS_A_ROUND), await round_ms(client, image, PHOTOS_A_ROUND)
+                    times = (
+                        await round_ms(client, colors, COLORS_A_ROUND),
+                        await round_ms(client, image, PHOTOS_A_ROUND),
+                    )
                 if number:  # the first finds everything cold
                     with_colors.append(times[0])
                     with_photo.append(times[1])
@@ -108,10 +111,14 @@ def table(found: list[tuple[str, list[float], list[float]]]) -> str:
 
 async def main() -> None:
     """Measures and writes."""
-    with tempfile.TemporaryDirectory() as folder, (Path(folder) / "log").open("w") as log:
-        with redirect_stdout(log), mock.patch.object(logs, "_standard_output", lambda: log):
-            async with running(Path(folder)) as application:
-                found = await measure(application)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        (Path(folder) / "log").open("w") as log,
+        redirect_stdout(log),
+        mock.patch.object(logs, "_standard_output", return_value=log),
+    ):
+        async with running(Path(folder)) as application:
+            found = await measure(application)
     text = table(found)
     sys.stdout.write(text + "\n")
     write_section("measured by python -m tests.bench.telemetry", text, PAGE)

@@ -13,7 +13,7 @@ from tests.reliability.kit import Kit, failed, tally
 
 PAIRS = layouts.layout(2)
 PHASES = ("Segmentation", "Extraction", "Harmony")
-SETTLE_S = 2.0
+SETTLE_S = 4.0
 
 
 def killed_phases(kit: Kit) -> None:

@@ -1,11 +1,13 @@
 """The kit's short version: what must hold on any machine, on one cluster with two replicas of each phase."""
 
+import os
 import time
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
+from serve.deployments import NICE_ON_CPU
 from tests.cluster.application import mentioning
 from tests.reliability import layouts, load
 from tests.reliability.cluster import Cluster, cluster, wait_until
@@ -79,6 +81,15 @@ def test_photos_are_refused_in_time_when_the_network_hangs(at: Cluster) -> None:
     assert all(shot.retry_after and shot.problem for shot in refused)
     assert {shot.status for shot in shots if shot.kind == "health"} == {200}
     wait_until(lambda: load.once(at.load(for_s=0, kinds={"bypass": 1.0}), 1)[0].good)
+
+
+def test_the_network_leaves_the_cores_to_phases_with_tighter_budgets(at: Cluster) -> None:
+    """The threads of its work have a lower priority than the other phases'."""
+    nice = {}
+    for name in ("Segmentation", "Extraction"):
+        threads = at.replicas(name)[0].threads()
+        nice[name] = max(os.getpriority(os.PRIO_PROCESS, thread.id) for thread in threads)
+    assert nice["Segmentation"] == min(19, nice["Extraction"] + NICE_ON_CPU)
 
 
 def test_no_request_fails_when_the_cache_is_killed_and_comes_back(at: Cluster) -> None:

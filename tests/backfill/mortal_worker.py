@@ -1,0 +1,42 @@
+"""A worker whose process ends at a poison photo; `python -m tests.backfill.mortal_worker` is the command with it."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+from pipeline.backfill import main
+from pipeline.backfill_tables import Outcome
+from pipeline.backfill_worker import Taken, Worker
+from pipeline.types import DecodedImage
+
+POISON_RGB = (250, 10, 250)
+
+
+class MortalWorker(Worker):
+    """die: how its process ends."""
+
+    die: Callable[[], object] = staticmethod(lambda: os.kill(os.getpid(), signal.SIGKILL))
+
+    def _outcome(self, photo: Taken) -> Outcome:
+        if isinstance(photo, DecodedImage) and abs(photo.pixels[24, 24].astype(int) - POISON_RGB).max() < 30:
+            self.die()
+        return super()._outcome(photo)
+
+
+def run() -> int:
+    """The command with such workers."""
+    from pipeline.backfill_ray import RayPool, WholeWork
+
+    class MortalWork(WholeWork):
+        make = MortalWorker
+
+    class MortalPool(RayPool):
+        def whole_work(self) -> type[WholeWork]:
+            return MortalWork
+
+    return main(make_pool=MortalPool)
+
+
+if __name__ == "__main__":
+    sys.exit(run())
