@@ -25,7 +25,7 @@ from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationS
 R = TypeVar("R")
 # On a CPU the network has the most work and by far the most time for it: this thread, and those that it starts, leave
 # the cores to the phases with tighter budgets, and a replica that still loads leaves them to those that serve.
-NICE_ON_CPU = 10
+NICE_ON_CPU = 5
 WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third
 LOST = (
     RayActorError,

@@ -17,10 +17,10 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
 
 from pipeline.errors import RateLimited
-from serve.stores import Rest, StoreError, connection_pool
+from serve.stores import LATE, Rest, StoreError, connection_pool
 
 WINDOW_S = 60
-SOCKET_TIMEOUT_S = 0.25
+SOCKET_TIMEOUT_S = 0.5  # a busy machine may need so long, and an outage costs it once
 CONNECTIONS = 4  # a burst waits for its turn: each replica counting for itself would not be exact
 SEAT_S = 30.0  # a seat whose replica died is free again after this long; longer than any request may take
 _TAKE_SEAT = """
@@ -85,7 +85,8 @@ class Limiter:
         self._local = MovingWindowRateLimiter(MemoryStorage())
         self._local_seats: Counter[str] = Counter()
         self._replicas = replicas
-        self._rest = Rest(turns=CONNECTIONS, probe=self._redis.ping if self._redis is not None else None)
+        probe = self._redis.ping if self._redis is not None else None
+        self._rest = Rest(turns=CONNECTIONS, late_s=LATE * socket_timeout_s, probe=probe)
 
     async def count(self, key_id: str, allowance: Allowance) -> Quota | None:
         """Counts one request: what is left, or None for a key without such a limit. Raises TooManyRequests."""

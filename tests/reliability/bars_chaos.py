@@ -45,7 +45,7 @@ def killed_ingress(kit: Kit) -> None:
 def _killed(kit: Kit, deployments: tuple[str, ...]) -> tuple[list[load.Shot], int]:
     """A load while replicas are killed one after the other, each once the one before is replaced."""
     at = kit.cluster(PAIRS)
-    rate = 0.5 * kit.capacity(at)
+    rate = kit.part_of_capacity(at, 0.5)
     rng, kills = random.Random(4), kit.times(20)
     running = load.start(at.load(for_s=3600, per_s=rate, seed=21))
     try:
@@ -80,7 +80,7 @@ def _are_gone(at: Cluster, name: str, pids: set[int]) -> bool:
 def rolling(kit: Kit) -> None:
     """Bar 6: every deployment's replicas exchanged, then counted up to three and down to two again."""
     at = kit.cluster(PAIRS)
-    rate = 0.5 * kit.capacity(at)
+    rate = kit.part_of_capacity(at, 0.5)
     running = load.start(at.load(for_s=3600, per_s=rate, seed=31))
     done = list[str]()
     try:

@@ -9,6 +9,7 @@ import httpx
 
 from serve.local_plan import REPOSITORY
 from tests.bench.transport_profiles import FAST, STOCK, serving
+from tests.cluster.transports_app import MAX_QUEUED
 from tests.reliability import load
 from tests.reliability.bars_overload import SHIPPED
 from tests.reliability.cluster import Cluster, wait_until
@@ -24,7 +25,7 @@ APPLICATION = "tests.cluster.transports_app:build"
 def hung(kit: Kit) -> None:
     """Bar 7: each phase hangs, then all three; one client; the photo is never cached."""
     at = kit.cluster(SHIPPED)
-    _photos(at, kit.times(10))
+    wait_until(lambda: all(not degraded for _, degraded, _ in _photos(at, 10, strict=False)))  # breakers have closed
     said, passed = list[str](), True
     for hanging in ([one] for one in BUDGETS_MS):
         passed &= _hung(kit, at, hanging, said)
@@ -106,9 +107,9 @@ def precise(kit: Kit) -> None:
 
 
 def _leaves_nothing(kit: Kit, client: httpx.Client) -> None:
-    """Bar 9: calls that all time out, ten at a time; then tasks in the caller, calls in the replica, and the queue."""
+    """Bar 9: calls that all time out, as many at a time as may wait; then what the caller and the replica still hold."""
     idle = client.get("/tasks").json()
-    outcomes = [outcome for _ in range(10) for outcome in _calls(client, "work 1.0", budget_s=0.3, times=10)]
+    outcomes = [outcome for _ in range(17) for outcome in _calls(client, "work 1.0", budget_s=0.3, times=MAX_QUEUED)]
     late = sum(outcome[0] == "PhaseTimeout" for outcome in outcomes)
     began_s = time.monotonic()
     with suppress(TimeoutError):
@@ -122,7 +123,7 @@ def _leaves_nothing(kit: Kit, client: httpx.Client) -> None:
         f"{late} timed-out calls of {len(outcomes)}",
         "no coroutine, slot or queued item left after 2 s",
         f"nothing left after {took_s:.1f} s; the next call: {again[0]}",
-        late >= 90 and took_s <= 2.0 and again == ["done"],
+        late >= 100 and took_s <= 2.0 and again == ["done"],
     )
 
 

@@ -33,7 +33,7 @@ class Series:
 def soak(kit: Kit) -> None:
     """Bar 25."""
     at = kit.cluster(FIXED)
-    rate = 0.5 * kit.capacity(at)
+    rate = kit.part_of_capacity(at, 0.5)
     for_s, warm_s = SOAK_S * kit.share, WARM_UP_S * kit.share
     running, began_s = load.start(at.load(for_s=for_s, per_s=rate, kinds=MIX, seed=61)), time.monotonic()
     found: dict[int, Series] = {}

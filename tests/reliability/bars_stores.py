@@ -30,7 +30,7 @@ Change = Callable[[Cluster], None]
 def redis_faults(kit: Kit) -> None:
     """Bar 11: photos new and old at 0.3 C; a client of colours beside them tells what a fault costs a request."""
     at = kit.cluster(SHIPPED)
-    rate = 0.3 * kit.capacity(at)
+    rate = kit.part_of_capacity(at, 0.3)
     mix = {"new": 0.5, "again": 0.25, "colors": 0.25}
     running = load.start(at.load(for_s=3600, per_s=rate, kinds=mix, seed=41))
     said, passed = [], True

@@ -36,6 +36,7 @@ class Kit:
     transport: str = "fast"
     share: float = 1.0
     rows: list[Row] = field(default_factory=list)
+    capacities: list[float] = field(default_factory=list)  # all that this run has measured
     _stack: ExitStack = field(default_factory=ExitStack)
     _cluster: Cluster | None = None
     _began_s: float = field(default_factory=time.monotonic)
@@ -75,7 +76,16 @@ class Kit:
         self.say(f"C = {capacity:.2f}/s ({tally(shots)})")
         if capacity == 0:
             raise RuntimeError("The machine gives no photo a whole answer.")
+        self.capacities.append(capacity)
         return capacity
+
+    def part_of_capacity(self, at: Cluster, share: float) -> float:
+        """Photos a second, of what the machine can do in its slow minutes too: a virtual machine's pace may halve."""
+        for _ in range(max(1, 2 - len(self.capacities))):
+            self.capacity(at)
+        rate = share * min(self.capacities)
+        self.say(f"{share} C = {rate:.2f}/s, of C = {', '.join(f'{one:.1f}' for one in self.capacities)}")
+        return rate
 
     def times(self, count: int) -> int:
         """The bar's count of repetitions, in this run."""
