@@ -20,7 +20,7 @@ from pipeline.backfill_errors import BackfillError
 from pipeline.backfill_manifest import Shard, read_rows
 from pipeline.backfill_plan import Resources
 from pipeline.backfill_tables import Done, save_outcomes
-from pipeline.backfill_trials import Trial
+from pipeline.backfill_trials import Trials
 from pipeline.backfill_uris import Stores
 from pipeline.backfill_worker import Job, Network, Reader, Worker, advise
 from pipeline.errors import ColorMatchError
@@ -115,11 +115,11 @@ class _Read:
 
 class _Segment:
     def __init__(self, job: Job) -> None:
-        self._output = Stores(job.endpoint_url).folder(job.output)
         self._network = Network.of(job)
+        self._trials = Trials(Stores(job.endpoint_url).folder(job.output), "segment")
 
     def __call__(self, batch: Batch) -> Batch:
-        photos, trial = _unpacked(batch["photos"]), Trial(self._output, _shard(batch), "segment")
+        photos, trial = _unpacked(batch["photos"]), self._trials.begin(_shard(batch))
         if trial.careful:
             found = [trial.row(k, partial(self._network.segment, [photo])) for k, photo in enumerate(photos)]
             segmented = [one if isinstance(one, ColorMatchError) else one[0] for one in found]
@@ -134,11 +134,12 @@ class _Advise:
         _be_nice(job)
         self._parameters = job.parameters
         self._output = Stores(job.endpoint_url).folder(job.output)
+        self._trials = Trials(self._output, "advise")
 
     def __call__(self, batch: Batch) -> Batch:
         shard = _shard(batch)
         pairs = zip(_unpacked(batch["photos"]), _unpacked(batch["segmented"]), strict=True)
-        trial = Trial(self._output, shard, "advise")
+        trial = self._trials.begin(shard)
         outcomes = [trial.row(k, partial(advise, *pair, self._parameters)) for k, pair in enumerate(pairs)]
         trial.over()
         return _done(save_outcomes(self._output, shard, read_rows(self._output, shard), outcomes))

@@ -16,7 +16,7 @@ from pipeline.backfill_errors import BackfillError, BadRequest, Unexplained, Uri
 from pipeline.backfill_manifest import Shard, read_rows
 from pipeline.backfill_plan import Parameters, Resources, Versions, needs_network
 from pipeline.backfill_tables import Answered, Done, Outcome, save_outcomes
-from pipeline.backfill_trials import Trial
+from pipeline.backfill_trials import Trials
 from pipeline.backfill_uris import Stores
 from pipeline.errors import ColorMatchError
 from pipeline.types import DecodedImage, Options, Segmentation
@@ -157,7 +157,7 @@ class Worker:
         self._output = Stores(job.endpoint_url).folder(job.output)
         self._reader = Reader(job)
         self._network = Network.of(job)
-        self._beside = ThreadPoolExecutor(1)
+        self._trials, self._beside = Trials(self._output, "work"), ThreadPoolExecutor(1)
 
     def close(self) -> None:
         """Ends the decoder's child."""
@@ -166,7 +166,7 @@ class Worker:
 
     def work(self, shard: Shard) -> Done:
         """Does a shard and saves it. Raises StorageFailed when a store is down or full."""
-        noted = self._beside.submit(Trial, self._output, shard, "work")  # while the first photos are read
+        noted = self._beside.submit(self._trials.begin, shard)  # while the first photos are read
         rows = read_rows(self._output, shard)
         outcomes: list[Outcome] = []
         for number, photo in enumerate(self._reader.photos(rows["uri"].to_pylist())):

@@ -11,7 +11,7 @@ from pipeline.backfill_manifest import Shard
 from pipeline.backfill_plan import Resources
 from pipeline.backfill_stores import LocalStore
 from pipeline.backfill_tables import Done
-from pipeline.backfill_trials import AGAIN, Trial
+from pipeline.backfill_trials import AGAIN, Trials
 from pipeline.backfill_worker import Job
 from tests.backfill.catalogue import Killed, backfill, paint_catalogue, painted
 from tests.backfill.mortal_worker import POISON_RGB, MortalWorker
@@ -73,9 +73,9 @@ def test_no_row_is_blamed_when_processes_end_at_different_rows(tmp_path: Path) -
     """Whoever is killed by somebody else is at some other row each time; rows that were done are not suspected."""
     store = LocalStore(tmp_path)
     for last in (0, 0, 3, 1, 2):
-        trial = Trial(store, SHARD, "work")
+        trial = Trials(store, "work").begin(SHARD)
         assert [trial.row(k, lambda: "done") for k in range(last)] == ["done"] * last
-    trial = Trial(store, SHARD, "work")
+    trial = Trials(store, "work").begin(SHARD)
     assert [trial.row(k, lambda: "done") for k in range(4)] == ["done"] * 4
 
 
@@ -83,7 +83,7 @@ def test_no_row_is_blamed_when_the_saving_fails(tmp_path: Path) -> None:
     """Once the rows are done none of them is at work."""
     store = LocalStore(tmp_path)
     for _ in range(3 * AGAIN):
-        trial = Trial(store, SHARD, "work")
+        trial = Trials(store, "work").begin(SHARD)
         assert [trial.row(k, lambda: "done") for k in range(4)] == ["done"] * 4
         trial.over()
 
@@ -92,10 +92,10 @@ def test_stages_and_shards_have_trials_of_their_own(tmp_path: Path) -> None:
     """Care is taken where processes ended."""
     store = LocalStore(tmp_path)
     for _ in range(AGAIN):
-        Trial(store, SHARD, "segment")
-    assert Trial(store, SHARD, "segment").careful
-    assert not Trial(store, SHARD, "advise").careful
-    assert not Trial(store, Shard(0, 4, 8), "segment").careful
+        Trials(store, "segment").begin(SHARD)
+    assert Trials(store, "segment").begin(SHARD).careful
+    assert not Trials(store, "advise").begin(SHARD).careful
+    assert not Trials(store, "segment").begin(Shard(0, 4, 8)).careful
 
 
 def test_a_row_costs_no_write_when_nothing_ended_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,7 +103,7 @@ def test_a_row_costs_no_write_when_nothing_ended_before(tmp_path: Path, monkeypa
     written = list[str]()
     store = LocalStore(tmp_path)
     monkeypatch.setattr(LocalStore, "write", lambda _self, key, _data: written.append(key))
-    trial = Trial(store, SHARD, "work")
+    trial = Trials(store, "work").begin(SHARD)
     for number in range(4):
         trial.row(number, lambda: None)
     trial.over()
