@@ -146,7 +146,13 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     add("--helpers", type=int, default=0, metavar="N", help="with a GPU: CPU processes to read, and to advise, at most")
     add("--photos-per-forward", type=_positive, default=16, metavar="N", help="of a GPU batch (default: 16)")
     add("--fetches", type=_positive, default=8, metavar="N", help="downloads at a time in a process (default: 8)")
-    add("--nice", type=int, default=0, metavar="N", help="lower priority, 0 to 19 (default: 0)")
+    add(
+        "--nice",
+        type=int,
+        default=0,
+        metavar="N",
+        help="lower priority, 0 to 19; 19: only time that nobody else wants (default: 0)",
+    )
     add("--checkpoint-rows", type=_positive, metavar="N", help="images saved together (default: by the input's size)")
     add("--log-every", type=float, default=10.0, metavar="S", help="seconds between lines where there is no terminal")
 

@@ -25,6 +25,7 @@ from pipeline.backfill_uris import Stores
 from pipeline.backfill_worker import Job, Network, Reader, Worker, advise
 from pipeline.errors import ColorMatchError
 
+LEAST_PRIORITY = 19
 OBJECT_STORE_BYTES = 256 * 1024 * 1024  # of a cluster of our own
 Batch: TypeAlias = dict[str, Any]  # one row, columns as arrays of length 1
 
@@ -186,5 +187,7 @@ def _plain(error: BackfillError) -> BackfillError:
 
 
 def _be_nice(job: Job) -> None:
-    """Gives this process the run's priority; not below one that it was given."""
+    """Gives this process the run's priority, not below one that it was given; the last is time that nobody else wants."""
     os.nice(max(0, job.resources.nice - os.nice(0)))
+    if job.resources.nice >= LEAST_PRIORITY and sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # it gives way at once, not at the end of its slice

@@ -11,7 +11,7 @@ from tests.reliability.cluster import Cluster, wait_until
 from tests.reliability.kit import Kit, p99_ms, percentile, tally
 from tests.reliability.load import Shot
 
-SHARE, FOR_S = 0.3, 90.0
+SHARE, FOR_S = 0.3, 60.0
 HUMBLE = ("--workers", "1", "--cpus-per-worker", "0.25", "--nice", "19")
 
 
@@ -20,18 +20,18 @@ def beside(source: Path) -> None:
     kit = Kit()
     try:
         at = kit.cluster(layouts.layout())
-        rate = SHARE * kit.capacity(at)
+        rate = kit.part_of_capacity(at, SHARE)
         alone = [kit.load(at, for_s=FOR_S, per_s=rate, seed=1)]
         with tempfile.TemporaryDirectory(dir="/tmp") as folder:
             run = start(["--input", str(source), "--output", f"{folder}/out", *HUMBLE], _environment(at))
             wait_until(lambda: run.rows > 0 or run.process.poll() is not None)
             before = run.rows
-            company = kit.load(at, for_s=FOR_S, per_s=rate, seed=1)
+            company = kit.load(at, for_s=FOR_S, per_s=rate, seed=2)
             assert run.process.poll() is None, run.text
             done = run.rows - before
             run.process.terminate()
             run.process.wait()
-        alone.append(kit.load(at, for_s=FOR_S, per_s=rate, seed=1))
+        alone.append(kit.load(at, for_s=FOR_S, per_s=rate, seed=3))
     finally:
         kit.fresh()
     for name, shots in (("alone", alone[0]), ("beside", company), ("alone", alone[1])):
