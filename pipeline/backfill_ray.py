@@ -187,7 +187,7 @@ def _plain(error: BackfillError) -> BackfillError:
 
 
 def _be_nice(job: Job) -> None:
-    """Gives this process the run's priority, not below one that it was given; the last is time that nobody else wants."""
+    """Gives this process the run's priority, not below one that it was given; the last is what nobody else wants."""
     os.nice(max(0, job.resources.nice - os.nice(0)))
     if job.resources.nice >= LEAST_PRIORITY and sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # it gives way at once, not at the end of its slice
