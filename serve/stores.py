@@ -4,7 +4,6 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -20,7 +19,7 @@ SOCKET_TIMEOUT_S = 0.04
 STATE_TIMEOUT_S = 0.25  # of what has to be known, not only would be good to know
 WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
 CONNECTIONS, WRITE_CONNECTIONS = 32, 8
-LATE = 3.0  # times the timeout: a failure that took longer is this process's, whose loop was held up
+LATE = 2.0  # times the timeout: a failure that took longer is this process's, whose loop was held up
 REST_AFTER_FAILURE_S = 1.0
 FAILURES = RedisError, OSError, TimeoutError
 _REMOVE_IF_EQUAL = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
@@ -111,10 +110,14 @@ class Rest:
     async def _until_well(self, probe: Callable[[], Awaitable[Any]]) -> None:
         while True:
             await asyncio.sleep(REST_AFTER_FAILURE_S)
-            with suppress(*FAILURES):
+            began_s = self._clock()
+            try:
                 await probe()
-                self._until_s = 0.0
-                return
+            except FAILURES:
+                if self._clock() - began_s <= self._late_s:
+                    continue
+            self._until_s = 0.0
+            return
 
 
 def connection_pool(url: str, *, connections: int, socket_timeout_s: float) -> BlockingConnectionPool:

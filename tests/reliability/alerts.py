@@ -202,12 +202,12 @@ def prometheus(program: str, at: Cluster, folder: Path) -> Iterator[Prometheus]:
 
 
 # --- trials -----------------------------------------------------------------------------------------------------
-def tried(at: Cluster, prom: Prometheus, trial: Trial) -> tuple[str, bool]:
+def tried(at: Cluster, prom: Prometheus, trial: Trial, *, seed: int) -> tuple[str, bool]:
     """What was seen, and whether every alert of the trial fired and ended."""
     at.deploy(trial.config or PLAIN)
     wait_until(lambda: not set(trial.alerts) & prom.firing(), within_s=2 * WITHIN_S)
     seen = dict[str, float]()
-    running = load.start(at.load(for_s=3600, per_s=trial.per_s, kinds=trial.kinds, seed=61))
+    running = load.start(at.load(for_s=3600, per_s=trial.per_s, kinds=trial.kinds, seed=seed))
     try:
         if not trial.per_s > 5:
             time.sleep(QUIET_S / HASTE)  # something to compare with; an overload is the fault itself
@@ -219,6 +219,7 @@ def tried(at: Cluster, prom: Prometheus, trial: Trial) -> tuple[str, bool]:
             time.sleep(0.5)
     finally:
         running.end()
+        running.shots()
         trial.mend_it(at)
     running = load.start(
         at.load(for_s=3600, per_s=1.0, kinds=CALM, seed=62)
@@ -231,6 +232,7 @@ def tried(at: Cluster, prom: Prometheus, trial: Trial) -> tuple[str, bool]:
         ended = f"**still {still} {2 * WITHIN_S:.0f} s after**"
     finally:
         running.end()
+        running.shots()
     missing = set(trial.alerts) - set(seen)
     told = [f"{name.removeprefix('ColorMatch')} after {seen[name]:.0f} s" for name in trial.alerts if name in seen]
     beside = sorted(name.removeprefix("ColorMatch") for name in set(seen) - set(trial.alerts))
@@ -260,7 +262,7 @@ def main(arguments: list[str]) -> int:
         passed &= not firing
         for name in given.only:
             print(f"{name}: {TRIALS[name].what}", file=sys.stderr, flush=True)
-            seen, good = tried(at, prom, TRIALS[name])
+            seen, good = tried(at, prom, TRIALS[name], seed=len(rows))
             print(f"  {'pass' if good else 'SHORT'}: {seen}", file=sys.stderr, flush=True)
             rows.append((TRIALS[name].what, seen))
             passed &= good
