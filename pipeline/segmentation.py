@@ -155,8 +155,8 @@ def _border_colors(oklab: NDArray[np.float64]) -> NDArray[np.float64]:
     edge = np.ones(oklab.shape[:2], bool)
     edge[frame:-frame, frame:-frame] = False
     colors = oklab[edge]
-    lightness, a, b = (np.floor(colors / 0.06).astype(np.intp) + 10).T  # OKLab of sRGB lies between -0.35 and 1
-    bins = np.unique((lightness * 32 + a) * 32 + b, return_inverse=True)[1]
+    lightness, a, b = np.floor(colors / 0.06).astype(np.intp).T
+    bins = np.unique((lightness * 64 + a) * 64 + b, return_inverse=True)[1]  # |a| and |b| of sRGB are below 0.4
     counts = np.bincount(bins)
     means = np.stack([np.bincount(bins, colors[:, axis]) for axis in range(3)], axis=1) / counts[:, None]
     large = counts >= 0.03 * len(colors)

@@ -5,7 +5,6 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -87,7 +86,8 @@ class Advisor:
         self.reconfigure(config)
         self.versions: dict[PhaseName, str] = {}  # what the phases last said of themselves
         self.network_px: tuple[int, int] | None = None
-        self._fallbacks = ThreadPoolExecutor(1, "fallback")  # a second would leave the event loop a third of the time
+        # One thread: each more takes an equal share of the interpreter's lock from the event loop.
+        self._fallbacks = ThreadPoolExecutor(1, "fallback")
         self._flights: dict[str, asyncio.Task[Answer]] = {}
         self._writes: set[asyncio.Task[None]] = set()
 
@@ -268,7 +268,7 @@ class Advisor:
         request = PhaseRequest(
             message=lambda deadline_s: wire.SegmentRequest(deadline_s, network, width_px, height_px),
             content=content,
-            fallback=lambda: self._instead(analysis.fallback_segmentation, image),
+            fallback=lambda: self._fall_back(analysis.fallback_segmentation, image),
         )
         return await self._phase(self._phases.segmentation, Segmentation, question, trace, request)
 
@@ -286,7 +286,7 @@ class Advisor:
                 deadline_s, image.pixels, segmentation.labels, segmentation.confidence, options
             ),
             content=content + wire.encode(segmentation) + canonical(options),
-            fallback=lambda: self._instead(analysis.fallback_extraction, image, segmentation, options),
+            fallback=lambda: self._fall_back(analysis.fallback_extraction, image, segmentation, options),
         )
         return await self._phase(self._phases.extraction, Extraction, question, trace, request)
 
@@ -297,13 +297,13 @@ class Advisor:
         request = PhaseRequest(
             message=lambda deadline_s: wire.HarmoniseRequest(deadline_s, garments, options),
             content=None if question.mode == "colors" else canonical((garments, options)),
-            fallback=lambda: self._instead(analysis.fallback_harmony, garments, options),
+            fallback=lambda: self._fall_back(analysis.fallback_harmony, garments, options),
         )
         return await self._phase(self._phases.harmony, Harmony, question, trace, request)
 
-    async def _instead(self, work: Callable[..., S], *given: object) -> S:
+    async def _fall_back(self, work: Callable[..., S], *given: object) -> S:
         """A fallback, in this process, one at a time."""
-        return await asyncio.get_running_loop().run_in_executor(self._fallbacks, partial(work, *given))
+        return await asyncio.get_running_loop().run_in_executor(self._fallbacks, work, *given)
 
     async def _phase(self, phase: Phase, kind: type[T], question: Question, trace: Trace, request: PhaseRequest) -> T:
         """A phase's answer: from its cache, from the phase within its budget, or from the fallback."""

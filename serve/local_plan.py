@@ -25,8 +25,8 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 TRANSPORT_FLAGS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    # An advice changes nothing, so one whose replica died without a word is asked again elsewhere; for that HAProxy
-    # must still hold the request, so those beyond the buffer are lost with their replica.
+    # No request does harm when it is repeated, so one whose replica died without a word is asked again elsewhere; for
+    # that HAProxy must still hold it: those beyond the buffer, in bytes, are lost with their replica.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
     "RAY_SERVE_HAPROXY_RETRIES": "2",
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "131072",

@@ -103,6 +103,12 @@ def test_palette_when_accent_is_small(accent: str, share: float) -> None:
     assert colors[1].share == pytest.approx(share, abs=0.003)
 
 
+@pytest.mark.parametrize(("dye", "near"), [(NAVY, "#3a2450"), (RED, "#b02858"), ("#2f8f6b", "#2f8f90")])
+def test_palette_when_a_small_color_is_near_one_of_two(dye: str, near: str) -> None:
+    """An accent is far from every larger colour: 2 % of violet on navy is none, however far it is from white."""
+    assert len(palette(cloth(dye, WHITE, near, shares=[0.58, 0.4, 0.02], folds=0.05))) == 2
+
+
 def test_palette_when_two_greys() -> None:
     """Charcoal and light grey of equal area stay two colours: only folds fill the way between shades."""
     assert found(cloth("#3c3d40", "#a9a9ab", shares=[0.52, 0.48], folds=0.1), "#3c3d40", "#a9a9ab")

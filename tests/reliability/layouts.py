@@ -9,6 +9,7 @@ from serve.local_plan import DEFAULT_CONFIG, REPOSITORY
 IMPORT_PATH = "tests.reliability.faulty_app:build"
 NAME = "colormatch"
 CPUS = 6  # what Ray is told that the machine has: enough for three replicas of each deployment
+AMPLE = {name: 20_000.0 for name in ("decode_ms", "segmentation_ms", "extraction_ms", "harmony_ms", "total_ms")}
 Config = dict[str, Any]
 
 

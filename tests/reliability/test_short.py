@@ -14,8 +14,7 @@ from tests.reliability.cluster import Cluster, cluster, wait_until
 from tests.reliability.faults import HANG_S, Fault
 from tests.reliability.kit import failed
 
-AMPLE = {name: 20_000.0 for name in ("decode_ms", "segmentation_ms", "extraction_ms", "harmony_ms", "total_ms")}
-PAIRS = layouts.with_user_config(layouts.layout(2, Advice=1), budgets=AMPLE)
+PAIRS = layouts.with_user_config(layouts.layout(2, Advice=1), budgets=layouts.AMPLE)
 FEW = 2  # clients that wait for their answers: a slow machine has fewer requests, not more at a time
 
 
