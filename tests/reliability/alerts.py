@@ -8,6 +8,7 @@ fault: the alert must fire while it lasts and end after it. Prints a table and p
 import argparse
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -244,6 +245,7 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="tests.reliability.alerts", description=__doc__)
     parser.add_argument("--only", nargs="+", choices=TRIALS, default=list(TRIALS), help="these faults alone")
     given = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is ended
     program = shutil.which("prometheus")
     if program is None:
         parser.error("prometheus is not installed or not on PATH: apt-get install prometheus")
