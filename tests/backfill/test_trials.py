@@ -2,17 +2,21 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
+import numpy as np
 import pytest
 
+from pipeline.backfill_errors import Unexplained
 from pipeline.backfill_manifest import Shard
 from pipeline.backfill_plan import Resources
+from pipeline.backfill_ray import _packed, _Segment, _unpacked
 from pipeline.backfill_stores import LocalStore
 from pipeline.backfill_tables import Done
 from pipeline.backfill_trials import AGAIN, Trials
-from pipeline.backfill_worker import Job
+from pipeline.backfill_worker import Job, Network
 from tests.backfill.catalogue import Killed, backfill, paint_catalogue, painted
 from tests.backfill.mortal_worker import POISON_RGB, MortalWorker
 
@@ -108,3 +112,30 @@ def test_a_row_costs_no_write_when_nothing_ended_before(tmp_path: Path, monkeypa
         trial.row(number, lambda: None)
     trial.over()
     assert len(written) == 1
+
+
+def test_a_gpu_stage_goes_photo_by_photo_when_processes_ended_before(tmp_path: Path) -> None:
+    """With care and without it gives the same; a row at which processes ended never reaches the network again."""
+    store, batches = LocalStore(tmp_path), list[int]()
+
+    class Counting:
+        def segment(self, photos: Sequence[str]) -> list[str]:
+            batches.append(len(photos))
+            return [f"labels of {photo}" for photo in photos]
+
+    def segmented() -> list[object]:
+        stage = _Segment.__new__(_Segment)  # its own constructor loads the network
+        stage._network, stage._trials = cast(Network, Counting()), Trials(store, "segment")
+        places = {name: np.array([value]) for name, value in asdict(SHARD).items()}
+        found: list[object] = _unpacked(stage({**places, "photos": _packed(["a", "b", "c", "d"])})["segmented"])
+        return found
+
+    wanted = [f"labels of {photo}" for photo in "abcd"]
+    assert [segmented(), segmented(), segmented()] == [wanted] * 3
+    assert batches == [4, 4, 1, 1, 1, 1]
+    for _ in range(AGAIN):
+        Trials(store, "segment").begin(SHARD).row(2, lambda: None)
+    found = segmented()
+    assert [found[0], found[1], found[3]] == [wanted[0], wanted[1], wanted[3]]
+    assert isinstance(found[2], Unexplained)
+    assert batches[6:] == [1, 1, 1]
