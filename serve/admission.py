@@ -6,11 +6,15 @@ photo tells its strain, the largest share of a budget that a step of it took.  A
 number by a fifth, once for all the photos that were under way together; a photo that found the number nearly used up
 and was not strained raises it, by one when all of them do.  A replica learns its own part where several share a phase.
 
-Photos that come while all seats are taken wait a moment, in a line as long as the seats are many: without it a seat
-would stay empty from one photo's end to the next one's arrival, a third of the time at twice the load.
+Photos that come while all seats are taken wait in a line. One that has just formed is a burst, or a machine that is
+busy for a moment, and time will clear it: it may be long, and its photos patient. One that has stood for a while is
+too much load: waiting would only make all answers late, so it is as long as the seats are many, enough that no seat
+stays empty from one photo's end to the next one's arrival (Facebook's adaptive controlled delay; Maurer 2015, "Fail
+at Scale", after Nichols and Jacobson's CoDel 2012).
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -22,6 +26,9 @@ START, LEAST = 8, 2  # photos at a time: before anything is known; so that one i
 STRAINED = 0.5  # of a budget; the other half is for what varies
 LOWERED = 0.8
 USED = 0.75  # of the number, from which on a photo tells something about a larger one
+BURST = 3  # times the seats: the length of a line that has just formed
+STANDS_S = 1.0  # the age of a line from which on it is no burst
+IMPATIENCE = 0.5  # of the time that a photo may wait, once the line stands
 
 
 @dataclass(slots=True)
@@ -40,12 +47,20 @@ class Seat:
 class Admission:
     """Seats for photos, first come, first served. most: never more than so many; may be changed at any time."""
 
-    def __init__(self, most: int, *, on_refusal: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        most: int,
+        *,
+        on_refusal: Callable[[], None] = lambda: None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.most = most
+        self._clock = clock
         self._on_refusal = on_refusal
         self._seats = float(START)
         self._taken = 0
         self._line: deque[asyncio.Future[None]] = deque()
+        self._line_since_s = 0.0
         self._epoch = 0  # counts how often the number was lowered
 
     @property
@@ -55,12 +70,12 @@ class Admission:
 
     def check(self) -> None:
         """Raises Overloaded when every seat is taken and the line is full."""
-        if self._taken >= self.seats and len(self._line) >= self.seats:
+        if self._taken >= self.seats and len(self._line) >= self.seats * (1 if self._stands() else BURST):
             raise self._refusal()
 
     @asynccontextmanager
     async def seat(self, *, within_s: float) -> AsyncIterator[Seat]:
-        """A seat while the photo is under way. Raises Overloaded when none comes free in time, s."""
+        """A seat while the photo is under way. Raises Overloaded when none comes free in time; within_s: at most."""
         await self._sit_down(within_s)
         seat = Seat(self._epoch, self._taken >= USED * self.seats)
         try:
@@ -74,10 +89,13 @@ class Admission:
             self._taken += 1
             return
         self.check()
+        if not self._line:
+            self._line_since_s = self._clock()
+        patience_s = within_s * IMPATIENCE if self._stands() else within_s
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._line.append(turn)
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(patience_s):
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():  # called in the same moment
@@ -87,6 +105,10 @@ class Admission:
             if isinstance(error, TimeoutError):
                 raise self._refusal() from error
             raise
+
+    def _stands(self) -> bool:
+        """Whether the line, where there is one, is no burst any more."""
+        return bool(self._line) and self._clock() - self._line_since_s > STANDS_S
 
     def _stand_up(self) -> None:
         """A seat is free; those in the line who fit are called."""

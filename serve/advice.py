@@ -30,7 +30,7 @@ from serve.question import (
 )
 from serve.settings import AdviceConfig
 
-PATIENCE = 0.2  # of a request's whole time, that a photo may wait for its seat
+PATIENCE = 0.4  # of a request's whole time, that a photo may wait for its seat
 LEASE_POLL_S = 0.02
 T = TypeVar("T", Segmentation, Extraction, Harmony)
 S = TypeVar("S")
@@ -135,20 +135,26 @@ class Advisor:
     # --- the advice cache -------------------------------------------------------------------------------------
     async def _cached(self, question: Question, content: bytes, trace: Trace) -> Answer:
         key = question.advice_key(content, trace.versions)
+        remembered = self._cache.remembered(key)
+        if remembered is not None:
+            trace.cache["advice"] = "hit"
+            return Answer(remembered, trace)
+        if question.options.store:
+            return await self._shared(key, question, content, trace)
+        return await self._found(key, trace) or await self._walk(question, content, trace)
+
+    async def _found(self, key: str, trace: Trace) -> Answer | None:
         found = await self._cache.get(key)
         trace.cache["advice"] = found.status
-        if found.value is not None:
-            return Answer(found.value, trace)
-        if not question.options.store:
-            return await self._walk(question, content, trace)
-        return await self._shared(key, question, content, trace)
+        return None if found.value is None else Answer(found.value, trace)
 
     async def _shared(self, key: str, question: Question, content: bytes, trace: Trace) -> Answer:
-        """One walk for equal questions that come together; it goes on when one of the askers leaves."""
+        """One lookup and one walk for equal questions that come together; it goes on when one of the askers leaves."""
         flight = self._flights.get(key)
         if flight is not None:
             first = await asyncio.shield(flight)
-            statuses = {**first.trace.cache, "advice": "coalesced"}
+            status = "hit" if first.trace.cache["advice"] == "hit" else "coalesced"
+            statuses = {**first.trace.cache, "advice": status}
             return Answer(first.body, replace(first.trace, cache=statuses, timing_ms=dict(first.trace.timing_ms)))
         flight = asyncio.ensure_future(self._led(key, question, content, trace))
         self._flights[key] = flight
@@ -159,6 +165,9 @@ class Advisor:
         """One walk for equal photos that come to several replicas together: one has the lease, the others wait for
         its answer; for half of their time, in case it never comes. Colours cost less than the lease.
         """
+        found = await self._found(key, trace)
+        if found is not None:
+            return found
         if question.mode == "colors":
             return await self._walk(question, content, trace)
         self._admission.check()  # before the lease: refusing must be cheap
@@ -166,10 +175,10 @@ class Advisor:
         lease = await self._cache.lease(key, total_s)
         while lease is not None and not lease.held and trace.remaining_s() > total_s / 2:
             await asyncio.sleep(LEASE_POLL_S)
-            found = await self._cache.get(key)
-            if found.value is not None:
+            found = await self._found(key, trace)
+            if found is not None:
                 trace.cache["advice"] = "coalesced"
-                return Answer(found.value, trace)
+                return found
             lease = await self._cache.lease(key, total_s)
         try:
             return await self._walk(question, content, trace)

@@ -77,7 +77,7 @@ def _uploads(settings: Settings, environment: Environment, secret: bytes) -> Upl
     if environment.s3.bucket is None:
         return None
     url = environment.state_redis_url
-    memory = RedisStore(url.get_secret_value(), socket_timeout_s=STATE_TIMEOUT_S) if url else NoStore()
+    memory = RedisStore(url.get_secret_value(), timeout_s=STATE_TIMEOUT_S) if url else NoStore()
     return Uploads(
         ObjectStore(environment.s3, timeout_s=settings.object_timeout_s),
         Idempotency(memory, secret=secret, ttl_s=settings.upload_expiry_s),

@@ -66,13 +66,19 @@ class Cache:
         self._secret = secret
         self._memory: TTLCache[str, bytes] = TTLCache(max(1, memory_bytes), MEMORY_TTL_S, getsizeof=len)
 
+    def remembered(self, key: str) -> bytes | None:
+        """The value where this process still has it."""
+        value = self._memory.get(key)
+        if value is not None:
+            self._count_lookup("L0", key.partition(":")[0], "hit")
+        return value
+
     async def get(self, key: str) -> Found:
         """A value that this cache wrote under this very key, or why there is none."""
-        remembered = self._memory.get(key)
-        layer = key.partition(":")[0]
+        remembered = self.remembered(key)
         if remembered is not None:
-            self._count_lookup("L0", layer, "hit")
             return Found("hit", remembered)
+        layer = key.partition(":")[0]
         level = "L1" if layer == "advice" else "L2"
         try:
             sealed = await self._store.get(key)

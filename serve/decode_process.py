@@ -14,6 +14,7 @@ import psutil
 from pipeline.decode_child import ANSWER_HEAD, REQUEST_HEAD
 from pipeline.errors import PhaseFailed
 from pipeline.image import ImageLimits
+from serve import priority
 
 ROOT = Path(__file__).parent.parent
 PIPE_BYTES = 1024 * 1024  # Linux's default of 64 KiB makes a photo cross in a dozen turns
@@ -94,6 +95,7 @@ class Worker:
                 await worker.bury()
         if ready is None:
             raise PhaseFailed("A decode worker does not start.")
+        priority.give(worker.pid, priority.PHASE)
         return worker
 
     @classmethod

@@ -1,7 +1,6 @@
 """The four deployments: thin adapters between Ray Serve and the pure parts; one of the few files that know Ray."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,7 @@ from ray.serve.handle import DeploymentHandle
 
 from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
-from serve import tracing, wire
+from serve import priority, tracing, wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
 from serve.metrics import Metrics
 from serve.metrics_ray import exchange, report
@@ -23,9 +22,6 @@ from serve.phase import FROM_A_PHASE
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
 
 R = TypeVar("R")
-# On a CPU the network has the most work and by far the most time for it: this thread, and those that it starts, leave
-# the cores to the phases with tighter budgets, and a replica that still loads leaves them to those that serve.
-NICE_ON_CPU = 5
 WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third
 LOST = (
     RayActorError,
@@ -73,8 +69,6 @@ class Segmentation:
     def __init__(self) -> None:
         settings = SegmentationSettings()
         self._on_cpu = settings.device == "cpu"
-        if self._on_cpu:
-            os.nice(NICE_ON_CPU)
         from models.registry import load_card  # torch is imported in this process alone
         from models.segmenter import Segmenter, device_is_lost
 
@@ -97,6 +91,7 @@ class Segmentation:
         self._told = Tally()
         self._metrics.before_report.append(self._measure)
         self._reporter = report(self._metrics)
+        priority.take(priority.NETWORK_ON_CPU if self._on_cpu else priority.PHASE)
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Takes in a changed user_config; batches that became possible are warm before they are formed.
@@ -175,6 +170,7 @@ class Extraction:
         metrics = Metrics("extraction")
         self._thread = OneThread("extraction", metrics)
         self._reporter = report(metrics)
+        priority.take(priority.PHASE)
 
     async def run(self, payload: bytes) -> bytes:
         """An ExtractRequest to an Extraction, both in wire form."""
@@ -201,6 +197,7 @@ class Harmony:
         metrics = Metrics("harmony")
         self._thread = OneThread("harmony", metrics)
         self._reporter = report(metrics)
+        priority.take(priority.PHASE)
 
     async def run(self, payload: bytes) -> bytes:
         """A HarmoniseRequest to a Harmony, both in wire form."""
@@ -258,7 +255,9 @@ class Advice:
     def __serve_build_asgi_app__(self) -> Any:
         from serve.api import create_app
 
-        return create_app(self._service)
+        app = create_app(self._service)
+        priority.take(priority.INGRESS)
+        return app
 
 
 def translate(error: Exception) -> ColorMatchError:

@@ -21,7 +21,7 @@ from serve.stores import Rest, StoreError, connection_pool
 
 FRESH_S = 2.0
 KEEP_S = 600.0
-SOCKET_TIMEOUT_S = 0.25
+TIMEOUT_S = 0.25
 CONNECTIONS = 2
 RECORDS, VERSION = "{keys}:records", "{keys}:version"  # one slot of a Redis cluster
 CANNOT_TELL = "The API keys cannot be read just now; try again shortly."
@@ -35,12 +35,12 @@ class KeyStore:
         url: str,
         pepper: bytes,
         *,
-        socket_timeout_s: float = SOCKET_TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        pool = connection_pool(url, connections=CONNECTIONS, socket_timeout_s=socket_timeout_s)
+        pool = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
         self._redis: Any = Redis.from_pool(pool)  # its annotations leave open whether it is asynchronous
-        self._rest = Rest(turns=CONNECTIONS, probe=self._redis.ping, clock=clock)
+        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=self._redis.ping, clock=clock)
         self._seal = Seal(pepper, "key-record")
         self._clock = clock
         self._reading = asyncio.Lock()

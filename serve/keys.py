@@ -78,7 +78,7 @@ class StorePlace:
 
     def _run(self, ask: Callable[[KeyStore], Awaitable[T]]) -> T:
         async def run() -> T:
-            store = KeyStore(self._url, self._pepper, socket_timeout_s=PATIENCE_S)
+            store = KeyStore(self._url, self._pepper, timeout_s=PATIENCE_S)
             try:
                 return await ask(store)
             finally:

@@ -17,10 +17,10 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
 
 from pipeline.errors import RateLimited
-from serve.stores import LATE, Rest, StoreError, connection_pool
+from serve.stores import Rest, StoreError, connection_pool
 
 WINDOW_S = 60
-SOCKET_TIMEOUT_S = 0.5  # a busy machine may need so long, and an outage costs it once
+TIMEOUT_S = 0.5  # a busy machine may need so long, and an outage costs it once
 CONNECTIONS = 4  # a burst waits for its turn: each replica counting for itself would not be exact
 SEAT_S = 30.0  # a seat whose replica died is free again after this long; longer than any request may take
 _TAKE_SEAT = """
@@ -67,7 +67,7 @@ class Limiter:
         url: str | None,
         *,
         replicas: int = 2,
-        socket_timeout_s: float = SOCKET_TIMEOUT_S,
+        timeout_s: float = TIMEOUT_S,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """replicas: how many ingress replicas share a limit while the state store is away.
@@ -78,7 +78,7 @@ class Limiter:
         self._redis: Redis | None = None
         self._shared: MovingWindowRateLimiter | None = None
         if url:
-            pool: Any = connection_pool(url, connections=CONNECTIONS, socket_timeout_s=socket_timeout_s)
+            pool: Any = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
             self._redis = Redis.from_pool(pool)
             storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=pool)
             self._shared = MovingWindowRateLimiter(storage)
@@ -86,7 +86,7 @@ class Limiter:
         self._local_seats: Counter[str] = Counter()
         self._replicas = replicas
         probe = self._redis.ping if self._redis is not None else None
-        self._rest = Rest(turns=CONNECTIONS, late_s=LATE * socket_timeout_s, probe=probe)
+        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=probe)
 
     async def count(self, key_id: str, allowance: Allowance) -> Quota | None:
         """Counts one request: what is left, or None for a key without such a limit. Raises TooManyRequests."""

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -15,11 +16,13 @@ from redis.exceptions import RedisError
 from serve import tracing
 
 T = TypeVar("T")
-SOCKET_TIMEOUT_S = 0.04
+READ_TIMEOUT_S = 0.04
 STATE_TIMEOUT_S = 0.25  # of what has to be known, not only would be good to know
 WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
 CONNECTIONS, WRITE_CONNECTIONS = 32, 8
-LATE = 2.0  # times the timeout: a failure that took longer is this process's, whose loop was held up
+LATE = 2.0  # times the timeout: what took longer to time out says that this process was held up
+LOOKS = 5  # how often a process that was held up looks again for an answer
+BACKSTOP = 10  # times the timeout: the client's own, which knows nothing of a loop that is held up
 REST_AFTER_FAILURE_S = 1.0
 FAILURES = RedisError, OSError, TimeoutError
 _REMOVE_IF_EQUAL = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
@@ -51,28 +54,33 @@ class Store(Protocol):
         """Gives the connections back."""
 
 
+class HeldUp(StoreError):
+    """No answer was seen because this process had no time to look; it says nothing of the store."""
+
+
 class Rest:
     """Leaves a store alone after it failed, so that few requests pay for its trouble, not each.
 
-    turns: how many commands may be under way; the others wait for their turn, at most patience_s. A failure that took
-    longer than late_s says nothing of the store: this process was held up. probe: asked every second after a failure,
-    until it succeeds; without one the next command after a second finds out.
+    turns: how many commands may be under way; the others wait for their turn, at most patience_s. timeout_s: of a
+    command, in the time of an event loop that comes round: a flood of requests holds ours up for longer than a store
+    needs, and the answer that lies ready is then looked for again. probe: asked every second after a failure, until it
+    succeeds; without one the next command after a second finds out.
     """
 
     def __init__(
         self,
         *,
         turns: int,
+        timeout_s: float,
         patience_s: float | None = None,
-        late_s: float = math.inf,
         probe: Callable[[], Awaitable[Any]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._turns = asyncio.Semaphore(turns)
+        self._timeout_s = timeout_s
         self._probe = probe
         self._probing: asyncio.Task[None] | None = None
         self._patience_s = patience_s
-        self._late_s = late_s
         self._clock = clock
         self._until_s = 0.0
 
@@ -84,13 +92,11 @@ class Rest:
         except TimeoutError as error:
             raise StoreError from error
         try:
-            began_s = self._clock()
-            if began_s < self._until_s:
+            if self._clock() < self._until_s:
                 raise StoreError
-            return await command()
+            return await self._attended(command)
         except FAILURES as error:
-            if self._clock() - began_s <= self._late_s:
-                self._begin()
+            self._begin()
             raise StoreError from error
         finally:
             self._turns.release()
@@ -99,6 +105,28 @@ class Rest:
         """Nothing is asked any more."""
         if self._probing is not None:
             self._probing.cancel()
+
+    async def _attended(self, command: Callable[[], Awaitable[T]]) -> T:
+        """The command's result within the timeout. Raises HeldUp when the loop never had that time in one piece."""
+        work = asyncio.ensure_future(command())
+        try:
+            for _ in range(LOOKS):
+                began_s = self._clock()
+                await asyncio.wait({work}, timeout=self._timeout_s)
+                held_up = self._clock() - began_s > LATE * self._timeout_s
+                if work.done() or not held_up:
+                    break
+            try:
+                if work.done():
+                    return work.result()
+                raise TimeoutError
+            except FAILURES as error:
+                if held_up:
+                    raise HeldUp from error
+                raise
+        finally:
+            work.cancel()
+            await asyncio.gather(work, return_exceptions=True)
 
     def _begin(self) -> None:
         if self._probe is None:
@@ -110,24 +138,21 @@ class Rest:
     async def _until_well(self, probe: Callable[[], Awaitable[Any]]) -> None:
         while True:
             await asyncio.sleep(REST_AFTER_FAILURE_S)
-            began_s = self._clock()
-            try:
-                await probe()
-            except FAILURES:
-                if self._clock() - began_s <= self._late_s:
-                    continue
-            self._until_s = 0.0
-            return
+            with suppress(*FAILURES):
+                with suppress(HeldUp):
+                    await self._attended(probe)
+                self._until_s = 0.0
+                return
 
 
-def connection_pool(url: str, *, connections: int, socket_timeout_s: float) -> BlockingConnectionPool:
-    """A pool that gives up soon and never retries; redis-py's own defaults (5 s, 10 retries) stall requests."""
+def connection_pool(url: str, *, connections: int, timeout_s: float) -> BlockingConnectionPool:
+    """A pool for a Rest with that timeout, which never retries; redis-py's own defaults (5 s, 10 retries) stall."""
     return BlockingConnectionPool.from_url(
         url,
         max_connections=connections,
-        timeout=socket_timeout_s,
-        socket_timeout=socket_timeout_s,
-        socket_connect_timeout=socket_timeout_s,
+        timeout=BACKSTOP * timeout_s,
+        socket_timeout=BACKSTOP * timeout_s,
+        socket_connect_timeout=BACKSTOP * timeout_s,
         retry=Retry(NoBackoff(), 0),
     )
 
@@ -135,13 +160,12 @@ def connection_pool(url: str, *, connections: int, socket_timeout_s: float) -> B
 class RedisStore:
     """Redis or Valkey."""
 
-    def __init__(self, url: str, *, socket_timeout_s: float = SOCKET_TIMEOUT_S) -> None:
-        """socket_timeout_s: of what is waited for: reads, and writes whose outcome is the answer."""
-        self._redis = _client(url, CONNECTIONS, socket_timeout_s)
-        late_s = LATE * socket_timeout_s
-        self._rest = Rest(turns=CONNECTIONS, patience_s=socket_timeout_s, late_s=late_s, probe=self._redis.ping)
+    def __init__(self, url: str, *, timeout_s: float = READ_TIMEOUT_S) -> None:
+        """timeout_s: of what is waited for: reads, and writes whose outcome is the answer."""
+        self._redis = _client(url, CONNECTIONS, timeout_s)
+        self._rest = Rest(turns=CONNECTIONS, patience_s=timeout_s, timeout_s=timeout_s, probe=self._redis.ping)
         self._writer = _client(url, WRITE_CONNECTIONS, WRITE_TIMEOUT_S)
-        self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, late_s=LATE * WRITE_TIMEOUT_S)
+        self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, timeout_s=WRITE_TIMEOUT_S)
 
     async def get(self, key: str) -> bytes | None:
         with tracing.span("redis get", SpanKind.CLIENT):
@@ -168,9 +192,9 @@ class RedisStore:
         await self._writer.aclose()
 
 
-def _client(url: str, connections: int, socket_timeout_s: float) -> Any:
+def _client(url: str, connections: int, timeout_s: float) -> Any:
     """Redis' own client, whose annotations leave open whether it is asynchronous."""
-    return Redis.from_pool(connection_pool(url, connections=connections, socket_timeout_s=socket_timeout_s))
+    return Redis.from_pool(connection_pool(url, connections=connections, timeout_s=timeout_s))
 
 
 class NoStore:

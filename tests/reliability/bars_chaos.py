@@ -14,6 +14,7 @@ from tests.reliability.kit import Kit, failed, tally
 PAIRS = layouts.layout(2)
 PHASES = ("Segmentation", "Extraction", "Harmony")
 SETTLE_S = 4.0
+LOOK_S = 1.0  # Serve's status and a walk through all processes cost a part of what is measured
 
 
 def killed_phases(kit: Kit) -> None:
@@ -54,8 +55,8 @@ def _killed(kit: Kit, deployments: tuple[str, ...]) -> tuple[list[load.Shot], in
             victim = rng.choice(at.replicas(name))
             time.sleep(SETTLE_S + rng.random())
             victim.kill()
-            took_s = wait_until(partial(_is_missed, at, name, victim))
-            took_s += wait_until(partial(_are, at, (name,), 2))
+            took_s = wait_until(partial(_is_missed, at, name, victim), every_s=LOOK_S)
+            took_s += wait_until(partial(_are, at, (name,), 2), every_s=LOOK_S)
             kit.say(f"kill {number + 1} of {kills}: {name}, replaced after {took_s:.0f} s")
         time.sleep(SETTLE_S)
     finally:
@@ -89,11 +90,11 @@ def rolling(kit: Kit) -> None:
             before = {one.pid for one in at.replicas(name)}
             config = layouts.rolled(config, name, "rolled")
             _change(kit, at, config, f"{name} rolled", done)
-            wait_until(partial(_are_gone, at, name, before))
+            wait_until(partial(_are_gone, at, name, before), every_s=LOOK_S)
         for count in (3, 2):
             config = layouts.counted(config, count)
             _change(kit, at, config, f"scaled to {count}", done)
-            wait_until(partial(_are, at, DEPLOYMENTS, count))
+            wait_until(partial(_are, at, DEPLOYMENTS, count), every_s=LOOK_S)
         time.sleep(SETTLE_S)
     finally:
         running.end()

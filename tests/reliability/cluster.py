@@ -186,6 +186,7 @@ def _environment(
         # On a machine that does other work too, Serve would take a slow start of its own proxies for a failed one.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
+        "PATH": os.pathsep.join((str(Path(sys.executable).parent), inherited.get("PATH", os.defpath))),
         "PYTHONPATH": str(REPOSITORY),
         "REDIS_URL": f"redis://:{cache.password}@{HOST}:{proxy.port}/0",
         "STATE_REDIS_URL": stores[1].url,
@@ -234,11 +235,11 @@ def _stop_host(process: subprocess.Popen[str]) -> None:
     process.wait()
 
 
-def wait_until(holds: Callable[[], bool], *, within_s: float = 120.0) -> float:
-    """Waits for a condition; how long that took, s. Raises TimeoutError."""
+def wait_until(holds: Callable[[], bool], *, within_s: float = 120.0, every_s: float = POLL_S) -> float:
+    """Waits for a condition, looked at every_s; how long that took, s. Raises TimeoutError."""
     began_s = time.monotonic()
     while not holds():
         if time.monotonic() - began_s > within_s:
             raise TimeoutError(f"What was waited for did not come true in {within_s:.0f} s.")
-        time.sleep(POLL_S)
+        time.sleep(every_s)
     return time.monotonic() - began_s

@@ -23,7 +23,7 @@ from serve.local_processes import adopt_orphans, kill_descendants
 
 DEPLOY_TIMEOUT_S = 240.0
 _words: TextIO = sys.stdout
-POLL_S = 0.25
+POLL_S = 1.0  # Serve's status costs a twentieth of a core-second
 SETTLE_S = 1.0  # a config that changes nothing is never seen to be deploying
 
 

@@ -7,10 +7,10 @@ from functools import partial
 
 import pytest
 
-from serve.deployments import NICE_ON_CPU
+from serve import priority
 from tests.cluster.application import mentioning
 from tests.reliability import layouts, load
-from tests.reliability.cluster import Cluster, cluster, wait_until
+from tests.reliability.cluster import DEPLOYMENTS, Cluster, cluster, wait_until
 from tests.reliability.faults import HANG_S, Fault
 from tests.reliability.kit import failed
 
@@ -82,13 +82,20 @@ def test_photos_are_refused_in_time_when_the_network_hangs(at: Cluster) -> None:
     wait_until(lambda: load.once(at.load(for_s=0, kinds={"bypass": 1.0}), 1)[0].good)
 
 
-def test_the_network_leaves_the_cores_to_phases_with_tighter_budgets(at: Cluster) -> None:
-    """The threads of its work have a lower priority than the other phases'."""
+def test_begun_work_comes_first(at: Cluster) -> None:
+    """The phases before the ingress, and the network, which has most of the work and of the time, after both."""
     nice = {}
-    for name in ("Segmentation", "Extraction"):
-        threads = at.replicas(name)[0].threads()
-        nice[name] = max(os.getpriority(os.PRIO_PROCESS, thread.id) for thread in threads)
-    assert nice["Segmentation"] == min(19, nice["Extraction"] + NICE_ON_CPU)
+    for name in DEPLOYMENTS:
+        (nice[name],) = {
+            os.getpriority(os.PRIO_PROCESS, thread.id) for one in at.replicas(name) for thread in one.threads()
+        }
+    first = nice["Harmony"]
+    assert nice == {
+        "Advice": first + priority.INGRESS,
+        "Segmentation": first + priority.NETWORK_ON_CPU,
+        "Extraction": first,
+        "Harmony": first,
+    }
 
 
 def test_no_request_fails_when_the_cache_is_killed_and_comes_back(at: Cluster) -> None:

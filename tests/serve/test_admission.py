@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from pipeline.errors import Overloaded
-from serve.admission import LEAST, START, STRAINED, Admission
+from serve.admission import BURST, LEAST, STANDS_S, START, STRAINED, Admission
 
 PLENTY = 1000
 
@@ -67,29 +67,72 @@ async def test_two_come_through_when_everything_is_late() -> None:
     assert admission.seats == LEAST
 
 
-async def test_a_photo_waits_its_turn_when_no_seat_is_free_and_is_refused_when_the_line_is_full() -> None:
-    """One at work, one in line, and no third; a seat is free again after its photo, answered or not."""
-    admission, order = Admission(1), list[str]()
+async def test_photos_wait_their_turn_when_no_seat_is_free_and_are_refused_when_the_line_is_full() -> None:
+    """One at work, a few in line, and no more; a seat is free again after its photo, answered or not."""
+    admission, order = Admission(1), list[int]()
 
-    async def photo(name: str) -> None:
+    async def photo(number: int) -> None:
         async with admission.seat(within_s=60):
-            order.append(name)
+            order.append(number)
 
     async with admission.seat(within_s=0):
-        waiting = asyncio.create_task(photo("second"))
+        waiting = [asyncio.create_task(photo(number)) for number in range(BURST)]
         await asyncio.sleep(0)
         for _ in range(2):
             with pytest.raises(Overloaded, match="1 photos are being worked on"):
-                await photo("third")
+                await photo(99)
         with pytest.raises(Overloaded):
             admission.check()
-        order.append("first")
-    await waiting
+        assert order == []
+    await asyncio.gather(*waiting)
     with pytest.raises(ZeroDivisionError):
         async with admission.seat(within_s=0):
             raise ZeroDivisionError
-    await photo("last")
-    assert order == ["first", "second", "last"]
+    await photo(BURST)
+    assert order == [*range(BURST), BURST]
+
+
+async def test_a_line_is_short_once_it_stands() -> None:
+    """A burst may wait; of too much load, what does not fit is refused at once."""
+    now_s = 0.0
+    admission = Admission(2, clock=lambda: now_s)
+    async with admission.seat(within_s=0), admission.seat(within_s=0):
+        burst = [asyncio.create_task(_refused(admission, within_s=0.1)) for _ in range(2 * BURST - 1)]
+        await asyncio.sleep(0)
+        admission.check()
+        now_s += STANDS_S + 0.1
+        with pytest.raises(Overloaded):
+            admission.check()
+        await asyncio.gather(*burst)
+        admission.check()  # nobody waits any more: the next line is a new one
+        again = [asyncio.create_task(_refused(admission, within_s=0.01)) for _ in range(2 * BURST)]
+        await asyncio.sleep(0)
+        assert len(admission._line) == 2 * BURST
+        await asyncio.gather(*again)
+
+
+async def test_photos_are_impatient_once_a_line_stands() -> None:
+    """Who comes to an old line leaves it before those who were there."""
+    now_s, left = 0.0, list[str]()
+    admission = Admission(2, clock=lambda: now_s)
+
+    async def photo(name: str) -> None:
+        await _refused(admission, within_s=1.0)
+        left.append(name)
+
+    async with admission.seat(within_s=0), admission.seat(within_s=0):
+        waiting = [asyncio.create_task(photo("burst"))]
+        await asyncio.sleep(0)
+        now_s += STANDS_S + 0.1
+        waiting.append(asyncio.create_task(photo("late")))
+        await asyncio.gather(*waiting)
+    assert left == ["late", "burst"]
+
+
+async def _refused(admission: Admission, *, within_s: float) -> None:
+    with pytest.raises(Overloaded):
+        async with admission.seat(within_s=within_s):
+            raise AssertionError("no seat came free")
 
 
 async def test_a_photo_leaves_the_line_when_it_waited_long_enough() -> None:

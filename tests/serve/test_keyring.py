@@ -60,7 +60,7 @@ def server(tmp_path: Path) -> Iterator[local_stores.Store]:
 async def replicas(server: local_stores.Store) -> AsyncIterator[Replicas]:
     """Two replicas and an operator; a busy machine keeps them waiting."""
     clock = Clock()
-    stores = [KeyStore(server.url, PEPPER, socket_timeout_s=10, clock=clock) for _ in range(3)]
+    stores = [KeyStore(server.url, PEPPER, timeout_s=10, clock=clock) for _ in range(3)]
     yield Replicas((KeyRing(PEPPER, store=stores[0]), KeyRing(PEPPER, store=stores[1])), stores[2], clock)
     for store in stores:
         await store.close()
@@ -197,7 +197,7 @@ def test_the_command_works_on_the_store_when_its_url_is_set(
 
     def tenant_of(key: str) -> str:
         async def ask() -> str:
-            ring = KeyRing(PEPPER, store=KeyStore(server.url, PEPPER, socket_timeout_s=10))
+            ring = KeyRing(PEPPER, store=KeyStore(server.url, PEPPER, timeout_s=10))
             try:
                 return (await ring.authenticate(key)).tenant
             finally:

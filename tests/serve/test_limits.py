@@ -30,7 +30,7 @@ def store(tmp_path: Path) -> Iterator[local_stores.Store]:
 @pytest_asyncio.fixture
 async def replicas(store: local_stores.Store) -> AsyncIterator[list[Limiter]]:
     """Three limiters on the one server."""
-    made = [Limiter(store.url, replicas=3, socket_timeout_s=10) for _ in range(3)]  # a busy machine keeps them waiting
+    made = [Limiter(store.url, replicas=3, timeout_s=10) for _ in range(3)]  # a busy machine keeps them waiting
     yield made
     for limiter in made:
         await limiter.close()
