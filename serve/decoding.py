@@ -13,6 +13,7 @@ from pipeline.image import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 from serve.decode_process import Answer, Worker, WorkerDied
 from serve.decode_worker import DecodeRequest, read_answer
+from serve.waiting import ended
 
 RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)  # before each new try to start a worker; the last repeats
 PROMPT_SHARE = 0.1  # of its budget that a request may wait and still be the one to blame for overrunning it
@@ -117,13 +118,14 @@ class DecodePool:
 
     async def _ask(self, worker: Worker, job: _Job, until_s: float) -> Answer:
         began_cpu_s = worker.cpu_s()
-        try:
-            async with asyncio.timeout_at(until_s):
-                answer = await worker.ask(job.request)
-        except TimeoutError as error:
+        asked = asyncio.ensure_future(worker.ask(job.request))
+        if not await ended(asked, until_s - asyncio.get_running_loop().time()):
             worked_s = worker.cpu_s() - began_cpu_s
             worker.kill()
-            raise too_late(job.budget_s, worked_s=worked_s) from error
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+            raise too_late(job.budget_s, worked_s=worked_s)
+        answer = asked.result()
         self._offer(worker)
         return answer
 

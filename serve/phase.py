@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pipeline.errors import BadInput, ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
 from serve.breaker import Breaker
+from serve.waiting import ended
 
 
 class PendingCall(Protocol):
@@ -109,11 +110,11 @@ class Phase:
             raise self._ours(error) from error
         task = asyncio.ensure_future(_result(pending))
         try:
-            done, _ = await asyncio.wait({task}, timeout=budget_s)
+            in_time = await ended(task, budget_s)
         except asyncio.CancelledError:
             await _drop(pending, task)
             raise
-        if not done:
+        if not in_time:
             await _drop(pending, task)
             raise PhaseTimeout(f"{self.name} took longer than {budget_s * 1000:.0f} ms.")
         return self._outcome(task)

@@ -14,14 +14,16 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from serve import tracing
+from serve.waiting import ended
 
 T = TypeVar("T")
 READ_TIMEOUT_S = 0.04
 STATE_TIMEOUT_S = 0.25  # of what has to be known, not only would be good to know
+CLAIM_TIMEOUT_S = 0.25  # of a key that is claimed so that its work is not done twice
 WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
-CONNECTIONS, WRITE_CONNECTIONS = 32, 8
-LATE = 2.0  # times the timeout: what took longer to time out says that this process was held up
-LOOKS = 5  # how often a process that was held up looks again for an answer
+CONNECTIONS, CLAIM_CONNECTIONS, WRITE_CONNECTIONS = 32, 8, 8
+LATE = 1.5  # times the timeout: what took longer to time out says that this process was held up
+LOOKS = 3  # how often a process that was held up looks again
 BACKSTOP = 10  # times the timeout: the client's own, which knows nothing of a loop that is held up
 REST_AFTER_FAILURE_S = 1.0
 FAILURES = RedisError, OSError, TimeoutError
@@ -92,7 +94,7 @@ class Rest:
         except TimeoutError as error:
             raise StoreError from error
         try:
-            if self._clock() < self._until_s:
+            if self.rests:
                 raise StoreError
             return await self._attended(command)
         except FAILURES as error:
@@ -101,32 +103,40 @@ class Rest:
         finally:
             self._turns.release()
 
+    @property
+    def rests(self) -> bool:
+        """Whether the store failed lately and is not asked."""
+        return self._clock() < self._until_s
+
     def close(self) -> None:
         """Nothing is asked any more."""
         if self._probing is not None:
             self._probing.cancel()
 
     async def _attended(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's result within the timeout. Raises HeldUp when the loop never had that time in one piece."""
+        """The command's result within the timeout. Raises HeldUp when the loop never came round in time."""
         work = asyncio.ensure_future(command())
         try:
             for _ in range(LOOKS):
                 began_s = self._clock()
-                await asyncio.wait({work}, timeout=self._timeout_s)
-                held_up = self._clock() - began_s > LATE * self._timeout_s
-                if work.done() or not held_up:
+                if await ended(work, self._timeout_s):
                     break
+                if not self._held_up(began_s):
+                    raise TimeoutError
+            else:
+                raise HeldUp
             try:
-                if work.done():
-                    return work.result()
-                raise TimeoutError
+                return work.result()
             except FAILURES as error:
-                if held_up:
+                if self._held_up(began_s):
                     raise HeldUp from error
                 raise
         finally:
             work.cancel()
             await asyncio.gather(work, return_exceptions=True)
+
+    def _held_up(self, since_s: float) -> bool:
+        return self._clock() - since_s > LATE * self._timeout_s
 
     def _begin(self) -> None:
         if self._probe is None:
@@ -161,9 +171,11 @@ class RedisStore:
     """Redis or Valkey."""
 
     def __init__(self, url: str, *, timeout_s: float = READ_TIMEOUT_S) -> None:
-        """timeout_s: of what is waited for: reads, and writes whose outcome is the answer."""
-        self._redis = _client(url, CONNECTIONS, timeout_s)
+        """timeout_s: of reads, and at least of claims."""
+        self._redis = _client(url, CONNECTIONS + CLAIM_CONNECTIONS, timeout_s)
         self._rest = Rest(turns=CONNECTIONS, patience_s=timeout_s, timeout_s=timeout_s, probe=self._redis.ping)
+        claim_s = max(timeout_s, CLAIM_TIMEOUT_S)
+        self._claims = Rest(turns=CLAIM_CONNECTIONS, patience_s=claim_s, timeout_s=claim_s, probe=self._redis.ping)
         self._writer = _client(url, WRITE_CONNECTIONS, WRITE_TIMEOUT_S)
         self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, timeout_s=WRITE_TIMEOUT_S)
 
@@ -177,8 +189,10 @@ class RedisStore:
             await self._writes.ask(lambda: self._writer.set(key, value, ex=ttl_s))
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
+        if self._rest.rests:  # a claim is patient, but not with a store that is known to fail
+            raise StoreError
         with tracing.span("redis set", SpanKind.CLIENT):
-            return bool(await self._rest.ask(lambda: self._redis.set(key, value, nx=True, px=round(ttl_s * 1000))))
+            return bool(await self._claims.ask(lambda: self._redis.set(key, value, nx=True, px=round(ttl_s * 1000))))
 
     async def remove(self, key: str, value: bytes) -> None:
         await self._writes.ask(lambda: self._writer.eval(_REMOVE_IF_EQUAL, 1, key, value))
@@ -188,6 +202,7 @@ class RedisStore:
 
     async def close(self) -> None:
         self._rest.close()
+        self._claims.close()
         await self._redis.aclose()
         await self._writer.aclose()
 

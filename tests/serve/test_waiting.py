@@ -1,0 +1,48 @@
+"""Waiting with a timeout on a loop that is held up."""
+
+import asyncio
+import os
+import time
+
+import pytest
+
+from serve.waiting import ended
+
+TIMEOUT_S = 0.02
+
+
+async def test_work_that_ends_in_time_has_ended() -> None:
+    """The ordinary case."""
+    assert await ended(asyncio.ensure_future(asyncio.sleep(0)), 5.0)
+
+
+@pytest.mark.parametrize("timeout_s", [TIMEOUT_S, 0.0, -1.0])
+async def test_work_that_does_not_end_has_not_and_goes_on(timeout_s: float) -> None:
+    """It is the caller's to cancel, and the timeout is kept to a few milliseconds by an idle loop."""
+    work, began_s = asyncio.ensure_future(asyncio.sleep(3600)), time.perf_counter()
+    assert not await ended(work, timeout_s)
+    assert time.perf_counter() - began_s < TIMEOUT_S + 1.0
+    assert not work.cancelled()
+    work.cancel()
+
+
+async def test_an_answer_that_lies_ready_is_read_after_a_loop_that_was_held_up() -> None:
+    """It came in time, but the loop comes round only after the timeout, and its timer is due first."""
+    loop, (readable, writable) = asyncio.get_running_loop(), os.pipe()
+    ready: asyncio.Future[bytes] = loop.create_future()
+    loop.add_reader(readable, lambda: ready.done() or ready.set_result(os.read(readable, 5)))
+
+    async def read() -> bytes:
+        answer = await ready
+        for _ in range(3):  # as a parser's, a connection's and a pool's coroutines do
+            await asyncio.sleep(0)
+        return answer
+
+    work = asyncio.ensure_future(read())
+    loop.call_soon(os.write, writable, b"value")
+    loop.call_soon(time.sleep, 3 * TIMEOUT_S)
+    assert await ended(work, TIMEOUT_S)
+    assert work.result() == b"value"
+    loop.remove_reader(readable)
+    os.close(readable)
+    os.close(writable)
