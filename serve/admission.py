@@ -27,7 +27,7 @@ STRAINED = 0.5  # of a budget; the other half is for what varies
 LOWERED = 0.8
 USED = 0.75  # of the number, from which on a photo tells something about a larger one
 BURST = 3  # times the seats: the length of a line that has just formed
-STANDS_S = 1.0  # the age of a line from which on it is no burst
+STANDS_S = 2.0  # the age of a line from which on it is no burst
 IMPATIENCE = 0.5  # of the time that a photo may wait, once the line stands
 
 

@@ -110,11 +110,9 @@ class DecodePool:
         exchange = asyncio.create_task(self._ask(worker, job, until_s))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._forget)
-        try:
-            async with asyncio.timeout_at(None if prompt else job.deadline_s):
-                return await asyncio.shield(exchange)
-        except TimeoutError as error:
-            raise Overloaded(NO_WORKER) from error
+        if not prompt and not await ended(exchange, job.deadline_s - now_s):
+            raise Overloaded(NO_WORKER)
+        return await asyncio.shield(exchange)
 
     async def _ask(self, worker: Worker, job: _Job, until_s: float) -> Answer:
         began_cpu_s = worker.cpu_s()

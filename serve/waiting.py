@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-ROUNDS = 10  # of the loop, enough to send, to be answered and to read it
+ROUNDS = 20  # of the loop, enough to send, to be answered and to read a decoded photo piece by piece
 
 
 async def ended(work: "asyncio.Future[Any]", timeout_s: float) -> bool:

@@ -128,8 +128,8 @@ def failed(shots: Sequence[Shot]) -> list[Shot]:
 
 def tally(shots: Sequence[Shot]) -> str:
     """The shots by status, in words."""
-    statuses = sorted({shot.status for shot in shots})
-    counts = ", ".join(f"{sum(s.status == status for s in shots)}×{status or 'lost'}" for status in statuses)
+    answers = Counter(f"{shot.status or 'lost'} {shot.code}".strip() for shot in shots)
+    counts = ", ".join(f"{count}×{answer}" for answer, count in sorted(answers.items()))
     phases = Counter(phase for shot in shots for phase in shot.degraded)
     which = ", ".join(f"{phase} {count}" for phase, count in phases.items())
     return f"{counts}; {sum(bool(shot.degraded) for shot in shots)} degraded{f' ({which})' if which else ''}"

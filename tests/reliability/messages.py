@@ -2,6 +2,7 @@
 
 import json
 import random
+import secrets
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,10 +25,10 @@ class Request:
 
 
 def request_maker(plan: "Plan") -> Iterator[Request]:
-    """Requests without end, their kinds drawn by the plan's shares and seed."""
+    """Requests without end, their kinds drawn by the plan's shares and seed; `new` photos are new to every cache."""
     rng = random.Random(plan.seed)
     photo = (REPOSITORY / plan.photo).read_bytes()
-    run = f"{rng.getrandbits(64):016x}"
+    run = secrets.token_hex(8)
     makers: dict[str, Callable[[int], bytes]] = {
         "new": lambda number: post_photo(plan.key, marked(photo, f"{run}{number:016x}")),
         "bypass": lambda number: post_photo(plan.key, photo, cache="bypass"),
