@@ -26,9 +26,9 @@ START, LEAST = 8, 2  # photos at a time: before anything is known; so that one i
 STRAINED = 0.5  # of a budget; the other half is for what varies
 LOWERED = 0.8
 USED = 0.75  # of the number, from which on a photo tells something about a larger one
-BURST = 3  # times the seats: the length of a line that has just formed
-STANDS_S = 2.0  # the age of a line from which on it is no burst
-IMPATIENCE = 0.5  # of the time that a photo may wait, once the line stands
+BURST = 8  # photos in a line that has just formed, where the seats are fewer
+STANDS_S = 1.5  # the age of a line from which on it is no burst
+IMPATIENCE = 0.4  # of the time that a photo may wait, once the line stands
 
 
 @dataclass(slots=True)
@@ -70,7 +70,7 @@ class Admission:
 
     def check(self) -> None:
         """Raises Overloaded when every seat is taken and the line is full."""
-        if self._taken >= self.seats and len(self._line) >= self.seats * (1 if self._stands() else BURST):
+        if self._taken >= self.seats and len(self._line) >= self._room():
             raise self._refusal()
 
     @asynccontextmanager
@@ -105,6 +105,10 @@ class Admission:
             if isinstance(error, TimeoutError):
                 raise self._refusal() from error
             raise
+
+    def _room(self) -> int:
+        """How long the line may be."""
+        return self.seats if self._stands() else max(BURST, self.seats)
 
     def _stands(self) -> bool:
         """Whether the line, where there is one, is no burst any more."""

@@ -16,7 +16,7 @@ from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segment
 from serve import tracing, wire
 from serve.admission import Admission
 from serve.breaker import State
-from serve.cache import Cache, Lease
+from serve.cache import Cache, CacheStatus, Lease
 from serve.metrics import Metrics
 from serve.phase import Phase
 from serve.question import (
@@ -30,7 +30,7 @@ from serve.question import (
 )
 from serve.settings import AdviceConfig
 
-PATIENCE = 0.4  # of a request's whole time, that a photo may wait for its seat
+PATIENCE = 0.5  # of a request's whole time, that a photo may wait for its seat
 LEASE_POLL_S = 0.02
 T = TypeVar("T", Segmentation, Extraction, Harmony)
 S = TypeVar("S")
@@ -153,7 +153,7 @@ class Advisor:
         flight = self._flights.get(key)
         if flight is not None:
             first = await asyncio.shield(flight)
-            status = "hit" if first.trace.cache["advice"] == "hit" else "coalesced"
+            status: CacheStatus = "hit" if first.trace.cache["advice"] == "hit" else "coalesced"
             statuses = {**first.trace.cache, "advice": status}
             return Answer(first.body, replace(first.trace, cache=statuses, timing_ms=dict(first.trace.timing_ms)))
         flight = asyncio.ensure_future(self._led(key, question, content, trace))

@@ -26,9 +26,10 @@ TRANSPORT_FLAGS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     # No request does harm when it is repeated, so one whose replica died without a word is asked again elsewhere; for
-    # that HAProxy must still hold it: those beyond the buffer, in bytes, are lost with their replica.
+    # that HAProxy must still hold it: those beyond the buffer, in bytes, are lost with their replica. It waits a second
+    # before it asks the same server again: two such waits were once not enough while replicas were exchanged.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
-    "RAY_SERVE_HAPROXY_RETRIES": "2",
+    "RAY_SERVE_HAPROXY_RETRIES": "4",
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "131072",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
 }

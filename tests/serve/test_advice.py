@@ -139,8 +139,8 @@ async def test_photos_are_shed_when_too_many_are_under_way(walk: Walk) -> None:
     """Two at work and a full line: another is refused at once, colours still get in, and the line moves on."""
     walk.advisor.reconfigure(AdviceConfig(max_photos_in_flight=2, budgets=PATIENT))
     walk.segmentation.gate.clear()
-    under_way = [asyncio.create_task(walk.advisor.advise(photo(bytes([k])))) for k in range(2 + 2 * BURST)]
-    await until(lambda: len(walk.advisor._admission._line) == 2 * BURST)
+    under_way = [asyncio.create_task(walk.advisor.advise(photo(bytes([k])))) for k in range(2 + BURST)]
+    await until(lambda: len(walk.advisor._admission._line) == BURST)
     await until(lambda: len(walk.segmentation.calls) == 2)
     with pytest.raises(Overloaded, match="2 photos are being worked on"):
         await asyncio.wait_for(walk.advisor.advise(photo(b"third")), 1)

@@ -30,7 +30,12 @@ async def test_an_answer_that_lies_ready_is_read_after_a_loop_that_was_held_up()
     """It came in time, but the loop comes round only after the timeout, and its timer is due first."""
     loop, (readable, writable) = asyncio.get_running_loop(), os.pipe()
     ready: asyncio.Future[bytes] = loop.create_future()
-    loop.add_reader(readable, lambda: ready.done() or ready.set_result(os.read(readable, 5)))
+
+    def come_ready() -> None:
+        loop.remove_reader(readable)
+        ready.set_result(os.read(readable, 5))
+
+    loop.add_reader(readable, come_ready)
 
     async def read() -> bytes:
         answer = await ready
@@ -43,6 +48,5 @@ async def test_an_answer_that_lies_ready_is_read_after_a_loop_that_was_held_up()
     loop.call_soon(time.sleep, 3 * TIMEOUT_S)
     assert await ended(work, TIMEOUT_S)
     assert work.result() == b"value"
-    loop.remove_reader(readable)
     os.close(readable)
     os.close(writable)
