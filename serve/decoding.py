@@ -13,7 +13,7 @@ from pipeline.image import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 from serve.decode_process import Answer, Worker, WorkerDied
 from serve.decode_worker import DecodeRequest, read_answer
-from serve.waiting import ended
+from serve.waiting import drop, ended
 
 RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)  # before each new try to start a worker; the last repeats
 PROMPT_SHARE = 0.1  # of its budget that a request may wait and still be the one to blame for overrunning it
@@ -120,8 +120,7 @@ class DecodePool:
         if not await ended(asked, until_s - asyncio.get_running_loop().time()):
             worked_s = worker.cpu_s() - began_cpu_s
             worker.kill()
-            asked.cancel()
-            await asyncio.gather(asked, return_exceptions=True)
+            await drop(asked)
             raise too_late(job.budget_s, worked_s=worked_s)
         answer = asked.result()
         self._offer(worker)

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pipeline.errors import BadInput, ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
 from serve.breaker import Breaker
-from serve.waiting import ended
+from serve.waiting import drop, ended
 
 
 class PendingCall(Protocol):
@@ -145,5 +145,4 @@ async def _result(pending: PendingCall) -> bytes:
 
 async def _drop(pending: PendingCall, task: asyncio.Task[bytes]) -> None:
     pending.cancel()
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    await drop(task)

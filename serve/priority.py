@@ -25,7 +25,7 @@ def take(niceness: int) -> None:
     wanted = os.getpriority(os.PRIO_PROCESS, os.getppid()) + niceness
     if not _set(0, wanted):
         wanted = own + niceness
-    for thread in Path("/proc/self/task").iterdir():
+    for thread in Path("/proc/self/task").glob("*"):  # none where there is no /proc
         _set(int(thread.name), wanted)
 
 

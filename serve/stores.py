@@ -14,7 +14,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from serve import tracing
-from serve.waiting import ended
+from serve.waiting import drop, ended
 
 T = TypeVar("T")
 READ_TIMEOUT_S = 0.04
@@ -23,7 +23,6 @@ CLAIM_TIMEOUT_S = 0.25  # of a key that is claimed so that its work is not done 
 WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
 CONNECTIONS, CLAIM_CONNECTIONS, WRITE_CONNECTIONS = 32, 8, 8
 LATE = 1.5  # times the timeout: what took longer to time out says that this process was held up
-LOOKS = 3  # how often a process that was held up looks again
 BACKSTOP = 10  # times the timeout: the client's own, which knows nothing of a loop that is held up
 REST_AFTER_FAILURE_S = 1.0
 FAILURES = RedisError, OSError, TimeoutError
@@ -64,9 +63,8 @@ class Rest:
     """Leaves a store alone after it failed, so that few requests pay for its trouble, not each.
 
     turns: how many commands may be under way; the others wait for their turn, at most patience_s. timeout_s: of a
-    command, in the time of an event loop that comes round: a flood of requests holds ours up for longer than a store
-    needs, and the answer that lies ready is then looked for again. probe: asked every second after a failure, until it
-    succeeds; without one the next command after a second finds out.
+    command; one that ends far later than that says nothing of the store, since a flood of requests held our loop up.
+    probe: asked every second after a failure, until it succeeds; without one the next command after a second finds out.
     """
 
     def __init__(
@@ -114,29 +112,18 @@ class Rest:
             self._probing.cancel()
 
     async def _attended(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's result within the timeout. Raises HeldUp when the loop never came round in time."""
-        work = asyncio.ensure_future(command())
+        """The command's result within the timeout. Raises HeldUp where the loop came round too late to tell."""
+        work, began_s = asyncio.ensure_future(command()), self._clock()
         try:
-            for _ in range(LOOKS):
-                began_s = self._clock()
-                if await ended(work, self._timeout_s):
-                    break
-                if not self._held_up(began_s):
-                    raise TimeoutError
-            else:
-                raise HeldUp
-            try:
-                return work.result()
-            except FAILURES as error:
-                if self._held_up(began_s):
-                    raise HeldUp from error
-                raise
+            if not await ended(work, self._timeout_s):
+                raise TimeoutError
+            return work.result()
+        except FAILURES as error:
+            if self._clock() - began_s > LATE * self._timeout_s:
+                raise HeldUp from error
+            raise
         finally:
-            work.cancel()
-            await asyncio.gather(work, return_exceptions=True)
-
-    def _held_up(self, since_s: float) -> bool:
-        return self._clock() - since_s > LATE * self._timeout_s
+            await drop(work)
 
     def _begin(self) -> None:
         if self._probe is None:

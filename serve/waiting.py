@@ -19,3 +19,12 @@ async def ended(work: "asyncio.Future[Any]", timeout_s: float) -> bool:
             break
         await asyncio.sleep(0)
     return work.done()
+
+
+async def drop(work: "asyncio.Future[Any]") -> None:
+    """Cancels the work and waits until it is gone; what became of it does not matter any more."""
+    if not work.done():
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+    elif not work.cancelled():
+        work.exception()  # or asyncio would complain that nobody asked

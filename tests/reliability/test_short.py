@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from serve import priority
-from tests.cluster.application import mentioning
+from tests.cluster.application import cmdline, descendants, mentioning
 from tests.reliability import layouts, load
 from tests.reliability.cluster import DEPLOYMENTS, Cluster, cluster, wait_until
 from tests.reliability.faults import HANG_S, Fault
@@ -90,6 +90,8 @@ def test_begun_work_comes_first(at: Cluster) -> None:
             os.getpriority(os.PRIO_PROCESS, thread.id) for one in at.replicas(name) for thread in one.threads()
         }
     first = nice["Harmony"]
+    decoders = [one for one in descendants(at.replicas("Advice")[0].pid) if "serve.decode_worker" in cmdline(one)]
+    assert {os.getpriority(os.PRIO_PROCESS, one.pid) for one in decoders} == {first}
     assert nice == {
         "Advice": first + priority.INGRESS,
         "Segmentation": first + priority.NETWORK_ON_CPU,

@@ -1,6 +1,7 @@
 """The cache on a real Valkey server: kept, lost, stopped and gone, it never costs a request more than a moment."""
 
 import asyncio
+import math
 import signal
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -30,6 +31,12 @@ def server(tmp_path: Path) -> Iterator[local_stores.Store]:
     started.process.wait()
 
 
+@pytest.fixture
+def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A loaded machine may hold this process up, which is not what is shown here."""
+    monkeypatch.setattr(stores, "LATE", math.inf)
+
+
 @pytest_asyncio.fixture
 async def cache(server: local_stores.Store) -> AsyncIterator[Cache]:
     """A cache on the server, with next to no memory of its own."""
@@ -56,6 +63,7 @@ async def test_a_value_ends_when_its_lifetime_does(server: local_stores.Store) -
     await store.close()
 
 
+@pytest.mark.usefixtures("attentive")
 async def test_a_request_waits_a_moment_at_most_when_the_server_is_killed(
     server: local_stores.Store, cache: Cache
 ) -> None:
@@ -71,6 +79,7 @@ async def test_a_request_waits_a_moment_at_most_when_the_server_is_killed(
     assert time.perf_counter() - since_s < MOMENT_S
 
 
+@pytest.mark.usefixtures("attentive")
 async def test_a_request_waits_a_moment_at_most_when_the_server_hangs(server: local_stores.Store, cache: Cache) -> None:
     """A stopped server, which still accepts connections, costs one short wait; hits come back when it does."""
     await cache.set(KEY, b"value")
@@ -89,6 +98,7 @@ async def test_a_request_waits_a_moment_at_most_when_the_server_hangs(server: lo
         await asyncio.sleep(0.01)
 
 
+@pytest.mark.usefixtures("attentive")
 async def test_the_first_request_waits_a_moment_at_most_when_there_never_was_a_server() -> None:
     """A port where nobody listens is refused without redis-py's retries."""
     cache = Cache(RedisStore("redis://127.0.0.1:1"), secret=b"secret", memory_bytes=1)
@@ -125,6 +135,7 @@ async def test_what_has_to_be_known_is_waited_for_when_the_server_is_slower_than
         await state.close()
 
 
+@pytest.mark.usefixtures("attentive")
 async def test_only_the_first_lookup_waits_when_the_server_hangs_for_seconds(server: local_stores.Store) -> None:
     """Whether it is well again is found out beside the requests, which never wait for it a second time."""
     store = RedisStore(server.url)
@@ -161,7 +172,7 @@ class Clock:
 
 def a_rest(clock: Clock, **more: Any) -> Rest:
     """With one turn, and time enough for a loaded machine."""
-    return Rest(turns=1, timeout_s=READ_TIMEOUT_S, clock=clock, **more)
+    return Rest(turns=1, timeout_s=0.5, clock=clock, **more)
 
 
 async def value() -> bytes:
@@ -169,7 +180,7 @@ async def value() -> bytes:
     return b"value"
 
 
-@pytest.mark.parametrize(("held_up_s", "asked_again"), [(0.0, False), (0.3, True)])
+@pytest.mark.parametrize(("held_up_s", "asked_again"), [(0.0, False), (3.0, True)])
 async def test_the_store_rests_when_it_failed_not_when_this_process_was_held_up(
     held_up_s: float, asked_again: bool
 ) -> None:
@@ -188,18 +199,6 @@ async def test_the_store_rests_when_it_failed_not_when_this_process_was_held_up(
     else:
         with pytest.raises(StoreError):
             await rest.ask(value)
-
-
-async def test_an_answer_is_looked_for_again_when_this_process_was_held_up() -> None:
-    """It lies ready while a flood of requests keeps the loop busy; a store that is silent costs its timeout once."""
-    rest = a_rest(Clock())
-    answer: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-    asked = asyncio.create_task(rest.ask(lambda: answer))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    time.sleep(3 * READ_TIMEOUT_S)
-    asyncio.get_running_loop().call_later(0.5 * READ_TIMEOUT_S, answer.set_result, b"value")
-    assert await asked == b"value"
 
 
 async def test_a_silent_command_is_cancelled_after_its_timeout_and_leaves_nothing() -> None:
@@ -221,7 +220,7 @@ async def test_a_silent_command_is_cancelled_after_its_timeout_and_leaves_nothin
     assert not rest._turns.locked()
 
 
-@pytest.mark.parametrize(("held_up_s", "rests_on"), [(0.0, True), (0.3, False)])
+@pytest.mark.parametrize(("held_up_s", "rests_on"), [(0.0, True), (3.0, False)])
 async def test_the_rest_ends_when_it_was_this_process_that_was_late(
     held_up_s: float, rests_on: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
