@@ -173,6 +173,7 @@ async def test_one_walk_serves_all_when_equal_questions_come_together(walk: Walk
     assert len({answer.body for answer in answers}) == 1
     statuses = sorted(answer.trace.cache["advice"] for answer in answers)
     assert statuses == ["coalesced"] * 19 + ["miss"]
+    assert sum(key.startswith("advice:") for key in walk.store.reads) == 1
     assert all("total" in answer.trace.timing_ms for answer in answers)
 
 
