@@ -21,11 +21,11 @@ def overload(kit: Kit) -> None:
     at = kit.cluster(SHIPPED)
     capacity = kit.capacity(at)
     before = {one.pid for name in ("Segmentation", "Extraction", "Harmony") for one in at.replicas(name)}
-    base = kit.load(at, for_s=30, per_s=0.8 * capacity, seed=11)
+    base = kit.load(at, for_s=60, per_s=0.8 * capacity, seed=11)
     with probed(at) as probes:
         twice = kit.load(at, for_s=60, per_s=2 * capacity, seed=12)
         five = kit.load(at, for_s=30, per_s=5 * capacity, seed=13)
-    after = kit.load(at, for_s=30, per_s=0.8 * capacity, seed=11)
+    after = kit.load(at, for_s=60, per_s=0.8 * capacity, seed=11)  # the arrivals of base again
     alive = before <= {one.pid for name in ("Segmentation", "Extraction", "Harmony") for one in at.replicas(name)}
 
     base_ms, twice_ms = p99_ms(base), p99_ms(twice)
@@ -38,14 +38,14 @@ def overload(kit: Kit) -> None:
         good >= 0.85 and twice_ms <= 2 * base_ms,
     )
     good = goodput(five, 30 * kit.share) / capacity
-    late_ms = p99_ms([shot for shot in after if shot.due_s >= 10 * kit.share])
+    base_ms, after_ms = (p99_ms([one for one in shots if one.due_s >= 10 * kit.share]) for shots in (base, after))
     kit.row(
         "2",
         f"overload 5×C, {30 * kit.share:.0f} s, then 0.8 C",
         "goodput ≥ 70 % of C; no restart; p99 back within 10 s",
-        f"{good:.0%} of C; {'no restart' if alive else 'RESTARTED'}; p99 from 10 s on {late_ms:.0f} ms "
-        f"({base_ms:.0f} ms before); {tally(five)}; probes p99 {percentile(probes, 99):.0f} ms",
-        good >= 0.7 and alive and late_ms <= 1.2 * base_ms and max(probes, default=0) < 5000,
+        f"{good:.0%} of C; {'no restart' if alive else 'RESTARTED'}; p99 from 10 s on {after_ms:.0f} ms "
+        f"({base_ms:.0f} ms of the same arrivals before); {tally(five)}; probes p99 {percentile(probes, 99):.0f} ms",
+        good >= 0.7 and alive and after_ms <= 1.2 * base_ms and max(probes, default=0) < 5000,
     )
     shed = [shot for shot in (*twice, *five) if shot.status in (503, 429)]
     served_ms = percentile([shot.took_s * 1000 for shot in (*twice, *five) if shot.status == 200], 50)
