@@ -61,7 +61,9 @@ def _killed(kit: Kit, deployments: tuple[str, ...]) -> tuple[list[load.Shot], in
         time.sleep(SETTLE_S)
     finally:
         running.end()
-    return running.shots(), kills
+    shots = running.shots()
+    kit.tell(shots)
+    return shots, kills
 
 
 def _is_missed(at: Cluster, name: str, victim: psutil.Process) -> bool:
@@ -83,6 +85,7 @@ def rolling(kit: Kit) -> None:
     at = kit.cluster(PAIRS)
     rate = kit.part_of_capacity(at, 0.5)
     running = load.start(at.load(for_s=3600, per_s=rate, seed=31))
+    kit.say("the load begins")
     done = list[str]()
     try:
         config = PAIRS
@@ -99,6 +102,7 @@ def rolling(kit: Kit) -> None:
     finally:
         running.end()
     shots = running.shots()
+    kit.tell(shots)
     degraded = sum(bool(shot.degraded) for shot in shots)
     kit.row(
         "6",

@@ -43,6 +43,7 @@ def soak(kit: Kit) -> None:
         if now_s >= warm_s:
             _sample(at, now_s, found)
     shots = running.shots()
+    kit.tell(shots)
     said, passed = [], not failed(shots)
     lasting = [series for series in found.values() if series.at_s[-1] - series.at_s[0] >= LASTING * (for_s - warm_s)]
     for series in sorted(lasting, key=lambda one: one.name):

@@ -43,6 +43,7 @@ def redis_faults(kit: Kit) -> None:
         with suppress(redis.RedisError, OSError):
             _mend(at)
     shots = running.shots()
+    kit.tell(shots)
     said.append(_exhausted(at))  # so many at once are an overload too: photos beside them would be refused
     passed &= "FAIL" not in said[-1]
     kit.row(

@@ -14,6 +14,7 @@ from tests.reliability.load import Plan, Shot, start
 
 DEADLINE_S = 2.5  # of a request, by the shipped budgets
 CAPACITY_CLIENTS = 4
+TOLD = 30  # requests of a load that were not answered well
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,12 @@ class Kit:
     def say(self, text: str) -> None:
         """Progress."""
         print(f"[{time.monotonic() - self._began_s:5.0f} s] {text}", file=sys.stderr, flush=True)
+
+    def tell(self, shots: Sequence[Shot]) -> None:
+        """Says which requests of a load did not get a whole answer, when they were due, and why."""
+        for shot in sorted((shot for shot in shots if not shot.good), key=lambda one: one.due_s)[:TOLD]:
+            why = f"degraded: {', '.join(shot.degraded)}" if shot.degraded else f"{shot.code} {shot.detail}"
+            self.say(f"due at {shot.due_s:.1f} s of the load, took {shot.took_s:.2f} s: {shot.status} {why}")
 
     def row(self, bar: str, what: str, target: str, measured: str, passed: bool, *, command: str = "") -> None:
         """Adds a row."""

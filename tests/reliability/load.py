@@ -55,6 +55,7 @@ class Shot:
     retry_after: bool = False
     problem: bool = False
     code: str = ""  # of a problem, as in OVERLOADED
+    detail: str = ""  # and what it says
 
     @property
     def good(self) -> bool:
@@ -124,10 +125,11 @@ async def fire(connections: Connections, request: Request, *, due_s: float, star
     took_s = time.perf_counter() - start_s - due_s
     degraded = tuple(json.loads(body).get("degraded", ())) if status == 200 and request.kind != "health" else ()
     problem = headers.get("content-type", "") == "application/problem+json"
-    code = json.loads(body)["code"] if problem else ""
     if status >= 500 and not problem:
         print(f"{status} after {took_s:.2f} s: {headers} {body[:300]!r}", file=sys.stderr)
-    return Shot(due_s, took_s, request.kind, status, degraded, "retry-after" in headers, problem, code)
+    told = json.loads(body) if problem else {"code": "", "detail": ""}
+    shed = "retry-after" in headers
+    return Shot(due_s, took_s, request.kind, status, degraded, shed, problem, told["code"], told["detail"])
 
 
 async def run(plan: Plan, on_start: Callable[[], None] = lambda: None) -> list[Shot]:
