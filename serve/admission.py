@@ -27,8 +27,8 @@ STRAINED = 0.5  # of a budget; the other half is for what varies
 LOWERED = 0.8
 USED = 0.75  # of the number, from which on a photo tells something about a larger one
 BURST = 8  # photos in a line that has just formed, where the seats are fewer
-STANDS_S = 1.0  # the age of a line from which on it is no burst
-IMPATIENCE = 0.4  # of the time that a photo may wait, once the line stands
+STANDS_S = 2.0  # the age of a line from which on it is no burst
+IMPATIENCE = 0.27  # of the time that a photo may wait, once the line stands
 
 
 @dataclass(slots=True)

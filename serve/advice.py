@@ -30,7 +30,7 @@ from serve.question import (
 )
 from serve.settings import AdviceConfig
 
-PATIENCE = 0.4  # of a request's whole time, that a photo may wait for its seat
+PATIENCE = 0.6  # of a request's whole time, that a photo may wait for its seat
 LEASE_POLL_S = 0.02
 T = TypeVar("T", Segmentation, Extraction, Harmony)
 S = TypeVar("S")
