@@ -1,12 +1,17 @@
-"""Who has the CPU first where there are too few cores: niceness by what a replica does; Linux, standard library.
+"""Who has the CPU first where there are too few cores: niceness by what a replica does; standard library.
 
 Work that is nearly done comes before work that begins: extraction, harmony and decoding, which are short and have tight
 budgets, before the ingress and the network, which have most of the work and of the time for it; and all of them before
-Ray's own processes, which prepare each new replica for half a second, and before a replica that starts: the configs let
-Ray start replicas at a niceness of 15 (`py_executable`), and `take` ends that once they can serve.
+Ray's own processes, which prepare each new replica for half a second.
+
+A replica that starts needs seconds of a core, and gets what the others leave: `py_executable` in the configs lets Ray
+start it by `python -m serve.priority`, and `take` ends that once it can serve.  All this takes the right to rise
+(CAP_SYS_NICE).  Without it the order of those that serve is the same, but phases are no better off than Ray's own
+processes, and replicas that start are not held back.
 """
 
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -14,12 +19,13 @@ from typing import Final
 PHASE: Final = -10  # by that of Ray, our parent
 INGRESS: Final = -5
 NETWORK_ON_CPU: Final = -5
+CAP_SYS_NICE: Final = 1 << 23  # capabilities(7)
 
 
 def take(niceness: int) -> None:
     """Gives the threads of this process, and so those they start, this niceness, counted from that of its parent, Ray.
 
-    To go down takes the right to (CAP_SYS_NICE); without it phases keep what they have, and the others go up from it.
+    Where that is not allowed, phases keep what they have, and the others go up from it.
     """
     own = os.getpriority(os.PRIO_PROCESS, 0)
     wanted = os.getpriority(os.PRIO_PROCESS, os.getppid()) + niceness
@@ -34,8 +40,31 @@ def give(pid: int, niceness: int) -> None:
     _set(pid, os.getpriority(os.PRIO_PROCESS, os.getppid()) + niceness)
 
 
+def step_back() -> None:
+    """Leaves the cores to all others (SCHED_IDLE), where this process may rise again."""
+    if sys.platform == "linux" and _may_rise():
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _may_rise() -> bool:
+    """Whether this process has CAP_SYS_NICE: proc_pid_status(5)."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text().splitlines():
+            name, _, value = line.partition(":")
+            if name == "CapEff":
+                return bool(int(value, 16) & CAP_SYS_NICE)
+    return False
+
+
 def _set(task: int, niceness: int) -> bool:
     with suppress(PermissionError, ProcessLookupError):
+        if sys.platform == "linux" and os.sched_getscheduler(task) == os.SCHED_IDLE:
+            os.sched_setscheduler(task, os.SCHED_OTHER, os.sched_param(0))
         os.setpriority(os.PRIO_PROCESS, task, niceness)
         return True
     return False
+
+
+if __name__ == "__main__":
+    step_back()
+    os.execv(sys.executable, [sys.executable, *sys.argv[1:]])  # noqa: S606 - what Ray would have started

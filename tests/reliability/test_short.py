@@ -93,8 +93,8 @@ def test_begun_work_comes_first(at: Cluster) -> None:
     decoders = [one for one in descendants(at.replicas("Advice")[0].pid) if "serve.decode_worker" in cmdline(one)]
     assert {os.getpriority(os.PRIO_PROCESS, one.pid) for one in decoders} == {first}
     assert nice == {
-        "Advice": first + priority.INGRESS,
-        "Segmentation": first + priority.NETWORK_ON_CPU,
+        "Advice": first + priority.INGRESS - priority.PHASE,
+        "Segmentation": first + priority.NETWORK_ON_CPU - priority.PHASE,
         "Extraction": first,
         "Harmony": first,
     }
