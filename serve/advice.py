@@ -31,6 +31,7 @@ from serve.question import (
 from serve.settings import AdviceConfig
 
 PATIENCE = 0.6  # of a request's whole time, that a photo may wait for its seat
+COALESCING = 0.7  # of it, that a photo may wait for another replica's answer to an equal one
 LEASE_POLL_S = 0.02
 T = TypeVar("T", Segmentation, Extraction, Harmony)
 S = TypeVar("S")
@@ -163,7 +164,7 @@ class Advisor:
 
     async def _led(self, key: str, question: Question, content: bytes, trace: Trace) -> Answer:
         """One walk for equal photos that come to several replicas together: one has the lease, the others wait for
-        its answer; for half of their time, in case it never comes. Colours cost less than the lease.
+        its answer; not for all of their time, in case it never comes. Colours cost less than the lease.
         """
         found = await self._found(key, trace)
         if found is not None:
@@ -173,7 +174,7 @@ class Advisor:
         self._admission.check()  # before the lease: refusing must be cheap
         total_s = self.config.budgets.total_ms / 1000
         lease = await self._cache.lease(key, total_s)
-        while lease is not None and not lease.held and trace.remaining_s() > total_s / 2:
+        while lease is not None and not lease.held and trace.remaining_s() > (1 - COALESCING) * total_s:
             await asyncio.sleep(LEASE_POLL_S)
             found = await self._found(key, trace)
             if found is not None:

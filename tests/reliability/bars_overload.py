@@ -1,5 +1,6 @@
 """Bars 1 to 3 and 26: more photos than the machine can do, what refusals cost, and a cold start."""
 
+import statistics
 import threading
 import time
 from collections.abc import Iterator
@@ -17,27 +18,29 @@ PROBE_EVERY_S = 0.5
 
 
 def overload(kit: Kit) -> None:
-    """Bars 1, 2 and 3 in one run, since they share C and the baseline."""
+    """Bars 1, 2 and 3 in one run, since they share the baseline. C is measured twice: a machine's pace may drift."""
     at = kit.cluster(SHIPPED)
     capacity = kit.capacity(at)
     before = {one.pid for name in ("Segmentation", "Extraction", "Harmony") for one in at.replicas(name)}
     base = kit.load(at, for_s=60, per_s=0.8 * capacity, seed=11)
     with probed(at) as probes:
         twice = kit.load(at, for_s=60, per_s=2 * capacity, seed=12)
-        five = kit.load(at, for_s=30, per_s=5 * capacity, seed=13)
+        then = kit.capacity(at)
+        five = kit.load(at, for_s=30, per_s=5 * then, seed=13)
     after = kit.load(at, for_s=60, per_s=0.8 * capacity, seed=11)  # the arrivals of base again
     alive = before <= {one.pid for name in ("Segmentation", "Extraction", "Harmony") for one in at.replicas(name)}
 
     base_ms, twice_ms = p99_ms(base), p99_ms(twice)
-    good = goodput(twice, 60 * kit.share) / capacity
+    good = goodput(twice, 60 * kit.share) / statistics.mean((capacity, then))
     kit.row(
         "1",
-        f"overload 2×C, {60 * kit.share:.0f} s (C = {capacity:.1f} new photos/s; p99 at 0.8 C {base_ms:.0f} ms)",
-        "goodput ≥ 85 % of C; p99 ≤ 2 × its value at 0.8 C",
+        f"overload 2×C, {60 * kit.share:.0f} s (C = {capacity:.1f} new photos/s before, {then:.1f} after; "
+        f"p99 at 0.8 C {base_ms:.0f} ms)",
+        "goodput ≥ 85 % of C (the mean of both); p99 ≤ 2 × its value at 0.8 C",
         f"{good:.0%} of C; p99 {twice_ms:.0f} ms = {twice_ms / base_ms:.2f} ×; {tally(twice)}",
         good >= 0.85 and twice_ms <= 2 * base_ms,
     )
-    good = goodput(five, 30 * kit.share) / capacity
+    good = goodput(five, 30 * kit.share) / then
     base_ms, after_ms = (p99_ms([one for one in shots if one.due_s >= 10 * kit.share]) for shots in (base, after))
     kit.row(
         "2",
