@@ -180,7 +180,7 @@ class Advisor:
             if found is not None:
                 trace.cache["advice"] = "coalesced"
                 return found
-            lease = await self._cache.lease(key, total_s)
+            lease = await self._cache.lease(key, total_s) or lease  # somebody works on it, though the store fails now
         try:
             return await self._walk(question, content, trace)
         finally:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from pipeline.errors import PhaseFailed
-from serve.advice import COALESCING, Advisor
+from serve.advice import COALESCING, LEASE_POLL_S, Advisor
 from serve.question import Answer
 from serve.settings import AdviceConfig, Budgets
 from tests.serve.fakes import Walk, descriptions, photo, until
@@ -46,6 +46,19 @@ async def test_one_forward_per_replica_is_made_when_the_store_is_gone(walk: Walk
     answers = await flood(replicas(walk), 60)
     assert walk.calls()["segmentation"] == REPLICAS
     assert len({answer.body for answer in answers}) == 1
+
+
+async def test_one_forward_is_made_when_the_store_fails_for_a_moment(walk: Walk) -> None:
+    """Whoever knows that another replica has the lease waits on."""
+    walk.segmentation.gate.clear()
+    asked = asyncio.create_task(flood(replicas(walk), 2 * REPLICAS))
+    await until(lambda: walk.calls()["segmentation"] == 1)
+    walk.store.down = True
+    await asyncio.sleep(5 * LEASE_POLL_S)
+    walk.store.down = False
+    walk.segmentation.gate.set()
+    assert len({answer.body for answer in await asked}) == 1
+    assert walk.calls()["segmentation"] == 1
 
 
 async def test_the_next_in_line_walks_when_the_first_answer_is_degraded(walk: Walk) -> None:

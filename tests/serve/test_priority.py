@@ -23,9 +23,7 @@ def _drop() -> None:
 
 def _started(before_exec: Callable[[], None]) -> list[str]:
     command = (sys.executable, "-m", "serve.priority", "-c", CHILD)
-    run = subprocess.run(
-        command, cwd=REPOSITORY, preexec_fn=before_exec, capture_output=True, text=True, check=True
-    )
+    run = subprocess.run(command, cwd=REPOSITORY, preexec_fn=before_exec, capture_output=True, text=True, check=True)
     return run.stdout.splitlines()
 
 
