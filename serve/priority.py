@@ -19,7 +19,6 @@ from typing import Final
 PHASE: Final = -10  # by that of Ray, our parent
 INGRESS: Final = -5
 NETWORK_ON_CPU: Final = -5
-CAP_SYS_NICE: Final = 1 << 23  # capabilities(7)
 
 
 def take(niceness: int) -> None:
@@ -42,18 +41,10 @@ def give(pid: int, niceness: int) -> None:
 
 def step_back() -> None:
     """Leaves the cores to all others (SCHED_IDLE), where this process may rise again."""
-    if sys.platform == "linux" and _may_rise():
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    if sys.platform == "linux" and _set(0, own - 1):
+        _set(0, own)
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-
-
-def _may_rise() -> bool:
-    """Whether this process has CAP_SYS_NICE: proc_pid_status(5)."""
-    with suppress(OSError):
-        for line in Path("/proc/self/status").read_text().splitlines():
-            name, _, value = line.partition(":")
-            if name == "CapEff":
-                return bool(int(value, 16) & CAP_SYS_NICE)
-    return False
 
 
 def _set(task: int, niceness: int) -> bool:
