@@ -36,8 +36,8 @@ from models.labelled import FOLDERS, close_up_box, labelled_photos, product_phot
 from models.registry import DEFAULT_MODEL, ModelError, load_card
 from models.segmenter import DTYPES, SegmentationInput, Segmenter
 from pipeline.errors import ColorMatchError
-from pipeline.image import decode_image
-from pipeline.segmentation import whole_labels
+from pipeline.garments.regions import whole_labels
+from pipeline.image.decode import decode_image
 from pipeline.types import CLASSES, LabelMap, RgbImage, Segmentation
 
 WHOLE_IMAGE = "whole image"  # the baseline that takes every pixel for the garment

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color import srgb_to_lab_d65
-from pipeline.extraction import extract
-from pipeline.segmentation import find_regions
+from pipeline.color.spaces import srgb_to_lab_d65
+from pipeline.garments.regions import find_regions
+from pipeline.palette.extraction import extract
+from pipeline.palette.vector import palette_error
 from pipeline.types import CLASSES, UNKNOWN, Floats, LabelMap, Mask, Options, Region, RgbImage, Segmentation, Swatch
-from pipeline.vector import palette_error
 
 CLOTHES = tuple(CLASSES.index(name) for name in ("top", "outerwear", "bottom", "full_body"))
 MIN_GARMENT_SHARE = 0.01  # of the photo: smaller true garments are not asked for

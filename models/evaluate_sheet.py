@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from models.evaluate_scores import Case, clothes_pixels, purities
-from models.picture_overlay import TINTS
+from pipeline.picture.overlay import TINTS
 from pipeline.types import Floats, LabelMap, RgbImage
 
 PER_ROW = 6

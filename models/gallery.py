@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.progress import track
 
 from models.picture import PictureError, destinations, picture, write
-from models.picture_blocks import PAPER, Picture
 from models.registry import DEFAULT_MODEL, ModelError, load_card
 from models.segmenter import Segmenter
 from pipeline.errors import InvalidOptions
 from pipeline.options import parse_options
+from pipeline.picture.blocks import PAPER, Picture
 from pipeline.types import Options
 
 OUT = Path("out/gallery")

@@ -10,13 +10,13 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from models.picture_page import PAGE_PX, page
 from models.registry import DEFAULT_MODEL, ModelError, load_card
 from models.segmenter import Segmenter
 from pipeline.analysis import advise, given_segmentation
 from pipeline.errors import ColorMatchError, InvalidOptions
-from pipeline.image import decode_image
+from pipeline.image.decode import decode_image
 from pipeline.options import parse_options
+from pipeline.picture.page import PAGE_PX, page
 from pipeline.types import Options
 
 OUT = Path("out")

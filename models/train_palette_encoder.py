@@ -1,10 +1,10 @@
-"""Trains the palette encoder of pipeline/vector.py, on the CPU in some minutes; imports pipeline and torch.
+"""Trains the palette encoder of pipeline/palette/vector.py, on the CPU in some minutes; imports pipeline and torch.
 
     python -m models.train_palette_encoder
 
 Pairs of random palettes (uniform sRGB, or around the fashion vocabulary; a quarter of the pairs are near each other)
 teach a DeepSets network (Zaheer et al. 2017) that Euclidean distance is the palette error. Everything is drawn from one
-seed; the weights are written to pipeline/palette_encoder.npz.
+seed; the weights are written to pipeline/palette/palette_encoder.npz.
 """
 
 import argparse
@@ -15,10 +15,10 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from pipeline.color import delta_e_2000, srgb_to_lab_d65
+from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
+from pipeline.color.vocabulary import vocabulary
+from pipeline.palette.vector import DIMENSIONS, ENCODER_FILE, SHARPNESS
 from pipeline.types import Floats
-from pipeline.vector import DIMENSIONS, ENCODER_FILE, SHARPNESS
-from pipeline.vocabulary import vocabulary
 
 MOST_COLORS = 8
 HIDDEN = 64
@@ -67,7 +67,7 @@ def random_palettes(random: np.random.Generator, count: int) -> Palettes:
 
 
 def palette_errors(first: Palettes, second: Palettes) -> Floats:
-    """`pipeline.vector.palette_error` of n pairs at once, (n,)."""
+    """`pipeline.palette.vector.palette_error` of n pairs at once, (n,)."""
     distance = delta_e_2000(first.lab[:, :, None], second.lab[:, None])
     distance = np.where((first.share[:, :, None] > 0) & (second.share[:, None] > 0), distance, np.inf)
     forth = np.where(first.share > 0, distance.min(axis=2), 0) * first.share

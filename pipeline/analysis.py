@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from pipeline import extraction, harmony
+from pipeline.garments.regions import fallback_labels, find_regions, labels_from_mask, whole_labels
+from pipeline.harmony import harmonise
 from pipeline.messages import notice
-from pipeline.segmentation import fallback_labels, find_regions, labels_from_mask, whole_labels
-from pipeline.swatches import palette_from_colors
+from pipeline.palette import extraction
+from pipeline.palette.swatches import palette_from_colors
+from pipeline.palette.vector import palette_vector
 from pipeline.types import (
     ColorShare,
     DecodedImage,
@@ -24,7 +26,6 @@ from pipeline.types import (
     Segmentation,
     Suggestion,
 )
-from pipeline.vector import palette_vector
 
 API_VERSION = "1"
 
@@ -96,9 +97,9 @@ def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options
 def fallback_harmony(garments: tuple[Garment, ...], options: Options) -> Harmony:
     """The degraded suggestions: the same pure function here, and only if that fails too, the neutral classics."""
     try:
-        return harmony.harmonise(garments, options)
+        return harmonise.harmonise(garments, options)
     except Exception:
-        return harmony.neutral_classics(garments, options)
+        return harmonise.neutral_classics(garments, options)
 
 
 def colors_extraction(colors: tuple[ColorShare, ...], options: Options) -> Extraction:
@@ -151,7 +152,7 @@ def analyse(image: DecodedImage, options: Options, segment: Callable[[DecodedIma
 def advise(image: DecodedImage, segmentation: Segmentation, options: Options) -> Advice:
     """A decoded photo and its label map to advice in one process. Raises what the phases raise."""
     extracted = extraction.extract(image.pixels, segmentation.labels, segmentation.confidence, options)
-    harmonised = harmony.harmonise(extracted.garments, options)
+    harmonised = harmonise.harmonise(extracted.garments, options)
     return compose(
         "image",
         image,

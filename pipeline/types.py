@@ -284,7 +284,7 @@ class CvdReport:
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """The parts of a score, 0 to 1 each (see pipeline.harmony)."""
+    """The parts of a score, 0 to 1 each (see pipeline.harmony.harmonise)."""
 
     hue: float
     lightness: float

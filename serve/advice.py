@@ -10,7 +10,7 @@ from typing import Protocol, TypeVar
 from opentelemetry.trace import SpanKind
 
 from pipeline import analysis
-from pipeline.answer import advice_to_json, segments_to_json
+from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.errors import NotReady, PhaseFailed, PhaseTimeout
 from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
 from serve import tracing, wire

@@ -1,4 +1,4 @@
-"""The answer's models, for the OpenAPI document and for tests; answers themselves are built in pipeline.answer."""
+"""The answer's models, for the OpenAPI document and for tests; answers themselves are built in pipeline.contract."""
 
 from typing import Annotated, Literal, get_args
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from pipeline import palette_files
-from pipeline.answer import View
-from pipeline.color import hex_to_rgb, parse_css_color, srgb_to_lab_d65
+from pipeline.color.naming import name_colors
+from pipeline.color.spaces import hex_to_rgb, parse_css_color, srgb_to_lab_d65
+from pipeline.contract import View
 from pipeline.errors import (
     ColorMatchError,
     InvalidOptions,
@@ -21,8 +21,8 @@ from pipeline.errors import (
     NotReady,
     UnsupportedMedia,
 )
-from pipeline.image_header import Format, sniff
-from pipeline.naming import name_colors
+from pipeline.image.header import Format, sniff
+from pipeline.palette import files
 from serve import body, documentation, examples, logs, pages
 from serve.answers import Health, Readiness
 from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
@@ -219,7 +219,7 @@ async def get_palette(
     format: Annotated[PaletteFormat, Query(description="The file format.")] = "json",
 ) -> Response:
     """A palette as a file for people or programs."""
-    content, media_type = palette_files.export(_named_colors(colors), format)
+    content, media_type = files.export(_named_colors(colors), format)
     must_accept(request.headers.get("accept"), media_type.partition(";")[0])
     named = {"Content-Disposition": f'inline; filename="palette.{format}"'}
     return pages.cacheable(request, content, media_type, headers=named)

@@ -11,9 +11,9 @@ from typing import TypeAlias
 import msgspec
 import psutil
 
-from pipeline.decode_child import ANSWER_HEAD, REQUEST_HEAD
 from pipeline.errors import PhaseFailed
-from pipeline.image import ImageLimits
+from pipeline.image.child import ANSWER_HEAD, REQUEST_HEAD
+from pipeline.image.decode import ImageLimits
 from serve import priority
 
 ROOT = Path(__file__).parent.parent

@@ -1,6 +1,6 @@
-"""A decode worker: `python -m serve.decode_worker MEMORY_BYTES LIMITS`; pipeline.image, numpy and msgspec only.
+"""A decode worker: `python -m serve.decode_worker MEMORY_BYTES LIMITS`; pipeline.image.decode, numpy and msgspec only.
 
-It is a child of pipeline.decode_child, whose requests and answers are msgpack. LIMITS is an ImageLimits as JSON.
+It is a child of pipeline.image.child, whose requests and answers are msgpack. LIMITS is an ImageLimits as JSON.
 """
 
 import sys
@@ -9,9 +9,9 @@ from dataclasses import replace
 import msgspec
 
 from pipeline import errors
-from pipeline.decode_child import DECODED, REFUSED, confine, converse
 from pipeline.errors import BadInput, ColorMatchError
-from pipeline.image import ImageLimits, decode_image, decode_mask
+from pipeline.image.child import DECODED, REFUSED, confine, converse
+from pipeline.image.decode import ImageLimits, decode_image, decode_mask
 from pipeline.types import DecodedImage
 from serve import wire
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import msgspec
 
-from pipeline.decode_child import CRASHES
 from pipeline.errors import ColorMatchError, ImageTooComplex, ImageUndecodable, Overloaded, PhaseFailed
-from pipeline.image import DEFAULT_LIMITS, ImageLimits
+from pipeline.image.child import CRASHES
+from pipeline.image.decode import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 from serve.decode_process import Answer, Worker, WorkerDied
 from serve.decode_worker import DecodeRequest, read_answer
@@ -85,8 +85,9 @@ class DecodePool:
         """The decoded photo, within the budget, which counts the wait for a worker.
 
         A caller that leaves costs no worker: what its worker still answers is dropped. Raises the image errors of
-        pipeline.image; ImageTooComplex when the file overruns time or memory; ImageUndecodable when it crashes two
-        workers; Overloaded when no worker came free early enough or got no CPU; PhaseFailed when two died otherwise.
+        pipeline.image.decode; ImageTooComplex when the file overruns time or memory; ImageUndecodable when it crashes
+        two workers; Overloaded when no worker came free early enough or got no CPU; PhaseFailed when two died of
+        something else.
         """
         request = msgspec.msgpack.encode(DecodeRequest(image, mask, network_px))
         job = _Job(request, asyncio.get_running_loop().time(), budget_s)

@@ -164,7 +164,7 @@ class Extraction:
     """Phase 2: palettes per garment."""
 
     def __init__(self) -> None:
-        from pipeline import extraction
+        from pipeline.palette import extraction
 
         self._extraction = extraction
         metrics = Metrics("extraction")
@@ -191,9 +191,9 @@ class Harmony:
     """Phase 3: suggestions, matches, outfits."""
 
     def __init__(self) -> None:
-        from pipeline import harmony
+        from pipeline.harmony import harmonise
 
-        self._harmony = harmony
+        self._harmony = harmonise
         metrics = Metrics("harmony")
         self._thread = OneThread("harmony", metrics)
         self._reporter = report(metrics)

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from pipeline.analysis import API_VERSION
-from pipeline.answer import View
+from pipeline.contract import View
 from pipeline.types import ColorShare, Garment, Mode, Options, PhaseName
 from serve.admission import Seat
 from serve.cache import CacheStatus, Layer, cache_key

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from pipeline import types
-from pipeline.color import CSS_COLORS, parse_css_color
+from pipeline.color.spaces import CSS_COLORS, parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from pipeline.errors import ChecksumMismatch, NotFound, Overloaded, TooLarge, UnsupportedMedia
-from pipeline.image_header import Format, sniff
+from pipeline.image.header import Format, sniff
 from serve.idempotency import Idempotency
 from serve.object_store import NO_SUCH_OBJECT, ObjectFacts, ObjectStore, UploadTerms
 from serve.problems import FieldError, InvalidFields

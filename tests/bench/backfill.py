@@ -21,8 +21,8 @@ from typing import IO, cast
 
 from models.registry import DEFAULT_MODEL, load_card
 from pipeline.analysis import analyse, look_vector
-from pipeline.answer import advice_to_json
-from pipeline.image import decode_image
+from pipeline.contract import advice_to_json
+from pipeline.image.decode import decode_image
 from pipeline.types import Options
 from tests.bench.backfill_beside import beside
 from tests.bench.backfill_chaos import chaos, faults

@@ -14,9 +14,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipeline.backfill_samples import SAMPLES
-from tests.backfill.fault_proxy import KINDS, fault_proxy
+from pipeline.backfill.report.samples import SAMPLES
 from tests.bench.backfill_runs import INLINE, ON_RAY, Command, family, start
+from tests.pipeline.backfill.fault_proxy import KINDS, fault_proxy
 from tests.s3_server import s3_server
 
 IN_CLOSE_NOWRITE, IN_ISDIR = 0x10, 0x40000000

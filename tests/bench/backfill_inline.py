@@ -2,8 +2,8 @@
 
 import sys
 
-from pipeline.backfill import main
-from tests.backfill.catalogue import InlinePool
+from pipeline.backfill.__main__ import main
+from tests.pipeline.backfill.catalogue import InlinePool
 
 if __name__ == "__main__":
     sys.exit(main(make_pool=InlinePool))

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from pipeline.extraction import extract
-from pipeline.palette import extract_palette
-from pipeline.sampling import garment_samples
-from pipeline.segmentation import find_regions, labels_from_mask, whole_labels
+from pipeline.garments.regions import find_regions, labels_from_mask, whole_labels
+from pipeline.palette.extraction import extract
+from pipeline.palette.palette import extract_palette
+from pipeline.palette.sampling import garment_samples
 from pipeline.types import Mask, Options, PaletteColor, RgbImage
 from tests.bench.colour_cloth import mix, plain_cloths
 from tests.bench.colour_garments import RECIPES, paint

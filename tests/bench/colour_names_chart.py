@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.color import delta_e_2000, text_color
-from pipeline.vocabulary import Vocabulary, vocabulary
+from pipeline.color.spaces import delta_e_2000, text_color
+from pipeline.color.vocabulary import Vocabulary, vocabulary
 
 CHART = Path(__file__).parents[2] / "docs" / "names.png"
 ROLES = ("main", "secondary", "accent")

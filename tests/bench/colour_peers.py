@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.cluster import KMeans
 
-from pipeline.color import srgb_to_lab_d65
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.types import Floats
 from tests.bench.colour_metrics import Palette
 

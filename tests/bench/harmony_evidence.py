@@ -18,9 +18,9 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from pipeline.color import rgb_to_hex
-from pipeline.pair_score import PARTS, WEIGHTS, pair_parts, points_from_hexes
-from pipeline.palette import extract_palette
+from pipeline.color.spaces import rgb_to_hex
+from pipeline.harmony.pair_score import PARTS, WEIGHTS, pair_parts, points_from_hexes
+from pipeline.palette.palette import extract_palette
 from pipeline.types import Floats
 from tests.bench.annotated import garments
 from tests.bench.tables import write_section

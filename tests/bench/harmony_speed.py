@@ -11,13 +11,13 @@ from functools import partial
 import numpy as np
 from scipy.stats import spearmanr
 
-from pipeline.color import rgb_to_hex
-from pipeline.harmony import harmonise
-from pipeline.swatches import palette_from_colors
+from pipeline.color.spaces import rgb_to_hex
+from pipeline.color.vocabulary import vocabulary
+from pipeline.harmony.harmonise import harmonise
+from pipeline.harmony.wardrobe import match
+from pipeline.palette.swatches import palette_from_colors
+from pipeline.palette.vector import palette_error, palette_vector
 from pipeline.types import GARMENT_CLASSES, ColorShare, Garment, Options, Swatch, WardrobeItem
-from pipeline.vector import palette_error, palette_vector
-from pipeline.vocabulary import vocabulary
-from pipeline.wardrobe import match
 from tests.bench.tables import write_section
 
 PIECES, REPEATS, PAIRS = 500, 40, 2000

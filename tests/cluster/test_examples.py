@@ -9,7 +9,7 @@ import pytest
 
 from serve.local_plan import REPOSITORY
 from tests.cluster.application import Application
-from tests.serve.test_examples import EXAMPLES, MODES, RUNNERS
+from tests.serve.openapi.test_examples import EXAMPLES, MODES, RUNNERS
 
 
 @pytest.mark.parametrize("title", MODES)

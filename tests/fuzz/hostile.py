@@ -21,8 +21,8 @@ import httpx
 import numpy as np
 import psutil
 
-from pipeline.color import delta_e_2000, srgb_to_lab_d65
-from pipeline.image import decode_image
+from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
+from pipeline.image.decode import decode_image
 from serve.local_plan import REPOSITORY
 from tests.cluster.application import (
     Application,
@@ -34,10 +34,10 @@ from tests.cluster.application import (
     stop,
     wait_until_ready,
 )
+from tests.pipeline.image.test_damage import DAMAGES
+from tests.pipeline.image.test_decode import LOSSY, MODES
+from tests.pipeline.image.test_limits import REFUSED
 from tests.pipeline.pictures import encoded, samples
-from tests.pipeline.test_image import LOSSY, MODES
-from tests.pipeline.test_image_damage import DAMAGES
-from tests.pipeline.test_image_limits import REFUSED
 
 MIB = 1024 * 1024
 SAMPLE_S = 0.02

@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.decode_child import DECODED
-from pipeline.image import DEFAULT_LIMITS, decode_image
+from pipeline.image.child import DECODED
+from pipeline.image.decode import DEFAULT_LIMITS, decode_image
 from serve import wire
 from serve.local_plan import REPOSITORY
 from tests.pipeline.pictures import png, samples

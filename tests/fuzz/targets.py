@@ -11,11 +11,11 @@ from contextlib import suppress
 
 import atheris
 
-with atheris.instrument_imports(include=["pipeline.image", "serve", "PIL", "python_multipart", "json"]):
+with atheris.instrument_imports(include=["pipeline.image.decode", "serve", "PIL", "python_multipart", "json"]):
     import numpy as np
 
     from pipeline.errors import BadInput, ColorMatchError, TooLarge, Unparsable
-    from pipeline.image import ImageLimits, decode_image, decode_mask
+    from pipeline.image.decode import ImageLimits, decode_image, decode_mask
     from pipeline.types import DecodedImage
     from serve.body import parse_json
     from serve.decode_worker import read_answer

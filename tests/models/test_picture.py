@@ -7,13 +7,13 @@ import pytest
 from PIL import Image
 
 from models.picture import destinations, main, picture
-from models.picture_blocks import bar, line, paragraph, printable
-from models.picture_overlay import overlay
-from models.picture_page import PAGE_PX, page
 from models.segmenter import Segmenter
 from pipeline.analysis import Advice, advise
+from pipeline.garments.regions import whole_labels
 from pipeline.options import parse_options
-from pipeline.segmentation import whole_labels
+from pipeline.picture.blocks import bar, line, paragraph, printable
+from pipeline.picture.overlay import overlay
+from pipeline.picture.page import PAGE_PX, page
 from pipeline.types import DecodedImage, Mask, Options, RgbImage, Segmentation
 
 NAVY, RED = (31, 42, 68), (200, 30, 40)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.color import delta_e_2000, hex_to_rgb, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
-from pipeline.palette import extract_palette
+from pipeline.color.spaces import delta_e_2000, hex_to_rgb, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
+from pipeline.palette.palette import extract_palette
 from pipeline.types import Floats, PaletteColor
 
 Pixels = NDArray[np.uint8]  # (n, 3)

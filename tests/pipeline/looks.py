@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.swatches import palette_from_colors
+from pipeline.palette.swatches import palette_from_colors
 from pipeline.types import Category, ColorShare, Garment, WardrobeItem
 
 

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline import extraction, harmony
 from pipeline.analysis import (
     analyse,
     colors_extraction,
@@ -15,8 +14,10 @@ from pipeline.analysis import (
     fallback_segmentation,
     given_segmentation,
 )
-from pipeline.answer import advice_to_json
+from pipeline.contract import advice_to_json
 from pipeline.errors import PhaseFailed
+from pipeline.harmony import harmonise
+from pipeline.palette import extraction
 from pipeline.types import ColorShare, DecodedImage, Options, Segmentation, WardrobeItem
 from tests.serve.fakes import NETWORK_VERSION, Walk, ask, painted, painted_labels, photo
 
@@ -177,7 +178,7 @@ def test_garments_stay_when_even_the_fallback_palette_fails(monkeypatch: pytest.
 def test_fallback_suggestions_are_the_phases_own_when_only_its_replica_failed() -> None:
     """The same pure function answers in the ingress."""
     (garment,) = colors_extraction((ColorShare("#1f2a44"),), Options()).garments
-    assert fallback_harmony((garment,), Options()) == harmony.harmonise((garment,), Options())
+    assert fallback_harmony((garment,), Options()) == harmonise.harmonise((garment,), Options())
 
 
 def test_suggestions_are_the_classics_when_harmony_itself_fails(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -187,7 +188,7 @@ def test_suggestions_are_the_classics_when_harmony_itself_fails(monkeypatch: pyt
         raise ValueError
 
     (garment,) = colors_extraction((ColorShare("#1f2a44"),), Options()).garments
-    monkeypatch.setattr(harmony, "harmonise", broken)
+    monkeypatch.setattr(harmonise, "harmonise", broken)
     found = fallback_harmony((garment,), Options())
     assert found.suggestions
     assert {one.reasons[0].code for one in found.suggestions} == {"CLASSIC_NEUTRAL"}

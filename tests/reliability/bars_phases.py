@@ -148,7 +148,7 @@ def breaker(kit: Kit) -> None:
         "10",
         "the breaker against a model of its rules, Hypothesis, 120 runs of 100 steps; 1,000 calls while half open",
         "no divergence in 10,000 steps; exactly N probes",
-        ["tests/serve/test_breaker.py"],
+        ["tests/serve/walk/test_breaker.py"],
     )
 
 
@@ -159,7 +159,11 @@ def full_quality(kit: Kit) -> None:
         "13",
         "degraded answers and cache keys: each phase and combination fails and heals; each input changed alone",
         "never cached, full quality after healing; 100 % miss",
-        ["tests/serve/test_degraded.py", "tests/serve/test_advice_cache.py", "tests/serve/test_cache.py"],
+        [
+            "tests/serve/walk/test_degraded.py",
+            "tests/serve/walk/test_advice_cache.py",
+            "tests/serve/stores/test_cache.py",
+        ],
     )
 
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from pipeline import extraction, harmony
 from pipeline.errors import ColorMatchError, PhaseFailed
+from pipeline.harmony import harmonise as harmony
+from pipeline.palette import extraction
 from pipeline.types import ColorShare, DecodedImage, LabelMap, Options, PhaseName, RgbImage, Segmentation
 from serve import wire
 from serve.advice import Advisor, Phases

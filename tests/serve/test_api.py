@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from PIL import Image
 
-from pipeline.rle import decode_rle
+from pipeline.garments.rle import decode_rle
 from pipeline.types import RleMask
 from serve.version import VERSION
 from tests.serve.application import Application, form, mask_bytes, photo_bytes, running

@@ -12,7 +12,7 @@ import pytest_asyncio
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from pipeline.image import decode_image
+from pipeline.image.decode import decode_image
 from serve import wire
 from serve.pages import PLAYGROUND
 from tests.serve.application import Application, form, running

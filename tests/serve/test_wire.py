@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from pipeline.errors import PhaseFailed
-from pipeline.extraction import extract
-from pipeline.harmony import harmonise
+from pipeline.harmony.harmonise import harmonise
+from pipeline.palette.extraction import extract
 from pipeline.types import (
     CategoryShare,
     ColorShare,

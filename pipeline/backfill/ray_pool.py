@@ -1,0 +1,193 @@
+"""The pool of a backfill: shards streamed through Ray Data; the only file of pipeline that imports ray.
+
+On a CPU one actor does a shard's whole work, so that no pixel crosses a process border.  With a GPU the network is an
+actor pool of its own, fed and followed by CPU processes, so that it never waits for a decoder.
+"""
+
+import logging
+import os
+import pickle
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, TypeAlias
+
+import numpy as np
+import ray
+import ray.data
+
+from pipeline.backfill.errors import BackfillError
+from pipeline.backfill.plan import Resources
+from pipeline.backfill.stores.uris import Stores
+from pipeline.backfill.tables.checkpoints import Done, save_outcomes
+from pipeline.backfill.tables.manifest import Shard, read_rows
+from pipeline.backfill.trials import Trials
+from pipeline.backfill.worker import Job, Network, Reader, Worker, advise
+from pipeline.errors import ColorMatchError
+
+LEAST_PRIORITY = 19
+OBJECT_STORE_BYTES = 256 * 1024 * 1024  # of a cluster of our own
+Batch: TypeAlias = dict[str, Any]  # one row, columns as arrays of length 1
+
+
+class RayPool:
+    """Works on a Ray cluster: that of RAY_ADDRESS, else one of this machine, for this run alone."""
+
+    def __init__(self) -> None:
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False)
+        else:
+            ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = context.print_on_execution_start = False  # the run tells its progress itself
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
+        logging.getLogger("ray.data.exceptions").addFilter(_is_rays_own)
+
+    def fit(self, resources: Resources) -> Resources:
+        """The resources with what was left open chosen for this cluster. Raises BadRequest."""
+        cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+        return resources.fitted(cpus=cluster.get("CPU", 0.0), gpus=cluster.get("GPU", 0.0))
+
+    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
+        """Works on all shards, and yields each as it is saved, in no order. Raises what the workers raise."""
+        _be_nice(job)  # the driver too
+        rows = [{"part": shard.part, "start": shard.start, "stop": shard.stop} for shard in shards]
+        data = ray.data.from_items(rows, override_num_blocks=len(rows))
+        resources = job.resources
+        if resources.gpus:
+            done = _staged(job, data)
+        else:
+            pool = ray.data.ActorPoolStrategy(size=resources.workers)
+            done = data.map_batches(self.whole_work(), compute=pool, num_cpus=resources.cpus, **_one_by_one(job))
+        for row in _rows(done):
+            yield Done(row["part"], row["rows"], row["dead"])
+
+    def whole_work(self) -> "type[WholeWork]":
+        """What a process does that does all of a shard."""
+        return WholeWork
+
+    def close(self) -> None:
+        """Leaves the cluster, or ends that of this run."""
+        ray.shutdown()
+
+
+def _is_rays_own(_record: logging.LogRecord) -> bool:
+    """Whether Ray Data tells of trouble of its own: a stop that meets it on the way is none, and gets no stack."""
+    return not isinstance(sys.exc_info()[1], BackfillError)
+
+
+def _staged(job: Job, data: ray.data.Dataset) -> ray.data.Dataset:
+    """Reading, the network on its GPUs, and advising, each in processes of its own."""
+    resources = job.resources
+    helpers = ray.data.ActorPoolStrategy(min_size=1, max_size=resources.helpers)
+    network = ray.data.ActorPoolStrategy(size=resources.workers)
+    data = data.map_batches(_Read, compute=helpers, num_cpus=resources.cpus, **_one_by_one(job))
+    data = data.map_batches(_Segment, compute=network, num_cpus=0, num_gpus=resources.gpus, **_one_by_one(job))
+    return data.map_batches(_Advise, compute=helpers, num_cpus=resources.cpus, **_one_by_one(job))
+
+
+def _one_by_one(job: Job) -> dict[str, Any]:
+    return {"fn_constructor_args": (job,), "batch_size": 1, "batch_format": "numpy"}
+
+
+class WholeWork:
+    """A shard from its rows to its checkpoint."""
+
+    make: Callable[[Job], Worker] = Worker
+
+    def __init__(self, job: Job) -> None:
+        _be_nice(job)
+        self._worker = self.make(job)
+
+    def __call__(self, batch: Batch) -> Batch:
+        return _done(self._worker.work(_shard(batch)))
+
+
+class _Read:
+    def __init__(self, job: Job) -> None:
+        _be_nice(job)
+        self._output = Stores(job.endpoint_url).folder(job.output)
+        self._reader = Reader(job)
+
+    def __call__(self, batch: Batch) -> Batch:
+        uris = read_rows(self._output, _shard(batch))["uri"].to_pylist()
+        return {**batch, "photos": _packed(list(self._reader.photos(uris)))}
+
+
+class _Segment:
+    def __init__(self, job: Job) -> None:
+        self._network = Network.of(job)
+        self._trials = Trials(Stores(job.endpoint_url).folder(job.output), "segment")
+
+    def __call__(self, batch: Batch) -> Batch:
+        photos, trial = _unpacked(batch["photos"]), self._trials.begin(_shard(batch))
+        if trial.careful:
+            found = [trial.row(k, partial(self._network.segment, [photo])) for k, photo in enumerate(photos)]
+            segmented = [one if isinstance(one, ColorMatchError) else one[0] for one in found]
+        else:
+            segmented = self._network.segment(photos)
+        trial.over()
+        return {**batch, "segmented": _packed(segmented)}
+
+
+class _Advise:
+    def __init__(self, job: Job) -> None:
+        _be_nice(job)
+        self._parameters = job.parameters
+        self._output = Stores(job.endpoint_url).folder(job.output)
+        self._trials = Trials(self._output, "advise")
+
+    def __call__(self, batch: Batch) -> Batch:
+        shard = _shard(batch)
+        pairs = zip(_unpacked(batch["photos"]), _unpacked(batch["segmented"]), strict=True)
+        trial = self._trials.begin(shard)
+        outcomes = [trial.row(k, partial(advise, *pair, self._parameters)) for k, pair in enumerate(pairs)]
+        trial.over()
+        return _done(save_outcomes(self._output, shard, read_rows(self._output, shard), outcomes))
+
+
+def _shard(batch: Batch) -> Shard:
+    return Shard(int(batch["part"][0]), int(batch["start"][0]), int(batch["stop"][0]))
+
+
+def _done(done: Done) -> Batch:
+    return {"part": np.array([done.part]), "rows": np.array([done.rows]), "dead": np.array([done.dead])}
+
+
+def _packed(value: object) -> list[bytes]:
+    return [pickle.dumps(value, protocol=5)]
+
+
+def _unpacked(column: Any) -> Any:
+    return pickle.loads(column[0])  # noqa: S301 - our own processes wrote it
+
+
+def _rows(data: ray.data.Dataset) -> Iterator[dict[str, Any]]:
+    """The rows as they come. An error of ours is raised as itself, whatever Ray wrapped it in."""
+    try:
+        yield from data.iter_rows()
+    except Exception as error:
+        raise _ours(error) or error from None
+
+
+def _ours(error: BaseException | None) -> BackfillError | None:
+    while error is not None:
+        for found in (error, getattr(error, "cause", None)):
+            if isinstance(found, BackfillError):
+                return _plain(found)
+        error = error.__cause__
+    return None
+
+
+def _plain(error: BackfillError) -> BackfillError:
+    """The error without the class that Ray made of it."""
+    kind = next(one for one in type(error).__mro__ if one.__module__ == BackfillError.__module__)
+    assert issubclass(kind, BackfillError)  # noqa: S101 - for the type checker
+    return kind(str(error.args[0]))
+
+
+def _be_nice(job: Job) -> None:
+    """Gives this process the run's priority, not below one that it was given; the last is what nobody else wants."""
+    os.nice(max(0, job.resources.nice - os.nice(0)))
+    if job.resources.nice >= LEAST_PRIORITY and sys.platform == "linux":
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # it gives way at once, not at the end of its slice

@@ -1,0 +1,1 @@
+"""What a finished run tells: the summary, and a page of charts and samples."""

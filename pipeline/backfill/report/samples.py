@@ -1,0 +1,80 @@
+"""A few photos of a run with what was said of them, for the report; Pillow, msgspec, the stores."""
+
+import base64
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+import msgspec
+from PIL import Image
+
+from pipeline.backfill.decoder import Decoder, DecoderDied
+from pipeline.backfill.errors import BackfillError
+from pipeline.backfill.stores.store import Store
+from pipeline.backfill.stores.uris import Stores
+from pipeline.backfill.tables.parquet import from_parquet
+from pipeline.errors import ColorMatchError
+
+SAMPLES = 12
+SIDE_PX = 220
+MAX_BYTES = 50 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One garment: its kind and its colours as (hex, share)."""
+
+    category: str
+    colors: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One photo: picture is a data URI, "" when it is gone by now. goes_with: the best suggestion's (hex, name)."""
+
+    id: str
+    picture: str
+    pieces: tuple[Piece, ...]
+    goes_with: tuple[tuple[str, str], ...]
+
+
+def take_samples(output: Store, stores: Stores, parts: Sequence[str]) -> tuple[Sample, ...]:
+    """SAMPLES answers, spread evenly over the parts, with their photos made small."""
+    decoder = Decoder(cpu_s=4.0)
+    try:
+        return tuple(_sample(id, uri, answer, stores, decoder) for id, uri, answer in _rows(output, parts))
+    finally:
+        decoder.close()
+
+
+def _rows(output: Store, parts: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    chosen = parts[:: max(1, len(parts) // SAMPLES)][:SAMPLES]
+    each = -(-SAMPLES // max(1, len(chosen)))
+    for name in chosen:
+        table = from_parquet(output.read(f"answers/{name}"), ["id", "uri", "answer"])
+        rows = table.take(list(range(0, table.num_rows, max(1, table.num_rows // each)))[:each]).to_pylist()
+        yield from ((row["id"], row["uri"], row["answer"]) for row in islice(rows, each))
+
+
+def _sample(id: str, uri: str, answer: str, stores: Stores, decoder: Decoder) -> Sample:
+    said = msgspec.json.decode(answer)
+    pieces = tuple(
+        Piece(garment["category"], tuple((color["hex"], color["share"]) for color in garment["colors"]))
+        for garment in said["garments"]
+    )
+    best = said["suggestions"][0]["colors"] if said["suggestions"] else ()
+    return Sample(id, _picture(uri, stores, decoder), pieces, tuple((color["hex"], color["name"]) for color in best))
+
+
+def _picture(uri: str, stores: Stores, decoder: Decoder) -> str:
+    try:
+        store, key = stores.file(uri)
+        photo = decoder.decode(store.read(key, max_bytes=MAX_BYTES), None)
+    except (ColorMatchError, BackfillError, DecoderDied):
+        return ""
+    small = Image.fromarray(photo.pixels)
+    small.thumbnail((SIDE_PX, SIDE_PX))
+    buffer = io.BytesIO()
+    small.save(buffer, "JPEG", quality=80)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

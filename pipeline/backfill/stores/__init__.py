@@ -1,0 +1,1 @@
+"""Where photos come from and answers go: folders and S3, behind one protocol."""

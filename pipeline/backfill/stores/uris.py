@@ -1,0 +1,65 @@
+"""Which store a URI is in, and paths as URIs; the standard library and the stores."""
+
+import os
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from pipeline.backfill.errors import BadRequest
+from pipeline.backfill.stores.s3 import S3Store
+from pipeline.backfill.stores.store import LocalStore, Store
+
+S3_SCHEME, FILE_SCHEME = "s3://", "file://"
+
+
+class Stores:
+    """Finds the store of a URI; one client for each bucket. endpoint_url: of another S3 than Amazon's."""
+
+    def __init__(self, endpoint_url: str | None = None) -> None:
+        self._endpoint_url = endpoint_url
+        self._buckets: dict[str, S3Store] = {}
+
+    def folder(self, uri: str) -> Store:
+        """The store whose root is this folder or prefix. Raises BadRequest for a URI of another kind."""
+        if uri.startswith(S3_SCHEME):
+            bucket, _, prefix = uri.removeprefix(S3_SCHEME).partition("/")
+            return S3Store(_named(bucket, uri), prefix.strip("/"), endpoint_url=self._endpoint_url)
+        return LocalStore(local_path(uri))
+
+    def file(self, uri: str) -> tuple[Store, str]:
+        """The store and the key of one object. Raises BadRequest for a URI of another kind."""
+        if not uri.startswith(S3_SCHEME):
+            path = local_path(uri)
+            return LocalStore(path.parent), path.name
+        bucket, _, key = uri.removeprefix(S3_SCHEME).partition("/")
+        if bucket not in self._buckets:
+            self._buckets[bucket] = S3Store(_named(bucket, uri), "", endpoint_url=self._endpoint_url)
+        return self._buckets[bucket], key
+
+
+def absolute(uri: str) -> str:
+    """The one way to write a folder, prefix or file. Raises BadRequest for a scheme that is not ours."""
+    return uri.rstrip("/") if uri.startswith(S3_SCHEME) else local_uri(local_path(uri))
+
+
+def local_path(uri: str) -> Path:
+    """The absolute path of a plain path or file:// URI. Raises BadRequest for any other scheme."""
+    if uri.startswith(FILE_SCHEME):
+        return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(FILE_SCHEME))))
+    if "://" in uri:
+        raise BadRequest(f"'{uri[:80]}' is neither a path nor an s3:// or file:// URI.")
+    return Path(os.path.abspath(uri))  # noqa: PTH100 - it also takes out "..", and asks no file system
+
+
+def local_uri(path: Path) -> str:
+    """A path as text: itself, or a file:// URI where its bytes are no UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return FILE_SCHEME + quote_from_bytes(os.fsencode(path))
+    return str(path)
+
+
+def _named(bucket: str, uri: str) -> str:
+    if not bucket:
+        raise BadRequest(f"'{uri[:80]}' names no bucket; s3://bucket/prefix is the form.")
+    return bucket

@@ -1,0 +1,213 @@
+"""What there is to work on, streamed: a folder, an S3 prefix, or a table of URIs; pyarrow, the stores."""
+
+import csv
+import fnmatch
+import hashlib
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, BinaryIO, Protocol
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipeline.backfill.errors import BadRequest
+from pipeline.backfill.plan import Parameters
+from pipeline.backfill.stores.store import Store
+from pipeline.backfill.stores.uris import S3_SCHEME, Stores, local_path, local_uri
+from pipeline.errors import NotFound
+
+BATCH_ROWS = 1000
+PARQUET, CSV = ".parquet", ".csv"
+RESERVED = ("id", "uri", "bytes", "answer", "vector", "vector_version", "versions", "code", "detail")
+ROW = pa.schema([pa.field("id", pa.string(), nullable=False), ("uri", pa.string()), ("bytes", pa.int64())])
+
+
+class Source(Protocol):
+    """Rows of ROW and the carried columns. ids_are_unique: by construction. skipped: objects passed over so far."""
+
+    carried: pa.Schema
+    ids_are_unique: bool
+    skipped: int
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """All rows, some at a time. Raises BadRequest for a row that cannot be worked on."""
+
+
+@contextmanager
+def open_source(parameters: Parameters, stores: Stores) -> Iterator[Source]:
+    """The source of a run's input. Raises BadRequest when it is none."""
+    uri = parameters.input
+    if uri.lower().endswith((PARQUET, CSV)):
+        store, key = stores.file(uri)
+        kind = ParquetSource if uri.lower().endswith(PARQUET) else CsvSource
+        try:
+            file = store.open(key)
+        except NotFound as error:
+            raise BadRequest(f"The input {uri} does not exist.") from error
+        with file:
+            yield kind(file, parameters)
+        return
+    if not uri.startswith(S3_SCHEME):
+        path = local_path(uri)
+        if not path.is_dir():
+            what = "is no folder, and no .parquet or .csv file" if path.exists() else "does not exist"
+            raise BadRequest(f"The input {uri} {what}.")
+    yield FolderSource(stores.folder(uri), parameters.match)
+
+
+def chosen(batches: Iterator[pa.RecordBatch], *, sample: float, limit: int | None) -> Iterator[pa.RecordBatch]:
+    """The sampled rows, the first `limit` of them. The same ids are chosen whatever else is listed."""
+    left = limit
+    for batch in batches:
+        if sample < 1:
+            batch = batch.filter(pa.array([_draw(id) < sample for id in batch["id"].to_pylist()], pa.bool_()))
+        if left is not None:
+            batch = batch.slice(0, left)
+            left -= batch.num_rows
+        if batch.num_rows:
+            yield batch
+        if left == 0:
+            return
+
+
+def _draw(id: str) -> float:
+    """A number in [0, 1) that depends on the id alone."""
+    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=7).digest()) / 2**56
+
+
+class FolderSource:
+    """Every object of a folder or prefix; its id is its path below it. Names that start with a dot are passed over."""
+
+    carried = pa.schema([])
+    ids_are_unique = True
+
+    def __init__(self, store: Store, match: Sequence[str]) -> None:
+        self._store = store
+        self._match = [pattern.lower() for pattern in match]
+        self.skipped = 0
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The listing, as it comes."""
+        wanted = ((found.key, found.bytes) for found in self._store.walk() if self._fits(found.key))
+        while rows := list(islice(wanted, BATCH_ROWS)):
+            ids = [_text(key) for key, _ in rows]
+            uris = [local_uri_or_url(self._store.url, key) for key, _ in rows]
+            yield pa.record_batch([ids, uris, [size for _, size in rows]], schema=ROW)
+
+    def _fits(self, key: str) -> bool:
+        hidden = any(part.startswith(".") for part in key.split("/"))
+        if hidden or (self._match and not any(fnmatch.fnmatchcase(key.lower(), one) for one in self._match)):
+            self.skipped += 1
+            return False
+        return True
+
+
+def local_uri_or_url(root: str, key: str) -> str:
+    """An object's URI below a store's URL."""
+    return f"{root}/{key}" if root.startswith(S3_SCHEME) else local_uri(local_path(root) / key)
+
+
+def _text(key: str) -> str:
+    """A key as UTF-8; bytes of a file name that are none are written out."""
+    return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
+
+
+class _TableSource:
+    """The rows of a table; URIs without a scheme are relative to the table's folder."""
+
+    ids_are_unique = False
+
+    def __init__(self, parameters: Parameters, schema: pa.Schema) -> None:
+        self.skipped = 0
+        self._base = parameters.input.rpartition("/")[0]
+        self._id, self._uri = parameters.id_column, parameters.uri_column
+        for name, flag in ((self._id, "--id-column"), (self._uri, "--uri-column")):
+            if name not in schema.names:
+                raise BadRequest(
+                    f"The input has no column '{name}', only {', '.join(schema.names)}; name it by {flag}."
+                )
+        self.carried = pa.schema([field for field in schema if field.name not in (self._id, self._uri)])
+        for name in self.carried.names:
+            if name in RESERVED:
+                raise BadRequest(f"The input's column '{name}' has the name of one of ours; rename it.")
+        self._rows = 0
+
+    def _batch(self, table: pa.RecordBatch) -> pa.RecordBatch:
+        ids = self._ids(table[self._id])
+        uris = pa.array([self._absolute(uri) for uri in table[self._uri].cast(pa.string()).to_pylist()], pa.string())
+        sizes = pa.nulls(table.num_rows, pa.int64())
+        carried = [table[name] for name in self.carried.names]
+        self._rows += table.num_rows
+        return pa.record_batch([ids, uris, sizes, *carried], schema=row_schema(self.carried))
+
+    def _ids(self, column: pa.Array) -> pa.Array:
+        try:
+            ids = column.cast(pa.string())
+        except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+            raise BadRequest(
+                f"The column '{self._id}' is of the type {column.type}; ids must be texts or numbers."
+            ) from error
+        missing = pc.or_kleene(pc.is_null(ids), pc.equal(pc.utf8_length(ids), 0)).to_pylist()
+        if True in missing:
+            raise BadRequest(f"Row {self._rows + missing.index(True) + 1} of the input has no '{self._id}'.")
+        return ids
+
+    def _absolute(self, uri: str | None) -> str | None:
+        if not uri or "://" in uri or uri.startswith("/"):
+            return uri or None
+        return f"{self._base}/{uri}"
+
+
+class ParquetSource(_TableSource):
+    """A Parquet file; its other columns are carried as they are."""
+
+    def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
+        try:
+            self._file = pq.ParquetFile(file)
+        except pa.ArrowInvalid as error:
+            raise BadRequest(f"The input {parameters.input} is no Parquet file.") from error
+        super().__init__(parameters, self._file.schema_arrow.remove_metadata())
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in the file's order."""
+        for table in self._file.iter_batches(batch_size=BATCH_ROWS):
+            yield self._batch(table)
+
+
+class CsvSource(_TableSource):
+    """A CSV file with a header, UTF-8; its other columns are carried as text."""
+
+    def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
+        self._lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
+        names = self._read(1)
+        if not names or len(set(names[0])) < len(names[0]):
+            raise BadRequest(f"The input {parameters.input} has no header line of different names.")
+        super().__init__(parameters, pa.schema([(name, pa.string()) for name in names[0]]))
+        self._schema = pa.schema([(name, pa.string()) for name in names[0]])
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, in the file's order; an empty line is passed over."""
+        while lines := self._read(BATCH_ROWS):
+            rows = [line for line in lines if line]
+            for line in rows:
+                if len(line) != len(self._schema):
+                    raise BadRequest(
+                        f"A row of {len(line)} fields stands near line {self._lines.line_num} of the input; "
+                        f"its header has {len(self._schema)}."
+                    )
+            columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in self._schema]
+            yield self._batch(pa.record_batch(columns, schema=self._schema))
+
+    def _read(self, rows: int) -> list[list[str]]:
+        try:
+            return list(islice(self._lines, rows))
+        except (csv.Error, UnicodeDecodeError) as error:
+            raise BadRequest(f"Line {self._lines.line_num + 1} of the input is no CSV in UTF-8: {error}.") from error
+
+
+def row_schema(carried: pa.Schema) -> pa.Schema:
+    """ROW with the carried columns after it."""
+    return pa.schema([*ROW, *carried])

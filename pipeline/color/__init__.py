@@ -1,0 +1,1 @@
+"""Colour science: spaces, differences, gamut, names and hue wheels, on arrays."""

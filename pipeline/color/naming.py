@@ -1,0 +1,32 @@
+"""Colours to their nearest names, with the distance; numpy only."""
+
+from functools import cache
+
+import numpy as np
+
+from pipeline.color.spaces import delta_e_2000
+from pipeline.color.vocabulary import Vocabulary, vocabulary
+from pipeline.types import ColorNames, Floats, NameMatch
+
+
+def name_colors(lab: Floats) -> list[ColorNames]:
+    """The nearest name in each vocabulary by CIEDE2000, the first in the table among equals. lab: (n, 3), D65."""
+    tables, points = _tables()
+    distance = delta_e_2000(lab[:, None], points)
+    matched, start = list[list[NameMatch]](), 0
+    for words in tables:
+        matched.append(_nearest(distance[:, start : start + len(words.names)], words))
+        start += len(words.names)
+    return [ColorNames(basic, iscc_nbs, fashion) for basic, iscc_nbs, fashion in zip(*matched, strict=True)]
+
+
+def _nearest(distance: Floats, words: Vocabulary) -> list[NameMatch]:
+    best = np.argmin(distance, axis=1)
+    return [NameMatch(words.names[k], round(float(distance[i, k]), 1)) for i, k in enumerate(best)]
+
+
+@cache
+def _tables() -> tuple[tuple[Vocabulary, ...], Floats]:
+    """The vocabularies, and the Lab of all their names one after the other: one difference is taken of all."""
+    tables = vocabulary("basic"), vocabulary("iscc_nbs"), vocabulary("fashion")
+    return tables, np.concatenate([words.lab for words in tables])

@@ -1,0 +1,45 @@
+"""The three colour vocabularies, read once from their tables; numpy and the standard library only."""
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pipeline.color.spaces import hex_to_rgb, oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.types import Floats
+
+VOCABULARIES_DIR = Path(__file__).parent / "vocabularies"
+VocabularyName = Literal["basic", "iscc_nbs", "fashion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """Named colours. lab, oklch: (n, 3). groups and roles: per name, empty where the table has none."""
+
+    names: tuple[str, ...]
+    hexes: tuple[str, ...]
+    groups: tuple[str, ...]
+    roles: tuple[frozenset[str], ...]
+    rgb: Floats
+    lab: Floats
+    oklch: Floats
+
+
+@cache
+def vocabulary(name: VocabularyName) -> Vocabulary:
+    """One table: `basic` (several points a name), `iscc_nbs` (NBS SP 440's 267 centroids), `fashion` (our own)."""
+    with (VOCABULARIES_DIR / f"{name}.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    rgb = np.array([hex_to_rgb(row["hex"]) for row in rows]) / 255
+    return Vocabulary(
+        names=tuple(row["name"] for row in rows),
+        hexes=tuple(row["hex"] for row in rows),
+        groups=tuple(row.get("group", "") for row in rows),
+        roles=tuple(frozenset(row.get("roles", "").split("|")) for row in rows),
+        rgb=rgb,
+        lab=srgb_to_lab_d65(rgb),
+        oklch=oklab_to_oklch(srgb_to_oklab(rgb)),
+    )

@@ -1,0 +1,30 @@
+"""Hue wheels: OKLCH's own, and the painters' red-yellow-blue wheel; numpy only."""
+
+import numpy as np
+
+from pipeline.color.spaces import hex_to_rgb, oklab_to_oklch, srgb_to_oklab
+from pipeline.types import Floats, Wheel
+
+# Itten's twelve-part circle as sRGB, from red in steps of 30 degrees ("The Art of Color", 1961; the hexes are the
+# commonly published rendering of it). Red faces green, yellow faces violet, orange faces blue.
+ITTEN = (
+    "#fe2712", "#fc600a", "#fb9902", "#fccc1a", "#fefe33", "#b2d732",
+    "#66b032", "#347c98", "#0247fe", "#4424d6", "#8601af", "#c21460",
+)  # fmt: skip
+
+
+def wheel_positions(hue_deg: Floats, wheel: Wheel) -> Floats:
+    """OKLCH hues (degrees) as positions on a wheel, 0..360; `ryb` runs in straight lines between Itten's twelve."""
+    if wheel == "oklch":
+        return hue_deg % 360
+    return np.asarray(np.interp((hue_deg - _KNOTS_DEG[0]) % 360, _KNOTS_DEG - _KNOTS_DEG[0], _PLACES_DEG) % 360)
+
+
+def _knots() -> tuple[Floats, Floats]:
+    """OKLCH hues of Itten's colours, rising from red's by one turn, and their places on his circle."""
+    rgb = np.array([hex_to_rgb(code) for code in ITTEN]) / 255
+    hue = oklab_to_oklch(srgb_to_oklab(rgb))[:, 2]
+    return hue[0] + np.append((hue - hue[0]) % 360, 360.0), np.arange(0.0, 361.0, 30.0)
+
+
+_KNOTS_DEG, _PLACES_DEG = _knots()

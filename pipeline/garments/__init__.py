@@ -1,0 +1,1 @@
+"""A label map to garments: connected regions, their kind, and run-length encoded masks."""

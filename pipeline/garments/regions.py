@@ -1,0 +1,169 @@
+"""Label maps to garments, and label maps where no network spoke; numpy, scipy and Pillow only."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from pipeline.color.spaces import bytes_to_oklab
+from pipeline.garments.grouping import SKIN, Group, group_garments
+from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
+from pipeline.types import (
+    CLASSES,
+    GARMENT_CLASSES,
+    UNKNOWN,
+    Category,
+    CategoryShare,
+    ConfidenceMap,
+    LabelMap,
+    Mask,
+    Options,
+    Region,
+    RgbImage,
+)
+
+WORK_PX = 256  # components are found on a map of at most this size
+BORDER_SHARE = 0.04  # of the shorter side: where the fallback looks for the background's colours
+FALLBACK_DISTANCE = 0.09  # ΔE_OK from the nearest border colour above which a pixel is the garment
+MIN_FALLBACK_SHARE = 0.02
+Plane = TypeVar("Plane", np.bool_, np.int32)
+FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    category: Category
+    confidence: float | None
+    mask: Mask
+    alternatives: tuple[CategoryShare, ...]
+
+
+def find_regions(
+    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, *, pixels: RgbImage | None = None
+) -> tuple[Region, ...]:
+    """The garments of a label map, largest first, ids g1, g2 and so on.
+
+    labels: (H, W). confidence: (h, w) over the same extent, 255 = certain. pixels: (H, W, 3), whose colours tell cloth
+    from skin and one garment from two where the network is in doubt. The options' `subject` and `category` settle the
+    kind of garment, `garments` which kinds are reported. Pixels labelled UNKNOWN are one garment.
+    """
+    if np.any(labels == UNKNOWN):
+        found = [_Found(options.category or "unknown", None, labels == UNKNOWN, ())]
+    else:
+        found = _from_network(labels, confidence, options, pixels)
+    kept = [one for one in found if one.category == "unknown" or one.category in options.garments]
+    kept.sort(key=lambda one: -int(one.mask.sum()))
+    return tuple(_region(f"g{k}", one) for k, one in enumerate(kept, start=1))
+
+
+def labels_from_mask(mask: Mask) -> LabelMap:
+    """A given mask (H, W) as a label map: one garment of unknown kind."""
+    return np.where(mask, UNKNOWN, 0).astype(np.uint8)
+
+
+def whole_labels(height_px: int, width_px: int) -> LabelMap:
+    """A label map that takes the whole image as the garment."""
+    return np.full((height_px, width_px), UNKNOWN, np.uint8)
+
+
+def fallback_labels(pixels: RgbImage) -> LabelMap:
+    """Without a network: what differs from the colours along the border, in one piece, holes filled.
+
+    Where next to nothing differs, the middle of the picture.
+    """
+    step = max(1, -(-max(pixels.shape[:2]) // WORK_PX))
+    oklab = bytes_to_oklab(pixels[::step, ::step])
+    nearest = np.full(oklab.shape[:2], np.inf)
+    for color in _border_colors(oklab):
+        away = oklab - color
+        np.minimum(nearest, np.einsum("hwc,hwc->hw", away, away), out=nearest)
+    differs = ndimage.binary_opening(nearest > FALLBACK_DISTANCE**2, iterations=1)
+    components, count = ndimage.label(differs)
+    if count:
+        sizes = np.bincount(components.ravel())[1:]
+        large = np.flatnonzero(sizes >= 0.1 * sizes.max()) + 1
+        differs = ndimage.binary_fill_holes(np.isin(components, large))
+    if differs.mean() < MIN_FALLBACK_SHARE:
+        differs = _middle(*differs.shape)
+    height_px, width_px = pixels.shape[:2]
+    return resize_labels(labels_from_mask(differs), (width_px, height_px))
+
+
+def resize_labels(labels: LabelMap, size_px: tuple[int, int]) -> LabelMap:
+    """A label map at another size (width, height) by nearest neighbour: classes are never blended."""
+    if (labels.shape[1], labels.shape[0]) == size_px:
+        return labels
+    return np.asarray(Image.fromarray(labels).resize(size_px, Image.Resampling.NEAREST))
+
+
+def _from_network(
+    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, pixels: RgbImage | None
+) -> list[_Found]:
+    step = max(1, -(-max(labels.shape) // WORK_PX))
+    small = np.ascontiguousarray(labels[::step, ::step])
+    cloth = labels >= FIRST_GARMENT
+    sure = None if confidence is None else resize_labels(confidence, (small.shape[1], small.shape[0]))
+    codes = None
+    if pixels is not None and sure is not None:
+        codes = color_codes(pixels[::step, ::step])
+        skin = skin_taken_for_cloth(codes, small, sure / 255)
+        small = np.where(skin, SKIN, small).astype(np.uint8)
+        cloth &= ~_enlarged(skin, step, labels.shape)
+    groups, members = group_garments(small, sure, options, codes=codes)
+    spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=(3, 3)), groups)  # what the steps miss
+    full = np.where(cloth, _enlarged(spread, step, labels.shape), 0)
+    return [_found(group, small, groups, sure, full) for group in members]
+
+
+def _enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:
+    """Every value as a square of `step` pixels, cut to the shape."""
+    return np.repeat(np.repeat(plane, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
+
+
+def _found(
+    group: Group, small: LabelMap, groups: NDArray[np.int32], sure: ConfidenceMap | None, full: NDArray[np.int32]
+) -> _Found:
+    inside = groups == group.id
+    votes = np.bincount(small[inside], minlength=len(CLASSES))[FIRST_GARMENT : len(CLASSES)]
+    shares = votes / max(1, votes.sum())
+    others = [
+        CategoryShare(name, round(float(share), 3))
+        for name, share in zip(GARMENT_CLASSES, shares, strict=True)
+        if name != group.category and share >= 0.005
+    ]
+    others.sort(key=lambda other: (-other.share, other.category))
+    certainty = None if sure is None else round(float(sure[inside].mean()) / 255, 3)
+    return _Found(group.category, certainty, full == group.id, tuple(others))
+
+
+def _region(region_id: str, found: _Found) -> Region:
+    height_px, width_px = found.mask.shape
+    rows, columns = np.flatnonzero(found.mask.any(axis=1)), np.flatnonzero(found.mask.any(axis=0))
+    left, right = round(float(columns[0]) / width_px, 4), round(float(columns[-1] + 1) / width_px, 4)
+    top, bottom = round(float(rows[0]) / height_px, 4), round(float(rows[-1] + 1) / height_px, 4)
+    bbox = (left, top, round(right - left, 4), round(bottom - top, 4))
+    area = round(float(found.mask.mean()), 4)
+    return Region(region_id, found.category, found.confidence, bbox, area, found.mask, found.alternatives)
+
+
+def _border_colors(oklab: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The colours that the border consists of, (n, 3): bin means of a coarse histogram that hold 3 % or more of it."""
+    frame = max(1, round(BORDER_SHARE * min(oklab.shape[:2])))
+    edge = np.ones(oklab.shape[:2], bool)
+    edge[frame:-frame, frame:-frame] = False
+    colors = oklab[edge]
+    lightness, a, b = np.floor(colors / 0.06).astype(np.intp).T
+    bins = np.unique((lightness * 64 + a) * 64 + b, return_inverse=True)[1]  # |a| and |b| of sRGB are below 0.4
+    counts = np.bincount(bins)
+    means = np.stack([np.bincount(bins, colors[:, axis]) for axis in range(3)], axis=1) / counts[:, None]
+    large = counts >= 0.03 * len(colors)
+    return means[large] if large.any() else means
+
+
+def _middle(height_px: int, width_px: int) -> Mask:
+    mask = np.zeros((height_px, width_px), bool)
+    mask[height_px // 4 : -(-3 * height_px // 4), width_px // 4 : -(-3 * width_px // 4)] = True
+    return mask

@@ -1,0 +1,1 @@
+"""Phase 3, harmony: palettes to suggestions, wardrobe matches and outfits."""

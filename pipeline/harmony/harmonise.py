@@ -1,0 +1,38 @@
+"""Harmony, phase 3: colour suggestions for garments, wardrobe matches and outfits; pure, numpy only."""
+
+from collections.abc import Sequence
+
+from pipeline.harmony.bases import bases_of, whole
+from pipeline.harmony.classics import classics
+from pipeline.harmony.outfits import outfits
+from pipeline.harmony.suggestions import suggest
+from pipeline.harmony.wardrobe import fit_all, matches_from_fits, rack_of
+from pipeline.types import Garment, Harmony, Options
+
+HARMONY_VERSION = "3"
+
+
+def harmonise(garments: Sequence[Garment], options: Options) -> Harmony:
+    """Everything there is to say about the garments' colours; every list best first, suggestions garment by garment.
+
+    Garments without colours are passed over. Matches and outfits are there when `options.wardrobe` is.
+    """
+    bases = bases_of(garments)
+    suggestions = suggest(bases, options)
+    if not bases or not options.wardrobe:
+        return Harmony(suggestions, version=HARMONY_VERSION)
+    rack = rack_of(options.wardrobe)
+    fits = fit_all(bases, rack, options)
+    singles = [fit for fit in fits if len(fit.base.garment_ids) == 1]
+    look = fits[bases.index(whole(bases))]
+    return Harmony(
+        suggestions,
+        matches=matches_from_fits(singles, rack, options),
+        outfits=outfits(look, rack, options),
+        version=HARMONY_VERSION,
+    )
+
+
+def neutral_classics(garments: Sequence[Garment], options: Options) -> Harmony:
+    """The last resort when `harmonise` fails: the classic neutrals for each garment's main colour. Never raises."""
+    return Harmony(classics(garments, options), version=f"{HARMONY_VERSION}-classics")

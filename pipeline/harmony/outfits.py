@@ -1,0 +1,209 @@
+"""Outfits from a client's own pieces around the garments of a photo; numpy only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+
+import numpy as np
+
+from pipeline.harmony.bases import AREAS, Base
+from pipeline.harmony.pair_score import Points, components_from_parts, join, pair_parts, pair_score, take
+from pipeline.harmony.reasons import outfit_reasons, tones
+from pipeline.harmony.shelf import MAX_HUES, NEW_HUE_DEG, SHOWN_SHARE, SHOWN_VIVID, shown_hues
+from pipeline.harmony.wardrobe import Fit, Rack, wearable_together
+from pipeline.types import Category, Floats, Options, Outfit
+
+MAX_OUTFITS = 6
+PER_CATEGORY = 6  # the pieces of a kind that go best with the garments
+PAIR_COLORS = 2  # of each piece, between pieces
+MAX_PIECES = 4
+FINALISTS, LOOKED_AT = 6, 40  # per template
+ITEM_REPEATS = 2
+TEMPLATE_REPEATS = 2
+SAME_COLOR_DE76 = 15.0  # areas of one colour to an eye at arm's length
+DEVIATION_PENALTY = 0.1
+EXTRAS: tuple[Category, ...] = ("outerwear", "shoes", "accessory")
+IDEAL_SHARES = (0.6, 0.3, 0.1)
+
+Template = tuple[Category, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """The candidates' scores. index: (c,) into the rack. base_scores: (c,). pair_parts: (4, c, c). pairs: (c, c)."""
+
+    index: np.ndarray
+    base_scores: Floats
+    parts: Floats
+    pairs: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Rows of a table that make an outfit; deviation: from 60-30-10, 0..1."""
+
+    rows: tuple[int, ...]
+    areas: Floats
+    score: float
+    deviation: float
+    hues: int
+
+
+def outfits(fit: Fit, rack: Rack, options: Options) -> tuple[Outfit, ...]:
+    """Two to four pieces that go with the base and with each other, best first, at most 6.
+
+    Only pieces of a known kind; one of each kind; nothing that cannot be worn with the base; top and bottom, or a
+    dress, where the base leaves them out and the wardrobe has them. An outfit shows at most three chromatic hues.
+    """
+    candidates = _candidates(fit, rack)
+    templates = _templates(fit.base, set(candidates))
+    if not templates:
+        return ()
+    table = _table(fit, rack, np.concatenate([candidates[kind] for kind in candidates]), options)
+    rows_of, start = {}, 0
+    for kind, index in candidates.items():
+        rows_of[kind] = np.arange(start, start + len(index))
+        start += len(index)
+    found = [one for template in templates for one in _best(fit.base, rack, table, template=template, rows_of=rows_of)]
+    found.sort(key=lambda one: (-one.score, [rack.items[table.index[row]].id for row in one.rows]))
+    return tuple(_written(fit, rack, table, one, options=options) for one in _varied(found))
+
+
+def _candidates(fit: Fit, rack: Rack) -> dict[Category, np.ndarray]:
+    by_kind: dict[Category, list[int]] = {}
+    for k in np.argsort(-fit.scores, kind="stable").tolist():
+        kind = rack.items[k].category
+        if kind is None or kind == "unknown" or kind in fit.base.categories:
+            continue
+        if all(wearable_together(kind, worn) for worn in fit.base.categories):
+            by_kind.setdefault(kind, []).append(k)
+    return {kind: np.array(by_kind[kind][:PER_CATEGORY]) for kind in AREAS if kind in by_kind}
+
+
+def _templates(base: Base, have: set[Category]) -> list[Template]:
+    """The kinds of pieces that complete the base; a body is covered wherever the wardrobe can."""
+    worn = set(base.categories)
+    extras = [kind for kind in EXTRAS if kind in have]
+    cores: list[Template] = [()]
+    if "unknown" in worn:
+        cores += [("top", "bottom"), ("full_body",), ("top",), ("bottom",)]
+    elif "full_body" not in worn and not {"top", "bottom"} <= worn:
+        missing: list[Template] = [tuple(kind for kind in ("top", "bottom") if kind not in worn)]
+        if not worn & {"top", "bottom"}:
+            missing.append(("full_body",))
+        covering = [core for core in missing if set(core) <= have]
+        cores = covering or cores
+    cores = [core for core in cores if set(core) <= have]
+    more = [chosen for count in range(len(extras) + 1) for chosen in combinations(extras, count)]
+    return [core + extra for core, extra in product(cores, more) if 2 <= len(core + extra) <= MAX_PIECES]
+
+
+def _table(fit: Fit, rack: Rack, index: np.ndarray, options: Options) -> _Table:
+    """Scores among the candidates, over their two largest colours each."""
+    ends = np.append(rack.starts[1:], len(rack.shares))
+    counts = np.minimum(ends - rack.starts, PAIR_COLORS)[index]
+    colors = np.concatenate([np.arange(rack.starts[k], rack.starts[k] + n) for k, n in zip(index, counts, strict=True)])
+    begin = np.cumsum(counts) - counts
+    weight = rack.shares[colors]
+    weight = weight / np.repeat(np.add.reduceat(weight, begin), counts)
+    points = take(rack.points, colors)
+    parts = pair_parts(points, points)
+    scores = pair_score(parts, options.intent)
+    both = weight[:, None] * weight[None, :]
+
+    def fold(values: Floats) -> Floats:
+        return np.asarray(np.add.reduceat(np.add.reduceat(values * both, begin, axis=-1), begin, axis=-2))
+
+    return _Table(index, fit.scores[index], fold(parts), fold(scores))
+
+
+def _best(
+    base: Base, rack: Rack, table: _Table, *, template: Template, rows_of: dict[Category, np.ndarray]
+) -> Iterator[_Found]:
+    """A template's finalists: scored by their pairs, then held against 60-30-10 and the limit of hues."""
+    slots = [rows_of[kind] for kind in template]
+    rows = np.stack([axis.ravel() for axis in np.meshgrid(*slots, indexing="ij")], axis=1)
+    areas = np.array([AREAS[kind] for kind in template])
+    base_area = sum(AREAS[kind] for kind in base.categories)
+    total = base_area * (table.base_scores[rows] @ areas)
+    weight = base_area * areas.sum()
+    for i, j in combinations(range(len(template)), 2):
+        total = total + areas[i] * areas[j] * table.pairs[rows[:, i], rows[:, j]]
+        weight += areas[i] * areas[j]
+    scores = total / weight
+    base_hues = len(shown_hues(base))
+    kept = 0
+    for k in np.argsort(-scores, kind="stable")[:LOOKED_AT].tolist():
+        points, share = _worn(base, rack, table.index[rows[k]], areas=areas, base_area=base_area)
+        hues = _hue_count(points, share)
+        if hues > max(MAX_HUES, base_hues):
+            continue
+        deviation = sixty_thirty_ten_deviation(points.lab, share)
+        score = round(max(0.0, float(scores[k]) - DEVIATION_PENALTY * deviation), 3)
+        yield _Found(tuple(rows[k].tolist()), areas, score, deviation, hues)
+        kept += 1
+        if kept == FINALISTS:
+            return
+
+
+def _worn(base: Base, rack: Rack, index: np.ndarray, *, areas: Floats, base_area: float) -> tuple[Points, Floats]:
+    """Every colour of an outfit with its share of the whole, the base's first."""
+    ends = np.append(rack.starts[1:], len(rack.shares))
+    colors = np.concatenate([np.arange(rack.starts[k], ends[k]) for k in index])
+    of_piece = np.repeat(areas, ends[index] - rack.starts[index])
+    share = np.concatenate([base.weights * base_area, rack.shares[colors] * of_piece])
+    return join(base.points, take(rack.points, colors)), share / share.sum()
+
+
+def _hue_count(points: Points, share: Floats) -> int:
+    """How many chromatic hues an outfit shows, each more than 30 degrees from the others."""
+    hues: list[float] = []
+    shown = (points.vivid >= SHOWN_VIVID) & (share >= SHOWN_SHARE / 2)
+    for hue in points.oklch[shown, 2].tolist():
+        if all(abs((hue - other + 180) % 360 - 180) > NEW_HUE_DEG for other in hues):
+            hues.append(hue)
+    return len(hues)
+
+
+def sixty_thirty_ten_deviation(lab: Floats, share: Floats) -> float:
+    """How far areas of colour are from 60-30-10: half the sum of the three differences, 0..1. lab: (n, 3)."""
+    close = np.linalg.norm(lab[:, None] - lab[None], axis=-1) < SAME_COLOR_DE76
+    left = share.copy()
+    sums = []
+    for k in np.argsort(-share, kind="stable").tolist():
+        sums.append(float(left[close[k]].sum()))
+        left[close[k]] = 0.0
+    first, second, *rest = [*sorted(sums, reverse=True), 0.0]
+    return sum(abs(x - ideal) for x, ideal in zip((first, second, sum(rest)), IDEAL_SHARES, strict=True)) / 2
+
+
+def _varied(found: Sequence[_Found]) -> list[_Found]:
+    """The best few: no piece and no set of kinds in more than two of them, no outfit within another."""
+    kept: list[_Found] = []
+    for one in found:
+        repeated = any(sum(row in other.rows for other in kept) >= ITEM_REPEATS for row in one.rows)
+        nested = any(set(one.rows) <= set(other.rows) or set(other.rows) <= set(one.rows) for other in kept)
+        same_kinds = sum(other.areas.tolist() == one.areas.tolist() for other in kept) >= TEMPLATE_REPEATS
+        if not repeated and not nested and not same_kinds:
+            kept.append(one)
+        if len(kept) == MAX_OUTFITS:
+            break
+    return kept
+
+
+def _written(fit: Fit, rack: Rack, table: _Table, one: _Found, *, options: Options) -> Outfit:
+    base = fit.base
+    base_area = sum(AREAS[kind] for kind in base.categories)
+    parts = [fit.parts[:, table.index[row]] for row in one.rows]
+    weights = [base_area * area for area in one.areas]
+    for i, j in combinations(range(len(one.rows)), 2):
+        parts.append(table.parts[:, one.rows[i], one.rows[j]])
+        weights.append(one.areas[i] * one.areas[j])
+    index = table.index[list(one.rows)]
+    pieces = tones(join(take(base.points, np.array([0])), take(rack.points, rack.starts[index])))
+    return Outfit(
+        item_ids=tuple(rack.items[k].id for k in index),
+        score=one.score,
+        components=components_from_parts(np.array(weights) @ np.array(parts) / sum(weights)),
+        reasons=outfit_reasons(pieces, hues=one.hues, deviation=one.deviation, lang=options.lang),
+    )

@@ -1,0 +1,110 @@
+"""One base against the whole catalogue of wearable colours, and the score of suggestions for it; numpy only."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.color.spaces import delta_e_2000
+from pipeline.color.wheels import wheel_positions
+from pipeline.harmony.bases import Base
+from pipeline.harmony.pair_score import hue_difference, mood, pair_parts, pair_score
+from pipeline.harmony.wearables import wearable_scores, wearables
+from pipeline.types import Floats, Intent, Wheel
+
+APART_DE00 = 10.0  # between suggested colours, and from the base's largest colour
+SHOWN_VIVID, SHOWN_SHARE = 0.5, 0.06  # from here on a colour counts as one of an outfit's hues
+NEW_HUE_DEG = 30.0
+MAX_HUES = 3
+HUE_EXCESS_PENALTY = 0.06
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """What the schemes look up for one base, m base colours by n of the catalogue.
+
+    difference: (m, n) ΔE00. mean_parts: (4, n) and scores: (n,), means over the base's colours by weight. worth: (n,)
+    the scores in the intent's mood. free: (n,) not the base's own colour. new_hue: (n,) a hue the base does not show.
+    anchor_position: degrees on the wheel, None where the base's hue cannot be told.
+    """
+
+    base: Base
+    intent: Intent
+    wheel: Wheel
+    difference: Floats
+    mean_parts: Floats
+    scores: Floats
+    worth: Floats
+    free: np.ndarray
+    new_hue: np.ndarray
+    base_hues: int
+    anchor_position: float | None
+
+
+def set_up(base: Base, intent: Intent, wheel: Wheel) -> Shelf:
+    """Scores a base against the catalogue."""
+    stock = wearables()
+    difference = delta_e_2000(base.points.lab[:, None], stock.points.lab[None])
+    parts = pair_parts(base.points, stock.points, difference=difference)
+    scores = base.weights @ pair_score(parts, intent)
+    hues = shown_hues(base)
+    new_hue = stock.points.vivid >= SHOWN_VIVID
+    if hues:
+        turn = hue_difference(stock.points.oklch[:, None, 2], np.array(hues))
+        new_hue = new_hue & (turn.min(axis=1) > NEW_HUE_DEG)
+    anchor = None if base.anchor is None else base.points.oklch[base.anchor, 2]
+    return Shelf(
+        base=base,
+        intent=intent,
+        wheel=wheel,
+        difference=difference,
+        mean_parts=base.weights @ parts,
+        scores=scores,
+        worth=mood(scores, stock.presence, intent),
+        free=difference[0] >= APART_DE00,
+        new_hue=new_hue,
+        base_hues=len(hues),
+        anchor_position=None if anchor is None else float(wheel_positions(anchor, wheel)),
+    )
+
+
+def shown_hues(base: Base) -> list[float]:
+    """The chromatic hues that a base shows, degrees, each more than NEW_HUE_DEG from those before it."""
+    hues: list[float] = []
+    for (_, _, hue), vivid, weight in zip(
+        base.points.oklch.tolist(), base.points.vivid.tolist(), base.weights.tolist(), strict=True
+    ):
+        shown = vivid >= SHOWN_VIVID and weight >= SHOWN_SHARE
+        if shown and all(abs((hue - other + 180) % 360 - 180) > NEW_HUE_DEG for other in hues):
+            hues.append(hue)
+    return hues
+
+
+def score_rows(shelf: Shelf, rows: np.ndarray, shares: Floats) -> Floats:
+    """Area-weighted mean over all pairs of base and suggested colours, less a penalty above three hues, in the mood.
+
+    rows: (r, k) catalogue indices. shares: (r, k) of the whole outfit. Gives (r,). The pairs within the base are left
+    out: they are worn already.
+    """
+    stock, pair = wearables(), wearable_scores(shelf.intent)
+    added = shares.sum(axis=1)
+    total = (1 - added) * (shelf.scores[rows] * shares).sum(axis=1)
+    weight = (1 - added) * added
+    for i in range(rows.shape[1]):
+        for j in range(i):
+            both = shares[:, i] * shares[:, j]
+            total = total + both * pair[rows[:, i], rows[:, j]]
+            weight = weight + both
+    excess = np.maximum(0, shelf.base_hues + _fresh_hues(shelf, rows) - MAX_HUES)
+    presence = (stock.presence[rows] * shares).sum(axis=1) / added
+    return mood(np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess), presence, shelf.intent)
+
+
+def _fresh_hues(shelf: Shelf, rows: np.ndarray) -> np.ndarray:
+    """How many hues the rows add to the base's, (r,); two colours of one hue add one."""
+    fresh = shelf.new_hue[rows]
+    hue = wearables().points.oklch[rows, 2]
+    count: np.ndarray = fresh[:, 0].astype(int)
+    for i in range(1, rows.shape[1]):
+        same = (hue_difference(hue[:, i : i + 1], hue[:, :i]) <= NEW_HUE_DEG) & fresh[:, :i]
+        count += fresh[:, i] & ~same.any(axis=1)
+    return np.asarray(count)

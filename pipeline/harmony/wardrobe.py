@@ -1,0 +1,153 @@
+"""A client's own pieces against the garments of a photo: one pass over all, ranked and diverse; numpy only."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.color.spaces import delta_e_2000
+from pipeline.harmony.bases import Base, bases_of
+from pipeline.harmony.pair_score import (
+    Points,
+    chroma_presence,
+    components_from_parts,
+    mood,
+    pair_parts,
+    pair_score,
+    points_from_hexes,
+    take,
+)
+from pipeline.harmony.reasons import pair_reasons, tones
+from pipeline.types import Category, Floats, Garment, Match, Options, Target, WardrobeItem
+
+MAX_MATCHES = 24
+MAX_ITEM_COLORS = 4  # of one piece; what is left is too small to clash
+ALIKE_DE76 = 8.0  # main colours of pieces that are more of the same
+ALIKE_LIMIT = 3  # how many of these come before all the rest had its turn
+BODY: frozenset[Category] = frozenset(("top", "bottom"))
+
+
+@dataclass(frozen=True, slots=True)
+class Rack:
+    """The wardrobe's n pieces with their N colours in one row, each piece's largest first.
+
+    starts: (n,) where each piece begins. shares: (N,) sum 1 within a piece. presence: (n,) how loud it is, 0..1.
+    """
+
+    items: tuple[WardrobeItem, ...]
+    points: Points
+    starts: np.ndarray
+    shares: Floats
+    presence: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A base against n pieces. parts: (4, n); scores: (n,), 0..1; main_difference: (n,) ΔE00 of the main colours."""
+
+    base: Base
+    parts: Floats
+    scores: Floats
+    main_difference: Floats
+
+
+def match(garments: Sequence[Garment], wardrobe: Sequence[WardrobeItem], options: Options) -> tuple[Match, ...]:
+    """The pieces that go with a garment, each with the one it suits best, best first; at most 24.
+
+    A piece that cannot be worn with any of the garments (a second pair of trousers) is left out.
+    """
+    bases = [base for base in bases_of(garments) if len(base.garment_ids) == 1]
+    if not bases or not wardrobe:
+        return ()
+    rack = rack_of(wardrobe)
+    fits = fit_all(bases, rack, options)
+    return matches_from_fits(fits, rack, options)
+
+
+def matches_from_fits(fits: Sequence[Fit], rack: Rack, options: Options) -> tuple[Match, ...]:
+    """The best of what `fit_all` found for single garments."""
+    scores = np.stack([np.where(_wearable(fit.base, rack), fit.scores, 0.0) for fit in fits])
+    best, value = scores.argmax(axis=0), scores.max(axis=0)
+    chosen = _diverse(rack, value)
+    item_tones = tones(take(rack.points, rack.starts[chosen]))
+    base_tones = [tones(take(fit.base.points, np.array([0])))[0] for fit in fits]
+    return tuple(
+        Match(
+            item_id=rack.items[k].id,
+            score=round(float(value[k]), 3),
+            target=Target(fits[best[k]].base.garment_ids, fits[best[k]].base.target),
+            components=components_from_parts(fits[best[k]].parts[:, k]),
+            reasons=pair_reasons(
+                base_tones[best[k]], tone, de00=float(fits[best[k]].main_difference[k]), lang=options.lang
+            ),
+        )
+        for k, tone in zip(chosen.tolist(), item_tones, strict=True)
+    )
+
+
+def rack_of(wardrobe: Sequence[WardrobeItem]) -> Rack:
+    """A wardrobe ready for scoring. Colours without a share count as the mean of the others of their piece."""
+    hexes: list[str] = []
+    shares: list[float] = []
+    starts: list[int] = []
+    for item in wardrobe:
+        given = [color.share for color in item.colors if color.share is not None]
+        default = sum(given) / len(given) if given else 1.0
+        colors = [(default if color.share is None else color.share, color.hex) for color in item.colors]
+        colors.sort(key=lambda pair: -pair[0])
+        colors = colors[:MAX_ITEM_COLORS]
+        total = sum(share for share, _ in colors)
+        starts.append(len(hexes))
+        hexes += [code for _, code in colors]
+        shares += [share / total for share, _ in colors]
+    points = points_from_hexes(hexes)
+    weight, begin = np.array(shares), np.array(starts)
+    presence = np.add.reduceat(chroma_presence(points.oklch) * weight, begin)
+    return Rack(tuple(wardrobe), points, begin, weight, presence)
+
+
+def fit_all(bases: Sequence[Base], rack: Rack, options: Options) -> list[Fit]:
+    """Every base against every piece: means over all pairs of colours, by weight, in the intent's mood."""
+    fits = []
+    for base in bases:
+        difference = delta_e_2000(base.points.lab[:, None], rack.points.lab[None])
+        parts = pair_parts(base.points, rack.points, difference=difference)
+        scores = base.weights @ pair_score(parts, options.intent)
+        fits.append(
+            Fit(
+                base=base,
+                parts=np.add.reduceat((base.weights @ parts) * rack.shares, rack.starts, axis=1),
+                scores=mood(np.add.reduceat(scores * rack.shares, rack.starts), rack.presence, options.intent),
+                main_difference=difference[0, rack.starts],
+            )
+        )
+    return fits
+
+
+def wearable_together(first: Category | None, second: Category | None) -> bool:
+    """Whether two pieces of these kinds make sense on one body; an unknown kind goes with all."""
+    if first in (None, "unknown") or second in (None, "unknown"):
+        return True
+    if first == second:
+        return first == "accessory"
+    return not ("full_body" in (first, second) and BODY & {first, second})
+
+
+def _wearable(base: Base, rack: Rack) -> np.ndarray:
+    kinds = {item.category for item in rack.items}
+    fits = {kind: all(wearable_together(kind, category) for category in base.categories) for kind in kinds}
+    return np.array([fits[item.category] for item in rack.items])
+
+
+def _diverse(rack: Rack, value: Floats) -> np.ndarray:
+    """Indices of at most MAX_MATCHES pieces, best first: of more of the same, the best few, unless there is room."""
+    order = np.argsort(-value, kind="stable")
+    order = order[value[order] > 0][: 4 * MAX_MATCHES]
+    lab = rack.points.lab[rack.starts[order]]
+    close = np.linalg.norm(lab[:, None] - lab[None], axis=-1) < ALIKE_DE76
+    kept: list[int] = []
+    for k in range(len(order)):
+        if len(kept) < MAX_MATCHES and close[k, kept].sum() < ALIKE_LIMIT:
+            kept.append(k)
+    spare = [k for k in range(len(order)) if k not in set(kept)]
+    return np.asarray(order[sorted(kept + spare[: MAX_MATCHES - len(kept)])])

@@ -1,0 +1,151 @@
+"""Format, size, frames and scans of an encoded image, read from its structure without decoding; standard library.
+
+Pillow's own readers do work before they can be asked (libwebp allocates the whole canvas, libjpeg passes over every
+scan), so what a file declares is read here first and judged by pipeline.image.decode before Pillow sees a byte.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+from typing import Literal
+
+from pipeline.errors import ImageTooComplex, ImageTruncated, ImageUndecodable, UnsupportedMedia
+
+Format = Literal["JPEG", "PNG", "WEBP"]
+MAX_PARTS = 32_768  # chunks or segments; a 50 MiB PNG with 8 KiB chunks has 6,400
+MAX_GAP_BYTES = 65_536  # of junk between JPEG segments, which Pillow passes over a byte at a time
+
+_PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a scan, 0xFF is stuffed or a restart marker
+_SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
+_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))  # without a length
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_HUFFMAN_SEQUENTIAL = (0xC0, 0xC1)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a file declares. Sizes are as stored, before an EXIF turn, px; scans and single_pass matter for JPEG."""
+
+    kind: Format
+    width_px: int
+    height_px: int
+    bit_depth: int = 8  # per channel
+    frames: int = 1
+    scans: int = 1  # JPEG: counting stops one above the most that is asked about
+    single_pass: bool = False  # a JPEG whose rows can be decoded, scaled, as they come
+
+
+def sniff(data: bytes) -> Format:
+    """The format by its magic bytes. Raises UnsupportedMedia for any but JPEG, PNG and WebP."""
+    if data[:3] == b"\xff\xd8\xff":
+        return "JPEG"
+    if data[:8] == _PNG_MAGIC:
+        return "PNG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    raise UnsupportedMedia("The file is not a JPEG, PNG or WebP image by its first bytes; only these are allowed.")
+
+
+def read_header(data: bytes, *, max_scans: int) -> Header:
+    """The header of a JPEG, PNG or WebP file, in time that its size bounds.
+
+    Raises UnsupportedMedia, ImageTruncated, ImageUndecodable, or ImageTooComplex for a structure of too many parts.
+    """
+    kind = sniff(data)
+    try:
+        if kind == "JPEG":
+            return _read_jpeg(data, max_scans)
+        return _read_png(data) if kind == "PNG" else _read_webp(data)
+    except (struct.error, IndexError) as error:
+        raise ImageTruncated(f"The {kind} file ends within its header.") from error
+
+
+def _read_jpeg(data: bytes, max_scans: int) -> Header:
+    """Walks the segments: ITU-T T.81 annex B."""
+    size: tuple[int, int, int, int] | None = None
+    scans, at, marker = 0, 2, _SOI
+    for _ in range(MAX_PARTS):
+        found = (_MARKER_AFTER_SCAN if marker == _SOS else _MARKER).search(data, at)
+        if found is None:
+            break
+        if marker != _SOS and found.start() - at > MAX_GAP_BYTES:
+            raise ImageTooComplex(f"The JPEG has more than {MAX_GAP_BYTES} bytes of junk between two segments.")
+        marker, at = data[found.end() - 1], found.end()
+        if marker == _EOI:
+            break
+        if marker in _BARE_MARKERS:
+            continue
+        (length,) = struct.unpack_from(">H", data, at)
+        if marker in _FRAME_MARKERS and size is None:
+            size = (marker, *struct.unpack_from(">BHH", data, at + 2))
+        scans += marker == _SOS
+        if scans > max_scans:
+            break
+        at += length
+    else:
+        raise ImageTooComplex(f"The JPEG has more than {MAX_PARTS} segments.")
+    return _jpeg_header(size, scans, ended=found is not None)
+
+
+def _jpeg_header(size: tuple[int, int, int, int] | None, scans: int, *, ended: bool) -> Header:
+    if size is None or scans == 0:
+        if ended:
+            raise ImageUndecodable("The JPEG has no picture between its start and its end.")
+        raise ImageTruncated("The JPEG file ends before its picture begins.")
+    frame, depth, height_px, width_px = size
+    single_pass = frame in _HUFFMAN_SEQUENTIAL and scans == 1
+    return Header("JPEG", width_px, height_px, bit_depth=depth, scans=scans, single_pass=single_pass)
+
+
+def _read_png(data: bytes) -> Header:
+    """Walks the chunks: W3C PNG (third edition) sections 5 and 11."""
+    length, name, width_px, height_px, depth = struct.unpack_from(">I4sIIB", data, 8)
+    if name != b"IHDR":
+        raise ImageUndecodable("The PNG does not begin with its header chunk.")
+    frames, at = 1, 8
+    for _ in range(MAX_PARTS):
+        if at + 8 > len(data):
+            break
+        length, name = struct.unpack_from(">I4s", data, at)
+        if name == b"acTL":
+            (frames,) = struct.unpack_from(">I", data, at + 8)
+        if name == b"IEND":
+            break
+        at += 12 + length
+    else:
+        raise ImageTooComplex(f"The PNG has more than {MAX_PARTS} chunks.")
+    return Header("PNG", width_px, height_px, bit_depth=depth, frames=max(1, frames))
+
+
+def _read_webp(data: bytes) -> Header:
+    """Walks the chunks: RFC 9649 section 2."""
+    (riff_bytes,) = struct.unpack_from("<I", data, 4)
+    if riff_bytes + 8 > len(data):
+        raise ImageTruncated(f"The WebP file declares {riff_bytes + 8} bytes and has {len(data)}.")
+    width_px, height_px = _webp_size(data)
+    frames, at = 0, 12
+    for _ in range(MAX_PARTS):
+        if at + 8 > len(data):
+            break
+        name, length = struct.unpack_from("<4sI", data, at)
+        frames += name == b"ANMF"
+        at += 8 + length + length % 2
+    else:
+        raise ImageTooComplex(f"The WebP has more than {MAX_PARTS} chunks.")
+    return Header("WEBP", width_px, height_px, frames=max(1, frames))
+
+
+def _webp_size(data: bytes) -> tuple[int, int]:
+    name = data[12:16]
+    if name == b"VP8X":
+        width, high_width, height, high_height = struct.unpack_from("<HBHB", data, 24)
+        return (width | high_width << 16) + 1, (height | high_height << 16) + 1
+    if name == b"VP8 ":
+        width, height = struct.unpack_from("<HH", data, 26)
+        return width & 0x3FFF, height & 0x3FFF
+    if name == b"VP8L":
+        (bits,) = struct.unpack_from("<I", data, 21)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    raise ImageUndecodable("The WebP does not begin with a picture.")

@@ -1,0 +1,113 @@
+"""Phase 2: a photo and its label map to garments with palettes, lighting and warnings; numpy only."""
+
+from collections.abc import Sequence
+
+from pipeline.garments.regions import find_regions, resize_labels
+from pipeline.garments.rle import encode_rle
+from pipeline.messages import notice
+from pipeline.palette import lighting
+from pipeline.palette.palette import extract_palette, histogram_medoids
+from pipeline.palette.sampling import garment_samples, look_samples
+from pipeline.palette.swatches import describe
+from pipeline.palette.vector import palette_vector
+from pipeline.types import (
+    ConfidenceMap,
+    Extraction,
+    Garment,
+    LabelMap,
+    Lighting,
+    Notice,
+    Options,
+    PaletteColor,
+    Pattern,
+    Region,
+    RgbImage,
+)
+
+EXTRACTION_VERSION = "palette-3"
+VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
+TINY_PX = 400
+LOW_CONFIDENCE = 0.55
+CAST_CONFIDENCE, CAST_SHIFT_DE00 = 0.5, 3.0
+
+
+def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None, options: Options) -> Extraction:
+    """The garments of a photo with their colours.
+
+    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With
+    `white_balance: apply` colours are those under a neutral light, and the lighting report says so.
+    """
+    regions = find_regions(labels, confidence, options, pixels=pixels)
+    light = lighting.estimate_light(pixels, labels)
+    shift = lighting.expected_shift(look_samples(pixels, regions), light)
+    corrected = options.white_balance == "apply" and light.cast != "none"
+    source = lighting.correct(pixels, light) if corrected else pixels
+    sure = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
+    garments = tuple(_garment(region, source, sure, options) for region in regions)
+    report = Lighting(light.cast, light.confidence, shift, corrected)
+    return Extraction(garments, report, _warnings(pixels, regions, report, options), EXTRACTION_VERSION)
+
+
+def histogram_palette(pixels: RgbImage, labels: LabelMap, options: Options) -> tuple[Garment, ...]:
+    """The degraded palettes: the fullest histogram bins of each garment's real pixels, with no confidence claimed."""
+    found = []
+    for region in find_regions(labels, None, options):
+        rgb, _ = garment_samples(region, pixels, None)
+        found.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
+    return tuple(found)
+
+
+def _garment(region: Region, pixels: RgbImage, sure: ConfidenceMap | None, options: Options) -> Garment:
+    rgb, weights = garment_samples(region, pixels, sure)
+    palette = extract_palette(rgb, weights, max_colors=options.max_colors)
+    return _described(region, palette, _pattern(palette), options)
+
+
+def _described(region: Region, palette: Sequence[PaletteColor], pattern: Pattern | None, options: Options) -> Garment:
+    colors = describe(palette)
+    return Garment(
+        id=region.id,
+        category=region.category,
+        confidence=region.confidence,
+        bbox=region.bbox,
+        area=region.area,
+        pattern=pattern,
+        colors=colors,
+        mask=encode_rle(region.mask) if "masks" in options.include else None,
+        alternatives=region.alternatives if "alternatives" in options.include else None,
+        vector=palette_vector(colors) if "vector" in options.include and colors else None,
+    )
+
+
+def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
+    """The pattern by the colours that the eye counts; confidence: how clearly they make up that many."""
+    if not palette:
+        return None
+    shares = [color.share for color in palette]
+    count = max(1, sum(share >= VISIBLE_SHARE for share in shares))
+    if count == 1:
+        return Pattern("solid", 1, round(shares[0], 2))
+    if count == 2:
+        return Pattern("two_tone", 2, round(sum(shares[:2]), 2))
+    return Pattern("multicolor", count, round(min(1.0, 0.5 + 2.5 * shares[2]), 2))
+
+
+def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, options: Options) -> tuple[Notice, ...]:
+    found: list[Notice] = []
+
+    def warn(code: str, value: float | None = None) -> None:
+        found.append(notice("warnings", code, options.lang, value=value))
+
+    if lighting.is_dark(pixels):
+        warn("LOW_LIGHT")
+    if lighting.is_blurred(pixels):
+        warn("BLURRED")
+    if not regions:
+        warn("NO_GARMENT")
+    if any(int(region.mask.sum()) < TINY_PX for region in regions):
+        warn("TINY_GARMENT")
+    if any(region.confidence is not None and region.confidence < LOW_CONFIDENCE for region in regions):
+        warn("LOW_CONFIDENCE")
+    if not light.corrected and light.confidence >= CAST_CONFIDENCE and light.expected_shift_de00 >= CAST_SHIFT_DE00:
+        warn("COLOUR_CAST", light.expected_shift_de00)
+    return tuple(found)

@@ -1,0 +1,77 @@
+"""A photo with its label map laid over it: tints by class, garments outlined and numbered; Pillow and numpy."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from pipeline.garments.rle import decode_rle
+from pipeline.picture.blocks import Picture, chip, flow, line, row, tag
+from pipeline.types import CLASSES, UNKNOWN, Garment, LabelMap, Mask, RgbImage
+
+# By label. Told apart by lightness as well as by hue, for colour-blind eyes.
+TINTS: dict[int, tuple[int, int, int]] = {
+    1: (244, 190, 150), 2: (140, 90, 60), 3: (40, 110, 235), 4: (130, 60, 190), 5: (15, 150, 125),
+    6: (225, 60, 140), 7: (245, 170, 30), 8: (205, 45, 40), UNKNOWN: (40, 110, 235),
+}  # fmt: skip
+STRENGTH = 0.55
+OUTLINE_PX = 3
+TAG_PX = 17
+
+
+def label_of(garment: Garment) -> int:
+    """The label value that stands for a garment's kind."""
+    return UNKNOWN if garment.category == "unknown" else CLASSES.index(garment.category)
+
+
+def fitted(pixels: RgbImage, size: tuple[int, int]) -> Picture:
+    """The photo at a size, px."""
+    return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS).convert("RGBA")
+
+
+def overlay(pixels: RgbImage, labels: LabelMap, garments: Sequence[Garment], size: tuple[int, int]) -> Picture:
+    """The photo in grey under its label map's tints, with the outline and id of each garment; masks must be included.
+
+    pixels: (H, W, 3); labels: (H, W). The tints are the network's own labels; the outlines what became of them.
+    """
+    table = np.zeros((256, 4), np.uint8)
+    for label, tint in TINTS.items():
+        table[label] = (*tint, round(255 * STRENGTH))
+    page = fitted(pixels, size).convert("L").convert("RGBA")
+    page.alpha_composite(Image.fromarray(table[labels]).resize(size, Image.Resampling.NEAREST))
+    masks = [(garment, decode_rle(garment.mask)) for garment in garments if garment.mask is not None]
+    for _, mask in masks:
+        page.paste("white", mask=_outline(mask, size))
+    for garment, mask in masks:
+        name = tag(garment.id, TINTS[label_of(garment)], TAG_PX)
+        page.alpha_composite(name, _place(mask, size, name.size))
+    return page
+
+
+def legend(labels: LabelMap, width_px: int, size_px: int) -> Picture:
+    """The classes that the label map has, each with its tint."""
+    names = {**dict(enumerate(CLASSES)), UNKNOWN: "garment"}
+    present = [label for label in TINTS if np.any(labels == label)]
+    entries = []
+    for label in present:
+        name = line(names[label].replace("_", " "), size_px)
+        entries.append(row([chip(TINTS[label], size_px), name], 8, middle=True))
+    return flow(entries, width_px, (20, 4))
+
+
+def _outline(mask: Mask, size: tuple[int, int]) -> Image.Image:
+    """The mask's rim, smooth at any size: the blurred mask's slope."""
+    plane = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
+    inner = plane.filter(ImageFilter.GaussianBlur(1.5)).point(lambda value: 255 if value > 127 else 0)
+    rim = np.asarray(inner.filter(ImageFilter.MaxFilter(OUTLINE_PX))) - np.asarray(inner)
+    return Image.fromarray(rim).filter(ImageFilter.GaussianBlur(0.6))
+
+
+def _place(mask: Mask, size: tuple[int, int], label_size: tuple[int, int]) -> tuple[int, int]:
+    """Where the tag goes: on the garment's pixel that is nearest to its middle, within the picture."""
+    rows, columns = np.nonzero(mask)
+    nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
+    scale = size[0] / mask.shape[1], size[1] / mask.shape[0]
+    left = int(columns[nearest] * scale[0]) - label_size[0] // 2
+    top = int(rows[nearest] * scale[1]) - label_size[1] // 2
+    return max(0, min(size[0] - label_size[0], left)), max(0, min(size[1] - label_size[1], top))

@@ -1,0 +1,251 @@
+"""Training: the same steps on every run, a kill that costs nothing, labels that stay true, and what is refused."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from rich.console import Console
+from torch import Tensor
+
+from models.efficientnet import EfficientNetLiteParser
+from models.evaluate_scores import CLOTHES
+from models.export import export
+from models.registry import ModelCard, load_card
+from models.segmenter import SegmentationInput, Segmenter
+from models.train import main, train
+from models.train_data import UNKNOWN, Sample, cut, named_by_folder, tinted
+from models.train_steps import Data, Recipe, Run, batch, begin, learn, loss_of, rate, read_recipe, resume, save
+from pipeline.types import CLASSES, Segmentation
+from tests.models.networks.test_efficientnet import published_like
+
+RECIPE = Path("configs/parser.toml")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Threads wait for each other longer than such small steps take."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    """The shipped recipe, for two tiny photos and four steps."""
+    return msgspec.structs.replace(
+        read_recipe(RECIPE), input_px=(64, 64), batch=2, steps=4, warm_up_steps=1, validate_every=2
+    )
+
+
+@pytest.fixture(scope="module")
+def data() -> Data:
+    """Two people in red tops and blue trousers, and a dress without anybody."""
+    labels = np.zeros((96, 64), np.uint8)
+    labels[10:50, 16:48] = 3
+    labels[50:90, 20:44] = 5
+    table = np.zeros((256, 3), np.uint8) + 220
+    table[3], table[5], table[6] = (200, 30, 30), (30, 40, 160), (90, 20, 90)
+    dress = np.where(labels > 0, np.uint8(6), np.uint8(0))
+    people = [Sample(table[labels], labels), Sample(table[labels[:, ::-1]], labels[:, ::-1])]
+    return Data(people, [Sample(table[dress], dress, product=True)], people[:1])
+
+
+@pytest.fixture(scope="module")
+def encoder() -> dict[str, Tensor]:
+    """An encoder with the published names and random values."""
+    torch.manual_seed(1)
+    return published_like(EfficientNetLiteParser(9, folded=False))
+
+
+def _run(recipe: Recipe, encoder: dict[str, Tensor]) -> Run:
+    return begin(recipe, encoder, torch.device("cpu"))
+
+
+def _trained(run: Run, data: Data, folder: Path) -> dict[str, Tensor]:
+    folder.mkdir(exist_ok=True)
+    train(run, data, folder, Console(file=StringIO()))
+    return run.average.state_dict()
+
+
+def test_training_ends_the_same_when_it_was_killed_and_taken_up(
+    tmp_path: Path, recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """Two steps, saved, then two more of a new run: bit for bit what four in one go give."""
+    whole = _trained(_run(recipe, encoder), data, tmp_path / "whole")
+    first = _run(recipe, encoder)
+    for step in range(2):
+        learn(first, *batch(recipe, data, step))
+    save(first, tmp_path / "run.pt")
+    second = _run(recipe, encoder)
+    resume(second, tmp_path / "run.pt")
+    parts = _trained(second, data, tmp_path / "parts")
+    assert all(torch.equal(one, parts[name]) for name, one in whole.items())
+    assert len((tmp_path / "whole" / "log.jsonl").read_text().splitlines()) == 2
+
+
+def test_training_is_not_resumed_when_the_recipe_changed(
+    tmp_path: Path, recipe: Recipe, encoder: dict[str, Tensor]
+) -> None:
+    """Half a run under one recipe and half under another would be neither; the message names what changed."""
+    save(_run(recipe, encoder), tmp_path / "run.pt")
+    other = _run(msgspec.structs.replace(recipe, seed=8), encoder)
+    with pytest.raises(ValueError, match="another seed"):
+        resume(other, tmp_path / "run.pt")
+
+
+def test_loss_falls_when_the_same_batch_is_learned(recipe: Recipe, data: Data, encoder: dict[str, Tensor]) -> None:
+    """A few steps on one batch bring its loss down by a quarter."""
+    run = _run(msgspec.structs.replace(recipe, steps=40, learning_rate=5e-3), encoder)
+    photos, labels = batch(recipe, data, 0)
+    losses = [learn(run, photos.clone(), labels) for _ in range(10)]
+    assert losses[-1] < 0.75 * losses[0]
+
+
+def test_batches_are_the_same_when_made_twice(recipe: Recipe, data: Data) -> None:
+    """A batch depends on the seed and its step, on nothing before it."""
+    photos, labels = batch(recipe, data, 3)
+    again, labels_again = batch(recipe, data, 3)
+    assert torch.equal(photos, again)
+    assert torch.equal(labels, labels_again)
+    assert photos.shape == (2, 3, 64, 64)
+    assert labels.shape == (2, 32, 32)
+    assert not torch.equal(photos, batch(recipe, data, 4)[0])
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_labels_stay_on_their_pixels_when_a_sample_is_cut(data: Data, seed: int) -> None:
+    """Whatever part is taken and whether it is mirrored: red is a top and blue is trousers."""
+    pixels, labels = cut(data.annotated[0], (64, 64), np.random.default_rng(seed))
+    inner = np.zeros_like(labels, bool)
+    inner[1:-1, 1:-1] = True  # at an outline the photo is blended, the labels are not
+    for k in (-1, 1):
+        inner &= (np.roll(labels, k, 0) == labels) & (np.roll(labels, k, 1) == labels)
+    assert set(np.unique(labels)) <= {0, 3, 5}
+    assert np.isin(labels, CLOTHES).any()
+    assert np.all(pixels[inner & (labels == 3)][:, 0] > 180)
+    assert np.all(pixels[inner & (labels == 5)][:, 2] > 140)
+
+
+def test_tint_changes_colours_and_keeps_places_when_light_is_varied() -> None:
+    """Values stay in 0…1, and what was brighter than its neighbour in all channels still is."""
+    photos = torch.full((4, 3, 8, 8), 0.3)
+    photos[:, :, 4:] = 0.6
+    found = tinted(photos.clone(), np.random.default_rng(0))
+    assert float(found.min()) >= 0.0
+    assert float(found.max()) <= 1.0
+    assert not torch.equal(found, photos)
+    assert bool((found[:, :, 4:].mean(dim=(1, 2, 3)) > found[:, :, :4].mean(dim=(1, 2, 3))).all())
+
+
+def test_unknown_pixels_do_not_count_when_the_loss_is_taken(recipe: Recipe) -> None:
+    """Whatever the network says where nobody knows, the loss is the same."""
+    logits = torch.randn(1, 9, 4, 4, generator=torch.Generator().manual_seed(0))
+    labels = torch.zeros(1, 4, 4, dtype=torch.long)
+    labels[0, :2] = 3
+    labels[0, 3] = UNKNOWN
+    other = logits.clone()
+    other[0, :, 3] += torch.arange(9.0)[:, None]
+    assert float(loss_of(recipe, logits, labels)) == pytest.approx(float(loss_of(recipe, other, labels)), abs=1e-6)
+    other[0, :, 2] += torch.arange(9.0)[:, None]
+    assert float(loss_of(recipe, logits, labels)) != pytest.approx(float(loss_of(recipe, other, labels)), abs=1e-3)
+
+
+def test_garments_take_the_folders_name_when_a_teacher_saw_them() -> None:
+    """In shirt/ every garment is a top; much skin stays skin, a little is not asked for."""
+    seen = np.array([[0, 3, 5, 4], [8, 3, 3, 1]], np.uint8)
+    worn = named_by_folder(seen, "shirt")
+    assert worn.tolist() == [[0, 3, 3, 3], [3, 3, 3, 1]]
+    large = np.full((10, 10), 5, np.uint8)
+    large[0, 0] = CLASSES.index("skin")
+    assert named_by_folder(large, "shirt")[0, 0] == UNKNOWN
+
+
+def test_rate_rises_then_falls_when_steps_go_on(recipe: Recipe) -> None:
+    """Linear to the height, then a cosine to a hundredth of it."""
+    long = msgspec.structs.replace(recipe, steps=1000, warm_up_steps=100)
+    assert rate(long, 49) == pytest.approx(long.learning_rate / 2)
+    assert rate(long, 100) == pytest.approx(long.learning_rate)
+    assert rate(long, 550) == pytest.approx(long.learning_rate * 0.505)
+    assert rate(long, 1000) == pytest.approx(long.learning_rate / 100)
+
+
+def test_exported_network_is_served_when_a_run_is_done(
+    tmp_path: Path, recipe: Recipe, encoder: dict[str, Tensor]
+) -> None:
+    """The entry passes the registry's checks and computes what the averaged network does, in half precision."""
+    run = _run(recipe, encoder)
+    save(run, tmp_path / "run.pt")
+    about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny", "input_px": (64, 64)}
+    report = {
+        name: {"value": 0.5, "iou": 0.5, "class_iou": 0.25, "purity": 1.0} for name in ("full", "miou", "garments")
+    }
+    export(
+        tmp_path / "run.pt",
+        about,
+        report | {"close_up": None, "product": None, "palette": None, "palette_p90": 4.0},
+        tmp_path,
+    )
+    figures = load_card("tiny", tmp_path).metrics
+    assert (figures["clothes_iou"], figures["region_class_iou"], figures["palette_de00_p90"]) == (0.5, 0.25, 4.0)
+    assert "product_purity" not in figures
+    card = replace(load_card("tiny", tmp_path), weights=str(tmp_path / "tiny.safetensors"))
+    assert isinstance(card, ModelCard)
+    segmenter = Segmenter(card, threads=1)
+    photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
+    with torch.inference_mode():
+        expected = run.average.eval()((torch.from_numpy(photo).permute(2, 0, 1)[None].float() - 127) / 128)
+        found = segmenter.forward(segmenter.preprocess([photo]))
+    torch.testing.assert_close(found, expected, rtol=0, atol=0.02 * float(expected.abs().max()))
+    assert isinstance(segmenter.segment([SegmentationInput(photo, 64, 64)])[0], Segmentation)
+
+
+def test_command_says_what_is_wrong_when_recipe_or_folder_is(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A misspelt value and a folder without photos are each named, before anything is computed."""
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(RECIPE.read_text().replace("seed = 7", "sead = 7"))
+    rest = ["--annotated", str(tmp_path), "--validation", str(tmp_path), "--out", str(tmp_path / "out")]
+    assert main([str(wrong), *rest]) == 1
+    assert "sead" in capsys.readouterr().out
+    assert main([str(RECIPE), *rest]) == 1
+    assert "photos/, labels/" in " ".join(capsys.readouterr().out.split())
+
+
+def test_early_stages_stay_as_published_when_the_recipe_freezes_them(
+    recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """After a step stem and frozen stages, norms included, are what was published; the next stage is not."""
+    run = _run(recipe, encoder)
+    learn(run, *batch(recipe, data, 0))
+    published = _run(recipe, encoder).network.state_dict()
+    for name, value in run.network.state_dict().items():
+        if name.startswith(("stem.", "stages.0.", "stages.1.")):
+            assert torch.equal(value, published[name]), name
+    assert not torch.equal(
+        run.network.state_dict()["stages.2.0.expand.conv.weight"], published["stages.2.0.expand.conv.weight"]
+    )
+
+
+def test_recipe_opens_with_its_launch_command_when_read() -> None:
+    """Whoever finds the file knows how to run it."""
+    assert "make train" in RECIPE.read_text().splitlines()[1]
+
+
+def test_photo_is_turned_upright_when_a_sample_is_loaded(tmp_path: Path) -> None:
+    """EXIF orientation is obeyed, as the service does."""
+    from models.train_data import _photo
+
+    photo = Image.new("RGB", (40, 20))
+    exif = photo.getexif()
+    exif[0x0112] = 6
+    photo.save(tmp_path / "a.jpg", exif=exif)
+    assert _photo(tmp_path / "a.jpg", 100).size == (20, 40)

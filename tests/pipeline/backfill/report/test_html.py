@@ -1,0 +1,90 @@
+"""The report: one file, whatever the names in it, that says what the summary says."""
+
+from html.parser import HTMLParser
+from xml.etree import ElementTree
+
+import msgspec
+import pytest
+
+from pipeline.backfill.report.charts import bar_chart, hue_wheel
+from pipeline.backfill.report.html import report_html
+from pipeline.backfill.report.samples import Piece, Sample
+from pipeline.backfill.report.summary import Summary
+from tests.pipeline.backfill.catalogue import Result, backfill, paint_catalogue
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A run of a few photos, one of them with a name that is markup."""
+    folder = tmp_path_factory.mktemp("catalogue") / "photos"
+    paint_catalogue(folder, 6)
+    (folder / "<script>alert(1)<script>.jpg").write_bytes((folder / "shirt-0001.jpg").read_bytes())
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    return backfill("--input", folder, output=folder.parent / "out")
+
+
+class Outside(HTMLParser):
+    """Collects the tags, and what they load from elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.loaded: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.loaded += [value or "" for name, value in attrs if name in ("src", "href", "action")]
+
+
+def test_the_page_needs_nothing_else_when_it_is_opened(result: Result) -> None:
+    """No script, no style sheet, no picture from elsewhere: it can be mailed."""
+    page = Outside()
+    page.feed((result.output / "report.html").read_text())
+    assert not {"script", "link", "iframe", "object"} & set(page.tags)
+    assert all(one.startswith("data:image/jpeg;base64,") for one in page.loaded)
+    assert page.tags.count("img") == 7
+    assert page.tags.count("svg") == 5
+
+
+def test_the_page_tells_the_summary_when_it_is_read(result: Result) -> None:
+    """Counts, failures by code and the dominant colour stand in it."""
+    page, summary = (result.output / "report.html").read_text(), result.summary()
+    assert f"<b>{summary['answers']}</b>answers" in page
+    assert "IMAGE_TRUNCATED" in page or "IMAGE_UNDECODABLE" in page
+    assert summary["colors_basic"][0]["name"] in page
+    assert summary["colors_basic"][0]["hex"] in page
+
+
+def test_names_are_text_when_they_look_like_markup(result: Result) -> None:
+    """A file's name cannot run a script in the reader's browser."""
+    assert "&lt;script&gt;" in (result.output / "report.html").read_text()
+
+
+def test_a_sample_stays_when_its_photo_is_gone(result: Result) -> None:
+    """Its colours are shown without a picture."""
+    summary = msgspec.json.decode((result.output / "summary.json").read_bytes(), type=Summary)
+    page = report_html(summary, [Sample("7", "", (Piece("top", (("#112233", 1.0),)),), (("#445566", "slate"),))])
+    assert "photo is gone" in page
+    assert "#112233" in page
+    assert "goes with slate" in page
+
+
+def test_charts_are_sound_when_there_is_little_to_draw() -> None:
+    """No bars, no hues, and one of each give well-formed SVG with finite numbers."""
+    charts = [
+        bar_chart([], title="None"),
+        bar_chart([("a & b", 0.0, "#fff", "0")], title="<One>"),
+        hue_wheel([], [], title="None"),
+        hue_wheel([0.0] * 24, ["#fff"] * 24, title="Empty"),
+        hue_wheel([1.0, 0.0], ["#f00", "#0f0"], title="Two"),
+    ]
+    for chart in charts:
+        ElementTree.fromstring(chart)  # noqa: S314 - our own text
+        assert "nan" not in chart
+
+
+def test_the_longest_bar_fills_the_width_when_bars_are_drawn() -> None:
+    """Lengths are in proportion to the values."""
+    chart = ElementTree.fromstring(bar_chart([("a", 3, "#f00", ""), ("b", 1.5, "#0f0", "")], title="Two"))  # noqa: S314
+    first, second = (float(rect.attrib["width"]) for rect in chart.iter("rect"))
+    assert first == pytest.approx(2 * second)

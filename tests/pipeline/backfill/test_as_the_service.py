@@ -1,0 +1,89 @@
+"""The batch answer is the service's, byte for byte: the service's own walk in this process, the same network."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from models.registry import DEFAULT_MODEL, load_card
+from models.segmenter import SegmentationInput, Segmenter
+from pipeline.errors import ColorMatchError
+from pipeline.image.decode import decode_image
+from pipeline.options import parse_options
+from pipeline.types import DecodedImage
+from serve import wire
+from serve.question import Question
+from tests.pipeline.backfill.catalogue import Result, backfill
+from tests.serve.fakes import FakePhase, Walk
+
+SAMPLES = Path(__file__).parents[3] / "docs/samples"
+OPTIONS: tuple[dict[str, Any], ...] = (
+    {},
+    {
+        "include": ["masks", "vector", "alternatives"],
+        "max_colors": 3,
+        "intent": "bold",
+        "white_balance": "apply",
+        "subject": "worn",
+        "wardrobe": [{"id": "w1", "hex": "navy"}, {"id": "w2", "colors": ["#c19a6b", "white"], "category": "bottom"}],
+    },
+)
+
+
+class Decoder:
+    """The core's decoder, in place."""
+
+    async def decode(
+        self, image: bytes, *, mask: bytes | None, network_px: tuple[int, int] | None, budget_s: float
+    ) -> DecodedImage:
+        return decode_image(image, network_px=network_px)
+
+
+@pytest.fixture(scope="module")
+def service() -> Walk:
+    """The service's walk, its phases and codecs, around the real network with the service's two threads."""
+    segmenter = Segmenter(load_card(DEFAULT_MODEL), threads=2)
+
+    def segment(payload: bytes) -> bytes:
+        request = wire.decode(payload, wire.SegmentRequest)
+        (found,) = segmenter.segment([SegmentationInput(request.image, request.width_px, request.height_px)])
+        assert not isinstance(found, ColorMatchError)
+        return wire.encode(found)
+
+    walk = Walk(segmentation=FakePhase(segment), decoder=Decoder())  # type: ignore[arg-type]
+    walk.config = walk.config.model_copy(
+        update={"budgets": walk.config.budgets.model_copy(update=dict.fromkeys(PHASE_BUDGETS, 60_000.0))}
+    )
+    walk.advisor.config = walk.config
+    walk.advisor.learn(wire.Description("segmentation", segmenter.version, segmenter.input_px))
+    return walk
+
+
+PHASE_BUDGETS = ("decode_ms", "segmentation_ms", "extraction_ms", "harmony_ms", "total_ms")
+
+
+@pytest.fixture(scope="module", params=range(len(OPTIONS)), ids=["defaults", "many options"])
+def options(request: pytest.FixtureRequest) -> str:
+    """As a client and an engineer both write them."""
+    return json.dumps(OPTIONS[request.param])
+
+
+@pytest.fixture(scope="module")
+def batch(options: str, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """The backfill's answers to the samples."""
+    return backfill("--input", SAMPLES, "--workers", "1", output=tmp_path_factory.mktemp("out"), options=options)
+
+
+async def test_the_answer_is_the_services_when_a_photo_is_backfilled(
+    service: Walk, batch: Result, options: str
+) -> None:
+    """All of the JSON but request_id and meta, which the service adds last, is equal byte for byte."""
+    rows = batch.rows("answers")
+    assert len(rows) == len(list(SAMPLES.glob("*.jpg")))
+    for row in rows:
+        question = Question("image", parse_options(options), "tenant", image=Path(row["uri"]).read_bytes())
+        answer = await service.advisor.advise(question)
+        assert answer.trace.degraded == []
+        assert row["answer"].encode() == answer.body
+    await service.advisor.close()

@@ -1,0 +1,115 @@
+"""Decoding in a child: the core's own answers, and photos that break, hang or bloat a process harm nobody."""
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from pipeline.backfill.decoder import Decoder, DecoderDied
+from pipeline.errors import ImageTooComplex, ImageTruncated, ImageUndecodable, UnsupportedMedia
+from pipeline.image.decode import decode_image
+from tests.pipeline.backfill.catalogue import COLORS, painted
+
+PHOTO = painted(COLORS[0], side_px=300)
+HOSTILE = Path(__file__).with_name("hostile_decoder.py")
+
+
+@pytest.fixture
+def decoder() -> Iterator[Decoder]:
+    """The real thing."""
+    made = Decoder(cpu_s=20.0)
+    yield made
+    made.close()
+
+
+class HostileDecoder(Decoder):
+    """Its child obeys a photo that says what to do to it."""
+
+    command = (sys.executable, str(HOSTILE))
+
+
+@pytest.fixture
+def hostile() -> Iterator[Decoder]:
+    """A decoder whose photos are commands; little time, little memory."""
+    made = HostileDecoder(cpu_s=1.0, memory_bytes=400 * 1024 * 1024)
+    yield made
+    made.close()
+
+
+@pytest.mark.parametrize("network_px", [None, (224, 224), (50, 80)])
+def test_a_photo_is_the_cores_own_when_it_comes_from_the_child(
+    decoder: Decoder, network_px: tuple[int, int] | None
+) -> None:
+    """Every pixel and number is what decode_image gives in this process."""
+    here, there = decode_image(PHOTO, network_px=network_px), decoder.decode(PHOTO, network_px)
+    assert (there.width, there.height, there.mask) == (here.width, here.height, None)
+    assert np.array_equal(there.pixels, here.pixels)
+    assert (there.network is None) == (here.network is None)
+    if here.network is not None and there.network is not None:
+        assert np.array_equal(there.network, here.network)
+
+
+def test_a_refusal_is_the_cores_own_when_it_comes_from_the_child(decoder: Decoder) -> None:
+    """Kind and detail cross, and the child lives on."""
+    with pytest.raises(ImageTruncated, match=r"ends before its last pixel\."):
+        decoder.decode(PHOTO[: len(PHOTO) // 2], None)
+    with pytest.raises(UnsupportedMedia):
+        decoder.decode(b"GIF89a", None)
+    assert decoder.decode(PHOTO, None).width == 300
+
+
+def test_a_fresh_child_decodes_when_the_old_one_was_killed(decoder: Decoder) -> None:
+    """Whoever kills a child, the photo is none the worse."""
+    decoder.decode(PHOTO, None)
+    (child,) = psutil.Process().children()
+    os.kill(child.pid, signal.SIGKILL)
+    assert decoder.decode(PHOTO, None).width == 300
+
+
+def test_a_photo_is_refused_when_it_crashes_two_children(hostile: Decoder) -> None:
+    """A crash is the photo's fault; the next photo finds a fresh child."""
+    with pytest.raises(ImageUndecodable):
+        hostile.decode(b"crash", None)
+    assert hostile.decode(PHOTO, None).width == 300
+
+
+def test_a_death_is_not_the_photos_fault_when_it_was_a_kill(hostile: Decoder) -> None:
+    """Killed twice in a row is no statement about the photo."""
+    with pytest.raises(DecoderDied):
+        hostile.decode(b"kill", None)
+
+
+def test_a_photo_is_refused_when_it_takes_too_much_time(hostile: Decoder) -> None:
+    """An endless photo ends with the child's time, and the next finds a fresh child."""
+    with pytest.raises(ImageTooComplex, match="1 s allowed"):
+        hostile.decode(b"loop", None)
+    assert hostile.decode(PHOTO, None).width == 300
+
+
+def test_a_photo_is_refused_when_it_takes_too_much_memory(hostile: Decoder) -> None:
+    """The child's memory has an end; what runs into it is refused."""
+    with pytest.raises(ImageTooComplex):
+        hostile.decode(b"bloat", None)
+
+
+def test_the_child_ends_when_its_decoder_is_closed(decoder: Decoder) -> None:
+    """Nothing is left behind."""
+    decoder.decode(PHOTO, None)
+    (child,) = psutil.Process().children()
+    decoder.close()
+    assert not child.is_running()
+
+
+def test_the_child_has_no_secrets_when_it_starts(hostile: Decoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment it sees is what imports need."""
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush")
+    with pytest.raises(ImageUndecodable) as raised:
+        hostile.decode(b"environment", None)
+    names = set(raised.value.detail.split())
+    assert "PYTHONPATH" in names
+    assert not any(name.startswith("AWS") for name in names)

@@ -1,0 +1,61 @@
+"""A photo that breaks something harms no other photo: in a batch of the network, and in what follows it."""
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import pytest
+
+from models.segmenter import SegmentationInput, Segmenter
+from pipeline.backfill.errors import Unexplained
+from pipeline.backfill.plan import Parameters
+from pipeline.backfill.tables.checkpoints import Answered
+from pipeline.backfill.worker import Network, advise
+from pipeline.errors import ImageTruncated
+from pipeline.image.decode import decode_image
+from pipeline.types import DecodedImage, Options, Segmentation
+from tests.pipeline.backfill.catalogue import COLORS, painted
+
+GOOD = decode_image(painted(COLORS[0]))
+POISON = DecodedImage(np.full((48, 48, 3), 13, np.uint8), 48, 48)
+
+
+class BrittleSegmenter:
+    """Fails a whole batch for one poison photo in it."""
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def segment(self, items: Sequence[SegmentationInput]) -> list[Segmentation]:
+        if any((item.pixels == 13).all() for item in items):
+            raise self.error
+        return [Segmentation(np.full((item.height_px, item.width_px), 3, np.uint8), None, "m") for item in items]
+
+
+def network(error: Exception) -> Network:
+    """A network that fails so."""
+    return Network(Options(), cast(Segmenter, BrittleSegmenter(error)))
+
+
+def test_its_neighbours_are_segmented_when_a_photo_breaks_the_batch() -> None:
+    """The poison photo alone has no label map; an earlier error stays where it was."""
+    cut = ImageTruncated("It ends before its last pixel.")
+    found = network(ValueError()).segment([GOOD, cut, POISON, GOOD])
+    assert [type(one) for one in found] == [Segmentation, ImageTruncated, Unexplained, Segmentation]
+
+
+def test_the_run_fails_when_the_device_is_lost() -> None:
+    """No photo is to blame for that: as dead letters all of them would be lost."""
+    with pytest.raises(RuntimeError, match="CUDA error"):
+        network(RuntimeError("CUDA error: device-side assert triggered")).segment([GOOD, POISON])
+
+
+def test_a_photo_is_a_dead_letter_when_its_analysis_breaks() -> None:
+    """An error that should not be is INTERNAL for that photo, whose text tells nothing of ours."""
+    parameters = Parameters(input="photos", model="m")
+    (sound,) = network(ValueError()).segment([GOOD])
+    broken = Segmentation(np.zeros((1, 1), np.uint8), None, "m")  # of another size than its photo
+    assert isinstance(advise(GOOD, sound, parameters), Answered)
+    found = advise(GOOD, broken, parameters)
+    assert isinstance(found, Unexplained)
+    assert (found.code, found.detail) == ("INTERNAL", "An unexpected error; the job's log has it.")

@@ -1,0 +1,100 @@
+"""Which garment leads the advice, and which is too small to be advised on."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.harmony.bases import bases_of, whole
+from pipeline.harmony.harmonise import harmonise, neutral_classics
+from pipeline.types import Category, Garment, Options
+from tests.pipeline.looks import garment
+
+ORANGE, BLACK, WHITE, NAVY, RED = "#dc6642", "#111113", "#f5f2ea", "#1f2a44", "#c0182a"
+
+
+def worn(id: str, code: str, category: Category, area: float | None) -> Garment:
+    """One garment of a photo."""
+    return replace(garment(code, category=category, id=id), area=area)
+
+
+SUIT, HELMET = worn("suit", ORANGE, "outerwear", 0.32), worn("helmet", BLACK, "accessory", 0.40)
+TOP, SKIRT = worn("top", WHITE, "top", 0.05), worn("skirt", RED, "bottom", 0.15)
+
+
+def targets(*garments: Garment, **options: int) -> list[tuple[str, ...]]:
+    """The garments that each suggestion is for, in the order of the answer, each once."""
+    found = harmonise(garments, Options(**options)).suggestions  # type: ignore[arg-type]
+    return list(dict.fromkeys(one.target.garment_ids for one in found))
+
+
+@pytest.mark.parametrize("order", [(SUIT, HELMET), (HELMET, SUIT)], ids=["suit first", "helmet first"])
+def test_suggestions_when_accessory_is_large(order: tuple[Garment, ...]) -> None:
+    """Beside a suit a larger helmet is not advised on ("dress in camel"): it is part of the look, which comes last."""
+    assert targets(*order) == [("suit",), ("suit", "helmet")]
+
+
+def test_suggestions_when_there_are_no_clothes() -> None:
+    """Shoes and a bag alone are advised on, the larger first."""
+    shoes = worn("shoes", NAVY, "shoes", 0.1)
+    assert targets(shoes, HELMET) == [("helmet",), ("shoes",), ("helmet", "shoes")]
+
+
+def test_suggestions_when_clothes_differ_in_area() -> None:
+    """Of clothes the larger leads, whatever its id."""
+    assert targets(TOP, SKIRT)[0] == ("skirt",)
+    assert targets(replace(TOP, area=0.3), SKIRT)[0] == ("top",)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_suggestions_when_few_are_asked_for(count: int) -> None:
+    """One suggestion is for the garment that leads, the second for the next, the third for the look."""
+    assert targets(TOP, SKIRT, max_suggestions=count) == [("skirt",), ("top",), ("skirt", "top")][:count]
+
+
+def test_suggestions_when_each_garment_has_several() -> None:
+    """What is said of one garment stands together, its best first."""
+    found = harmonise((TOP, SKIRT), Options(max_suggestions=12)).suggestions
+    for ids in {one.target.garment_ids for one in found}:
+        places = [k for k, one in enumerate(found) if one.target.garment_ids == ids]
+        assert places == list(range(places[0], places[0] + len(places)))
+        scores = [found[k].score for k in places]
+        assert scores == sorted(scores, reverse=True)
+
+
+def test_suggestions_when_garment_is_a_sliver() -> None:
+    """Less than a tenth of the leading garment is not advised on, but it is part of the look."""
+    assert targets(replace(TOP, area=0.014), SKIRT) == [("skirt",), ("skirt", "top")]
+    assert targets(replace(TOP, area=0.015), SKIRT) == [("skirt",), ("top",), ("skirt", "top")]
+
+
+def test_bases_when_no_area_is_known() -> None:
+    """Given kinds without areas weigh as such pieces usually do."""
+    kinds: tuple[Category, ...] = ("accessory", "top", "outerwear")
+    bases = bases_of([worn(kind, NAVY, kind, None) for kind in kinds])
+    assert [base.garment_ids for base in bases] == [("outerwear",), ("top",), ("outerwear", "top", "accessory")]
+    assert whole(bases) is bases[-1]
+
+
+@pytest.mark.parametrize(
+    ("hexes", "shares", "printed"),
+    [
+        pytest.param((NAVY, WHITE), (0.7, 0.3), True, id="navy and white stripes"),
+        pytest.param((BLACK, WHITE), (0.5, 0.5), True, id="black and white checks"),
+        pytest.param((RED, NAVY), (0.6, 0.4), True, id="two hues"),
+        pytest.param(("#5e77a9", "#333f57"), (0.66, 0.34), False, id="a denim shirt and its folds"),
+        pytest.param(("#9c0d2b", "#383943", "#d8d6d2"), (0.89, 0.06, 0.05), False, id="red shorts and their trim"),
+        pytest.param(("#ddd4cd", "#1c222e"), (0.89, 0.11), False, id="a cream dress and its sash"),
+        pytest.param(("#403f42", "#6a696c"), (0.5, 0.5), False, id="two greys"),
+        pytest.param((NAVY,), (1.0,), False, id="one colour"),
+    ],
+)
+def test_print_when_told(hexes: tuple[str, ...], shares: tuple[float, ...], printed: bool) -> None:
+    """Folds, trim and near greys are no print, and nobody is told to keep the rest plain for them."""
+    found = harmonise((garment(*hexes, shares=shares),), Options()).suggestions
+    assert {"KEEP_PRINT_SOLID" in {advice.code for advice in one.how_to_wear} for one in found} == {printed}
+
+
+def test_classics_when_accessory_comes_first() -> None:
+    """The last resort too speaks to the garment that leads."""
+    answer = neutral_classics((HELMET, SUIT), Options())
+    assert {one.target.garment_ids for one in answer.suggestions} == {("suit",)}

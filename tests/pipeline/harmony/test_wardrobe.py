@@ -1,0 +1,184 @@
+"""Wardrobe matches and outfits: what goes together, what cannot be worn together, and how fast."""
+
+import random
+import time
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from pipeline.color.vocabulary import vocabulary
+from pipeline.harmony.bases import AREAS
+from pipeline.harmony.harmonise import harmonise
+from pipeline.harmony.outfits import sixty_thirty_ten_deviation
+from pipeline.harmony.pair_score import pair_parts, pair_score, points_from_hexes
+from pipeline.harmony.wardrobe import match, rack_of, wearable_together
+from pipeline.types import Category, ColorShare, Options, WardrobeItem
+from tests.pipeline.looks import garment, piece
+
+NAVY, INK, CAMEL, OFF_WHITE, HOT_PINK, LIME = "#1f2a44", "#161b2a", "#c19a6b", "#f5f2ea", "#e8388a", "#a6d13c"
+KINDS: tuple[Category, ...] = ("top", "outerwear", "bottom", "full_body", "shoes", "accessory")
+NAVY_TOP = garment(NAVY, category="top")
+
+
+def random_wardrobe(size: int) -> tuple[WardrobeItem, ...]:
+    draw, words = random.Random(7), vocabulary("fashion")
+    return tuple(
+        piece(f"w{k}", *draw.sample(words.hexes, draw.choice([1, 1, 2, 3])), category=draw.choice(KINDS))
+        for k in range(size)
+    )
+
+
+WARDROBE = random_wardrobe(500)
+BY_ID = {item.id: item for item in WARDROBE}
+
+
+# --- matches --------------------------------------------------------------------------------------------------
+def test_match_when_good_and_bad_pieces() -> None:
+    """Camel and off-white go before ink, which is told apart as a near miss; the score is the pair's."""
+    wardrobe = [piece("ink", INK), piece("camel", CAMEL), piece("white", OFF_WHITE)]
+    found = match((NAVY_TOP,), wardrobe, Options())
+    assert [one.item_id for one in found] == ["white", "camel", "ink"]
+    expected = pair_score(pair_parts(points_from_hexes([NAVY]), points_from_hexes([CAMEL])))[0, 0]
+    assert found[1].score == pytest.approx(float(expected), abs=6e-4)
+    assert found[2].reasons[0].code == "NEAR_MISS"
+    assert found[2].score < 0.7
+
+
+def test_match_when_same_color() -> None:
+    """The same colour again is a set, not a near miss."""
+    assert match((NAVY_TOP,), [piece("twin", NAVY)], Options())[0].reasons[0].code == "SAME_COLOR"
+
+
+def test_match_when_kinds_exclude_each_other() -> None:
+    """A second top is no match for a top, nor is a dress; an unknown kind is."""
+    wardrobe = [
+        piece("top", CAMEL, category="top"),
+        piece("dress", CAMEL, category="full_body"),
+        piece("skirt", CAMEL, category="bottom"),
+        piece("thing", CAMEL),
+    ]
+    assert {one.item_id for one in match((NAVY_TOP,), wardrobe, Options())} == {"skirt", "thing"}
+
+
+def test_match_when_two_garments() -> None:
+    """A piece is matched with the garment that it suits better, and once only."""
+    garments = (NAVY_TOP, garment("#e0c040", category="bottom", id="g2"))
+    found = match(garments, [piece("ink", INK), piece("white", OFF_WHITE)], Options())
+    assert len(found) == 2
+    assert {one.item_id: one.target.garment_ids for one in found}["ink"] == ("g2",)
+
+
+def test_match_when_many_alike() -> None:
+    """Forty near-identical white shirts do not crowd out the rest."""
+    whites = [piece(f"white{k}", f"#f{k % 8}f{k % 7}f{k % 6}") for k in range(40)]
+    others = [piece("camel", CAMEL), piece("stone", "#bcb3a2"), piece("sage", "#a0ac8d"), piece("rose", "#dd8a9c")]
+    found = [one.item_id for one in match((NAVY_TOP,), whites + others, Options())]
+    assert len(found) == 24
+    assert {"camel", "stone", "sage", "rose"} <= set(found)
+
+
+def test_match_when_intent_changes() -> None:
+    """Bold puts the pink first, subtle the camel."""
+    wardrobe = [piece("pink", HOT_PINK), piece("camel", CAMEL)]
+    first = {intent: match((NAVY_TOP,), wardrobe, Options(intent=intent))[0].item_id for intent in ("subtle", "bold")}
+    assert first == {"subtle": "camel", "bold": "pink"}
+
+
+def test_match_when_nothing_to_match() -> None:
+    """No garment or no wardrobe: no matches."""
+    assert match((), WARDROBE, Options()) == match((NAVY_TOP,), (), Options()) == ()
+
+
+def test_match_when_five_hundred_pieces() -> None:
+    """Five hundred pieces against a five-colour garment take a few milliseconds of the processor, not tens."""
+    worn = garment(NAVY, OFF_WHITE, "#c0392b", "#cf9f2e", "#5a8a6a", category="full_body")
+    match((worn,), WARDROBE, Options())
+    costs_s = []
+    for _ in range(9):
+        started_s = time.process_time()
+        found = match((worn,), WARDROBE, Options())
+        costs_s.append(time.process_time() - started_s)
+    assert [one.score for one in found] == sorted((one.score for one in found), reverse=True)
+    assert min(costs_s) < 0.025
+
+
+def test_rack_when_shares_miss() -> None:
+    """A colour without a share weighs as the mean of its piece's others; the largest comes first."""
+    item = WardrobeItem("w", (ColorShare(NAVY, 0.1), ColorShare(CAMEL, 0.3), ColorShare(OFF_WHITE)), None)
+    rack = rack_of([item])
+    assert rack.shares.tolist() == pytest.approx([0.5, 1 / 3, 1 / 6])
+    np.testing.assert_allclose(rack.points.lab, points_from_hexes([CAMEL, OFF_WHITE, NAVY]).lab)
+
+
+# --- outfits --------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("kind", [*KINDS, "unknown"])
+def test_outfits_when_any_garment(kind: Category) -> None:
+    """Two to four pieces, nothing twice on the same part of the body, best first, few hues, the body covered."""
+    answer = harmonise((garment(NAVY, category=kind),), Options(wardrobe=WARDROBE))
+    assert answer.outfits
+    assert [one.score for one in answer.outfits] == sorted((one.score for one in answer.outfits), reverse=True)
+    for outfit in answer.outfits:
+        kinds = [kind, *(BY_ID[item_id].category for item_id in outfit.item_ids)]
+        assert 2 <= len(set(outfit.item_ids)) == len(outfit.item_ids) <= 4
+        assert all(wearable_together(one, two) for one, two in combinations(kinds, 2))
+        assert kind == "unknown" or "full_body" in kinds or {"top", "bottom"} <= set(kinds)
+        assert next(reason.value for reason in outfit.reasons if reason.code == "FEW_HUES") <= 3  # type: ignore[operator]
+
+
+def test_outfits_when_hues_are_too_many() -> None:
+    """A fourth strong hue is not put together, however well the pairs score."""
+    worn = (garment("#c0182a", category="top"), garment("#1d48a6", category="bottom", id="g2"))
+    wardrobe = (piece("lime", "#55b030", category="shoes"), piece("gold", "#eba81f", category="outerwear"))
+    calm = (piece("white", OFF_WHITE, category="shoes"), piece("gold", "#eba81f", category="outerwear"))
+    assert harmonise(worn, Options(wardrobe=wardrobe)).outfits == ()
+    assert [one.item_ids for one in harmonise(worn, Options(wardrobe=calm)).outfits] == [("gold", "white")]
+
+
+def test_outfits_when_kinds_are_unknown() -> None:
+    """Without kinds nobody can say what makes an outfit: matches only."""
+    answer = harmonise((NAVY_TOP,), Options(wardrobe=(piece("a", CAMEL), piece("b", OFF_WHITE))))
+    assert len(answer.matches) == 2
+    assert answer.outfits == ()
+
+
+def test_outfits_when_repeated() -> None:
+    """No piece is in more than two of them, and no two are the same."""
+    outfits = harmonise((NAVY_TOP,), Options(wardrobe=WARDROBE)).outfits
+    worn = [item_id for one in outfits for item_id in one.item_ids]
+    assert max(map(worn.count, worn)) <= 2
+    assert len({frozenset(one.item_ids) for one in outfits}) == len(outfits)
+
+
+def test_outfits_when_one_is_part_of_another() -> None:
+    """Trousers with shoes and a bag are not told again without the bag or without the shoes."""
+    wardrobe = (
+        piece("trousers", CAMEL, category="bottom"),
+        piece("shoes", INK, category="shoes"),
+        piece("bag", OFF_WHITE, category="accessory"),
+    )
+    found = [set(one.item_ids) for one in harmonise((NAVY_TOP,), Options(wardrobe=wardrobe)).outfits]
+    assert found
+    assert not any(one < other for one in found for other in found)
+
+
+def test_outfit_when_scored() -> None:
+    """The score is the mean over all pairs by area, less a tenth of how far the areas are from 60-30-10."""
+    wardrobe = (piece("trousers", CAMEL, category="bottom"), piece("shoes", OFF_WHITE, category="shoes"))
+    (outfit,) = harmonise((NAVY_TOP,), Options(wardrobe=wardrobe)).outfits
+    points = points_from_hexes([NAVY, CAMEL, OFF_WHITE])
+    areas = np.array([AREAS["top"], AREAS["bottom"], AREAS["shoes"]])
+    pairs = pair_score(pair_parts(points, points))
+    weight = np.triu(areas[:, None] * areas, 1)
+    deviation = sixty_thirty_ten_deviation(points.lab, areas / areas.sum())
+    assert deviation > 0.1
+    assert outfit.score == pytest.approx(float((weight * pairs).sum() / weight.sum() - 0.1 * deviation), abs=6e-4)
+
+
+def test_deviation_when_sixty_thirty_ten() -> None:
+    """Exact 60-30-10 deviates by nothing, shades of one colour count as one, and a single colour deviates by 0.4."""
+    lab = points_from_hexes([NAVY, CAMEL, OFF_WHITE]).lab
+    shades = points_from_hexes([NAVY, INK, CAMEL, OFF_WHITE]).lab
+    assert sixty_thirty_ten_deviation(lab, np.array([0.6, 0.3, 0.1])) == pytest.approx(0.0)
+    assert sixty_thirty_ten_deviation(shades, np.array([0.4, 0.2, 0.3, 0.1])) == pytest.approx(0.0)
+    assert sixty_thirty_ten_deviation(lab[:1], np.array([1.0])) == pytest.approx(0.4)

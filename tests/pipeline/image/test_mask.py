@@ -1,0 +1,137 @@
+"""Given masks: 8-bit PNGs of the photo's aspect, brought to the analysed size without blending."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from pipeline.errors import BadInput, ImageBomb, MaskEmpty, MaskInvalid
+from pipeline.image.decode import decode_image, decode_mask
+from pipeline.types import DecodedImage, Mask
+from tests.pipeline.pictures import encoded, png, png16, quarters
+
+
+def _photo(width_px: int, height_px: int, analysed: tuple[int, int] | None = None) -> DecodedImage:
+    """A decoded photo of a size, analysed at another (width, height)."""
+    shown = analysed or (width_px, height_px)
+    return DecodedImage(np.zeros((shown[1], shown[0], 3), np.uint8), width_px, height_px)
+
+
+def _rectangle(width_px: int, height_px: int) -> Mask:
+    mask = np.zeros((height_px, width_px), bool)
+    mask[height_px // 4 : height_px // 2, width_px // 4 :] = True
+    return mask
+
+
+def _png_of(mask: Mask, value: int = 255) -> bytes:
+    return encoded(Image.fromarray(np.where(mask, value, 0).astype(np.uint8)))
+
+
+@pytest.mark.parametrize("value", [1, 127, 255])
+def test_mask_is_every_pixel_that_is_not_zero_when_read(value: int) -> None:
+    """Any value but 0 marks the garment."""
+    mask = _rectangle(60, 40)
+    np.testing.assert_array_equal(decode_mask(_png_of(mask, value), _photo(60, 40)), mask)
+
+
+def test_mask_is_read_when_it_has_one_bit_or_a_palette() -> None:
+    """In a palette it is the index that counts, whatever its colour."""
+    mask = _rectangle(60, 40)
+    one_bit = encoded(Image.fromarray(mask))
+    np.testing.assert_array_equal(decode_mask(one_bit, _photo(60, 40)), mask)
+    indexed = Image.frombytes("P", (60, 40), mask.astype(np.uint8).tobytes())
+    indexed.putpalette([255, 255, 255, 0, 0, 0])
+    np.testing.assert_array_equal(decode_mask(encoded(indexed), _photo(60, 40)), mask)
+
+
+@pytest.mark.parametrize("scale", [0.5, 1, 3])
+def test_mask_fits_the_photo_when_it_comes_in_another_size(scale: float) -> None:
+    """A mask of the photo's aspect at any size becomes the rectangle that it is, at the analysed size."""
+    given_size = round(600 * scale), round(400 * scale)
+    found = decode_mask(_png_of(_rectangle(*given_size)), _photo(600, 400, (300, 200)))
+    np.testing.assert_array_equal(found, _rectangle(300, 200))
+
+
+@given(st.integers(20, 200), st.integers(20, 200), st.integers(8, 300))
+@settings(derandomize=True, max_examples=30, deadline=None)
+def test_mask_is_never_blended_when_sizes_are_any(width_px: int, height_px: int, analysed_px: int) -> None:
+    """A left half stays a left half: each row of the resized mask is ones, then zeros, the border where it was."""
+    mask = np.zeros((height_px, width_px), bool)
+    mask[:, : width_px // 2] = True
+    analysed = analysed_px, max(1, round(analysed_px * height_px / width_px))
+    found = decode_mask(_png_of(mask, 3), _photo(width_px, height_px, analysed))
+    assert found.dtype == bool
+    assert found.shape == (analysed[1], analysed[0])
+    edges = found.sum(axis=1)
+    assert np.ptp(edges) == 0
+    assert edges[0] == pytest.approx(analysed_px * (width_px // 2) / width_px, abs=1)
+    assert found[:, : edges[0]].all()
+
+
+def test_mask_belongs_to_the_upright_photo_when_that_was_turned() -> None:
+    """A photo that EXIF turns has its mask in the turned, upright aspect."""
+    image = decode_image(encoded(Image.fromarray(quarters(60, 40)), turn=6))
+    assert (image.width, image.height) == (60, 40)
+    np.testing.assert_array_equal(decode_mask(_png_of(_rectangle(60, 40)), image), _rectangle(60, 40))
+    with pytest.raises(MaskInvalid):
+        decode_mask(_png_of(_rectangle(40, 60)), image)
+
+
+@pytest.mark.parametrize(("size", "allowed"), [((600, 407), True), ((600, 415), False), ((400, 600), False)])
+def test_mask_is_refused_when_its_aspect_is_another(size: tuple[int, int], allowed: bool) -> None:
+    """Two parts in a hundred of tolerance are for rounding; the sentence names both sizes."""
+    photo = _photo(600, 400)
+    if allowed:
+        assert decode_mask(_png_of(_rectangle(*size)), photo).any()
+        return
+    with pytest.raises(MaskInvalid, match=rf"{size[0]}×{size[1]}; its aspect must be the upright photo's, 600:400"):
+        decode_mask(_png_of(_rectangle(*size)), photo)
+
+
+def test_mask_of_a_thin_photo_is_taken_when_it_is_off_by_a_pixel() -> None:
+    """A mask of 400×8 for a photo of 4000×84 is only rounded."""
+    assert decode_mask(_png_of(np.ones((8, 400), bool)), _photo(4000, 84, (512, 11))).all()
+
+
+def test_mask_is_refused_when_it_is_empty() -> None:
+    """A mask without a pixel marks no garment."""
+    with pytest.raises(MaskEmpty, match="no non-zero pixel"):
+        decode_mask(_png_of(np.zeros((40, 60), bool)), _photo(60, 40))
+
+
+GREY = Image.new("L", (60, 40), 255)
+
+
+@pytest.mark.parametrize(
+    ("data", "sentence"),
+    [
+        (encoded(GREY, "JPEG"), "is a JPEG file; it must be an 8-bit PNG"),
+        (encoded(GREY.convert("RGB"), "WEBP"), "is a WEBP file"),
+        (b"GIF89a", "not a PNG file"),
+        (b"", "not a PNG file"),
+        (encoded(GREY.convert("RGB")), "without alpha"),
+        (encoded(GREY.convert("RGBA")), "without alpha"),
+        (encoded(GREY.convert("LA")), "without alpha"),
+        (png16(np.full((40, 60, 1), 65_535, np.uint16), 0), "8-bit"),
+        (encoded(GREY)[:60], "ends before"),
+        (encoded(Image.new("L", (7, 5), 255)), "each side must be 8 px or more"),
+    ],
+    ids=["JPEG", "WebP", "GIF", "nothing", "RGB", "RGBA", "LA", "16 bit", "cut", "tiny"],
+)
+def test_mask_is_refused_when_it_is_no_8_bit_png(data: bytes, sentence: str) -> None:
+    """Everything else that is wrong with a mask is one error, whose sentence says what."""
+    with pytest.raises(MaskInvalid, match=sentence):
+        decode_mask(data, _photo(60, 40))
+
+
+def test_mask_is_a_bomb_when_it_declares_too_many_pixels() -> None:
+    """The pixel limit counts for masks too."""
+    with pytest.raises(ImageBomb, match="The mask is 60000×40000 px"):
+        decode_mask(png((60_000, 40_000), 8, 0, b"\0" * 64), _photo(60, 40))
+
+
+def test_errors_are_the_clients_when_a_mask_is_bad() -> None:
+    """Every error of masks is input that the client can mend."""
+    assert issubclass(MaskInvalid, BadInput)
+    assert issubclass(MaskEmpty, BadInput)

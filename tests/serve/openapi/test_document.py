@@ -1,0 +1,198 @@
+"""The OpenAPI document: valid, whole, as agreed on, and every example in it works.
+
+After a change that was meant, write the golden file anew: python -m tests.serve.openapi.test_document
+"""
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import pytest_asyncio
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from pipeline.messages import codes
+from serve.api import create_app
+from serve.metrics import Metrics
+from serve.problems import STATUS, TITLES
+from serve.service import Service
+from serve.settings import Settings
+from tests.serve.application import Application, running, validate
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
+METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+
+
+def _document() -> dict[str, Any]:
+    return create_app(cast(Service, SimpleNamespace(settings=Settings(), metrics=Metrics()))).openapi()
+
+
+def _text(document: dict[str, Any]) -> str:
+    return json.dumps(document, indent=1, ensure_ascii=False) + "\n"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The document as the application serves it."""
+    return _document()
+
+
+def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield path, method, item[method]
+
+
+def _contents(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every content of every answer, with where it stands."""
+    for path, method, operation in _operations(document):
+        for status, response in operation["responses"].items():
+            for kind, content in response.get("content", {}).items():
+                yield f"{method} {path} {status} {kind}", content
+
+
+def _examples(content: dict[str, Any]) -> list[Any]:
+    shown = [example["value"] for example in content.get("examples", {}).values()]
+    return [*shown, content["example"]] if "example" in content else shown
+
+
+def test_the_document_is_valid_when_checked(document: dict[str, Any]) -> None:
+    """It is OpenAPI 3.1 by the validator of the specification."""
+    assert document["openapi"].startswith("3.1.")
+    OpenAPIV31SpecValidator(document).validate()
+
+
+def test_the_document_is_the_agreed_one_when_compared(document: dict[str, Any]) -> None:
+    """Nothing of the contract changes unseen; see the top of this file for a change that was meant."""
+    assert _text(document) == GOLDEN.read_text()
+
+
+def test_every_operation_is_described_when_listed(document: dict[str, Any]) -> None:
+    """The endpoints of the contract, each with an id of its own, a summary, a description and a tag."""
+    found = {(method, path): operation for path, method, operation in _operations(document)}
+    assert set(found) >= {
+        ("post", "/v1/advice"),
+        ("post", "/v1/segment"),
+        ("post", "/v1/extract"),
+        ("post", "/v1/harmony"),
+        ("post", "/v1/uploads/presign"),
+        ("get", "/v1/palette"),
+        ("get", "/v1/healthz"),
+        ("get", "/v1/readyz"),
+    }
+    assert len({operation["operationId"] for operation in found.values()}) == len(found)
+    for operation in found.values():
+        assert operation["summary"]
+        assert operation["description"]
+        assert operation["tags"]
+
+
+def test_a_key_is_asked_for_when_an_operation_needs_one(document: dict[str, Any]) -> None:
+    """Health is open; everything else takes the key in either of two ways."""
+    open_paths = {path for path, _, operation in _operations(document) if "security" not in operation}
+    assert open_paths == {"/v1/healthz", "/v1/readyz"}
+    schemes = document["components"]["securitySchemes"].values()
+    assert {(scheme["type"], scheme.get("scheme") or scheme.get("name")) for scheme in schemes} == {
+        ("apiKey", "X-API-Key"),
+        ("http", "bearer"),
+    }
+
+
+def test_every_answer_in_json_has_an_example_when_listed(document: dict[str, Any]) -> None:
+    """Each answer and each error shows at least one."""
+    assert [where for where, content in _contents(document) if "json" in where and not _examples(content)] == []
+
+
+def test_examples_are_what_they_illustrate_when_validated(document: dict[str, Any]) -> None:
+    """Every example of an answer or error is valid by the schema beside it."""
+    for _, content in _contents(document):
+        for example in _examples(content):
+            validate(example, content["schema"], document)
+
+
+def test_every_code_is_published_when_read(document: dict[str, Any]) -> None:
+    """The enums of errors, warnings, reasons and how-to-wear are whole."""
+    schemas = document["components"]["schemas"]
+    published = {
+        name: schemas[name]["properties"]["code"]["enum"] for name in ("Problem", "Warned", "Reason", "HowToWear")
+    }
+    assert published == {
+        "Problem": list(TITLES),
+        "Warned": list(codes("warnings")),
+        "Reason": list(codes("reasons")),
+        "HowToWear": list(codes("how_to_wear")),
+    }
+    assert {"LOW_LIGHT", "BLURRED", "TINY_GARMENT", "COLOUR_CAST", "NO_GARMENT", "LOW_CONFIDENCE"} <= set(
+        published["Warned"]
+    )
+
+
+def test_every_error_that_clients_meet_has_an_example_when_listed(document: dict[str, Any]) -> None:
+    """Each code that can reach a client is shown under its status, by advice or by presign."""
+    shown = {
+        (int(status), code)
+        for path in ("/v1/advice", "/v1/uploads/presign")
+        for status, response in document["paths"][path]["post"]["responses"].items()
+        for code in response.get("content", {}).get("application/problem+json", {}).get("examples", {})
+    }
+    unseen = {
+        "BAD_INPUT",
+        "REFUSED",
+        "ACCESS_DENIED",
+        "CONFLICT",
+        "UNAVAILABLE",
+    }  # the tree's branches: only leaves are raised
+    inside = {kind.code for kind in STATUS if kind.code.startswith("PHASE_")}  # these degrade the answer instead
+    assert shown == {(status, kind.code) for kind, status in STATUS.items() if kind.code not in unseen | inside}
+
+
+def test_nothing_of_the_file_is_secret_when_read(document: dict[str, Any]) -> None:
+    """The document names no path of ours and no host."""
+    assert not [word for word in ("/home", "/work", "serve.", "localhost", "127.0.0.1") if word in _text(document)]
+
+
+# --- examples that run ----------------------------------------------------------------------------------------
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
+    """An application to send the examples to; it checks every answer against the document."""
+    async with running(tmp_path_factory.mktemp("keys")) as found:
+        yield found
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_json_example_is_answered_when_sent(application: Application) -> None:
+    """All JSON examples of request bodies are accepted by the operation that shows them."""
+    sent = 0
+    for path, method, operation in _operations(application.document):
+        content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+        for example in _examples(content):
+            response = await application.client.request(method, path, json=example)
+            assert response.status_code == 200, (path, example, response.text)
+            sent += 1
+    assert sent >= 9
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_every_parameter_example_is_answered_when_sent(application: Application) -> None:
+    """The examples of query parameters make a request that is answered, and with the answer's example."""
+    for path, method, operation in _operations(application.document):
+        parameters = operation.get("parameters", [])
+        query = {one["name"]: one["schema"]["examples"][0] for one in parameters if "examples" in one["schema"]}
+        if query:
+            response = await application.client.request(method, path, params=query)
+            assert response.status_code == 200
+            assert response.json() == operation["responses"]["200"]["content"]["application/json"]["example"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_the_document_is_served_when_asked_for(application: Application) -> None:
+    """`/openapi.json` is this document."""
+    response = await application.stranger.get("/openapi.json")
+    assert response.json() == json.loads(GOLDEN.read_text())
+
+
+if __name__ == "__main__":
+    GOLDEN.write_text(_text(_document()))

@@ -1,0 +1,130 @@
+"""Degraded answers: every combination of failed phases, what stands in for them, and that nothing of it is kept."""
+
+from dataclasses import replace
+from itertools import chain, combinations
+from typing import Any
+
+import pytest
+
+from pipeline.errors import (
+    PhaseFailed,
+)
+from pipeline.palette import extraction
+from pipeline.types import PhaseName
+from tests.serve.fakes import (
+    PHASES,
+    FakePhase,
+    Walk,
+    ask,
+    colours,
+    descriptions,
+    photo,
+)
+
+FAILURES = list(chain.from_iterable(combinations(PHASES, count) for count in (1, 2, 3)))
+
+
+def _break(walk: Walk, failing: tuple[PhaseName, ...]) -> None:
+    for name in failing:
+        walk.phase(name).error = PhaseFailed("Broken.")
+
+
+@pytest.mark.parametrize("failing", FAILURES, ids="+".join)
+async def test_the_answer_is_degraded_when_phases_fail(walk: Walk, failing: tuple[PhaseName, ...]) -> None:
+    """The failed phases are named in order, their parts replaced by fallbacks, and the rest stays real."""
+    _break(walk, failing)
+    body, _ = await ask(walk, photo())
+    assert body["degraded"] == list(failing)
+    assert (body["versions"]["segmenter"] == "fallback") == ("segmentation" in failing)
+    categories = [garment["category"] for garment in body["garments"]]
+    assert categories == (["unknown"] if "segmentation" in failing else ["top", "bottom"])
+    swatches = [swatch for garment in body["garments"] for swatch in garment["colors"]]
+    assert swatches
+    assert all((swatch["confidence"] is None) == ("extraction" in failing) for swatch in swatches)
+    assert body["suggestions"]
+
+
+@pytest.mark.parametrize("failing", FAILURES, ids="+".join)
+async def test_nothing_is_kept_after_a_failure_when_the_answer_is_degraded(
+    walk: Walk, failing: tuple[PhaseName, ...]
+) -> None:
+    """Only what ran before the first failure is cached; once the phases heal, the answer has full quality."""
+    _break(walk, failing)
+    await ask(walk, photo())
+    real = PHASES[: PHASES.index(failing[0])]
+    assert walk.store.layers() == sorted(real)
+    for name in failing:
+        walk.phase(name).error = None
+    body, answer = await ask(walk, photo())
+    assert body["degraded"] == []
+    assert answer.trace.cache["advice"] == "miss"
+    assert answer.body == (await ask(walk, photo(cache="bypass")))[1].body
+
+
+async def test_the_hint_names_the_garment_when_the_network_fails(walk: Walk) -> None:
+    """The fallback mask's garment is of the kind that the client hinted at."""
+    _break(walk, ("segmentation",))
+    body, _ = await ask(walk, photo(category="top"))
+    assert [garment["category"] for garment in body["garments"]] == ["top"]
+
+
+async def test_harmony_is_as_good_when_it_runs_in_the_ingress(walk: Walk) -> None:
+    """The fallback of harmony is the same function: the same suggestions, but marked."""
+    whole, _ = await ask(walk, photo())
+    _break(walk, ("harmony",))
+    body, _ = await ask(walk, photo(cache="bypass"))
+    assert body["degraded"] == ["harmony"]
+    assert body["suggestions"] == whole["suggestions"]
+
+
+async def test_the_classics_are_suggested_when_harmony_itself_is_broken(
+    walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the function broken in the ingress too, the neutral classics are left, and the version says so."""
+    monkeypatch.setattr("pipeline.harmony.harmonise.harmonise", _raise)
+    body, _ = await ask(walk, photo())
+    assert body["degraded"] == ["harmony"]
+    assert body["versions"]["harmony"].endswith("-classics")
+    assert {suggestion["scheme"] for suggestion in body["suggestions"]} == {"neutral"}
+
+
+async def test_no_colour_is_invented_when_extraction_itself_is_broken(
+    walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the histogram broken too, the garments stand without colours."""
+    _break(walk, ("extraction",))
+    monkeypatch.setattr(extraction, "histogram_palette", _raise)
+    body, _ = await ask(walk, photo())
+    assert body["degraded"] == ["extraction"]
+    assert [(garment["category"], garment["colors"]) for garment in body["garments"]] == [("top", []), ("bottom", [])]
+
+
+def _raise(*_: object, **__: object) -> None:
+    raise RuntimeError("broken")
+
+
+async def test_colours_are_advised_when_harmony_is_down(walk: Walk) -> None:
+    """Colours mode degrades too, and is not cached then."""
+    _break(walk, ("harmony",))
+    body, _ = await ask(walk, colours())
+    assert body["degraded"] == ["harmony"]
+    assert body["suggestions"]
+    assert walk.store.values == {}
+
+
+async def test_the_answer_is_degraded_when_a_phase_writes_what_nobody_can_read(walk: Walk) -> None:
+    """A reply of another version's form counts as a failure of that phase."""
+    walk.extraction = FakePhase(lambda _: b"\x81\xa3old\x01")
+    walk.advisor = walk.replica()
+    walk.advisor.learn(descriptions()[0])
+    body, _ = await ask(walk, photo())
+    assert body["degraded"] == ["extraction"]
+
+
+@pytest.mark.parametrize("view", ["segment", "extract", "harmony"])
+async def test_one_phase_views_are_degraded_when_their_phases_fail(walk: Walk, view: Any) -> None:
+    """The one-phase endpoints degrade as the whole advice does."""
+    _break(walk, PHASES)
+    body, _ = await ask(walk, replace(photo(), view=view))
+    expected = {"segment": ["segmentation"], "extract": ["segmentation", "extraction"], "harmony": list(PHASES)}
+    assert body["degraded"] == expected[view]
