@@ -14,9 +14,9 @@ from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor
 
-from models.efficientnet import fold
+from models.networks.efficientnet import fold
 from models.registry import WEIGHTS_DIR, ModelCard
-from models.train_steps import MEAN, STD
+from models.train.steps import MEAN, STD
 from pipeline.types import CLASSES
 
 FIGURES = {  # of a report by models.evaluate, and their names on the card

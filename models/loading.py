@@ -15,8 +15,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from models import u2net
-from models.network import ARCHITECTURES
+from models.networks import u2net
+from models.networks.u2net_parser import ARCHITECTURES
 from models.registry import ModelCard, ModelError, verify
 
 Weights = Mapping[str, Tensor]

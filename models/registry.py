@@ -25,12 +25,12 @@ class ModelError(Exception):
 class ModelCard:
     """One network.
 
-    architecture: a name in `models.network.ARCHITECTURES` or `models.loading.FOREIGN`. weights: a file of tensors,
-    below the card's folder or by an absolute path; url: where it can be had when it is not packaged. sha256, bytes: of
-    that file; empty and 0 where whoever wrote the card never had it: its user then vouches for it, in a file `….sha256`
-    beside the weights. classes: the network's outputs in order, each with the class of ours that it counts as, or
-    "unknown" for a garment whose kind it does not tell. input_px: (width, height). non_commercial: refused unless
-    allowed. metrics: as `models.evaluate` prints them.
+    architecture: a name in `models.networks.u2net_parser.ARCHITECTURES` or `models.loading.FOREIGN`. weights: a file
+    of tensors, below the card's folder or by an absolute path; url: where it can be had when it is not packaged.
+    sha256, bytes: of that file; empty and 0 where whoever wrote the card never had it: its user then vouches for it,
+    in a file `….sha256` beside the weights. classes: the network's outputs in order, each with the class of ours that
+    it counts as, or "unknown" for a garment whose kind it does not tell. input_px: (width, height). non_commercial:
+    refused unless allowed. metrics: as `models.evaluate` prints them.
     """
 
     id: str

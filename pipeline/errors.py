@@ -31,7 +31,7 @@
 
 `code` is a class attribute, and the one argument is a detail that is safe to show to a client: errors are pickled
 across process borders, so they take exactly one positional argument and carry nothing else.
-The HTTP status of each stands in one table in serve/problems.py.
+The HTTP status of each stands in one table in serve/http/problems.py.
 """
 
 

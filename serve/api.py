@@ -23,18 +23,15 @@ from pipeline.errors import (
 )
 from pipeline.image.header import Format, sniff
 from pipeline.palette import files
-from serve import body, documentation, examples, logs, pages
-from serve.answers import Health, Readiness
 from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
 from serve.deprecation import NOTICES, Deprecations
-from serve.idempotency import MAX_KEY_CHARS
-from serve.middleware import Edge
-from serve.multipart import Part
-from serve.negotiation import must_accept
-from serve.origins import Cors, HttpsOnly
-from serve.problems import FieldError, InvalidFields, problem_response
-from serve.question import Answer, Question
-from serve.schemas import (
+from serve.http import body, pages
+from serve.http.edge import Edge
+from serve.http.multipart import Part
+from serve.http.negotiation import must_accept
+from serve.http.origins import Cors, HttpsOnly
+from serve.http.problems import FieldError, InvalidFields, problem_response
+from serve.http.schemas import (
     MAX_COLORS,
     ONE_COLOR,
     ColorsRequest,
@@ -44,9 +41,14 @@ from serve.schemas import (
     field_errors,
     validate,
 )
-from serve.security import Principal
+from serve.keys.records import Principal
+from serve.observe import logs
+from serve.openapi import document, examples
+from serve.openapi.answers import Health, Readiness
 from serve.service import Service
+from serve.uploads.idempotency import MAX_KEY_CHARS
 from serve.version import VERSION
+from serve.walk.question import Answer, Question
 
 PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
@@ -72,10 +74,10 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(
         title="StyleSync ColorMatch",
         version=VERSION,
-        description=documentation.DESCRIPTION,
+        description=document.DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        openapi_tags=documentation.TAGS,
+        openapi_tags=document.TAGS,
         lifespan=lifespan,
         redirect_slashes=False,  # such a redirect would lead to whatever host the request named
     )
@@ -91,7 +93,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(HttpsOnly, required=settings.require_https, trusted_proxies=settings.trusted_proxies)
     app.add_middleware(Edge, allowed_hosts=settings.allowed_hosts, done=service.metrics.counts_request)
-    documentation.install(app)
+    document.install(app)
     return app
 
 
@@ -156,31 +158,31 @@ def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
     return head[:-1] + b"," + answer.body[1:-1] + b',"meta":' + msgspec.json.encode(meta) + b"}"
 
 
-@router.post("/advice", **documentation.ADVICE)
+@router.post("/advice", **document.ADVICE)
 async def post_advice(request: Request, principal: Caller) -> Response:
     """Colour advice for a photo, an uploaded object, or colours."""
     return await _answer(request, "advice", principal)
 
 
-@router.post("/segment", **documentation.SEGMENT)
+@router.post("/segment", **document.SEGMENT)
 async def post_segment(request: Request, principal: Caller) -> Response:
     """Which garments are there: the label map and the garments, without colours."""
     return await _answer(request, "segment", principal)
 
 
-@router.post("/extract", **documentation.EXTRACT)
+@router.post("/extract", **document.EXTRACT)
 async def post_extract(request: Request, principal: Caller) -> Response:
     """The garments and their colours, without suggestions."""
     return await _answer(request, "extract", principal)
 
 
-@router.post("/harmony", **documentation.HARMONY)
+@router.post("/harmony", **document.HARMONY)
 async def post_harmony(request: Request, principal: Caller) -> Response:
     """Suggestions, wardrobe matches and outfits alone."""
     return await _answer(request, "harmony", principal)
 
 
-@router.post("/uploads/presign", **documentation.PRESIGN)
+@router.post("/uploads/presign", **document.PRESIGN)
 async def post_presign(
     request: Request,
     principal: Uploader,
@@ -203,7 +205,7 @@ async def post_presign(
     return Response(msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})
 
 
-@router.get("/palette", **documentation.PALETTE)
+@router.get("/palette", **document.PALETTE)
 async def get_palette(
     request: Request,
     principal: Caller,
@@ -239,13 +241,13 @@ def _named_colors(colors: str) -> list[tuple[str, str]]:
     return [(one, name.fashion.name) for one, name in zip(hexes, names, strict=True)]
 
 
-@probes.get("/healthz", **documentation.HEALTHZ)
+@probes.get("/healthz", **document.HEALTHZ)
 async def get_healthz() -> Health:
     """Whether the process answers; touches nothing else."""
     return Health(status="ok", version=VERSION)
 
 
-@probes.get("/readyz", response_model=Readiness, **documentation.READYZ)
+@probes.get("/readyz", response_model=Readiness, **document.READYZ)
 async def get_readyz(request: Request, response: Response) -> Any:
     """Whether every phase is warm and reachable, from a cached view."""
     readiness = service_of(request).report()
@@ -257,7 +259,7 @@ async def get_readyz(request: Request, response: Response) -> Any:
     return readiness
 
 
-@probes.get("/metrics", **documentation.METRICS)
+@probes.get("/metrics", **document.METRICS)
 async def get_metrics(request: Request, principal: Scraper) -> Response:
     """The metrics of all replicas, merged."""
     text = await service_of(request).exposition()

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping
 
 from pipeline.types import PhaseName
-from serve.advice import Advisor, Phases
-from serve.breaker import Breaker
-from serve.cache import Cache
-from serve.decoding import DecodePool
-from serve.idempotency import Idempotency
-from serve.keyring import KeyRing, KeyStore
-from serve.limits import Limiter
-from serve.metrics import Metrics
-from serve.object_store import ObjectStore
-from serve.phase import PendingCall, Phase, Translate
-from serve.security import KeyFile
+from serve.decode.pool import DecodePool
+from serve.keys.keyring import KeyRing, KeyStore
+from serve.keys.limits import Limiter
+from serve.keys.records import KeyFile
+from serve.observe.metrics import Metrics
 from serve.service import Describe, Service
 from serve.settings import AdviceConfig, Environment, Settings
-from serve.stores import STATE_TIMEOUT_S, NoStore, RedisStore
-from serve.uploads import Uploads
+from serve.stores.cache import Cache
+from serve.stores.redis import STATE_TIMEOUT_S, NoStore, RedisStore
+from serve.uploads.idempotency import Idempotency
+from serve.uploads.object_store import ObjectStore
+from serve.uploads.uploads import Uploads
+from serve.walk.advisor import Advisor, Phases
+from serve.walk.breaker import Breaker
+from serve.walk.phase import PendingCall, Phase, Translate
 
 
 def assemble(

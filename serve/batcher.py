@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any, Generic, TypeVar
 
 from pipeline.errors import ColorMatchError, PhaseFailed, PhaseLost, PhaseTimeout
-from serve import tracing
+from serve.observe import tracing
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

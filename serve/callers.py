@@ -8,11 +8,11 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
-from serve.limits import TooManyRequests
-from serve.problems import FieldError, InvalidFields, pointer
-from serve.security import Principal, Scope, require_scope
+from serve.http.problems import FieldError, InvalidFields, pointer
+from serve.keys.limits import TooManyRequests
+from serve.keys.records import Principal, Scope, require_scope
 from serve.service import Service, no_object_store
-from serve.uploads import Uploads
+from serve.uploads.uploads import Uploads
 
 _header_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key.")
 _bearer_key = HTTPBearer(auto_error=False, description="The API key as a bearer token.")

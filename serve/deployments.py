@@ -14,12 +14,13 @@ from ray.serve.handle import DeploymentHandle
 
 from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
-from serve import priority, tracing, wire
+from serve import priority, wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
-from serve.metrics import Metrics
-from serve.metrics_ray import exchange, report
-from serve.phase import FROM_A_PHASE
+from serve.observe import tracing
+from serve.observe.metrics import Metrics
+from serve.observe.ray_hub import exchange, report
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
+from serve.walk.phase import FROM_A_PHASE
 
 R = TypeVar("R")
 WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third

@@ -17,10 +17,10 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from pipeline.errors import ColorMatchError, NotFound
-from serve.object_store import ObjectStore
-from serve.question import owner_of, photo_of
 from serve.settings import MIB, Environment
-from serve.uploads import OBJECT_KEY, prefix_of
+from serve.uploads.object_store import ObjectStore
+from serve.uploads.uploads import OBJECT_KEY, prefix_of
+from serve.walk.question import owner_of, photo_of
 
 PATIENCE_S = 10.0
 SCAN_COUNT = 1000

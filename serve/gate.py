@@ -10,8 +10,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import ColorMatchError, NotFound, Overloaded
-from serve.middleware import SECURITY_HEADERS, clean_request_id
-from serve.problems import problem_response
+from serve.http.edge import SECURITY_HEADERS, clean_request_id
+from serve.http.problems import problem_response
 
 # Serve obeys these, whoever sends them: a client must not lift its own time limit or choose its replica.
 STEERING_HEADERS = (

@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from pipeline.errors import ColorMatchError, NotReady
 from pipeline.types import PhaseName
 from serve import wire
-from serve.advice import Advisor
-from serve.answers import CacheHealth, ObjectsHealth, PhaseHealth
-from serve.answers import Readiness as ReadinessAnswer
-from serve.breaker import STATES
-from serve.cache import Cache
-from serve.decoding import DecodePool
-from serve.keyring import KeyRing
-from serve.limits import Limiter
-from serve.metrics import Metrics
-from serve.security import Principal
+from serve.decode.pool import DecodePool
+from serve.keys.keyring import KeyRing
+from serve.keys.limits import Limiter
+from serve.keys.records import Principal
+from serve.observe.metrics import Metrics
+from serve.openapi.answers import CacheHealth, ObjectsHealth, PhaseHealth
+from serve.openapi.answers import Readiness as ReadinessAnswer
 from serve.settings import Settings
-from serve.uploads import Uploads
+from serve.stores.cache import Cache
+from serve.uploads.uploads import Uploads
+from serve.walk.advisor import Advisor
+from serve.walk.breaker import STATES
 
 ANONYMOUS = Principal("anonymous", "anonymous", frozenset(("advice", "uploads", "metrics")))
 POLL_S = 1.0

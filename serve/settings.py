@@ -30,7 +30,7 @@ class Budgets(Frozen):
 
 
 class BreakerConfig(Frozen):
-    """When a phase's breaker opens and closes (serve/breaker.py). A call of slow_call_s or longer is slow."""
+    """When a phase's breaker opens and closes (serve/walk/breaker.py). A call of slow_call_s or longer is slow."""
 
     window_calls: Annotated[int, Field(ge=1, le=10_000)] = 50
     minimum_calls: Annotated[int, Field(ge=1)] = 10

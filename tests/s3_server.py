@@ -10,7 +10,7 @@ from typing import Any
 from botocore.config import Config
 from botocore.session import get_session
 
-from serve import local_objects
+from serve.local import objects as local_objects
 
 
 @dataclass(frozen=True, slots=True)

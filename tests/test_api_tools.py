@@ -2,7 +2,7 @@
 
 import json
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 
 FOLDER = REPOSITORY / "tests" / "api_tools"
 

@@ -14,8 +14,8 @@ SOURCE = [name for name in MODULES if not name.startswith("tests/")]
 
 # In serve/, by package: the files that may import it.
 KNOWERS: dict[str, set[str]] = {
-    "ray": {"serve/app.py", "serve/deployments.py", "serve/local.py", "serve/metrics_ray.py"},
-    "fastapi": {"serve/api.py", "serve/callers.py", "serve/documentation.py", "serve/pages.py"},
+    "ray": {"serve/app.py", "serve/deployments.py", "serve/local/__main__.py", "serve/observe/ray_hub.py"},
+    "fastapi": {"serve/api.py", "serve/callers.py", "serve/openapi/document.py", "serve/http/pages.py"},
     "models": {"serve/deployments.py"},
     "torch": set(),
     "tests": set(),
@@ -105,11 +105,14 @@ def _offenders(found: dict[str, set[str]]) -> dict[str, set[str]]:
 # --- who imports whom -----------------------------------------------------------------------------------------
 def test_the_rules_see_the_house_when_it_is_listed() -> None:
     """The globs find the real modules, so that no rule below is proven of an empty list."""
-    assert {"pipeline/color/spaces.py", "models/network.py", "serve/advice.py", "tests/test_architecture.py"} <= set(
-        MODULES
-    )
+    assert {
+        "pipeline/color/spaces.py",
+        "models/networks/u2net_parser.py",
+        "serve/walk/advisor.py",
+        "tests/test_architecture.py",
+    } <= set(MODULES)
     assert "ray" in _packages("serve/deployments.py")
-    assert {"redis", "serve/wire.py", "pipeline/types.py"} <= _loaded_by("serve/advice.py")
+    assert {"redis", "serve/wire.py", "pipeline/types.py"} <= _loaded_by("serve/walk/advisor.py")
 
 
 def test_pipeline_is_pure_when_its_imports_are_read() -> None:
@@ -151,7 +154,7 @@ def test_the_walk_needs_no_framework_when_it_is_imported() -> None:
 def test_torch_stays_out_when_any_process_but_segmentation_starts() -> None:
     """What every replica imports at its start loads neither torch nor the models."""
     banned = {"torch", "torchvision", "safetensors", *_modules("models/")}
-    entrances = ("serve/app.py", "serve/deployments.py", "serve/api.py", "serve/local.py")
+    entrances = ("serve/app.py", "serve/deployments.py", "serve/api.py", "serve/local/__main__.py")
     assert _offenders({entrance: _loaded_by(entrance) & banned for entrance in entrances}) == {}
 
 
@@ -164,7 +167,7 @@ def test_optional_packages_stay_out_when_a_network_is_loaded() -> None:
 
 def test_a_decode_worker_is_small_when_it_starts() -> None:
     """A worker, which hostile files may take over, loads numpy, Pillow and msgspec, and no other package."""
-    packages = {name for name in _loaded_by("serve/decode_worker.py") if not name.endswith(".py")}
+    packages = {name for name in _loaded_by("serve/decode/worker.py") if not name.endswith(".py")}
     assert packages - sys.stdlib_module_names == {"numpy", "PIL", "msgspec"}
 
 

@@ -12,7 +12,7 @@ import promql_parser
 import pytest
 import yaml
 
-from serve.metrics import Metrics
+from serve.observe.metrics import Metrics
 from tests.reliability.alerts import hurried
 
 ROOT = Path(__file__).parent.parent

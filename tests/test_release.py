@@ -12,7 +12,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from serve.local_plan import REPOSITORY, TRANSPORT_FLAGS
+from serve.local.plan import REPOSITORY, TRANSPORT_FLAGS
 from serve.version import VERSION
 
 TOOLS = Path(sysconfig.get_path("scripts"))

@@ -1,7 +1,7 @@
 """Palette error, and an embedding whose distances rank palettes as the error does; numpy only.
 
 The embedding is a small DeepSets network (Zaheer et al. 2017) that was taught palette errors: see
-models/train_palette_encoder.py. It does not matter in which order colours come or whether one is given in two parts.
+models/train/palette_encoder.py. It does not matter in which order colours come or whether one is given in two parts.
 """
 
 from collections.abc import Sequence

@@ -4,7 +4,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from serve.local_plan import ray_environment
+from serve.local.plan import ray_environment
 from tests.bench.backfill_runs import family, start
 from tests.reliability import layouts
 from tests.reliability.cluster import Cluster, wait_until

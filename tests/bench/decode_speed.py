@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT))
 from PIL import Image  # noqa: E402
 
 from pipeline.image.decode import decode_image  # noqa: E402
-from serve.decoding import DecodePool  # noqa: E402
+from serve.decode.pool import DecodePool  # noqa: E402
 
 NETWORK_PX = (224, 224)
 REPEATS = 41

@@ -21,8 +21,8 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client.metrics import MetricWrapperBase
 
-from serve import logs, tracing
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
+from serve.observe import logs, tracing
 from serve.settings import TracingSettings
 from tests.bench.tables import write_section
 from tests.serve.application import Application, app_of, running

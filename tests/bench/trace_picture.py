@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, ImageDraw
 
 from pipeline.picture.blocks import CARD, INK, LINE, PAPER, SOFT, line
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.cluster.application import LAUNCHER, interrupt_group, launch, photo_form, stop, wait_until_ready
 from tests.cluster.traces import EXPORTED, IN_A_PHOTO, SpanRecord, spans_of
 

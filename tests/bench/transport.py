@@ -12,7 +12,7 @@ from importlib.metadata import version
 
 import psutil
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.bench.transport_load import Measured, measure
 from tests.bench.transport_profiles import FAST, PROFILES, STOCK, serving
 

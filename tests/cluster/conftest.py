@@ -9,9 +9,9 @@ import httpx
 import pytest
 import yaml
 
-from serve.local_plan import DEFAULT_CONFIG, REPOSITORY
-from serve.local_stores import start_cache
-from serve.local_stores import stop as stop_store
+from serve.local.plan import DEFAULT_CONFIG, REPOSITORY
+from serve.local.stores import start_cache
+from serve.local.stores import stop as stop_store
 from tests.cluster.application import LAUNCHER, Application, Remains, interrupt_group, launch, stop, wait_until_ready
 from tests.cluster.traces import EXPORTED
 

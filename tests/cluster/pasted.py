@@ -4,7 +4,7 @@ import shlex
 
 import httpx
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 
 
 def send_curl(line: str) -> httpx.Response:

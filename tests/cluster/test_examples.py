@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.cluster.application import Application
 from tests.serve.openapi.test_examples import EXAMPLES, MODES, RUNNERS
 

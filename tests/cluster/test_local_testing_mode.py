@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 
 OURS = ("REDIS_URL", "STATE_REDIS_URL", "STYLESYNC_KEYS_FILE", "STYLESYNC_SECRET_FILE")
 

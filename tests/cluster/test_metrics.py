@@ -6,7 +6,7 @@ import time
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from serve.metrics import PHASES
+from serve.observe.metrics import PHASES
 from tests.cluster.application import photo_form, wait_until
 from tests.test_monitoring import METRIC, RECORDED, queries
 

@@ -8,7 +8,7 @@ import httpx
 import psutil
 import pytest
 
-from serve.local_processes import memory_bytes
+from serve.local.processes import memory_bytes
 from tests.cluster.application import Application, photo_form, wait_until
 from tests.cluster.conftest import AMPLE_MS, local_config
 from tests.cluster.contract import must_be_answer, must_be_problem

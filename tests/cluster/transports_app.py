@@ -12,10 +12,10 @@ from ray.serve.handle import DeploymentHandle
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
-from serve.breaker import Breaker
 from serve.deployments import OneThread, translate
-from serve.metrics import Metrics
-from serve.phase import Phase
+from serve.observe.metrics import Metrics
+from serve.walk.breaker import Breaker
+from serve.walk.phase import Phase
 
 MAX_ONGOING, MAX_QUEUED = 4, 6
 app = FastAPI()

@@ -23,7 +23,7 @@ import psutil
 
 from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
 from pipeline.image.decode import decode_image
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.cluster.application import (
     Application,
     cmdline,

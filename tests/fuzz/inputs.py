@@ -13,7 +13,7 @@ from pathlib import Path
 from pipeline.image.child import DECODED
 from pipeline.image.decode import DEFAULT_LIMITS, decode_image
 from serve import wire
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.pipeline.pictures import png, samples
 
 FOLDER = REPOSITORY / "out" / "fuzz"

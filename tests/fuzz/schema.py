@@ -13,9 +13,9 @@ from pathlib import Path
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serve import local_stores
-from serve.local_objects import BUCKET
-from serve.local_plan import REPOSITORY
+from serve.local import stores
+from serve.local.objects import BUCKET
+from serve.local.plan import REPOSITORY
 from tests.s3_server import S3Server, s3_server
 from tests.serve.application import Application, app_of, listening, running
 
@@ -26,12 +26,12 @@ def main(cases: int, seed: int) -> int:
     """Schemathesis' exit status: 0 when no check failed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        store = local_stores.start_state(folder, folder / "state")
+        store = stores.start_state(folder, folder / "state")
         try:
             with s3_server(folder / "s3") as s3:
                 return asyncio.run(_tested(folder, s3, store.url, cases=cases, seed=seed))
         finally:
-            local_stores.stop(store)
+            stores.stop(store)
 
 
 class _Counted:

@@ -17,10 +17,10 @@ with atheris.instrument_imports(include=["pipeline.image.decode", "serve", "PIL"
     from pipeline.errors import BadInput, ColorMatchError, TooLarge, Unparsable
     from pipeline.image.decode import ImageLimits, decode_image, decode_mask
     from pipeline.types import DecodedImage
-    from serve.body import parse_json
-    from serve.decode_worker import read_answer
-    from serve.multipart import Part, PartCollector
-    from serve.problems import InvalidFields
+    from serve.decode.worker import read_answer
+    from serve.http.body import parse_json
+    from serve.http.multipart import Part, PartCollector
+    from serve.http.problems import InvalidFields
 
 SIDE_PX = 64
 LIMITS = ImageLimits(max_pixels_baseline_jpeg=1_000_000, max_pixels_other=250_000, analysed_side_px=SIDE_PX)

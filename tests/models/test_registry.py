@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from models.loading import FOREIGN
-from models.network import ARCHITECTURES
+from models.networks.u2net_parser import ARCHITECTURES
 from models.registry import DEFAULT_MODEL, WEIGHTS_DIR, ModelError, list_cards, load_card, main, verify
 
 

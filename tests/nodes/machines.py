@@ -20,8 +20,9 @@ import httpx
 import psutil
 import yaml
 
-from serve import local_stores
-from serve.local_plan import (
+from serve.keys.records import ensure_development_key
+from serve.local import stores as local_stores
+from serve.local.plan import (
     HOST,
     OBJECT_STORE_BYTES,
     REPOSITORY,
@@ -30,7 +31,6 @@ from serve.local_plan import (
     ray_token_file,
     transport_profile,
 )
-from serve.security import ensure_development_key
 from tests.reliability import cluster as reliability
 
 NODE = "STYLESYNC_TEST_NODE"  # in the environment of everything that a node runs

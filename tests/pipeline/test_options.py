@@ -8,7 +8,7 @@ import pytest
 from pipeline.errors import InvalidOptions
 from pipeline.options import parse_options
 from pipeline.types import ColorShare, Options, WardrobeItem
-from serve.schemas import OptionsModel, validate
+from serve.http.schemas import OptionsModel, validate
 
 WHOLE: dict[str, Any] = {
     "segment": "none",

@@ -21,8 +21,8 @@ import httpx
 import redis
 import yaml
 
-from serve.local_plan import HOST, REPOSITORY, free_port
-from serve.security import read_keys, write_keys
+from serve.keys.records import read_keys, write_keys
+from serve.local.plan import HOST, REPOSITORY, free_port
 from tests.bench.tables import write_section
 from tests.reliability import layouts, load
 from tests.reliability.cluster import Cluster, cluster, wait_until

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import httpx
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.bench.transport_profiles import FAST, STOCK, serving
 from tests.cluster.transports_app import MAX_QUEUED
 from tests.reliability import layouts, load

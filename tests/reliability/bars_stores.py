@@ -11,9 +11,9 @@ from dataclasses import replace
 import httpx
 import redis
 
-from serve.local_plan import REPOSITORY
-from serve.security import new_key, read_keys, write_keys
-from serve.stores import CONNECTIONS
+from serve.keys.records import new_key, read_keys, write_keys
+from serve.local.plan import REPOSITORY
+from serve.stores.redis import CONNECTIONS
 from tests.reliability import layouts, load
 from tests.reliability.bars_overload import SHIPPED
 from tests.reliability.cluster import Cluster, wait_until

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import psutil
 
-from serve import local_stores
-from serve.local_plan import HOST, REPOSITORY, free_port, ray_environment, transport_profile
-from serve.security import ensure_development_key
+from serve.keys.records import ensure_development_key
+from serve.local import stores as local_stores
+from serve.local.plan import HOST, REPOSITORY, free_port, ray_environment, transport_profile
 from tests.cluster.application import cmdline, descendants, is_alive
 from tests.reliability import faults, layouts, tcp_proxy
 from tests.reliability.load import Plan

@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-from serve.local_plan import DEFAULT_CONFIG, REPOSITORY
+from serve.local.plan import DEFAULT_CONFIG, REPOSITORY
 
 IMPORT_PATH = "tests.reliability.faulty_app:build"
 NAME = "colormatch"

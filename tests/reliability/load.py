@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, cast
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.reliability.messages import Request, request_maker
 
 GIVE_UP_S = 15.0  # for one answer

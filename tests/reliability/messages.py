@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 
 if TYPE_CHECKING:
     from tests.reliability.load import Plan

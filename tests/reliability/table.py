@@ -3,7 +3,7 @@
 import fcntl
 import os
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.reliability.kit import Row
 
 DOCUMENT = REPOSITORY / "docs" / "reliability.md"

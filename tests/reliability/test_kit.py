@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import Overloaded
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 from tests.reliability.faults import HANG_S, Fault, Faults
 from tests.reliability.kit import Row, percentile
 from tests.reliability.load import Plan, due_times, run

@@ -22,8 +22,8 @@ from pipeline.types import RgbImage
 from serve import wire
 from serve.api import create_app
 from serve.assembly import assemble
-from serve.local_plan import free_port
-from serve.security import SCOPES, Scope, new_key, write_keys
+from serve.keys.records import SCOPES, Scope, new_key, write_keys
+from serve.local.plan import free_port
 from serve.service import Service
 from serve.settings import Environment, S3Environment, Settings
 from tests.serve.fakes import PHASES, SECRET, Walk, descriptions, painted, translate

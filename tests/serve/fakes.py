@@ -13,12 +13,12 @@ from pipeline.harmony import harmonise as harmony
 from pipeline.palette import extraction
 from pipeline.types import ColorShare, DecodedImage, LabelMap, Options, PhaseName, RgbImage, Segmentation
 from serve import wire
-from serve.advice import Advisor, Phases
-from serve.cache import Cache
-from serve.phase import Phase
-from serve.question import Answer, Question
 from serve.settings import AdviceConfig
-from serve.stores import Store, StoreError
+from serve.stores.cache import Cache
+from serve.stores.redis import Store, StoreError
+from serve.walk.advisor import Advisor, Phases
+from serve.walk.phase import Phase
+from serve.walk.question import Answer, Question
 
 Work = Callable[[bytes], bytes]
 NETWORK_PX = (64, 96)  # the painted photos' own size, so that no edge blurs

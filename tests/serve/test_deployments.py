@@ -45,7 +45,7 @@ from pipeline.types import Segmentation as SegmentationResult
 from serve import wire
 from serve.batcher import Batcher, BatchLimits
 from serve.deployments import OneThread, Segmentation, batch_limits, translate
-from serve.metrics import Metrics
+from serve.observe.metrics import Metrics
 from serve.settings import BatchConfig
 
 INSIDE = "/srv/app/serve/deployments.py on 10.0.0.7 in Segmentation"

@@ -9,13 +9,13 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from serve import local_stores
-from serve.cache import Cache
 from serve.erase import Erased, erase_object, erase_tenant, main
-from serve.object_store import ObjectStore
-from serve.question import Question
+from serve.local import stores
 from serve.settings import Environment
-from serve.stores import RedisStore
+from serve.stores.cache import Cache
+from serve.stores.redis import RedisStore
+from serve.uploads.object_store import ObjectStore
+from serve.walk.question import Question
 from tests.s3_server import S3Server
 from tests.serve.application import photo_bytes
 from tests.serve.fakes import Walk, photo
@@ -45,7 +45,7 @@ class Kept:
 @pytest_asyncio.fixture
 async def kept(s3: S3Server, tmp_path: Path) -> AsyncIterator[Kept]:
     """Answers as the walk caches them, and uploads as clients leave them."""
-    server = local_stores.start_cache(tmp_path)
+    server = stores.start_cache(tmp_path)
     s3.make_bucket(bucket := f"b{secrets.token_hex(8)}")
     environment = Environment(redis_url=SecretStr(server.url), s3=s3.started.config(bucket))
     store, cache = ObjectStore(environment.s3, timeout_s=20), RedisStore(server.url)

@@ -9,7 +9,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.gate import Gate, middlewares
-from serve.middleware import SECURITY_HEADERS, Edge
+from serve.http.edge import SECURITY_HEADERS, Edge
 
 
 def answering(response: Response) -> ASGIApp:

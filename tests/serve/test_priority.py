@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from serve.local_plan import REPOSITORY
+from serve.local.plan import REPOSITORY
 
 PR_CAPBSET_DROP, CAP_SYS_NICE = 24, 23  # prctl(2), capabilities(7)
 TOLD = "print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"

@@ -14,7 +14,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from pipeline.image.decode import decode_image
 from serve import wire
-from serve.pages import PLAYGROUND
+from serve.http.pages import PLAYGROUND
 from tests.serve.application import Application, form, running
 from tests.serve.fakes import painted
 

@@ -13,7 +13,7 @@ from pipeline.errors import PhaseFailed, Unauthenticated
 from pipeline.types import PhaseName
 from serve import service as service_module
 from serve.assembly import assemble
-from serve.security import write_keys
+from serve.keys.records import write_keys
 from serve.service import ANONYMOUS, Service
 from serve.settings import AdviceConfig, Budgets, Environment, Settings
 from serve.wire import encode

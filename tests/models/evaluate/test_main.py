@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from models.evaluate import PROTOTYPE, WHOLE_IMAGE, main
+from models.evaluate.__main__ import PROTOTYPE, WHOLE_IMAGE, main
 from pipeline.types import Mask, RgbImage
 
 

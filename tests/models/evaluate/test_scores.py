@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.evaluate_scores import (
+from models.evaluate.scores import (
     Case,
     clothes_pixels,
     confusions,

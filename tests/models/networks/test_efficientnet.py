@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.efficientnet import NORM_EPS, ConvNorm, EfficientNetLiteParser, encoder_weights, fold
+from models.networks.efficientnet import NORM_EPS, ConvNorm, EfficientNetLiteParser, encoder_weights, fold
 
 
 def _stirred(network: nn.Module) -> nn.Module:

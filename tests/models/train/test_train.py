@@ -14,14 +14,14 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
-from models.efficientnet import EfficientNetLiteParser
-from models.evaluate_scores import CLOTHES
+from models.evaluate.scores import CLOTHES
 from models.export import export
+from models.networks.efficientnet import EfficientNetLiteParser
 from models.registry import ModelCard, load_card
 from models.segmenter import SegmentationInput, Segmenter
-from models.train import main, train
-from models.train_data import UNKNOWN, Sample, cut, named_by_folder, tinted
-from models.train_steps import Data, Recipe, Run, batch, begin, learn, loss_of, rate, read_recipe, resume, save
+from models.train.__main__ import main, train
+from models.train.data import UNKNOWN, Sample, cut, named_by_folder, tinted
+from models.train.steps import Data, Recipe, Run, batch, begin, learn, loss_of, rate, read_recipe, resume, save
 from pipeline.types import CLASSES, Segmentation
 from tests.models.networks.test_efficientnet import published_like
 
@@ -242,7 +242,7 @@ def test_recipe_opens_with_its_launch_command_when_read() -> None:
 
 def test_photo_is_turned_upright_when_a_sample_is_loaded(tmp_path: Path) -> None:
     """EXIF orientation is obeyed, as the service does."""
-    from models.train_data import _photo
+    from models.train.data import _photo
 
     photo = Image.new("RGB", (40, 20))
     exif = photo.getexif()

@@ -13,7 +13,7 @@ from pipeline.image.decode import decode_image
 from pipeline.options import parse_options
 from pipeline.types import DecodedImage
 from serve import wire
-from serve.question import Question
+from serve.walk.question import Question
 from tests.pipeline.backfill.catalogue import Result, backfill
 from tests.serve.fakes import FakePhase, Walk
 

@@ -36,9 +36,9 @@ from pipeline.errors import (
 )
 from pipeline.image.child import DECODED, REFUSED
 from pipeline.image.decode import ImageLimits, decode_image
-from serve.decode_process import Worker
-from serve.decode_worker import read_answer
-from serve.decoding import DecodePool, too_late
+from serve.decode.pool import DecodePool, too_late
+from serve.decode.process import Worker
+from serve.decode.worker import read_answer
 from tests.serve.application import animated_webp, encoded, mask_bytes, photo_bytes
 from tests.serve.fakes import painted, until
 
@@ -342,7 +342,7 @@ def test_workers_die_when_their_service_is_killed() -> None:
     """kill -9 of the service leaves no worker behind, not even one that is busy and reads nothing."""
     script = (
         "import asyncio\n"
-        "from serve.decoding import DecodePool\n"
+        "from serve.decode.pool import DecodePool\n"
         "async def main():\n"
         "    pool = DecodePool(workers=2)\n"
         "    await pool.start()\n"

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.errors import NotAcceptable
-from serve.negotiation import must_accept
+from serve.http.negotiation import must_accept
 
 
 @pytest.mark.parametrize(

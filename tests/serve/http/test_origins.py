@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from serve.api import create_app
 from serve.deprecation import Deprecations, Notice
-from serve.metrics import Metrics
+from serve.observe.metrics import Metrics
 from serve.service import Service
 from serve.settings import Settings
 

@@ -7,8 +7,8 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from serve.middleware import API_CSP
-from serve.pages import PLAYGROUND
+from serve.http.edge import API_CSP
+from serve.http.pages import PLAYGROUND
 from tests.serve.application import running
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

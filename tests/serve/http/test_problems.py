@@ -9,7 +9,7 @@ import pytest
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
-from serve.problems import STATUS, TITLES, FieldError, InvalidFields, problem_response, status_of
+from serve.http.problems import STATUS, TITLES, FieldError, InvalidFields, problem_response, status_of
 
 # The contract's table, by status.
 CONTRACT = {

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import Unauthenticated
-from serve.keys import main
-from serve.limits import Allowance
-from serve.security import KeyFile
+from serve.keys.__main__ import main
+from serve.keys.limits import Allowance
+from serve.keys.records import KeyFile
 
 PEPPER = "pepper"
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pipeline.errors import Unauthenticated
-from serve.security import KeyFile, new_key, write_keys
+from serve.keys.records import KeyFile, new_key, write_keys
 
 PEPPER = b"pepper"
 ROUNDS = 10_000

@@ -11,11 +11,11 @@ import pytest_asyncio
 import redis
 
 from pipeline.errors import NotReady, Unauthenticated
-from serve import local_stores
-from serve.keyring import FRESH_S, KEEP_S, RECORDS, KeyRing, KeyStore
-from serve.keys import main
-from serve.limits import Allowance
-from serve.security import KeyFile, new_key, write_keys
+from serve.keys.__main__ import main
+from serve.keys.keyring import FRESH_S, KEEP_S, RECORDS, KeyRing, KeyStore
+from serve.keys.limits import Allowance
+from serve.keys.records import KeyFile, new_key, write_keys
+from serve.local import stores as local_stores
 
 pytestmark = pytest.mark.cluster
 PEPPER = b"pepper"

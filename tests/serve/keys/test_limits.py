@@ -11,24 +11,24 @@ import pytest
 import pytest_asyncio
 
 from pipeline.errors import RateLimited
-from serve import local_stores
-from serve.limits import Allowance, Limiter, Quota, TooManyRequests
+from serve.keys.limits import Allowance, Limiter, Quota, TooManyRequests
+from serve.local import stores
 
 pytestmark = pytest.mark.cluster
 HUNDRED = Allowance(per_minute=100)
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[local_stores.Store]:
+def store(tmp_path: Path) -> Iterator[stores.Store]:
     """A state server of its own."""
-    started = local_stores.start_state(tmp_path, tmp_path / "data")
+    started = stores.start_state(tmp_path, tmp_path / "data")
     yield started
     started.process.kill()
     started.process.wait()
 
 
 @pytest_asyncio.fixture
-async def replicas(store: local_stores.Store) -> AsyncIterator[list[Limiter]]:
+async def replicas(store: stores.Store) -> AsyncIterator[list[Limiter]]:
     """Three limiters on the one server."""
     made = [Limiter(store.url, replicas=3, timeout_s=10) for _ in range(3)]  # a busy machine keeps them waiting
     yield made
@@ -62,7 +62,7 @@ async def test_headers_tell_what_is_left_when_counted(replicas: list[Limiter]) -
     assert 1 <= second.reset_s <= 60
 
 
-async def test_nothing_is_asked_when_a_key_has_no_limits(store: local_stores.Store) -> None:
+async def test_nothing_is_asked_when_a_key_has_no_limits(store: stores.Store) -> None:
     """A key without limits costs no trip: it is admitted at once though the server is gone."""
     store.process.kill()
     limiter = Limiter(store.url)
@@ -73,7 +73,7 @@ async def test_nothing_is_asked_when_a_key_has_no_limits(store: local_stores.Sto
 
 
 async def test_each_replica_holds_its_share_when_the_server_is_gone(
-    store: local_stores.Store, replicas: list[Limiter]
+    store: stores.Store, replicas: list[Limiter]
 ) -> None:
     """Without the server three replicas admit a third of the limit each: never open, never shut, without waiting."""
     store.process.kill()
@@ -97,7 +97,7 @@ async def test_seats_are_the_limit_exactly_when_shared(replicas: list[Limiter]) 
         pass
 
 
-async def test_seats_are_bounded_when_the_server_is_gone(store: local_stores.Store, replicas: list[Limiter]) -> None:
+async def test_seats_are_bounded_when_the_server_is_gone(store: stores.Store, replicas: list[Limiter]) -> None:
     """Without the server a replica gives its share of the places, and takes them back."""
     store.process.kill()
     store.process.wait()

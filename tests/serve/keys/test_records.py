@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import Forbidden, NotReady, Unauthenticated
-from serve.security import (
+from serve.keys.records import (
     SCOPES,
     KeyFile,
     KeyRecord,

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
-from serve.metrics import Metrics
-from serve.metrics_merge import DEPARTED_S, LIVING_S, Hub
+from serve.observe.hub import DEPARTED_S, LIVING_S, Hub
+from serve.observe.metrics import Metrics
 from tests.serve.application import Application, form, running
 
 NAVY = {"colors": ["navy"]}

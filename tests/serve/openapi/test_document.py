@@ -15,8 +15,8 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from pipeline.messages import codes
 from serve.api import create_app
-from serve.metrics import Metrics
-from serve.problems import STATUS, TITLES
+from serve.http.problems import STATUS, TITLES
+from serve.observe.metrics import Metrics
 from serve.service import Service
 from serve.settings import Settings
 from tests.serve.application import Application, running, validate

@@ -21,9 +21,9 @@ import pytest_asyncio
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pipeline.errors import Overloaded
-from serve.local_objects import BUCKET
-from serve.local_plan import REPOSITORY
-from serve.problems import problem_response
+from serve.http.problems import problem_response
+from serve.local.objects import BUCKET
+from serve.local.plan import REPOSITORY
 from tests.s3_server import S3Server
 from tests.serve.application import Application, app_of, listening, running, validate
 

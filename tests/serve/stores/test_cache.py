@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.types import ColorShare, Options, PhaseName, WardrobeItem
-from serve.cache import TTL_JITTER, TTL_S, Cache, Found, Layer, cache_key
-from serve.question import Question
-from serve.stores import NoStore
+from serve.stores.cache import TTL_JITTER, TTL_S, Cache, Found, Layer, cache_key
+from serve.stores.redis import NoStore
+from serve.walk.question import Question
 from tests.serve.fakes import SECRET, MemoryStore
 
 KEY = cache_key("extraction", "tenant", b"content")

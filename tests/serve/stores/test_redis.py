@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 
-from serve import local_stores, stores
-from serve.cache import Cache, Found, cache_key
-from serve.stores import READ_TIMEOUT_S, REST_AFTER_FAILURE_S, STATE_TIMEOUT_S, RedisStore, Rest, StoreError
+from serve.local import stores as local_stores
+from serve.stores import redis
+from serve.stores.cache import Cache, Found, cache_key
+from serve.stores.redis import READ_TIMEOUT_S, REST_AFTER_FAILURE_S, STATE_TIMEOUT_S, RedisStore, Rest, StoreError
 from tests.reliability.tcp_proxy import TcpProxy, tcp_proxy
 
 pytestmark = pytest.mark.cluster
@@ -34,7 +35,7 @@ def server(tmp_path: Path) -> Iterator[local_stores.Store]:
 @pytest.fixture
 def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
     """A loaded machine may hold this process up, which is not what is shown here."""
-    monkeypatch.setattr(stores, "LATE", math.inf)
+    monkeypatch.setattr(redis, "LATE", math.inf)
 
 
 @pytest_asyncio.fixture
@@ -225,7 +226,7 @@ async def test_the_rest_ends_when_it_was_this_process_that_was_late(
     held_up_s: float, rests_on: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under load a ping may never be in time: the store is then asked again rather than done without."""
-    monkeypatch.setattr(stores, "REST_AFTER_FAILURE_S", 0.0)
+    monkeypatch.setattr(redis, "REST_AFTER_FAILURE_S", 0.0)
     clock, pinged = Clock(), asyncio.Event()
 
     async def fails() -> bytes:

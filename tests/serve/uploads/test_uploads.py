@@ -20,9 +20,9 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from serve.object_store import ObjectStore
-from serve.problems import InvalidFields
-from serve.question import WantedUpload
+from serve.http.problems import InvalidFields
+from serve.uploads.object_store import ObjectStore
+from serve.walk.question import WantedUpload
 from tests.s3_server import S3Server
 from tests.serve.application import NOWHERE, Application, form, photo_bytes, running
 from tests.serve.fakes import MemoryStore

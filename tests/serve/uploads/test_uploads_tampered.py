@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from serve.object_store import UploadTerms
+from serve.uploads.object_store import UploadTerms
 from tests.s3_server import S3Server
 from tests.serve.application import photo_bytes
 from tests.serve.uploads.upload_counter import Counter, counter_at, made_bucket

@@ -8,10 +8,10 @@ from typing import Any
 
 import httpx
 
-from serve.idempotency import Idempotency
-from serve.object_store import ObjectStore
-from serve.question import WantedUpload
-from serve.uploads import Uploads
+from serve.uploads.idempotency import Idempotency
+from serve.uploads.object_store import ObjectStore
+from serve.uploads.uploads import Uploads
+from serve.walk.question import WantedUpload
 from tests.s3_server import S3Server
 from tests.serve.application import photo_bytes
 from tests.serve.fakes import MemoryStore

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from pipeline.errors import Overloaded
-from serve.admission import BURST, LEAST, STANDS_S, START, STRAINED, Admission
+from serve.walk.admission import BURST, LEAST, STANDS_S, START, STRAINED, Admission
 
 PLENTY = 1000
 

@@ -12,7 +12,7 @@ from pipeline.errors import (
     Overloaded,
 )
 from serve import wire
-from serve.question import Question
+from serve.walk.question import Question
 from tests.serve.fakes import (
     NETWORK_PX,
     NETWORK_VERSION,

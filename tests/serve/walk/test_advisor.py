@@ -20,8 +20,8 @@ from pipeline.errors import (
 )
 from pipeline.types import PhaseName
 from serve import wire
-from serve.admission import BURST, START
 from serve.settings import AdviceConfig, Budgets
+from serve.walk.admission import BURST, START
 from tests.serve.fakes import (
     NETWORK_PX,
     NETWORK_VERSION,

@@ -5,8 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
-from serve.breaker import Breaker, Permit, State
 from serve.settings import BreakerConfig
+from serve.walk.breaker import Breaker, Permit, State
 
 CONFIG = BreakerConfig(
     window_calls=8,

@@ -6,9 +6,9 @@ import time
 import pytest
 
 from pipeline.errors import PhaseFailed
-from serve.advice import COALESCING, LEASE_POLL_S, Advisor
-from serve.question import Answer
 from serve.settings import AdviceConfig, Budgets
+from serve.walk.advisor import COALESCING, LEASE_POLL_S, Advisor
+from serve.walk.question import Answer
 from tests.serve.fakes import Walk, descriptions, photo, until
 
 REPLICAS = 3

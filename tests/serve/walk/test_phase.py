@@ -7,9 +7,9 @@ import pytest
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError, ImageBomb, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
-from serve.breaker import Breaker
-from serve.phase import Phase
 from serve.settings import BreakerConfig
+from serve.walk.breaker import Breaker
+from serve.walk.phase import Phase
 from tests.serve.fakes import FakeCall, FakePhase
 
 SHORT_S = 0.03

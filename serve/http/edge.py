@@ -1,0 +1,132 @@
+"""The outermost ASGI layer: one request id, security headers, and no error without a problem document."""
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pipeline.errors import ColorMatchError, Unparsable
+from serve.http.origins import PROBES
+from serve.http.problems import problem_response
+from serve.keys.limits import Quota
+from serve.observe import tracing
+
+REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+HOST = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
+BAD_HOST = "The Host header is not that of this service."
+API_CSP = "default-src 'none'; frame-ancestors 'none'"
+SECURITY_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": API_CSP,
+}
+
+METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
+Done = Callable[[str, str, int, float], None]
+
+log = structlog.get_logger(__name__)
+
+
+class Edge:
+    """Gives every request an id (a client's own when it is clean) and every answer its headers.
+
+    allowed_hosts: patterns such as `api.example.com` and `*.example.com`; none: any host of a sound form.
+    done: is told of every answer: route (its template), mode, status, and how long it took, s.
+    """
+
+    def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...] = (), done: Done | None = None) -> None:
+        self._app = app
+        self._allowed_hosts = allowed_hosts
+        self._done = done
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = clean_request_id(headers.get("x-request-id"))
+        head = scope["method"] == "HEAD"  # answered as GET, without the body
+        scope = {**scope, "method": "GET" if head else scope["method"]}
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        started, began_s, status = False, time.perf_counter(), 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal started, status
+            if message["type"] == "http.response.start":
+                started, status = True, message["status"]
+                given = MutableHeaders(scope=message)
+                given["X-Request-ID"] = request_id
+                given["traceparent"] = scope["state"]["traceparent"]
+                for name, value in SECURITY_HEADERS.items():
+                    given.setdefault(name, value)
+                quota: Quota | None = scope["state"].get("quota")  # set where the request was counted
+                given.update(quota.headers() if quota else {})
+            elif head:
+                message = {**message, "body": b""}
+            await send(message)
+
+        with tracing.request(headers) as span:
+            scope["state"] |= {"trace_id": tracing.trace_id_of(span), "traceparent": tracing.header_of(span)}
+            try:
+                await self._answer(scope, receive, send_with_headers, headers, request_id)
+            except ClientDisconnect:
+                pass  # its line and its count say status 0
+            except Exception:
+                log.exception("request_failed", request_id=request_id, trace_id=scope["state"]["trace_id"])
+                if started:
+                    raise
+                await problem_response(ColorMatchError(), request_id)(scope, receive, send_with_headers)
+            finally:
+                span.set_attributes({"http.route": route_of(scope), "http.response.status_code": status})
+                self._tell(scope, status, time.perf_counter() - began_s)
+
+    def _tell(self, scope: Scope, status: int, took_s: float) -> None:
+        """Counts the answer and writes its one line: ids, names and times, nothing that a client sent."""
+        state, route = scope["state"], route_of(scope)
+        if self._done is not None:
+            self._done(route, state.get("mode", ""), status, took_s)
+        (log.debug if route in PROBES else log.info)(
+            "request",
+            request_id=state["request_id"],
+            trace_id=state["trace_id"],
+            key_id=state.get("key_id"),
+            method=scope["method"] if scope["method"] in METHODS else "other",
+            route=route,
+            mode=state.get("mode"),
+            status=status,
+            duration_ms=round(took_s * 1000, 2),
+            **state.get("walked", {}),
+        )
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
+        if self._knows(headers.getlist("host")):
+            await self._app(scope, receive, send)
+        else:
+            await problem_response(Unparsable(BAD_HOST), request_id)(scope, receive, send)
+
+    def _knows(self, hosts: list[str]) -> bool:
+        """Whether the Host header is sound and allowed; HTTP/1.0 clients may send none."""
+        if not hosts:
+            return True
+        found = HOST.fullmatch(hosts[0])
+        if found is None or len(hosts) > 1:
+            return False
+        return not self._allowed_hosts or any(fnmatchcase(found[1].lower(), host) for host in self._allowed_hosts)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the route that answered; `none` for an address where nothing is."""
+    return getattr(scope.get("route"), "path", "none")
+
+
+def clean_request_id(given: str | None) -> str:
+    """The client's request id when it is short and plain, else a new one."""
+    return given if given and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

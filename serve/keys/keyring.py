@@ -1,0 +1,144 @@
+"""Who may come in: the keys of a file and those of the state store, which all replicas share; redis and msgspec.
+
+A replica works on a snapshot of the store's keys and asks for a newer one at most every FRESH_S, so an unknown key
+costs no trip, a known one rarely, and a revoked one is shut out everywhere within FRESH_S.  While the store is away
+the snapshot's keys stay valid for KEEP_S; about any other key the service does not guess (NotReady).
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from pipeline.errors import NotReady, Unauthenticated
+from serve.keys.records import NO_KEY, KeyFile, KeyRecord, Principal, admit, key_id_of
+from serve.stores.redis import Rest, StoreError, connection_pool
+from serve.stores.sealing import Seal
+
+FRESH_S = 2.0
+KEEP_S = 600.0
+TIMEOUT_S = 0.25
+CONNECTIONS = 2
+RECORDS, VERSION = "{keys}:records", "{keys}:version"  # one slot of a Redis cluster
+CANNOT_TELL = "The API keys cannot be read just now; try again shortly."
+
+
+class KeyStore:
+    """The keys in the state store: sealed records by id, and a version that every change replaces."""
+
+    def __init__(
+        self,
+        url: str,
+        pepper: bytes,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        pool = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
+        self._redis: Any = Redis.from_pool(pool)  # its annotations leave open whether it is asynchronous
+        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=self._redis.ping, clock=clock)
+        self._seal = Seal(pepper, "key-record")
+        self._clock = clock
+        self._reading = asyncio.Lock()
+        self._records: dict[str, KeyRecord] = {}
+        self._version: bytes | None = None
+        self._asked_s = -KEEP_S  # when the snapshot was last known to be the store's
+
+    async def find(self, key_id: str) -> KeyRecord | None:
+        """The record of an id, at most FRESH_S old while the store answers. Raises NotReady when nobody can tell."""
+        await self._refresh()
+        age_s = self._clock() - self._asked_s
+        record = self._records.get(key_id)
+        if age_s < FRESH_S or (record is not None and age_s < KEEP_S):
+            return record
+        raise NotReady(CANNOT_TELL)
+
+    async def records(self) -> list[KeyRecord]:
+        """All records, as they are now. Raises StoreError."""
+        await self._rest.ask(self._read)
+        return list(self._records.values())
+
+    async def add(self, record: KeyRecord) -> None:
+        """Keeps a record. Raises StoreError."""
+        sealed = self._seal.close(record.id, msgspec.json.encode(record))
+        await self._rest.ask(lambda: self._change(lambda pipe: pipe.hset(RECORDS, record.id, sealed)))
+
+    async def remove(self, key_id: str) -> bool:
+        """Ends a key; whether there was one. Raises StoreError."""
+        found = await self._rest.ask(lambda: self._change(lambda pipe: pipe.hdel(RECORDS, key_id)))
+        return bool(found)
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+        self._rest.close()
+        await self._redis.aclose()
+        await self._redis.connection_pool.disconnect()
+
+    async def _refresh(self) -> None:
+        """One request at a time asks the store, the others wait for its answer."""
+        if self._clock() - self._asked_s < FRESH_S:
+            return
+        async with self._reading:
+            if self._clock() - self._asked_s < FRESH_S:
+                return
+            try:
+                await self._rest.ask(self._read)
+            except StoreError:
+                return
+
+    async def _read(self) -> None:
+        asked_s = self._clock()
+        if self._version is None or await self._redis.get(VERSION) != self._version:
+            async with self._redis.pipeline(transaction=True) as pipe:
+                pipe.get(VERSION)
+                pipe.hgetall(RECORDS)
+                self._version, found = await pipe.execute()
+            opened = (self._opened(key_id.decode(errors="replace"), sealed) for key_id, sealed in found.items())
+            self._records = {record.id: record for record in opened if record is not None}
+        self._asked_s = asked_s
+
+    def _opened(self, key_id: str, sealed: bytes) -> KeyRecord | None:
+        """The record; None for one that was not written with this pepper: whoever wrote it must not choose rights."""
+        value = self._seal.open(key_id, sealed)
+        try:
+            return None if value is None else msgspec.json.decode(value, type=KeyRecord)
+        except msgspec.MsgspecError:  # written by another version of this code
+            return None
+
+    async def _change(self, command: Callable[[Any], Any]) -> Any:
+        async with self._redis.pipeline(transaction=True) as pipe:
+            command(pipe)
+            pipe.set(VERSION, secrets.token_bytes(16))
+            outcome, _ = await pipe.execute()
+        return outcome
+
+
+class KeyRing:
+    """The keys of a file, which need no store, and those of the state store; either may be missing."""
+
+    def __init__(self, pepper: bytes, *, file: KeyFile | None = None, store: KeyStore | None = None) -> None:
+        self._pepper = pepper
+        self._file = file
+        self._store = store
+
+    async def authenticate(self, key: str | None) -> Principal:
+        """The owner of a key.
+
+        Raises Unauthenticated when missing, unknown, wrong or expired, NotReady while nobody can tell.
+        """
+        if not key:
+            raise Unauthenticated(NO_KEY)
+        key_id = key_id_of(key)
+        record = self._file.find(key_id) if self._file else None
+        if record is None and self._store is not None:
+            record = await self._store.find(key_id)
+        return admit(key, record, self._pepper)
+
+    async def close(self) -> None:
+        """Closes the store."""
+        if self._store is not None:
+            await self._store.close()

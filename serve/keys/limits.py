@@ -1,0 +1,192 @@
+"""What a key may use: requests per minute and requests at a time, exact over all replicas; limits and redis only.
+
+While the state store cannot be asked, each replica holds a share of every limit by itself: never open, never shut.
+"""
+
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from limits import RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from redis.asyncio import Redis
+
+from pipeline.errors import RateLimited
+from serve.stores.redis import Rest, StoreError, connection_pool
+
+WINDOW_S = 60
+TIMEOUT_S = 0.5  # a busy machine may need so long, and an outage costs it once
+CONNECTIONS = 4  # a burst waits for its turn: each replica counting for itself would not be exact
+SEAT_S = 30.0  # a seat whose replica died is free again after this long; longer than any request may take
+_TAKE_SEAT = """
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
+redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
+redis.call('EXPIRE', KEYS[1], ARGV[5])
+return 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a key may use; None: without limit."""
+
+    per_minute: int | None = None
+    concurrent: int | None = None
+
+
+UNLIMITED = Allowance()
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of a minute's allowance, as the RateLimit headers say it (draft-ietf-httpapi-ratelimit-headers)."""
+
+    limit: int
+    remaining: int
+    reset_s: int
+
+    def headers(self) -> dict[str, str]:
+        """`RateLimit-Policy` and `RateLimit`."""
+        return {
+            "RateLimit-Policy": f'"minute";q={self.limit};w={WINDOW_S}',
+            "RateLimit": f'"minute";r={self.remaining};t={self.reset_s}',
+        }
+
+
+class Limiter:
+    """Counts what keys use."""
+
+    def __init__(
+        self,
+        url: str | None,
+        *,
+        replicas: int = 2,
+        timeout_s: float = TIMEOUT_S,
+        tell: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """replicas: how many ingress replicas share a limit while the state store is away.
+
+        tell: of a request beyond a limit, `minute` or `concurrent`, and of `local` counting for want of the store.
+        """
+        self._tell = tell
+        self._redis: Redis | None = None
+        self._shared: MovingWindowRateLimiter | None = None
+        if url:
+            pool: Any = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
+            self._redis = Redis.from_pool(pool)
+            storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=pool)
+            self._shared = MovingWindowRateLimiter(storage)
+        self._local = MovingWindowRateLimiter(MemoryStorage())
+        self._local_seats: Counter[str] = Counter()
+        self._replicas = replicas
+        probe = self._redis.ping if self._redis is not None else None
+        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=probe)
+
+    async def count(self, key_id: str, allowance: Allowance) -> Quota | None:
+        """Counts one request: what is left, or None for a key without such a limit. Raises TooManyRequests."""
+        if allowance.per_minute is None:
+            return None
+        try:
+            return await self._count(key_id, allowance.per_minute)
+        except TooManyRequests:
+            self._tell("minute")
+            raise
+
+    async def _count(self, key_id: str, per_minute: int) -> Quota:
+        if self._shared is not None:
+            shared, item = self._shared, RateLimitItemPerMinute(per_minute)
+            try:
+                return await self._rest.ask(lambda: _counted(shared, item, key_id))
+            except StoreError:
+                self._tell("local")
+        return await _counted(self._local, RateLimitItemPerMinute(self._share(per_minute)), key_id)
+
+    @asynccontextmanager
+    async def seat(self, key_id: str, allowance: Allowance) -> AsyncIterator[None]:
+        """One of the key's places for requests at a time. Raises RateLimited when all are taken."""
+        if allowance.concurrent is None:
+            yield
+            return
+        seat = uuid.uuid4().hex
+        try:
+            taken = await self._take_seat(key_id, allowance.concurrent, seat)
+        except RateLimited:
+            self._tell("concurrent")
+            raise
+        try:
+            yield
+        finally:
+            await self._leave_seat(key_id, seat, shared=taken)
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+        self._rest.close()
+        if self._redis is not None:
+            await self._redis.aclose()
+            await self._redis.connection_pool.disconnect()
+
+    async def _take_seat(self, key_id: str, limit: int, seat: str) -> bool:
+        """Whether the seat is one in the state store. Raises RateLimited."""
+        redis = self._redis
+        if redis is not None:
+            now_s = time.time()
+            arguments = (now_s, limit, now_s + SEAT_S, seat, round(SEAT_S))
+            try:
+                free = await self._rest.ask(lambda: redis.eval(_TAKE_SEAT, 1, _seats(key_id), *arguments))
+            except StoreError:
+                self._tell("local")
+            else:
+                return _seated(bool(free), limit)
+        share = self._share(limit)
+        _seated(self._local_seats[key_id] < share, share)
+        self._local_seats[key_id] += 1
+        return False
+
+    async def _leave_seat(self, key_id: str, seat: str, *, shared: bool) -> None:
+        redis = self._redis
+        if not shared or redis is None:
+            self._local_seats[key_id] -= 1
+            return
+        try:
+            await self._rest.ask(lambda: redis.zrem(_seats(key_id), seat))
+        except StoreError:
+            return  # it frees itself after SEAT_S
+
+    def _share(self, limit: int) -> int:
+        return max(1, limit // self._replicas)
+
+
+async def _counted(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinute, key_id: str) -> Quota:
+    admitted = await limiter.hit(item, key_id)
+    reset_time_s, remaining = await limiter.get_window_stats(item, key_id)
+    quota = Quota(item.amount, max(0, remaining), max(1, min(WINDOW_S, round(reset_time_s - time.time()))))
+    if not admitted:
+        raise TooManyRequests(quota)
+    return quota
+
+
+class TooManyRequests(RateLimited):
+    """One request more than a minute's allowance; made and answered at the door only."""
+
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(f"The key's {quota.limit} requests a minute are used up; the next in {quota.reset_s} s.")
+        self.quota = quota
+
+    def __reduce__(self) -> tuple[type["TooManyRequests"], tuple[Quota]]:
+        return type(self), (self.quota,)
+
+
+def _seated(free: bool, limit: int) -> bool:
+    if not free:
+        raise RateLimited(f"The key has {limit} requests under way, the most at a time; wait for one to end.")
+    return True
+
+
+def _seats(key_id: str) -> str:
+    return f"seats:{key_id}"

@@ -1,0 +1,1 @@
+"""The development start; `python -m serve.local` is the command."""

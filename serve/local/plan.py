@@ -1,0 +1,229 @@
+"""What a development start needs and whether this machine can give it; pydantic, yaml and the standard library."""
+
+import os
+import secrets
+import socket
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import TypeAdapter
+
+from serve.keys.records import ensure_development_key, write_private
+from serve.local.processes import port_owner
+
+HOST = "127.0.0.1"
+DEFAULT_PORT = 8000
+DEFAULT_CONFIG = "configs/serve.local.yaml"
+DEFAULT_DEV_FOLDER = ".dev"
+DASHBOARD_PORT = 8265  # Ray's own default, where `serve deploy` and `ray job submit` look
+OBJECT_STORE_BYTES = 200 * 1024 * 1024
+# Read when Ray is imported: in the environment of every process, before `ray start` on every node (docs/transport.md).
+TRANSPORT_FLAGS = {
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    # No request does harm when it is repeated, so one whose replica died without a word is asked again elsewhere; for
+    # that HAProxy must still hold it: those beyond the buffer, in bytes, are lost with their replica. It waits a second
+    # before it asks the same server again: two such waits were once not enough while replicas were exchanged.
+    "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
+    "RAY_SERVE_HAPROXY_RETRIES": "4",
+    "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "131072",
+    "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
+}
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+class CannotStart(Exception):
+    """The start is refused; the one argument says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One start. `run_folder` is private to it and temporary; `dev_folder` outlives it."""
+
+    port: int
+    config_path: Path
+    config: dict[str, Any]
+    run_folder: Path
+    dev_folder: Path
+    dashboard_port: int
+    api_key: str
+
+    def to_json(self) -> str:
+        """One line that `from_json` reads."""
+        return TypeAdapter(Plan).dump_json(self).decode()
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """The plan that `to_json` wrote."""
+        return TypeAdapter(cls).validate_json(text)
+
+    @property
+    def url(self) -> str:
+        """Where the application answers, without a slash at the end."""
+        prefix = str(self.config["applications"][0].get("route_prefix") or "/")
+        return f"http://{HOST}:{self.port}{prefix.rstrip('/')}"
+
+    @property
+    def state_folder(self) -> Path:
+        """Where the state store keeps its file; one for each port, so that two instances do not share it."""
+        return self.dev_folder / f"state-{self.port}"
+
+    @property
+    def objects_folder(self) -> Path:
+        """Where the object store keeps uploads, likewise."""
+        return self.dev_folder / f"objects-{self.port}"
+
+    @property
+    def ray_environment_file(self) -> Path:
+        """The variables that let a shell talk to this Ray."""
+        return self.dev_folder / f"ray-{self.port}.env"
+
+
+def make_plan(environment: Mapping[str, str], *, run_folder: Path) -> Plan:
+    """The plan for PORT, CONFIG and STYLESYNC_DEV_FOLDER (keys, tokens and state; `.dev` of this repository).
+
+    Raises CannotStart for a bad or taken port and a missing or broken config.
+    """
+    port = read_port(environment.get("PORT") or str(DEFAULT_PORT))
+    config_path = Path(environment.get("CONFIG") or DEFAULT_CONFIG)
+    config = read_config(config_path)
+    refuse_taken_port(port)
+    config["http_options"] = {**(config.get("http_options") or {}), "host": HOST, "port": port}
+    dashboard_port = DASHBOARD_PORT if port_is_free(DASHBOARD_PORT) else free_port()
+    dev_folder = REPOSITORY / (environment.get("STYLESYNC_DEV_FOLDER") or DEFAULT_DEV_FOLDER)
+    api_key = ensure_development_key(dev_folder)
+    return Plan(port, config_path, config, run_folder, dev_folder, dashboard_port, api_key)
+
+
+def read_port(text: str) -> int:
+    """A TCP port from its text. Raises CannotStart unless it is 1 to 65535."""
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 65535:
+        raise CannotStart(f"PORT is {text!r}; it must be a number from 1 to 65535, as in: make serve PORT=8001")
+    return int(text)
+
+
+def refuse_taken_port(port: int) -> None:
+    """Raises CannotStart when something listens on the port already, naming its pid where it can be seen."""
+    if port_is_free(port):
+        return
+    owner = port_owner(port)
+    who = f"process {owner}" if owner else "another process"
+    raise CannotStart(f"Port {port} is in use by {who}. Stop it, or choose another port: make serve PORT={port + 1}")
+
+
+def port_is_free(port: int) -> bool:
+    """Whether the port can be bound on the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """A Serve config file as a mapping. Raises CannotStart when it is missing, is not YAML or names no application."""
+    if not path.is_file():
+        raise CannotStart(
+            f"The config {path} does not exist. Choose one of configs/: make serve CONFIG={DEFAULT_CONFIG}"
+        )
+    try:
+        config = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise CannotStart(f"The config {path} is not valid YAML: {' '.join(str(error).split())}") from error
+    applications = config.get("applications") if isinstance(config, dict) else None
+    if not isinstance(applications, list) or not applications:
+        raise CannotStart(f"The config {path} names no applications; a Serve config has a list `applications:`.")
+    for application in applications:
+        if not isinstance(application, dict) or not application.get("import_path"):
+            raise CannotStart(f"An application in the config {path} has no import_path; ours is serve.app:build.")
+    return dict(config)
+
+
+def cluster_environment(plan: Plan, environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment that Ray, Serve and every replica of this start run in."""
+    leave_out = {"RAY_ADDRESS", "RAY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE"}  # another cluster's; slow starts
+    inherited = {name: value for name, value in environment.items() if name not in leave_out}
+    return (
+        inherited
+        | ray_environment(plan.dev_folder)
+        | transport_profile(plan.run_folder)
+        | _application(plan, environment)
+    )
+
+
+def transport_profile(run_folder: Path) -> dict[str, str]:
+    """Serve's throughput-optimised profile behind HAProxy, on ports and paths of this start alone (docs/transport.md).
+
+    HAProxy binds its statistics and metrics ports to all interfaces and has no setting against it; they are read-only.
+    """
+    return {
+        **TRANSPORT_FLAGS,
+        "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
+        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_folder / "haproxy.cfg"),
+        "RAY_SERVE_HAPROXY_SOCKET_PATH": str(run_folder / "admin.sock"),
+        "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(run_folder / "metrics.sock"),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_BASE": str(run_folder),
+        "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(run_folder / "server-state"),
+    }
+
+
+def write_ray_environment(plan: Plan) -> None:
+    """Writes `ray_environment_file`, for `. FILE` in a shell before `serve deploy` or `ray job submit`."""
+    variables = {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(ray_token_file(plan.dev_folder)),
+        "RAY_API_SERVER_ADDRESS": f"http://{HOST}:{plan.dashboard_port}",
+        "RAY_DASHBOARD_ADDRESS": f"http://{HOST}:{plan.dashboard_port}",
+    }
+    text = "".join(f'export {name}="{value}"\n' for name, value in variables.items())
+    write_private(plan.ray_environment_file, text)
+
+
+def ray_token_file(folder: Path) -> Path:
+    """The file of the development clusters' token, made on the first call."""
+    path = folder / "ray_token"
+    if not path.is_file():
+        write_private(path, secrets.token_hex(32))
+    return path
+
+
+def ray_environment(token_folder: Path) -> dict[str, str]:
+    """What every process of a Ray on this machine alone needs: its token, from token_folder, and loopback addresses."""
+    return {
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN_PATH": str(ray_token_file(token_folder)),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "FORWARDED_ALLOW_IPS": "",  # by default uvicorn believes HAProxy's X-Forwarded-*, which are its client's
+        "RAY_worker_niceness": "0",  # by default replicas give way to whatever else the machine does
+        # Read as "no cluster on this machine": the node's address is 127.0.0.1 and Ray's own ports bind to it alone.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+
+
+def _application(plan: Plan, environment: Mapping[str, str]) -> dict[str, str]:
+    paths = [str(REPOSITORY), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
+    programs = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
+    return {
+        "PATH": os.pathsep.join(programs),  # so that the `python` of a submitted job is this one
+        "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
+        "STYLESYNC_KEYS_FILE": str(plan.dev_folder / "keys.json"),
+        "STYLESYNC_SECRET_FILE": str(plan.dev_folder / "secret"),
+    }

@@ -1,0 +1,89 @@
+"""What a development start shows: a spinner on a terminal, plain lines elsewhere; imports rich and psutil."""
+
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import psutil
+from rich.console import Console
+from rich.status import Status
+
+from serve.local.plan import HOST, Plan
+from serve.local.processes import descendants, memory_bytes
+
+SAMPLE = "docs/samples/astronaut.jpg"
+
+
+class Screen:
+    """Steps with their durations, then the addresses; lines are never folded, so that they can be copied."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(highlight=False)
+        self._spinner: Status | None = None
+        self._step: str | None = None
+        self._began_s = self._step_began_s = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._spinner = self._console.status("Starting")
+            self._spinner.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._spinner:
+            self._spinner.stop()
+
+    def step(self, name: str) -> None:
+        """A new step begins, which ends the one before."""
+        self._finish_step()
+        self._step = name
+        self.detail("")
+
+    def detail(self, text: str) -> None:
+        """What the step waits for."""
+        line = f"{self._step}: {text}" if text else f"{self._step} …"
+        if self._spinner:
+            self._spinner.update(line)
+        else:
+            self.line(f"{time.monotonic() - self._began_s:6.1f} s  {line}")
+
+    def ready(self, plan: Plan) -> None:
+        """The addresses, the key and a call that works when pasted."""
+        self._finish_step()
+        self.__exit__(None, None, None)
+        took_s = time.monotonic() - self._began_s
+        processes = [psutil.Process(), *descendants()]
+        ray_file = _near(plan.ray_environment_file)
+        curl = f'curl -sS -H "X-API-Key: {plan.api_key}" -F image=@{SAMPLE} {plan.url}/v1/advice'
+        for line in (
+            "",
+            f"StyleSync ColorMatch is ready after {took_s:.1f} s: {plan.url}",
+            f"  Page  {plan.url}/",
+            f"  Docs  {plan.url}/docs",
+            f"  Key   {plan.api_key}  (also in {_near(plan.dev_folder)}/api_key)",
+            f"  Ray   http://{HOST}:{plan.dashboard_port}  (before `serve` or `ray job`: . {ray_file})",
+            f"  Logs  {plan.run_folder}",
+            f"  Uses  {memory_bytes(processes) / 2**30:.1f} GiB of memory in {len(processes)} processes",
+            "Try:",
+            curl,
+            "",
+            "Ctrl-C stops everything.",
+        ):
+            self.line(line)
+
+    def line(self, text: str) -> None:
+        """One line as it is."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def _finish_step(self) -> None:
+        now_s = time.monotonic()
+        if self._spinner and self._step:
+            self.line(f"{now_s - self._step_began_s:6.1f} s  {self._step}")
+        self._step_began_s = now_s
+
+
+def _near(path: Path) -> Path:
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

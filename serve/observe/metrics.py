@@ -1,0 +1,213 @@
+"""Every metric of the application, defined once; what a replica counts, as a report; prometheus-client and msgspec.
+
+Each replica counts for itself and reports cumulative figures (serve/observe/hub.py merges them).  No label holds
+anything that a client can choose: routes are templates, statuses and phases are few, keys and ids are never labels.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import get_args
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from pipeline.types import PhaseName
+from serve.stores.cache import Layer
+from serve.version import VERSION
+from serve.walk.breaker import STATES
+
+PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
+LAYERS: tuple[Layer, ...] = get_args(Layer)
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.2, 1.6, 2.5, 5.0)  # budgets too
+BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+PUSH_S, HEARTBEAT_S = 1.0, 5.0
+
+Labels = tuple[tuple[str, str], ...]
+Push = Callable[[bytes], None]
+
+
+class Family(msgspec.Struct, frozen=True):
+    """One metric in a report. samples: (name, labels, value)."""
+
+    name: str
+    kind: str
+    help: str
+    samples: tuple[tuple[str, Labels, float], ...]
+
+
+class Metrics:
+    """What one replica counts. A process without Ray has one, too."""
+
+    def __init__(self, component: str = "advice") -> None:
+        """component: `advice` or the phase that this replica serves."""
+        self.registry = CollectorRegistry(auto_describe=False)
+        self.before_report: list[Callable[[], None]] = []  # they bring gauges up to date
+        self._requests()
+        self._walk()
+        self._replica(component)
+
+    def _requests(self) -> None:
+        self.requests = self._counter("http_requests", "Requests answered.", "route", "mode", "status")
+        self.request_seconds = self._histogram(
+            "http_request_duration_seconds", "From a request's first byte to its answer's last.", "route", "mode"
+        )
+        self.rate_limited = self._counter("rate_limited", "Requests beyond a key's limit.", "limit")
+        self.limits_local = self._counter("limits_local", "Limits counted in the replica: no state store.")
+        self.shed = self._counter("admission_shed", "Photos refused because no seat was free.")
+        self.seats = self._gauge("admission_seats", "Photos that may be under way, as admission found it.")
+        self.seats_taken = self._gauge("admission_seats_taken", "Photos under way.")
+
+    def _walk(self) -> None:
+        self.phase_seconds = self._histogram(
+            "phase_duration_seconds", "A step of a request; source: computed, cache, fallback.", "phase", "source"
+        )
+        self.calls = self._counter("phase_calls", "Calls of a phase by outcome.", "phase", "outcome")
+        self.retries = self._counter("phase_retries", "Calls made again because a replica was lost.", "phase")
+        self.degraded = self._counter("degraded_answers", "Answers in which a phase was replaced.", "phase")
+        self.breaker_state = self._gauge("breaker_state", "Ingress replicas whose breaker is so.", "phase", "state")
+        self.breaker_changes = self._counter("breaker_transitions", "Changes of a breaker.", "phase", "to")
+        self.lookups = self._counter(
+            "cache_lookups", "Lookups: L0 in the replica, L1 answers, L2 phases.", "level", "layer", "result"
+        )
+        self.writes = self._counter("cache_writes", "Values written to the store.", "layer", "result")
+        self.store_up = self._gauge("store_up", "Ingress replicas that reach the store.", "store")
+        self.phase_ready = self._gauge("phase_ready", "Ingress replicas that a phase answered lately.", "phase")
+
+    def _replica(self, component: str) -> None:
+        self.queue_wait = self._histogram("queue_wait_seconds", "From arrival at a replica to work begun.", "phase")
+        self.compute_seconds = self._histogram("compute_seconds", "Work of a replica on one batch.", "phase")
+        self.batch_size = self._histogram("batch_size", "Photos of a batch.", "phase", buckets=BATCH_SIZES)
+        self.queued = self._gauge("queued", "Items that wait for work to begin.", "phase")
+        self.dropped = self._counter("dropped", "Items that were not answered.", "phase", "reason")
+        self.device_memory = self._gauge("device_memory_bytes", "Memory of the replicas' devices.", "kind")
+        self.model_info = self._gauge("model_info", "The network.", "model", "weights", "dtype", "device")
+        self._gauge("build_info", "The application's version.", "version").labels(VERSION).set(1)
+        self._gauge("replicas", "Replicas that report.", "component").labels(component).set(1)
+
+    def expect_requests(self) -> None:
+        """Makes what an ingress replica will count visible at 0: a rate needs a first value."""
+        for phase in PHASES:
+            self.degraded.labels(phase)
+            self.retries.labels(phase)
+            for outcome in ("ok", "timeout", "failed", "refused", "overloaded", "rejected"):
+                self.calls.labels(phase, outcome)
+            for state in STATES:
+                self.breaker_changes.labels(phase, state)
+        for layer in LAYERS:
+            for result in ("hit", "miss", "unavailable", "damaged"):
+                self.lookups.labels("L1" if layer == "advice" else "L2", layer, result)
+            self.writes.labels(layer, "failed")
+        for limit in ("minute", "concurrent"):
+            self.rate_limited.labels(limit)
+
+    def counts_request(self, route: str, mode: str, status: int, took_s: float) -> None:
+        """Counts an answer. status: 0 for a client that left before it."""
+        self.requests.labels(route, mode, str(status)).inc()
+        self.request_seconds.labels(route, mode).observe(took_s)
+
+    def counts_call(self, phase: PhaseName) -> Callable[[str], None]:
+        """Counts a phase's calls by outcome, and `retried`."""
+        return lambda outcome: (
+            self.retries.labels(phase) if outcome == "retried" else self.calls.labels(phase, outcome)
+        ).inc()
+
+    def counts_limit(self, what: str) -> None:
+        """Counts a request beyond a limit, `minute` or `concurrent`, and one that was counted without the store."""
+        (self.limits_local if what == "local" else self.rate_limited.labels(what)).inc()
+
+    def counts_lookup(self, level: str, layer: str, result: str) -> None:
+        """Counts a lookup in a cache."""
+        self.lookups.labels(level, layer, result).inc()
+
+    def counts_write(self, layer: str, result: str) -> None:
+        """Counts a value written to the cache store, or not."""
+        self.writes.labels(layer, result).inc()
+
+    def text(self) -> bytes:
+        """This replica's own metrics as Prometheus text."""
+        self._update()
+        return generate_latest(self.registry)
+
+    def knows_model(self, version: str) -> None:
+        """Tells the network by its version, `id:weights-hash:dtype:device`."""
+        self.model_info.labels(*(version.split(":") + [""] * 4)[:4]).set(1)
+
+    def report(self) -> bytes:
+        """Everything counted so far."""
+        self._update()
+        families = [
+            Family(
+                one.name,
+                one.type,
+                one.documentation,
+                tuple(
+                    (sample.name, tuple(sample.labels.items()), sample.value)
+                    for sample in one.samples
+                    if not sample.name.endswith("_created")
+                ),
+            )
+            for one in self.registry.collect()
+        ]
+        return msgspec.msgpack.encode(families)
+
+    def _update(self) -> None:
+        for update in self.before_report:
+            update()
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"colormatch_{name}", text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"colormatch_{name}", text, labels, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str, buckets: Sequence[float] = SECONDS) -> Histogram:
+        return Histogram(f"colormatch_{name}", text, labels, registry=self.registry, buckets=buckets)
+
+
+class Reporter:
+    """Pushes a replica's report about once a second from a thread of its own, so that no request waits for it.
+
+    An unchanged report goes out every HEARTBEAT_S, as a sign of life; one that could not be sent goes with the next.
+    """
+
+    def __init__(self, metrics: Metrics, push: Push, *, every_s: float = PUSH_S) -> None:
+        self._metrics = metrics
+        self._push = push
+        self._every_s = every_s
+        self._ended = threading.Event()
+        self._sent = b""
+        self._silent_s = 0.0
+        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Pushes once more and ends."""
+        if not self._ended.is_set():
+            self._ended.set()
+            self._thread.join(HEARTBEAT_S)
+
+    def _run(self) -> None:
+        while not self._ended.wait(self._every_s):
+            self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        report = self._metrics.report()
+        self._silent_s += self._every_s
+        if report == self._sent and self._silent_s < HEARTBEAT_S:
+            return
+        try:
+            self._push(report)
+        except Exception:  # whatever ails the way there: the figures are cumulative, the next push makes up for it
+            return
+        self._sent, self._silent_s = report, 0.0
+
+
+def families_of(report: bytes) -> list[Family]:
+    """A report, read."""
+    return msgspec.msgpack.decode(report, type=list[Family])
+
+
+def is_counted(family: Family) -> bool:
+    """Whether its samples only ever grow."""
+    return family.kind in ("counter", "histogram")

@@ -1,0 +1,1 @@
+"""The OpenAPI document: answer models, examples and operations."""

@@ -1,0 +1,324 @@
+"""What the OpenAPI document says beyond the routes' own signatures: bodies, examples, every error; FastAPI only."""
+
+import json
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from pipeline import errors
+from pipeline.errors import ColorMatchError
+from serve.deprecation import NOTICES
+from serve.http import schemas
+from serve.http.problems import MEDIA_TYPE, TITLES, problem_response, status_of
+from serve.openapi import answers, examples
+
+DESCRIPTION = (
+    "A photo of clothes, or a few colours, goes in; colour advice that people can wear and programs can use comes out. "
+    "Errors are problem documents (RFC 9457). Photos are never kept; answers may be cached unless `store` is false."
+)
+TAGS = [
+    {"name": "advice", "description": "Photos and colours to advice."},
+    {"name": "operations", "description": "Health, readiness and metrics."},
+    {"name": "palette", "description": "Palettes as files."},
+    {"name": "uploads", "description": "Photos past this service, straight into the object store."},
+]
+
+SERVER = {
+    "url": "/",
+    "description": "The environment that this document came from: production, staging or local.",
+    "x-internal": False,
+}
+MIB = 1024 * 1024
+MULTIPART_SCHEMA = {
+    "type": "object",
+    "required": ["image"],
+    "additionalProperties": False,
+    "properties": {
+        "image": {
+            "type": "string",
+            "format": "binary",
+            "contentMediaType": "image/*",
+            "minLength": 1,
+            "maxLength": 10 * MIB,
+            "description": "JPEG, PNG or WebP, ≤ 10 MiB.",
+        },
+        "mask": {
+            "type": "string",
+            "format": "binary",
+            "contentMediaType": "image/png",
+            "minLength": 1,
+            "maxLength": 2 * MIB,
+            "description": "8-bit PNG of the image's aspect; non-zero = garment.",
+        },
+        "options": {"$ref": "#/components/schemas/OptionsModel"},
+    },
+}
+MULTIPART = {
+    "schema": MULTIPART_SCHEMA,
+    "encoding": {
+        "image": {"contentType": "image/jpeg, image/png, image/webp"},
+        "mask": {"contentType": "image/png"},
+        "options": {"contentType": "application/json"},
+    },
+}
+# Name, form, most characters, whether it is always there, and what it says.
+_HEADERS = (
+    ("X-Request-ID", "^[A-Za-z0-9._-]+$", 64, True, "The request's id: the client's own if plain, else a new one."),
+    ("WWW-Authenticate", "^Bearer realm=", 64, True, "How to send a key."),
+    ("Allow", "^[A-Z]+(, [A-Z]+)*$", 64, True, "The methods that are allowed."),
+    ("Retry-After", "^[0-9]+$", 10, True, "Seconds until another try makes sense."),
+    ("ETag", '^"[0-9a-f]{32}"$', 34, True, "Strong; send it back as If-None-Match."),
+    ("RateLimit", '^"minute";r=[0-9]+;t=[0-9]+$', 64, False, "What is left of a limited key's minute: `r`, for `t` s."),
+    ("RateLimit-Policy", '^"minute";q=[0-9]+;w=60$', 64, False, "A limited key's limit: `q` requests in `w` seconds."),
+    ("Access-Control-Allow-Origin", "^[!-~]+$", 256, False, "The page's origin, where it may read the answer."),
+)
+_HEADERS_OF: dict[int, tuple[str, ...]] = {
+    401: ("WWW-Authenticate",),
+    405: ("Allow",),
+    429: ("Retry-After",),
+    503: ("Retry-After",),
+}
+_QUOTA = ("RateLimit", "RateLimit-Policy")
+_UNCOUNTED = (401, 403, 405)  # answered before the request is counted
+_POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
+_PRESIGN_ERRORS = (400, 401, 403, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
+_GET_ERRORS = (400, 401, 403, 405, 406, 422, 429, 500, 503)
+_PROBE_ERRORS = (400, 405, 500)
+
+Responses = dict[int | str, dict[str, Any]]
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}
+
+
+def _headers(*names: str) -> dict[str, Any]:
+    every = ("X-Request-ID", "Access-Control-Allow-Origin", *names)
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in every}
+
+
+def _file(**said: str) -> dict[str, Any]:
+    return {"schema": {"type": "string", "maxLength": 64 * 1024, **said}}
+
+
+def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
+    """The problem document of an error, as clients get it."""
+    document: dict[str, Any] = json.loads(bytes(problem_response(error, examples.REQUEST_ID, more=more).body))
+    return document
+
+
+def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = True) -> Responses:
+    found: Responses = {}
+    for status in statuses:
+        shown = (*examples.ERRORS.get(status, ()), *(error for error in more if status_of(error) == status))
+        found[status] = {
+            "description": TITLES[shown[0].code],
+            "headers": _headers(
+                *_HEADERS_OF.get(status, ()), *(_QUOTA if counted and status not in _UNCOUNTED else ())
+            ),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": _reference(answers.Problem),
+                    "examples": {error.code: {"value": problem(error)} for error in shown},
+                }
+            },
+        }
+    return found
+
+
+def _ok(description: str, model: type[BaseModel], example: Any, *, counted: bool = True) -> Responses:
+    content = {"application/json": {"schema": _reference(model), "example": example}}
+    return {200: {"description": description, "headers": _headers(*(_QUOTA if counted else ())), "content": content}}
+
+
+def _post(
+    operation_id: str, summary: str, model: type[BaseModel], example: Any, *, colors: bool = True
+) -> dict[str, Any]:
+    bodies: list[type[BaseModel]] = (
+        [schemas.ColorsRequest, schemas.ObjectRequest] if colors else [schemas.ObjectRequest]
+    )
+    as_json: dict[str, Any] = {"schema": {"oneOf": [_reference(body) for body in bodies]}}
+    if colors:
+        as_json["examples"] = examples.REQUESTS
+    return {
+        "tags": ["advice"],
+        "operation_id": operation_id,
+        "summary": summary,
+        "responses": _ok("The answer.", model, example) | _errors(_POST_ERRORS, *examples.IMAGE_ERRORS),
+        "openapi_extra": {
+            "requestBody": {
+                "required": True,
+                "content": {"multipart/form-data": MULTIPART, "application/json": as_json},
+            }
+        },
+    }
+
+
+ADVICE = _post("advise", "Colour advice", answers.AdviceAnswer, examples.ADVICE)
+SEGMENT = _post("segment", "Garments alone", answers.SegmentAnswer, examples.SEGMENT, colors=False)
+EXTRACT = _post("extract", "Garments and their colours", answers.ExtractAnswer, examples.EXTRACT)
+HARMONY = _post("harmonise", "Suggestions, matches and outfits alone", answers.HarmonyAnswer, examples.HARMONY)
+PRESIGN: dict[str, Any] = {
+    "tags": ["uploads"],
+    "operation_id": "presign",
+    "summary": "Permission to upload",
+    "responses": _ok("How to upload the image.", answers.Presigned, examples.PRESIGNED)
+    | _errors(_PRESIGN_ERRORS, examples.KEY_REUSED),
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": _reference(schemas.PresignRequest),
+                    "examples": examples.PRESIGN_REQUESTS,
+                }
+            },
+        }
+    },
+}
+HEALTHZ: dict[str, Any] = {
+    "tags": ["operations"],
+    "operation_id": "healthz",
+    "summary": "Alive",
+    "responses": _ok("The process answers.", answers.Health, examples.HEALTH, counted=False)
+    | _errors(_PROBE_ERRORS, counted=False),
+}
+READYZ: dict[str, Any] = {
+    "tags": ["operations"],
+    "operation_id": "readyz",
+    "summary": "Ready",
+    "responses": _ok("Every phase is ready.", answers.Readiness, examples.READY, counted=False)
+    | _errors(_PROBE_ERRORS, counted=False)
+    | {
+        503: {
+            "description": "Not ready yet, and which phases it waits for.",
+            "headers": _headers("Retry-After"),
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": _reference(answers.NotReadyProblem),
+                    "example": problem(
+                        errors.NotReady("Not every phase has reported lately; waiting for segmentation."),
+                        **examples.NOT_READY,
+                    ),
+                }
+            },
+        }
+    },
+}
+PALETTE: dict[str, Any] = {
+    "tags": ["palette"],
+    "operation_id": "palette",
+    "summary": "A palette as a file",
+    "responses": {
+        200: {
+            "description": "The palette as a file.",
+            "headers": _headers("ETag", *_QUOTA),
+            "content": {
+                "application/json": {"schema": _reference(answers.PaletteOut), "example": examples.PALETTE},
+                "image/svg+xml": _file(pattern="^<svg "),
+                "image/png": _file(contentMediaType="image/png", format="binary"),
+                "text/css": _file(pattern="^:root {"),
+                "text/plain": _file(pattern="^GIMP Palette", description="A GIMP palette."),
+                "application/octet-stream": _file(
+                    contentMediaType="application/octet-stream", format="binary", description="An Adobe swatch file."
+                ),
+            },
+        },
+        304: {"description": "The client has it already.", "headers": _headers("ETag", *_QUOTA)},
+        **_errors(_GET_ERRORS),
+    },
+}
+
+METRICS: dict[str, Any] = {
+    "tags": ["operations"],
+    "operation_id": "metrics",
+    "summary": "The metrics of all replicas",
+    "description": "Prometheus text for a key of the scope `metrics`: the sum over all replicas, past ones too.",
+    "responses": {
+        200: {
+            "description": "The metrics.",
+            "headers": _headers(*_QUOTA),
+            "content": {"text/plain": {"schema": {"type": "string", "maxLength": 4 * MIB, "pattern": "^# HELP "}}},
+        },
+        **_errors((*_GET_ERRORS, 503)),
+    },
+}
+
+OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, PRESIGN, HEALTHZ, READYZ, METRICS, PALETTE)
+
+_BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.OptionsModel, schemas.PresignRequest)
+_ANSWERS = (
+    answers.Health,
+    answers.Readiness,
+    answers.AdviceAnswer,
+    answers.SegmentAnswer,
+    answers.ExtractAnswer,
+    answers.HarmonyAnswer,
+    answers.Presigned,
+    answers.PaletteOut,
+    answers.Problem,
+    answers.NotReadyProblem,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Makes the application's OpenAPI document (3.1) complete: the models that routes refer to by name are in it."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                routes=app.routes,
+                tags=app.openapi_tags,
+                servers=[SERVER],
+                contact={"name": "StyleSync ColorMatch"},
+                license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+            )
+            document["components"]["headers"] = {
+                name: {
+                    "description": text,
+                    "required": always,
+                    "schema": {"type": "string", "pattern": form, "maxLength": longest},
+                }
+                for name, form, longest, always, text in _HEADERS
+            }
+            document["components"]["schemas"] = {**document["components"].get("schemas", {}), **_schemas()}
+            _restore_nulls(document)
+            _size_integers(document)
+            for path in NOTICES:
+                for operation in document["paths"][path].values():
+                    operation["deprecated"] = True
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _restore_nulls(document: dict[str, Any]) -> None:
+    """Gives each operation its responses as they stand above: FastAPI drops every null from their examples."""
+    responses = {one["operation_id"]: one["responses"] for one in OPERATIONS}
+    for item in document["paths"].values():
+        for operation in item.values():
+            if operation["operationId"] in responses:
+                found = responses[operation["operationId"]]
+                operation["responses"] = {str(status): response for status, response in found.items()}
+
+
+def _size_integers(value: Any) -> None:
+    """Says of every integer that 32 bits are enough for it."""
+    if isinstance(value, dict) and value.get("type") == "integer":
+        value["format"] = "int32"
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _size_integers(part)
+
+
+def _schemas() -> dict[str, Any]:
+    modes = [*((model, "validation") for model in _BODIES), *((model, "serialization") for model in _ANSWERS)]
+    _, found = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    schemas_by_name: dict[str, Any] = found["$defs"]
+    return schemas_by_name

@@ -1,0 +1,1 @@
+"""Presigned uploads, and reading the uploaded objects."""

@@ -1,0 +1,122 @@
+"""Uploads past this service: presigned terms for one tenant's prefix, and objects checked again when they are read."""
+
+import hashlib
+import hmac
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+from pipeline.errors import ChecksumMismatch, NotFound, Overloaded, TooLarge, UnsupportedMedia
+from pipeline.image.header import Format, sniff
+from serve.http.problems import FieldError, InvalidFields
+from serve.uploads.idempotency import Idempotency
+from serve.uploads.object_store import NO_SUCH_OBJECT, ObjectFacts, ObjectStore, UploadTerms
+from serve.walk.question import WantedUpload
+
+FORMATS: dict[str, Format] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+# One form of key exists, so no other bucket, host or path can be named: `uploads/<tenant>/<32 hex digits>`.
+OBJECT_KEY = re.compile(r"uploads/([a-z0-9][a-z0-9-]{0,62})/[0-9a-f]{32}")
+
+
+class Uploads:
+    """The uploads of all tenants."""
+
+    def __init__(
+        self, store: ObjectStore, idempotency: Idempotency, *, max_bytes: int, bytes_in_flight: int, expiry_s: int
+    ) -> None:
+        """bytes_in_flight: of all objects that are being worked on together."""
+        self.store = store
+        self._idempotency = idempotency
+        self._max_bytes = max_bytes
+        self._bytes_left = bytes_in_flight
+        self._expiry_s = expiry_s
+
+    async def presign(self, tenant: str, wanted: WantedUpload, *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """Where and how to upload one image under a fresh key of the tenant's; once for each idempotency key.
+
+        Raises InvalidFields, IdempotencyKeyReused, NotReady.
+        """
+        if wanted.content_length > self._max_bytes:
+            message = f"Input should be less than or equal to {self._max_bytes}. Given: {wanted.content_length}."
+            raise InvalidFields((FieldError("/content_length", message),))
+        if idempotency_key is None:
+            return await self._signed(tenant, wanted)
+        work = partial(self._signed, tenant, wanted)
+        return await self._idempotency.once(tenant, idempotency_key, asdict(wanted), work)
+
+    async def _signed(self, tenant: str, wanted: WantedUpload) -> dict[str, Any]:
+        expires_at = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=self._expiry_s)
+        terms = UploadTerms(
+            key=f"{prefix_of(tenant)}{secrets.token_hex(16)}",
+            content_type=wanted.content_type,
+            length_bytes=wanted.content_length,
+            sha256=wanted.sha256,
+            expires_at=expires_at,
+        )
+        if wanted.method == "PUT":
+            url, headers = await self.store.put_url(terms)
+            how: dict[str, Any] = {"method": "PUT", "url": url, "headers": headers}
+        else:
+            url, fields = await self.store.post_policy(terms)
+            how = {"method": "POST", "url": url, "fields": fields}
+        expiry = expires_at.isoformat().replace("+00:00", "Z")
+        return {**how, "object_key": terms.key, "expires_at": expiry, "max_bytes": wanted.content_length}
+
+    @asynccontextmanager
+    async def opened(self, tenant: str, object_key: str) -> AsyncIterator[bytes]:
+        """An object of the tenant's, which counts as in flight for as long as the block lasts.
+
+        Raises InvalidFields for what is no key, NotFound (also when it is another tenant's), TooLarge,
+        UnsupportedMedia, ChecksumMismatch, ObjectChanged, Overloaded, NotReady.
+        """
+        check_owner(tenant, object_key)
+        facts = await self.store.facts(object_key)
+        self._check(facts)
+        if facts.length_bytes > self._bytes_left:
+            raise Overloaded("Too many large objects are being worked on; try again shortly.")
+        self._bytes_left -= facts.length_bytes
+        try:
+            data = await self.store.read(object_key, facts, max_bytes=facts.length_bytes)
+            _check_bytes(data, facts)
+            yield data
+        finally:
+            self._bytes_left += facts.length_bytes
+
+    async def close(self) -> None:
+        """Gives the connections back."""
+        await self.store.close()
+        await self._idempotency.close()
+
+    def _check(self, facts: ObjectFacts) -> None:
+        if facts.length_bytes > self._max_bytes:
+            raise TooLarge(f"The object has {facts.length_bytes} bytes; at most {self._max_bytes} are allowed.")
+        if facts.content_type not in FORMATS:
+            allowed = ", ".join(FORMATS)
+            raise UnsupportedMedia(f"The object's type is '{facts.content_type[:40]}'; allowed are {allowed}.")
+
+
+def prefix_of(tenant: str) -> str:
+    """Where all objects of a tenant lie, and nobody else's."""
+    return f"uploads/{tenant}/"
+
+
+def check_owner(tenant: str, object_key: str) -> None:
+    """Raises InvalidFields for what has not the form of a key, NotFound for another tenant's."""
+    found = OBJECT_KEY.fullmatch(object_key)
+    if found is None:
+        message = "This is not the key of an upload; take it from the answer of /v1/uploads/presign."
+        raise InvalidFields((FieldError("/object_key", message),))
+    if found[1] != tenant:
+        raise NotFound(NO_SUCH_OBJECT)
+
+
+def _check_bytes(data: bytes, facts: ObjectFacts) -> None:
+    if facts.sha256 is not None and not hmac.compare_digest(hashlib.sha256(data).hexdigest(), facts.sha256):
+        raise ChecksumMismatch("The object's SHA-256 is not the one that was announced for the upload.")
+    if (kind := sniff(data)) != FORMATS[facts.content_type]:
+        raise UnsupportedMedia(f"The object's type is '{facts.content_type}', but by its first bytes it is {kind}.")

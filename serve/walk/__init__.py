@@ -1,0 +1,1 @@
+"""One request, from question to answer: cache, admission, decoding, the three phases."""
