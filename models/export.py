@@ -14,8 +14,8 @@ from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor
 
+from models.cards import WEIGHTS_DIR, ModelCard
 from models.networks.efficientnet import fold
-from models.registry import WEIGHTS_DIR, ModelCard
 from models.train.steps import MEAN, STD
 from pipeline.types import CLASSES
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import httpx
 
-from models.registry import WEIGHTS_DIR, ModelCard, ModelError, sha256_of, weights_path
+from models.cards import WEIGHTS_DIR, ModelCard, ModelError, sha256_of, weights_path
 
 MOST_BYTES = 4 << 30  # of a file whose card tells no size
 TRIES = 5  # in a row in which nothing came

@@ -11,8 +11,8 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from models.cards import DEFAULT_MODEL, ModelError, load_card
 from models.picture import PictureError, destinations, picture, write
-from models.registry import DEFAULT_MODEL, ModelError, load_card
 from models.segmenter import Segmenter
 from pipeline.errors import InvalidOptions
 from pipeline.options import parse_options

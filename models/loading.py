@@ -15,9 +15,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from models.cards import ModelCard, ModelError, verify
 from models.networks import u2net
 from models.networks.u2net_parser import ARCHITECTURES
-from models.registry import ModelCard, ModelError, verify
 
 Weights = Mapping[str, Tensor]
 SEGFORMER_B2 = {  # SegFormer: Xie et al., NeurIPS 2021, table 6

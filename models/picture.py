@@ -10,7 +10,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
-from models.registry import DEFAULT_MODEL, ModelError, load_card
+from models.cards import DEFAULT_MODEL, ModelError, load_card
 from models.segmenter import Segmenter
 from pipeline.analysis import advise, given_segmentation
 from pipeline.errors import ColorMatchError, InvalidOptions

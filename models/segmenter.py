@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from models.cards import ModelCard, ModelError, label_of
 from models.loading import load_network
-from models.registry import ModelCard, ModelError, label_of
 from models.streams import Event, Lane
 from pipeline.errors import ColorMatchError, PhaseFailed
 from pipeline.types import DecodedImage, RgbImage, Segmentation

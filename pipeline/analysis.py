@@ -26,8 +26,7 @@ from pipeline.types import (
     Segmentation,
     Suggestion,
 )
-
-API_VERSION = "1"
+from pipeline.versions import API_VERSION, EXTRACTION_VERSION, Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +38,6 @@ class ImageInfo:
     analysed_width: int
     analysed_height: int
     lighting: Lighting | None
-
-
-@dataclass(frozen=True, slots=True)
-class Versions:
-    """Everything that shapes an answer; None where that phase had no part in it."""
-
-    api: str
-    segmenter: str | None
-    palette: str
-    harmony: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +80,7 @@ def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options
             Garment(region.id, region.category, region.confidence, region.bbox, region.area, pattern=None, colors=())
             for region in find_regions(segmentation.labels, None, options)
         )
-    return Extraction(garments, None, _nothing_found(garments, options), extraction.EXTRACTION_VERSION)
+    return Extraction(garments, None, _nothing_found(garments, options), EXTRACTION_VERSION)
 
 
 def fallback_harmony(garments: tuple[Garment, ...], options: Options) -> Harmony:
@@ -115,7 +104,7 @@ def colors_extraction(colors: tuple[ColorShare, ...], options: Options) -> Extra
         colors=swatches,
         vector=palette_vector(swatches) if "vector" in options.include else None,
     )
-    return Extraction((garment,), None, (), extraction.EXTRACTION_VERSION)
+    return Extraction((garment,), None, (), EXTRACTION_VERSION)
 
 
 def compose(

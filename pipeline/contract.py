@@ -2,18 +2,17 @@
 
 import base64
 import io
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from PIL import Image
 
-from pipeline.analysis import API_VERSION, Advice
+from pipeline.analysis import Advice
 from pipeline.garments.regions import find_regions
 from pipeline.garments.rle import encode_rle
 from pipeline.messages import notice
-from pipeline.types import DecodedImage, LabelMap, Options, PhaseName, Region, Segmentation
-
-View = Literal["advice", "segment", "extract", "harmony"]
+from pipeline.types import DecodedImage, LabelMap, Options, PhaseName, Region, Segmentation, View
+from pipeline.versions import API_VERSION
 
 _ENCODER = msgspec.json.Encoder()
 _LEFT_OUT: dict[View, tuple[str, ...]] = {

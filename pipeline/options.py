@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.color.spaces import parse_css_color
+from pipeline.color.css import parse_css_color
 from pipeline.errors import InvalidOptions
 from pipeline.messages import LANGUAGES
 from pipeline.types import ColorShare, Options, WardrobeItem

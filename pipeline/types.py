@@ -337,3 +337,6 @@ class Harmony:
     matches: tuple[Match, ...] = ()
     outfits: tuple[Outfit, ...] = ()
     version: str = field(default="")
+
+
+View = Literal["advice", "segment", "extract", "harmony"]

@@ -10,9 +10,9 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from pipeline.color.css import hex_to_rgb, parse_css_color
 from pipeline.color.naming import name_colors
-from pipeline.color.spaces import hex_to_rgb, parse_css_color, srgb_to_lab_d65
-from pipeline.contract import View
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.errors import (
     ColorMatchError,
     InvalidOptions,
@@ -23,14 +23,16 @@ from pipeline.errors import (
 )
 from pipeline.image.header import Format, sniff
 from pipeline.palette import files
+from pipeline.types import View
 from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
 from serve.deprecation import NOTICES, Deprecations
+from serve.fields import FieldError, InvalidFields
 from serve.http import body, pages
 from serve.http.edge import Edge
 from serve.http.multipart import Part
 from serve.http.negotiation import must_accept
 from serve.http.origins import Cors, HttpsOnly
-from serve.http.problems import FieldError, InvalidFields, problem_response
+from serve.http.problems import problem_response
 from serve.http.schemas import (
     MAX_COLORS,
     ONE_COLOR,
@@ -41,10 +43,10 @@ from serve.http.schemas import (
     field_errors,
     validate,
 )
-from serve.keys.records import Principal
+from serve.keys.quota import Principal
 from serve.observe import logs
 from serve.openapi import document, examples
-from serve.openapi.answers import Health, Readiness
+from serve.openapi.answers import Health
 from serve.service import Service
 from serve.uploads.idempotency import MAX_KEY_CHARS
 from serve.version import VERSION
@@ -247,16 +249,16 @@ async def get_healthz() -> Health:
     return Health(status="ok", version=VERSION)
 
 
-@probes.get("/readyz", response_model=Readiness, **document.READYZ)
-async def get_readyz(request: Request, response: Response) -> Any:
+@probes.get("/readyz", **document.READYZ)
+async def get_readyz(request: Request) -> Response:
     """Whether every phase is warm and reachable, from a cached view."""
-    readiness = service_of(request).report()
-    if not readiness.ready:
-        waiting = ", ".join(phase for phase, health in readiness.phases.items() if not health.ready)
+    health = service_of(request).readiness.view()
+    if not health.ready:
+        waiting = ", ".join(phase for phase, found in health.phases.items() if not found.ready)
         error = NotReady(f"Not every phase has reported lately; waiting for {waiting}.")
-        return problem_response(error, request.state.request_id, more=readiness.model_dump())
-    response.headers["Cache-Control"] = "no-store"
-    return readiness
+        return problem_response(error, request.state.request_id, more=msgspec.to_builtins(health))
+    headers = {"Cache-Control": "no-store"}
+    return Response(msgspec.json.encode(health), media_type="application/json", headers=headers)
 
 
 @probes.get("/metrics", **document.METRICS)

@@ -8,7 +8,8 @@ from serve.keys.keyring import KeyRing, KeyStore
 from serve.keys.limits import Limiter
 from serve.keys.records import KeyFile
 from serve.observe.metrics import Metrics
-from serve.service import Describe, Service
+from serve.readiness import Describe, Readiness
+from serve.service import Service
 from serve.settings import AdviceConfig, Environment, Settings
 from serve.stores.cache import Cache
 from serve.stores.redis import STATE_TIMEOUT_S, NoStore, RedisStore
@@ -51,7 +52,8 @@ def assemble(
         tell=metrics.counts_limit,
     )
     uploads = _uploads(settings, environment, secret)
-    return Service(settings, advisor, decoder, cache, keys, limiter, describe, uploads, metrics)
+    readiness = Readiness(advisor, cache, uploads, describe)
+    return Service(settings, advisor, decoder, cache, keys, limiter, readiness, uploads, metrics)
 
 
 def _phase(name: PhaseName, start: Callable[[bytes], PendingCall], translate: Translate, metrics: Metrics) -> Phase:

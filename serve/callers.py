@@ -8,9 +8,9 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
-from serve.http.problems import FieldError, InvalidFields, pointer
-from serve.keys.limits import TooManyRequests
-from serve.keys.records import Principal, Scope, require_scope
+from serve.fields import FieldError, InvalidFields, pointer
+from serve.keys.quota import Principal, Scope, TooManyRequests
+from serve.keys.records import require_scope
 from serve.service import Service, no_object_store
 from serve.uploads.uploads import Uploads
 

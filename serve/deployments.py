@@ -12,8 +12,10 @@ from ray.exceptions import ObjectLostError, RayActorError, RayTaskError, WorkerC
 from ray.serve.exceptions import BackPressureError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from pipeline import codec
 from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
 from pipeline.types import PhaseName
+from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import priority, wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
 from serve.observe import tracing
@@ -70,7 +72,7 @@ class Segmentation:
     def __init__(self) -> None:
         settings = SegmentationSettings()
         self._on_cpu = settings.device == "cpu"
-        from models.registry import load_card  # torch is imported in this process alone
+        from models.cards import load_card  # torch is imported in this process alone
         from models.segmenter import Segmenter, device_is_lost
 
         tracing.configure(TracingSettings(), "segmentation")
@@ -111,19 +113,19 @@ class Segmentation:
         """A SegmentRequest to a Segmentation, both in wire form."""
         from models.segmenter import SegmentationInput, check_photo
 
-        request = wire.decode(payload, wire.SegmentRequest)
+        request = codec.decode(payload, wire.SegmentRequest)
         item = SegmentationInput(request.image, request.width_px, request.height_px)
         check_photo(item)
         height_px, width_px = request.image.shape[:2]
         px = height_px * width_px + item.height_px * item.width_px
         with tracing.continued(request.traceparent, "segmentation replica"):
             found = await self.batcher.submit(item, px=px, deadline_s=request.deadline_s)
-        return await asyncio.to_thread(wire.encode, found)
+        return await asyncio.to_thread(codec.encode, found)
 
     async def describe(self) -> bytes:
         """Its Description in wire form."""
         description = wire.Description("segmentation", self._segmenter.version, self._segmenter.input_px)
-        return wire.encode(description)
+        return codec.encode(description)
 
     def _observe(self, batch: BatchReport) -> None:
         for waited_s in batch.waited_s:
@@ -175,17 +177,17 @@ class Extraction:
 
     async def run(self, payload: bytes) -> bytes:
         """An ExtractRequest to an Extraction, both in wire form."""
-        request = wire.decode(payload, wire.ExtractRequest)
+        request = codec.decode(payload, wire.ExtractRequest)
         with tracing.continued(request.traceparent, "extraction replica"):
             return await self._thread.run(request.deadline_s, lambda: self._extract(request))
 
     def _extract(self, request: wire.ExtractRequest) -> bytes:
         found = self._extraction.extract(request.image, request.labels, request.confidence, request.options)
-        return wire.encode(found)
+        return codec.encode(found)
 
     async def describe(self) -> bytes:
         """Its Description in wire form."""
-        return wire.encode(wire.Description("extraction", self._extraction.EXTRACTION_VERSION))
+        return codec.encode(wire.Description("extraction", EXTRACTION_VERSION))
 
 
 class Harmony:
@@ -202,16 +204,16 @@ class Harmony:
 
     async def run(self, payload: bytes) -> bytes:
         """A HarmoniseRequest to a Harmony, both in wire form."""
-        request = wire.decode(payload, wire.HarmoniseRequest)
+        request = codec.decode(payload, wire.HarmoniseRequest)
         with tracing.continued(request.traceparent, "harmony replica"):
             return await self._thread.run(request.deadline_s, lambda: self._harmonise(request))
 
     def _harmonise(self, request: wire.HarmoniseRequest) -> bytes:
-        return wire.encode(self._harmony.harmonise(request.garments, request.options))
+        return codec.encode(self._harmony.harmonise(request.garments, request.options))
 
     async def describe(self) -> bytes:
         """Its Description in wire form."""
-        return wire.encode(wire.Description("harmony", self._harmony.HARMONY_VERSION))
+        return codec.encode(wire.Description("harmony", HARMONY_VERSION))
 
 
 @ray_serve.ingress()

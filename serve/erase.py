@@ -18,9 +18,9 @@ from redis.exceptions import RedisError
 
 from pipeline.errors import ColorMatchError, NotFound
 from serve.settings import MIB, Environment
+from serve.stores.owners import owner_of, photo_of
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import OBJECT_KEY, prefix_of
-from serve.walk.question import owner_of, photo_of
 
 PATIENCE_S = 10.0
 SCAN_COUNT = 1000

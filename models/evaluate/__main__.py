@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from models.cards import DEFAULT_MODEL, ModelError, load_card
 from models.evaluate.scores import (
     Case,
     Garments,
@@ -33,7 +34,6 @@ from models.evaluate.scores import (
 )
 from models.evaluate.sheet import contact_sheet
 from models.labelled import FOLDERS, close_up_box, labelled_photos, product_photos
-from models.registry import DEFAULT_MODEL, ModelError, load_card
 from models.segmenter import DTYPES, SegmentationInput, Segmenter
 from pipeline.errors import ColorMatchError
 from pipeline.garments.regions import whole_labels

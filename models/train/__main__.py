@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from torch import Tensor
 
+from models.cards import ModelError, load_card
 from models.labelled import product_paths
-from models.registry import ModelError, load_card
 from models.segmenter import Segmenter
 from models.train.data import Sample, annotated_samples, product_samples
 from models.train.steps import Data, Recipe, Run, batch, begin, learn, read_recipe, resume, save, validate

@@ -15,7 +15,8 @@ import torch
 from scipy.stats import spearmanr
 from torch import Tensor, nn
 
-from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import vocabulary
 from pipeline.palette.vector import DIMENSIONS, ENCODER_FILE, SHARPNESS
 from pipeline.types import Floats

@@ -16,8 +16,8 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.cards import ModelError
 from models.networks.efficientnet import EfficientNetLiteParser, encoder_weights
-from models.registry import ModelError
 from models.train.data import UNKNOWN, Sample, cut, tinted
 from pipeline.types import CLASSES
 

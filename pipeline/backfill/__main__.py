@@ -8,14 +8,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
-from models.registry import DEFAULT_MODEL, ModelError
+from models.cards import DEFAULT_MODEL, ModelError
 from pipeline.backfill.errors import EXIT_DONE, EXIT_TOO_MANY_FAILURES, BackfillError, BadRequest, Stopped
 from pipeline.backfill.estimate import estimate
-from pipeline.backfill.plan import Identity, Parameters, Resources, canonical, needs_network, versions_of
+from pipeline.backfill.network import segmenter_version
+from pipeline.backfill.plan import Identity, Job, Parameters, Resources, canonical, needs_network, versions_of
 from pipeline.backfill.run import Pool, Run, run
 from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.uris import Stores, absolute
-from pipeline.backfill.worker import Job, segmenter_version
 from pipeline.errors import InvalidOptions
 from pipeline.options import parse_options
 

@@ -13,6 +13,10 @@
 All cross process borders, so they take exactly one positional argument.
 """
 
+import logging
+from collections.abc import Callable
+from typing import TypeVar
+
 from pipeline.errors import ColorMatchError
 
 EXIT_DONE = 0
@@ -58,3 +62,24 @@ class Unexplained(ColorMatchError):
     """An error that is ours: the job's log has it whole."""
 
     code = "INTERNAL"
+
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+def guarded(work: Callable[[], T], what: str | None) -> T | ColorMatchError:
+    """The result, or the photo's own error; what ends the whole run is raised."""
+    try:
+        return work()
+    except ColorMatchError as error:
+        return error
+    except BackfillError:
+        raise
+    except Exception:
+        return unexplained(what)
+
+
+def unexplained(what: str | None) -> Unexplained:
+    _log.exception("Unexpected, with %s", what)
+    return Unexplained("An unexpected error; the job's log has it.")

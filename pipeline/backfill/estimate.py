@@ -4,12 +4,13 @@ import time
 from contextlib import closing
 from dataclasses import dataclass
 
-from pipeline.backfill.plan import Resources
+from pipeline.backfill.network import Network
+from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.screen import duration
 from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.manifest import listed_parts
 from pipeline.backfill.tables.sources import open_source
-from pipeline.backfill.worker import Job, Network, Reader, advise
+from pipeline.backfill.worker import Reader, advise
 from pipeline.errors import ColorMatchError
 
 TRIED = 8  # photos

@@ -1,16 +1,14 @@
 """What a backfill is asked to do: what shapes its answers, what it may use, and its identity; msgspec, no IO."""
 
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 
-from pipeline.analysis import API_VERSION
 from pipeline.backfill.errors import BadRequest
-from pipeline.harmony.harmonise import HARMONY_VERSION
-from pipeline.palette.extraction import EXTRACTION_VERSION
-from pipeline.palette.vector import VECTOR_VERSION
-from pipeline.types import GARMENT_CLASSES, SCHEMES, Options
+from pipeline.errors import ColorMatchError
+from pipeline.types import GARMENT_CLASSES, SCHEMES, DecodedImage, Options, Segmentation
+from pipeline.versions import API_VERSION, EXTRACTION_VERSION, HARMONY_VERSION, VECTOR_VERSION
 
 FORMAT = 1  # of the output; another layout of folders or columns is another number
 Device = Literal["cpu", "cuda"]
@@ -139,3 +137,18 @@ def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 def _shown(value: Any) -> str:
     text = msgspec.json.encode(value).decode()
     return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+Taken: TypeAlias = DecodedImage | ColorMatchError  # a photo, or why there is none
+Segmented: TypeAlias = Segmentation | ColorMatchError
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What every process of a run knows."""
+
+    output: str
+    endpoint_url: str | None
+    parameters: Parameters
+    versions: Versions
+    resources: Resources

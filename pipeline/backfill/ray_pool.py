@@ -17,12 +17,13 @@ import ray
 import ray.data
 
 from pipeline.backfill.errors import BackfillError
-from pipeline.backfill.plan import Resources
+from pipeline.backfill.network import Network
+from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.checkpoints import Done, save_outcomes
 from pipeline.backfill.tables.manifest import Shard, read_rows
 from pipeline.backfill.trials import Trials
-from pipeline.backfill.worker import Job, Network, Reader, Worker, advise
+from pipeline.backfill.worker import Reader, Worker, advise
 from pipeline.errors import ColorMatchError
 
 LEAST_PRIORITY = 19

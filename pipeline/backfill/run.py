@@ -14,19 +14,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import msgspec
+
 from pipeline.backfill.errors import BadRequest, OtherRun
-from pipeline.backfill.plan import Identity, Resources
-from pipeline.backfill.publish import RUN_FILE, SUCCESS_FILE, publish, published_summary
-from pipeline.backfill.report.summary import Pace, Summary
+from pipeline.backfill.plan import Identity, Job, Resources
+from pipeline.backfill.report.html import report_html
+from pipeline.backfill.report.samples import take_samples
+from pipeline.backfill.report.summary import Pace, Summary, summarise
 from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.store import Store
 from pipeline.backfill.stores.uris import Stores
-from pipeline.backfill.tables.checkpoints import Done, finish_part, finished_parts, saved_shards
+from pipeline.backfill.tables.checkpoints import FINISHED, TABLES, Done, finish_part, finished_parts, saved_shards
 from pipeline.backfill.tables.manifest import WORK, Manifest, Shard, load_manifest, part_name, save_manifest, write_rows
 from pipeline.backfill.tables.sources import open_source
-from pipeline.backfill.worker import Job
 from pipeline.errors import NotFound
 
+RUN_FILE, SUMMARY_FILE, REPORT_FILE, SUCCESS_FILE = "_run.json", "summary.json", "report.html", "_SUCCESS"
 OWNER_FILE = f"{WORK}/owner"
 COMPLETE_FILE = f"{WORK}/complete"
 OWNER_CHECK_S = 5.0
@@ -61,7 +64,7 @@ def run(asked: Run, stores: Stores, make_pool: Callable[[], Pool], screen: Scree
     if _is_complete(output, asked.identity):
         screen.line(f"{output.url} is complete already: nothing is left to do.")
         output.remove(WORK)
-        return published_summary(output)
+        return _published_summary(output)
     owner = _Owner(output)
     pace = Pace()
     if not _exists(output, COMPLETE_FILE):
@@ -70,7 +73,7 @@ def run(asked: Run, stores: Stores, make_pool: Callable[[], Pool], screen: Scree
     owner.check()
     manifest = load_manifest(output)
     assert manifest is not None  # noqa: S101 - written before any work
-    return publish(output, manifest, asked.identity, stores, pace)
+    return _publish(output, manifest, asked.identity, stores, pace)
 
 
 def _is_complete(output: Store, identity: Identity) -> bool:
@@ -227,3 +230,21 @@ class _Work:
         self.screen.line("Writing tables …")
         finisher.close()
         return Pace(rows, last_s - began_s)
+
+
+def _publish(output: Store, manifest: Manifest, identity: Identity, stores: Stores, pace: Pace) -> Summary:
+    """Makes a finished run visible; can be broken off and asked for again at any point."""
+    for table in TABLES:
+        output.move(f"{FINISHED}/{table}", table)
+    summary = summarise(output, manifest, identity, pace)
+    output.write(SUMMARY_FILE, msgspec.json.format(msgspec.json.encode(summary), indent=1) + b"\n")
+    samples = take_samples(output, stores, [part.name for part in summary.parts if part.answers])
+    output.write(REPORT_FILE, report_html(summary, samples).encode())
+    output.write(SUCCESS_FILE, b"")
+    output.remove(WORK)
+    return summary
+
+
+def _published_summary(output: Store) -> Summary:
+    """The summary of a complete run."""
+    return msgspec.json.decode(output.read(SUMMARY_FILE), type=Summary)

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000
+from pipeline.color.difference import delta_e_2000
 from pipeline.color.vocabulary import Vocabulary, vocabulary
 from pipeline.types import ColorNames, Floats, NameMatch
 

@@ -8,7 +8,8 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.color.spaces import hex_to_rgb, oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.types import Floats
 
 VOCABULARIES_DIR = Path(__file__).parent / "vocabularies"

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pipeline.color.spaces import hex_to_rgb, oklab_to_oklch, srgb_to_oklab
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.spaces import oklab_to_oklch, srgb_to_oklab
 from pipeline.types import Floats, Wheel
 
 # Itten's twelve-part circle as sRGB, from red in steps of 30 degrees ("The Art of Color", 1961; the hexes are the

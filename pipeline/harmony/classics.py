@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000, hex_to_rgb
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.difference import delta_e_2000
 from pipeline.harmony.bases import by_salience
 from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
 from pipeline.harmony.wearables import cvd_lab

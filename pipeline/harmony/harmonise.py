@@ -8,8 +8,7 @@ from pipeline.harmony.outfits import outfits
 from pipeline.harmony.suggestions import suggest
 from pipeline.harmony.wardrobe import fit_all, matches_from_fits, rack_of
 from pipeline.types import Garment, Harmony, Options
-
-HARMONY_VERSION = "3"
+from pipeline.versions import HARMONY_VERSION
 
 
 def harmonise(garments: Sequence[Garment], options: Options) -> Harmony:

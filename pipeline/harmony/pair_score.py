@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000, oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.types import Components, Floats, Intent
 
 PARTS = ("hue", "lightness", "separation", "vividness")

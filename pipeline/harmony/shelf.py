@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000
+from pipeline.color.difference import delta_e_2000
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.bases import Base
 from pipeline.harmony.pair_score import hue_difference, mood, pair_parts, pair_score

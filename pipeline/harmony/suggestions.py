@@ -6,7 +6,8 @@ from itertools import combinations as pairs
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000, hex_to_rgb
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.difference import delta_e_2000
 from pipeline.harmony.bases import Base
 from pipeline.harmony.choice import choose
 from pipeline.harmony.pair_score import components_from_parts, hue_difference

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000
+from pipeline.color.difference import delta_e_2000
 from pipeline.harmony.bases import Base, bases_of
 from pipeline.harmony.pair_score import (
     Points,

@@ -5,7 +5,9 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.color.spaces import CvdKind, delta_e_2000, simulate_cvd, srgb_to_lab_d65
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.sight import CvdKind, simulate_cvd
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import vocabulary
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.pair_score import Points, chroma_presence, pair_parts, pair_score, smoothstep, vividness

@@ -23,8 +23,8 @@ from pipeline.types import (
     Region,
     RgbImage,
 )
+from pipeline.versions import EXTRACTION_VERSION
 
-EXTRACTION_VERSION = "palette-3"
 VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
 TINY_PX = 400
 LOW_CONFIDENCE = 0.55

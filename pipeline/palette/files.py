@@ -10,7 +10,8 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.color.spaces import hex_to_rgb, text_color
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.sight import text_color
 from pipeline.errors import InvalidOptions
 
 PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]

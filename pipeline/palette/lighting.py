@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.spaces import bytes_to_oklab, delta_e_2000, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import bytes_to_oklab, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.types import Cast, Floats, LabelMap, RgbImage
 
 STEP_PX = 4  # the light varies slowly: every fourth pixel tells it

@@ -8,7 +8,7 @@ The shades of one cloth lie on a ray from black, and folds fill the way between 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.spaces import delta_e_2000
+from pipeline.color.difference import delta_e_2000
 from pipeline.palette.histogram import Bins, lab_of
 from pipeline.types import Floats
 

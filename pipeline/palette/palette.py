@@ -7,7 +7,7 @@ they are blends of, and each colour is told as the pixels at its middle have it.
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.spaces import delta_e_2000
+from pipeline.color.difference import delta_e_2000
 from pipeline.palette.histogram import Bins, histogram, lab_of
 from pipeline.palette.modes import color_clusters, density_at, nearest_centre, passes
 from pipeline.types import Floats, PaletteColor

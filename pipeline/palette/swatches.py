@@ -4,16 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from pipeline.color.css import hex_to_rgb, rgb_to_hex
 from pipeline.color.naming import name_colors
-from pipeline.color.spaces import (
-    hex_to_rgb,
-    oklab_to_oklch,
-    rgb_to_hex,
-    srgb_to_lab_d65,
-    srgb_to_oklab,
-    text_colors,
-    warmth,
-)
+from pipeline.color.sight import text_colors, warmth
+from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.types import ColorShare, Floats, PaletteColor, Role, Swatch, Temperature
 
 SECONDARY_SHARE = 0.15  # below it a colour is an accent

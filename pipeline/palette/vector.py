@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000
+from pipeline.color.difference import delta_e_2000
 from pipeline.types import Floats, PaletteVector, Swatch
+from pipeline.versions import VECTOR_VERSION
 
-VECTOR_VERSION = "palette-sets-64-1"
 DIMENSIONS = 64
 SHARPNESS = 4.0  # of the soft maximum over a palette's colours
 ENCODER_FILE = Path(__file__).parent / "palette_encoder.npz"

@@ -8,12 +8,11 @@ from dataclasses import replace
 
 import msgspec
 
-from pipeline import errors
+from pipeline import codec, errors
 from pipeline.errors import BadInput, ColorMatchError
 from pipeline.image.child import DECODED, REFUSED, confine, converse
 from pipeline.image.decode import ImageLimits, decode_image, decode_mask
 from pipeline.types import DecodedImage
-from serve import wire
 
 # What may cross back, by name: an answer of a worker that a file has taken over must not choose among all classes.
 REFUSALS: dict[str, type[ColorMatchError]] = {
@@ -57,14 +56,14 @@ def answer(request: DecodeRequest, limits: ImageLimits) -> tuple[int, bytes]:
             image = replace(image, mask=decode_mask(request.mask, image, limits=limits))
     except BadInput as error:
         return REFUSED, msgspec.msgpack.encode(DecodeRefusal(type(error).__name__, error.detail))
-    return DECODED, wire.encode(image)
+    return DECODED, codec.encode(image)
 
 
 def read_answer(status: int, body: bytes) -> DecodedImage:
     """The image that an answer carries. Raises the error that it names instead, PhaseFailed when it makes no sense."""
     if status == DECODED:
-        return wire.decode(body, DecodedImage)
-    refusal = wire.decode(body, DecodeRefusal)
+        return codec.decode(body, DecodedImage)
+    refusal = codec.decode(body, DecodeRefusal)
     raise REFUSALS.get(refusal.name, errors.PhaseFailed)(refusal.detail)
 
 

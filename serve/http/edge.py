@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from pipeline.errors import ColorMatchError, Unparsable
 from serve.http.origins import PROBES
 from serve.http.problems import problem_response
-from serve.keys.limits import Quota
+from serve.keys.quota import Quota
 from serve.observe import tracing
 
 REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")

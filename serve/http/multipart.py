@@ -8,7 +8,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pipeline.errors import TooLarge, Unparsable
-from serve.http.problems import FieldError, InvalidFields, pointer
+from serve.fields import FieldError, InvalidFields, pointer
 
 # What is wrong with a form is told to who sent it; a line of plain text for each is nothing for our log.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)

@@ -3,21 +3,19 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from http import HTTPStatus
 
 from starlette.responses import Response
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
-from serve.keys.limits import TooManyRequests
+from serve.fields import MAX_FIELDS, InvalidFields
+from serve.keys.quota import TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
-MAX_FIELDS = 100  # that are named: a body of 1 MiB can have a hundred thousand that are wrong
 MAX_DETAIL_CHARS = 2000
 POINTER_CHARS = 1000
-NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 STATUS: dict[type[ColorMatchError], int] = {
@@ -92,30 +90,6 @@ TITLES: dict[str, str] = {
     "PHASE_FAILED": "A phase failed",
     "PHASE_LOST": "A phase's replica was lost",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One bad field: a JSON pointer into the request, and what is wrong with it."""
-
-    pointer: str
-    message: str
-
-
-class InvalidFields(errors.InvalidOptions):
-    """Fields of a request that are refused, each with its pointer."""
-
-    def __init__(self, fields: tuple[FieldError, ...]) -> None:
-        super().__init__("; ".join(f"{field.pointer or '/'}: {field.message}" for field in fields[:3]))
-        self.fields = fields
-
-    def __reduce__(self) -> tuple[type["InvalidFields"], tuple[tuple[FieldError, ...]]]:
-        return type(self), (self.fields,)
-
-
-def pointer(*steps: str | int) -> str:
-    """The JSON pointer of a place in a request (RFC 6901), each step cut to a length that can be shown."""
-    return "".join("/" + str(step)[:64].replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 def status_of(error: ColorMatchError) -> int:

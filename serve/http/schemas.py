@@ -16,12 +16,12 @@ from pydantic import (
 )
 
 from pipeline import types
-from pipeline.color.spaces import CSS_COLORS, parse_css_color
+from pipeline.color.css import CSS_COLORS, parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
 from pipeline.types import GARMENT_CLASSES, SCHEMES
-from serve.http.problems import MAX_FIELDS, NO_CONTROLS, FieldError, InvalidFields, pointer
-from serve.walk.question import WantedUpload
+from serve.fields import MAX_FIELDS, NO_CONTROLS, FieldError, InvalidFields, pointer
+from serve.uploads.wanted import WantedUpload
 
 M = TypeVar("M", bound=BaseModel)
 MAX_COLORS = 12

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from serve.keys.keyring import KeyStore
-from serve.keys.records import SCOPES, KeyRecord, new_key, read_keys, write_keys
+from serve.keys.quota import SCOPES
+from serve.keys.records import KeyRecord, new_key, read_keys, write_keys
 from serve.stores.redis import StoreError
 
 T = TypeVar("T")

@@ -15,7 +15,8 @@ import msgspec
 from redis.asyncio import Redis
 
 from pipeline.errors import NotReady, Unauthenticated
-from serve.keys.records import NO_KEY, KeyFile, KeyRecord, Principal, admit, key_id_of
+from serve.keys.quota import Principal
+from serve.keys.records import NO_KEY, KeyFile, KeyRecord, admit, key_id_of
 from serve.stores.redis import Rest, StoreError, connection_pool
 from serve.stores.sealing import Seal
 

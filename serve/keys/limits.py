@@ -8,7 +8,6 @@ import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any
 
 from limits import RateLimitItemPerMinute
@@ -17,9 +16,9 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from redis.asyncio import Redis
 
 from pipeline.errors import RateLimited
+from serve.keys.quota import WINDOW_S, Allowance, Quota, TooManyRequests
 from serve.stores.redis import Rest, StoreError, connection_pool
 
-WINDOW_S = 60
 TIMEOUT_S = 0.5  # a busy machine may need so long, and an outage costs it once
 CONNECTIONS = 4  # a burst waits for its turn: each replica counting for itself would not be exact
 SEAT_S = 30.0  # a seat whose replica died is free again after this long; longer than any request may take
@@ -30,33 +29,6 @@ redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
 redis.call('EXPIRE', KEYS[1], ARGV[5])
 return 1
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Allowance:
-    """What a key may use; None: without limit."""
-
-    per_minute: int | None = None
-    concurrent: int | None = None
-
-
-UNLIMITED = Allowance()
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """What is left of a minute's allowance, as the RateLimit headers say it (draft-ietf-httpapi-ratelimit-headers)."""
-
-    limit: int
-    remaining: int
-    reset_s: int
-
-    def headers(self) -> dict[str, str]:
-        """`RateLimit-Policy` and `RateLimit`."""
-        return {
-            "RateLimit-Policy": f'"minute";q={self.limit};w={WINDOW_S}',
-            "RateLimit": f'"minute";r={self.remaining};t={self.reset_s}',
-        }
 
 
 class Limiter:
@@ -169,17 +141,6 @@ async def _counted(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinut
     if not admitted:
         raise TooManyRequests(quota)
     return quota
-
-
-class TooManyRequests(RateLimited):
-    """One request more than a minute's allowance; made and answered at the door only."""
-
-    def __init__(self, quota: Quota) -> None:
-        super().__init__(f"The key's {quota.limit} requests a minute are used up; the next in {quota.reset_s} s.")
-        self.quota = quota
-
-    def __reduce__(self) -> tuple[type["TooManyRequests"], tuple[Quota]]:
-        return type(self), (self.quota,)
 
 
 def _seated(free: bool, limit: int) -> bool:

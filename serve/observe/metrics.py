@@ -12,12 +12,10 @@ import msgspec
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from pipeline.types import PhaseName
-from serve.stores.cache import Layer
 from serve.version import VERSION
-from serve.walk.breaker import STATES
+from serve.vocabulary import BREAKER_STATES, LAYERS
 
 PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
-LAYERS: tuple[Layer, ...] = get_args(Layer)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.2, 1.6, 2.5, 5.0)  # budgets too
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 PUSH_S, HEARTBEAT_S = 1.0, 5.0
@@ -91,7 +89,7 @@ class Metrics:
             self.retries.labels(phase)
             for outcome in ("ok", "timeout", "failed", "refused", "overloaded", "rejected"):
                 self.calls.labels(phase, outcome)
-            for state in STATES:
+            for state in BREAKER_STATES:
                 self.breaker_changes.labels(phase, state)
         for layer in LAYERS:
             for result in ("hit", "miss", "unavailable", "damaged"):

@@ -6,7 +6,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pipeline.messages import codes
 from pipeline.types import Cast, Category, Intent, Mode, PatternClass, PhaseName, Role, Scheme, Temperature
-from serve.http.problems import MAX_DETAIL_CHARS, MAX_FIELDS, NO_CONTROLS, POINTER_CHARS, TITLES
+from serve.fields import MAX_FIELDS, NO_CONTROLS
+from serve.http.problems import MAX_DETAIL_CHARS, POINTER_CHARS, TITLES
 from serve.http.schemas import (
     MAX_COLORS,
     MAX_ID_CHARS,
@@ -15,8 +16,7 @@ from serve.http.schemas import (
     MAX_SUGGESTIONS,
     OBJECT_KEY,
 )
-from serve.stores.cache import CacheStatus
-from serve.walk.breaker import State as BreakerState
+from serve.vocabulary import BreakerState, CacheHealth, CacheStatus, ObjectsHealth
 
 MAX_GARMENTS = 50  # each has a fiftieth of all their pixels or more
 MAX_SIDE_PX = 50_000_000  # no photo has more pixels
@@ -315,10 +315,7 @@ class PhaseHealth(Shown):
     breaker: BreakerState = Field(description="`open`: the phase is not called and answers are degraded.")
 
 
-CacheHealth = Literal["up", "down"]
-ObjectsHealth = Annotated[
-    Literal["up", "down", "none"], Field(description="The object store of uploads; `none`: no uploads here.")
-]
+ObjectsState = Annotated[ObjectsHealth, Field(description="The object store of uploads; `none`: no uploads here.")]
 
 
 FieldValue = Annotated[str, Field(pattern="^[ -~]*$", max_length=8192)]
@@ -344,7 +341,7 @@ class Readiness(Shown):
     ready: bool
     phases: dict[PhaseName, PhaseHealth]
     cache: CacheHealth
-    objects: ObjectsHealth
+    objects: ObjectsState
 
 
 class NotReadyProblem(Problem):
@@ -353,7 +350,7 @@ class NotReadyProblem(Problem):
     ready: Literal[False]
     phases: dict[PhaseName, PhaseHealth]
     cache: CacheHealth
-    objects: ObjectsHealth
+    objects: ObjectsState
 
 
 class PaletteColorOut(Shown):

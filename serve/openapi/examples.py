@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
-from serve.http.problems import FieldError, InvalidFields
+from serve.fields import FieldError, InvalidFields
 
 REQUEST_ID = "0f8fad5bd9cb469fa16570867728950e"
 PALETTE_COLORS = "1f2a44,c19a6b"

@@ -5,16 +5,14 @@ import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from cachetools import TTLCache
 
 from serve.stores.redis import Store, StoreError
+from serve.vocabulary import CacheStatus, Layer
 
 CountLookup = Callable[[str, str, str], None]  # level (L0 this process, L1 answers, L2 phases), layer, result
 CountWrite = Callable[[str, str], None]  # layer, result
-CacheStatus = Literal["hit", "miss", "bypass", "refresh", "coalesced", "unavailable", "skipped"]
-Layer = Literal["advice", "segmentation", "extraction", "harmony"]
 
 HOUR_S = 3600
 TTL_S: dict[Layer, int] = {

@@ -6,11 +6,11 @@ from typing import Any
 
 import msgspec
 
+from pipeline.codec import canonical
 from pipeline.errors import IdempotencyKeyReused, NotReady
-from serve.http.problems import FieldError, InvalidFields
+from serve.fields import FieldError, InvalidFields
 from serve.stores.redis import Store, StoreError
 from serve.stores.sealing import Seal
-from serve.walk.question import canonical
 
 MAX_KEY_CHARS = 255
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from pipeline.errors import ChecksumMismatch, NotFound, Overloaded, TooLarge, UnsupportedMedia
 from pipeline.image.header import Format, sniff
-from serve.http.problems import FieldError, InvalidFields
+from serve.fields import FieldError, InvalidFields
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import NO_SUCH_OBJECT, ObjectFacts, ObjectStore, UploadTerms
-from serve.walk.question import WantedUpload
+from serve.uploads.wanted import WantedUpload
 
 FORMATS: dict[str, Format] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
 # One form of key exists, so no other bucket, host or path can be named: `uploads/<tenant>/<32 hex digits>`.

@@ -9,7 +9,8 @@ from typing import Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from pipeline import analysis
+from pipeline import analysis, codec
+from pipeline.codec import canonical
 from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.errors import NotReady, PhaseFailed, PhaseTimeout
 from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
@@ -17,11 +18,11 @@ from serve import wire
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
 from serve.settings import AdviceConfig
-from serve.stores.cache import Cache, CacheStatus, Lease
+from serve.stores.cache import Cache, Lease
+from serve.vocabulary import BreakerState, CacheStatus
 from serve.walk.admission import Admission
-from serve.walk.breaker import State
 from serve.walk.phase import Phase
-from serve.walk.question import Answer, Question, Trace, bare_garments, canonical, extraction_options, harmony_options
+from serve.walk.question import Answer, Question, Trace, bare_garments, extraction_options, harmony_options
 
 PATIENCE = 0.6  # of a request's whole time, that a photo may wait for its seat
 COALESCING = 0.7  # of it, that a photo may wait for another replica's answer to an equal one
@@ -96,7 +97,7 @@ class Advisor:
         """How many photos may be under way, and how many are."""
         return self._admission.seats, self._admission.taken
 
-    def breaker_states(self) -> dict[PhaseName, State]:
+    def breaker_states(self) -> dict[PhaseName, BreakerState]:
         """Each phase's breaker."""
         return {phase.name: phase.breaker.state for phase in self._phases}
 
@@ -288,7 +289,7 @@ class Advisor:
             message=lambda deadline_s: wire.ExtractRequest(
                 deadline_s, image.pixels, segmentation.labels, segmentation.confidence, options
             ),
-            content=content + wire.encode(segmentation) + canonical(options),
+            content=content + codec.encode(segmentation) + canonical(options),
             fallback=lambda: self._fall_back(analysis.fallback_extraction, image, segmentation, options),
         )
         return await self._phase(self._phases.extraction, Extraction, question, trace, request)
@@ -321,8 +322,8 @@ class Advisor:
         try:
             with tracing.span(phase.name, SpanKind.CLIENT):
                 message = replace(request.message(time.time() + budget_s), traceparent=tracing.traceparent())
-                reply = await phase.call(wire.encode(message), budget_s=budget_s)
-            value = wire.decode(reply, kind)
+                reply = await phase.call(codec.encode(message), budget_s=budget_s)
+            value = codec.decode(reply, kind)
         except (PhaseTimeout, PhaseFailed):
             trace.step(phase.name, since_s, budget_ms=budget_ms)
             trace.degraded.append(phase.name)
@@ -352,7 +353,7 @@ class Advisor:
         found = await self._cache.get(question.phase_key(name, content, trace.versions.get(name, "")))
         trace.cache[name] = found.status
         try:
-            return None if found.value is None else wire.decode(found.value, kind)
+            return None if found.value is None else codec.decode(found.value, kind)
         except PhaseFailed:  # written by another version of this code
             trace.cache[name] = "miss"
             return None

@@ -11,12 +11,9 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from serve.settings import BreakerConfig
-
-State = Literal["closed", "open", "half_open"]
-STATES: tuple[State, ...] = ("closed", "open", "half_open")
+from serve.vocabulary import BreakerState
 
 
 @dataclass(slots=True)
@@ -56,19 +53,19 @@ class Breaker:
         config: BreakerConfig | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
-        on_change: Callable[[State], None] | None = None,
+        on_change: Callable[[BreakerState], None] | None = None,
     ) -> None:
         self._config = config or BreakerConfig()
         self._clock = clock
         self._on_change = on_change
-        self._state: State = "closed"
+        self._state: BreakerState = "closed"
         self._epoch = 0  # counts changes of state
         self._outcomes: deque[tuple[bool, bool]] = deque(maxlen=self._config.window_calls)  # failed, slow
         self._opened_s = 0.0
         self._permits_left = 0
 
     @property
-    def state(self) -> State:
+    def state(self) -> BreakerState:
         """The present state; an open breaker turns half open when a call asks, not by itself."""
         return self._state
 
@@ -118,7 +115,7 @@ class Breaker:
         slow = sum(slow for _, slow in self._outcomes)
         return failures / known >= self._config.failure_rate or slow / known >= self._config.slow_call_rate
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: BreakerState) -> None:
         self._state = state
         self._epoch += 1
         half_open = state == "half_open"

@@ -4,19 +4,15 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
 
-import msgspec
-
-from pipeline.analysis import API_VERSION
-from pipeline.contract import View
-from pipeline.types import ColorShare, Garment, Mode, Options, PhaseName
-from serve.stores.cache import CacheStatus, Layer, cache_key
+from pipeline.codec import canonical
+from pipeline.types import ColorShare, Garment, Mode, Options, PhaseName, View
+from pipeline.versions import API_VERSION
+from serve.stores.cache import cache_key
+from serve.stores.owners import owner_of, photo_of
 from serve.version import VERSION
+from serve.vocabulary import LAYERS, CacheStatus, Layer
 from serve.walk.admission import Seat
-
-LAYERS: tuple[Layer, ...] = ("advice", "segmentation", "extraction", "harmony")
-canonical = msgspec.json.Encoder(order="deterministic").encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +54,6 @@ class Question:
         """
         photo = "colours:" if phase == "harmony" else photo_of(content)
         return cache_key(phase, content, version, owner=owner_of(self.tenant) + photo)
-
-
-def owner_of(tenant: str) -> str:
-    """What all cache keys of a tenant have behind their layer: 128 bits of its hash."""
-    return hashlib.sha256(tenant.encode()).hexdigest()[:32] + ":"
-
-
-def photo_of(content: bytes) -> str:
-    """What all cache keys of a photo have next: 128 bits of its SHA-256, with which its content begins."""
-    return content[:16].hex() + ":"
-
-
-@dataclass(frozen=True, slots=True)
-class WantedUpload:
-    """What a client wants to upload; sha256: hex."""
-
-    content_type: str
-    content_length: int
-    sha256: str | None = None
-    method: Literal["POST", "PUT"] = "POST"
 
 
 @dataclass(slots=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
 
-from models.registry import DEFAULT_MODEL, load_card
+from models.cards import DEFAULT_MODEL, load_card
 from pipeline.analysis import analyse, look_vector
 from pipeline.contract import advice_to_json
 from pipeline.image.decode import decode_image

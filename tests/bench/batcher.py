@@ -22,7 +22,7 @@ import torch
 from ray import serve as ray_serve
 from ray.serve import context
 
-from models.registry import DEFAULT_MODEL, load_card
+from models.cards import DEFAULT_MODEL, load_card
 from models.segmenter import SegmentationInput, Segmenter, bucket, device_is_lost
 from pipeline.errors import PhaseTimeout
 from serve.batcher import Batcher, BatchReport

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.types import Floats
 from tests.bench.annotated import garments
 from tests.bench.colour_metrics import Palette

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
-from pipeline.color.spaces import delta_e_2000, fit_srgb, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.gamut import fit_srgb
+from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.types import Floats, Mask, RgbImage
 
 SIDE_PX = 512

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.types import Floats
 
 FOUND_DE00 = 10.0  # a colour further from all of the other palette was missed, or is false

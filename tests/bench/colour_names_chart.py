@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.color.spaces import delta_e_2000, text_color
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.sight import text_color
 from pipeline.color.vocabulary import Vocabulary, vocabulary
 
 CHART = Path(__file__).parents[2] / "docs" / "names.png"

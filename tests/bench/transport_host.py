@@ -10,8 +10,8 @@ import sys
 import ray
 from ray import serve as ray_serve
 
-from serve.local.plan import HOST, OBJECT_STORE_BYTES
-from serve.local.processes import adopt_orphans, kill_descendants
+from serve.local.plan import OBJECT_STORE_BYTES
+from serve.local.processes import HOST, adopt_orphans, kill_descendants
 
 
 def main(import_path: str, port: int, folder: str) -> None:

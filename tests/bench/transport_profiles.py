@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from serve.local.plan import HOST, REPOSITORY, free_port, ray_environment, transport_profile
+from serve.local.plan import REPOSITORY, ray_environment, transport_profile
+from serve.local.processes import HOST, free_port
 
 STOCK, FAST = "stock", "HAProxy + throughput-optimised"
 PROFILES = (STOCK, FAST)

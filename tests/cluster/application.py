@@ -16,7 +16,8 @@ from typing import IO, Any, cast
 import httpx
 import psutil
 
-from serve.local.plan import REPOSITORY, free_port
+from serve.local.plan import REPOSITORY
+from serve.local.processes import free_port
 
 START_TIMEOUT_S = 200.0
 STOP_TIMEOUT_S = 10.0  # the promise to whoever presses Ctrl-C

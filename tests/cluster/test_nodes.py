@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from serve.local.plan import HOST
+from serve.local.processes import HOST
 from tests.cluster.application import photo_form
 from tests.nodes.machines import Config, Site, deployments_of, shrunk, site, wait_until
 

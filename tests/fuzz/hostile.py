@@ -21,7 +21,8 @@ import httpx
 import numpy as np
 import psutil
 
-from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.image.decode import decode_image
 from serve.local.plan import REPOSITORY
 from tests.cluster.application import (

@@ -10,9 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline import codec
 from pipeline.image.child import DECODED
 from pipeline.image.decode import DEFAULT_LIMITS, decode_image
-from serve import wire
 from serve.local.plan import REPOSITORY
 from tests.pipeline.pictures import png, samples
 
@@ -40,7 +40,7 @@ def seeds(target: str) -> list[bytes]:
             b'"\\ud83d\\ude00 \\ud800"',
             b"[1e400]",
         ],
-        "worker_answer": [bytes([DECODED]) + wire.encode(decode_image(files[3], limits=DEFAULT_LIMITS))],
+        "worker_answer": [bytes([DECODED]) + codec.encode(decode_image(files[3], limits=DEFAULT_LIMITS))],
     }
     return found[target]
 

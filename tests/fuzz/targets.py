@@ -18,9 +18,9 @@ with atheris.instrument_imports(include=["pipeline.image.decode", "serve", "PIL"
     from pipeline.image.decode import ImageLimits, decode_image, decode_mask
     from pipeline.types import DecodedImage
     from serve.decode.worker import read_answer
+    from serve.fields import InvalidFields
     from serve.http.body import parse_json
     from serve.http.multipart import Part, PartCollector
-    from serve.http.problems import InvalidFields
 
 SIDE_PX = 64
 LIMITS = ImageLimits(max_pixels_baseline_jpeg=1_000_000, max_pixels_other=250_000, analysed_side_px=SIDE_PX)

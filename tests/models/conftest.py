@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
+from models.cards import DEFAULT_MODEL, ModelCard, load_card
 from models.networks.u2net_parser import ARCHITECTURES
-from models.registry import DEFAULT_MODEL, ModelCard, load_card
 from models.segmenter import Segmenter
 from pipeline.types import Mask, RgbImage
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.cards import DEFAULT_MODEL, ModelCard, ModelError, load_card, verify
 from models.fetch import TRIES, fetch
-from models.registry import DEFAULT_MODEL, ModelCard, ModelError, load_card, main, verify
+from models.registry import main
 
 DATA = np.random.default_rng(1).bytes(700_000)
 SHA256 = sha256(DATA).hexdigest()

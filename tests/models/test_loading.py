@@ -14,10 +14,10 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from models.cards import ModelCard, ModelError, label_of, list_cards, load_card, sha256_of
 from models.loading import FOREIGN, Wrapped, load_network
 from models.networks import u2net
 from models.networks.u2net_parser import ARCHITECTURES
-from models.registry import ModelCard, ModelError, label_of, list_cards, load_card, sha256_of
 from models.segmenter import SegmentationInput, Segmenter
 from pipeline.types import CLASSES, UNKNOWN, Segmentation
 

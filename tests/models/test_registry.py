@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from models.cards import DEFAULT_MODEL, WEIGHTS_DIR, ModelError, list_cards, load_card, verify
 from models.loading import FOREIGN
 from models.networks.u2net_parser import ARCHITECTURES
-from models.registry import DEFAULT_MODEL, WEIGHTS_DIR, ModelError, list_cards, load_card, main, verify
+from models.registry import main
 
 
 def _write_card(folder: Path, **changes: Any) -> None:

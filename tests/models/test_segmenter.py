@@ -9,7 +9,7 @@ import pytest
 import torch
 from torchvision.transforms import v2
 
-from models.registry import DEFAULT_MODEL, ModelCard, ModelError, load_card
+from models.cards import DEFAULT_MODEL, ModelCard, ModelError, load_card
 from models.segmenter import SegmentationInput, Segmenter, bucket, device_is_lost
 from pipeline.errors import PhaseFailed
 from pipeline.types import CLASSES, Mask, RgbImage, Segmentation

@@ -22,15 +22,8 @@ import yaml
 
 from serve.keys.records import ensure_development_key
 from serve.local import stores as local_stores
-from serve.local.plan import (
-    HOST,
-    OBJECT_STORE_BYTES,
-    REPOSITORY,
-    free_port,
-    ray_environment,
-    ray_token_file,
-    transport_profile,
-)
+from serve.local.plan import OBJECT_STORE_BYTES, REPOSITORY, ray_environment, ray_token_file, transport_profile
+from serve.local.processes import HOST, free_port
 from tests.reliability import cluster as reliability
 
 NODE = "STYLESYNC_TEST_NODE"  # in the environment of everything that a node runs

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from serve.local.plan import HOST, REPOSITORY
+from serve.local.plan import REPOSITORY
+from serve.local.processes import HOST
 from tests.nodes.machines import Config, Site, copy_of, deployments_of, shrunk, site, wait_until
 from tests.reliability import load
 from tests.reliability.kit import failed, percentile, tally

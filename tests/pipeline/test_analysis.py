@@ -19,6 +19,7 @@ from pipeline.errors import PhaseFailed
 from pipeline.harmony import harmonise
 from pipeline.palette import extraction
 from pipeline.types import ColorShare, DecodedImage, Options, Segmentation, WardrobeItem
+from pipeline.versions import EXTRACTION_VERSION
 from tests.serve.fakes import NETWORK_VERSION, Walk, ask, painted, painted_labels, photo
 
 WARDROBE = (WardrobeItem("w1", (ColorShare("#ffffff"),), "shoes"), WardrobeItem("w2", (ColorShare("#2f4f4f"),)))
@@ -153,7 +154,7 @@ def test_fallback_palette_is_of_real_pixels_when_extraction_failed() -> None:
     ]
     assert [garment.colors[0].hex for garment in found.garments] == ["#1f2a44", "#c19a6b"]
     assert {color.confidence for garment in found.garments for color in garment.colors} == {None}
-    assert found.version == extraction.EXTRACTION_VERSION
+    assert found.version == EXTRACTION_VERSION
 
 
 def test_fallback_palette_warns_when_there_is_no_garment() -> None:

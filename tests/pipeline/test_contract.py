@@ -10,11 +10,21 @@ import pytest
 from PIL import Image
 
 from pipeline.analysis import Advice, advise, colors_extraction, compose, fallback_segmentation
-from pipeline.contract import View, advice_to_json, segments_to_json
+from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.garments.rle import decode_rle
 from pipeline.harmony.harmonise import harmonise
 from pipeline.messages import catalogue
-from pipeline.types import ColorShare, DecodedImage, Include, LabelMap, Options, RleMask, Segmentation, WardrobeItem
+from pipeline.types import (
+    ColorShare,
+    DecodedImage,
+    Include,
+    LabelMap,
+    Options,
+    RleMask,
+    Segmentation,
+    View,
+    WardrobeItem,
+)
 
 EVERYTHING: tuple[Include, ...] = ("masks", "timings", "alternatives", "vector")
 WARDROBE = (

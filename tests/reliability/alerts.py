@@ -22,7 +22,8 @@ import redis
 import yaml
 
 from serve.keys.records import read_keys, write_keys
-from serve.local.plan import HOST, REPOSITORY, free_port
+from serve.local.plan import REPOSITORY
+from serve.local.processes import HOST, free_port
 from tests.bench.tables import write_section
 from tests.reliability import layouts, load
 from tests.reliability.cluster import Cluster, cluster, wait_until

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 
 import httpx
 
-from serve.local.plan import HOST
+from serve.local.processes import HOST
 from tests.reliability import layouts, load
 from tests.reliability.cluster import Cluster, wait_until
 from tests.reliability.kit import Kit, failed, goodput, p99_ms, percentile, tally

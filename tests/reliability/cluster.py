@@ -22,7 +22,8 @@ import psutil
 
 from serve.keys.records import ensure_development_key
 from serve.local import stores as local_stores
-from serve.local.plan import HOST, REPOSITORY, free_port, ray_environment, transport_profile
+from serve.local.plan import REPOSITORY, ray_environment, transport_profile
+from serve.local.processes import HOST, free_port
 from tests.cluster.application import cmdline, descendants, is_alive
 from tests.reliability import faults, layouts, tcp_proxy
 from tests.reliability.load import Plan

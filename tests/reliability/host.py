@@ -18,8 +18,8 @@ from typing import Any, TextIO
 import ray
 from ray import serve as ray_serve
 
-from serve.local.plan import HOST, OBJECT_STORE_BYTES
-from serve.local.processes import adopt_orphans, kill_descendants
+from serve.local.plan import OBJECT_STORE_BYTES
+from serve.local.processes import HOST, adopt_orphans, kill_descendants
 
 DEPLOY_TIMEOUT_S = 240.0
 _words: TextIO = sys.stdout

@@ -18,12 +18,14 @@ from PIL import Image
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
+from pipeline import codec
 from pipeline.types import RgbImage
 from serve import wire
 from serve.api import create_app
 from serve.assembly import assemble
-from serve.keys.records import SCOPES, Scope, new_key, write_keys
-from serve.local.plan import free_port
+from serve.keys.quota import SCOPES, Scope
+from serve.keys.records import new_key, write_keys
+from serve.local.processes import free_port
 from serve.service import Service
 from serve.settings import Environment, S3Environment, Settings
 from tests.serve.fakes import PHASES, SECRET, Walk, descriptions, painted, translate
@@ -114,7 +116,7 @@ def app_of(application: Application) -> ASGIApp:
 
 def _describe(description: wire.Description) -> Callable[[], Any]:
     async def describe() -> bytes:
-        return wire.encode(description)
+        return codec.encode(description)
 
     return describe
 

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from pipeline import codec
 from pipeline.errors import ColorMatchError, PhaseFailed
 from pipeline.harmony import harmonise as harmony
 from pipeline.palette import extraction
 from pipeline.types import ColorShare, DecodedImage, LabelMap, Options, PhaseName, RgbImage, Segmentation
+from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import wire
 from serve.settings import AdviceConfig
 from serve.stores.cache import Cache
@@ -50,21 +52,21 @@ def painted_labels(pixels: RgbImage, height_px: int, width_px: int) -> LabelMap:
 # --- phases ---------------------------------------------------------------------------------------------------
 def segment(payload: bytes) -> bytes:
     """Phase 1 with a network that knows painted photos."""
-    request = wire.decode(payload, wire.SegmentRequest)
+    request = codec.decode(payload, wire.SegmentRequest)
     labels = painted_labels(request.image, request.height_px, request.width_px)
-    return wire.encode(Segmentation(labels, None, NETWORK_VERSION))
+    return codec.encode(Segmentation(labels, None, NETWORK_VERSION))
 
 
 def extract(payload: bytes) -> bytes:
     """Phase 2, the real one."""
-    request = wire.decode(payload, wire.ExtractRequest)
-    return wire.encode(extraction.extract(request.image, request.labels, request.confidence, request.options))
+    request = codec.decode(payload, wire.ExtractRequest)
+    return codec.encode(extraction.extract(request.image, request.labels, request.confidence, request.options))
 
 
 def harmonise(payload: bytes) -> bytes:
     """Phase 3, the real one."""
-    request = wire.decode(payload, wire.HarmoniseRequest)
-    return wire.encode(harmony.harmonise(request.garments, request.options))
+    request = codec.decode(payload, wire.HarmoniseRequest)
+    return codec.encode(harmony.harmonise(request.garments, request.options))
 
 
 class FakeCall:
@@ -237,8 +239,8 @@ def descriptions() -> tuple[wire.Description, ...]:
     """What the fake phases say of themselves."""
     return (
         wire.Description("segmentation", NETWORK_VERSION, NETWORK_PX),
-        wire.Description("extraction", extraction.EXTRACTION_VERSION),
-        wire.Description("harmony", harmony.HARMONY_VERSION),
+        wire.Description("extraction", EXTRACTION_VERSION),
+        wire.Description("harmony", HARMONY_VERSION),
     )
 
 

@@ -29,8 +29,9 @@ from ray.serve.exceptions import (
     RequestCancelledError,
 )
 
-from models.registry import ModelError
+from models.cards import ModelError
 from models.segmenter import device_is_lost
+from pipeline import codec
 from pipeline.errors import (
     BadInput,
     ColorMatchError,
@@ -173,7 +174,7 @@ async def test_the_loop_goes_on_when_the_thread_works(gate: threading.Event) -> 
 def segment_request(width_px: int = 60, height_px: int = 80, *, left_s: float = 600.0) -> bytes:
     """A request for a grey photo."""
     image = np.full((224, 224, 3), 120, np.uint8)
-    return wire.encode(wire.SegmentRequest(time.time() + left_s, image, width_px, height_px))
+    return codec.encode(wire.SegmentRequest(time.time() + left_s, image, width_px, height_px))
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +185,7 @@ def replica() -> Segmentation:
 
 async def test_a_replica_answers_when_it_is_asked(replica: Segmentation) -> None:
     """A label map of the asked size comes back, and the tally is there for metrics; expired calls are refused."""
-    found = wire.decode(await replica.run(segment_request()), SegmentationResult)
+    found = codec.decode(await replica.run(segment_request()), SegmentationResult)
     assert found.labels.shape == (80, 60)
     with pytest.raises(PhaseTimeout):
         await replica.run(segment_request(left_s=-1))
@@ -197,7 +198,7 @@ async def test_a_photo_is_refused_before_it_meets_others_when_it_is_none(replica
     before = replica.batcher.tally.batches
     bad = wire.SegmentRequest(time.time() + 600, np.zeros((5, 5, 4), np.uint8), 9, 9)
     with pytest.raises(PhaseFailed, match="shape"):
-        await replica.run(wire.encode(bad))
+        await replica.run(codec.encode(bad))
     assert replica.batcher.tally.batches == before
 
 

@@ -12,8 +12,8 @@ import pytest_asyncio
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from pipeline import codec
 from pipeline.image.decode import decode_image
-from serve import wire
 from serve.http.pages import PLAYGROUND
 from tests.serve.application import Application, form, running
 from tests.serve.fakes import painted
@@ -66,7 +66,7 @@ async def test_a_photos_metadata_is_in_nothing_we_give_or_keep_when_it_has_some(
     assert [answer.status_code for answer in found] == [200] * 4
     sent = [payload for name in ("segmentation", "extraction", "harmony") for payload in _payloads(application, name)]
     labels = base64.b64decode(found[1].json()["labels"]["data"])
-    kept = [wire.encode(decode_image(photo)), labels, *sent, *(answer.content for answer in found)]
+    kept = [codec.encode(decode_image(photo)), labels, *sent, *(answer.content for answer in found)]
     assert len(sent) >= 9
     assert not [what for what in kept if PLACE.encode() in what]
     assert set(Image.open(io.BytesIO(labels)).info) == set()

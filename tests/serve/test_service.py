@@ -9,14 +9,14 @@ import psutil
 import pytest
 from pydantic import ValidationError
 
+from pipeline.codec import encode
 from pipeline.errors import PhaseFailed, Unauthenticated
 from pipeline.types import PhaseName
-from serve import service as service_module
+from serve import readiness
 from serve.assembly import assemble
 from serve.keys.records import write_keys
 from serve.service import ANONYMOUS, Service
 from serve.settings import AdviceConfig, Budgets, Environment, Settings
-from serve.wire import encode
 from tests.serve.fakes import NETWORK_PX, NETWORK_VERSION, PHASES, SECRET, Walk, descriptions, translate, until
 
 Describe = Callable[[], Awaitable[bytes]]
@@ -49,12 +49,12 @@ def _saying(payload: bytes) -> Describe:
 async def test_the_service_is_ready_when_every_phase_has_described_itself() -> None:
     """The watch learns versions and the network's input size by itself."""
     service = _service(_working())
-    assert not service.report().ready
+    assert not service.readiness.view().ready
     async with service.running():
-        await until(lambda: service.report().ready)
+        await until(lambda: service.readiness.view().ready)
     assert service.advisor.network_px == NETWORK_PX
-    assert service.report().phases["segmentation"].version == NETWORK_VERSION
-    assert service.report().cache == "down"
+    assert service.readiness.view().phases["segmentation"].version == NETWORK_VERSION
+    assert service.readiness.view().cache == "down"
 
 
 async def _raises() -> bytes:
@@ -75,12 +75,12 @@ async def test_one_phase_is_not_ready_when_it_cannot_describe_itself(
     monkeypatch: pytest.MonkeyPatch, broken: Describe
 ) -> None:
     """A phase that raises, hangs or talks nonsense is not ready; the others are, and the watch goes on."""
-    monkeypatch.setattr(service_module, "POLL_TIMEOUT_S", 0.05)
-    monkeypatch.setattr(service_module, "POLL_S", 0.01)
+    monkeypatch.setattr(readiness, "POLL_TIMEOUT_S", 0.05)
+    monkeypatch.setattr(readiness, "POLL_S", 0.01)
     service = _service({**_working(), "harmony": broken})
     async with service.running():
         await until(lambda: len(service.readiness.seen_s) == 2)
-        assert [phase for phase, health in service.report().phases.items() if not health.ready] == ["harmony"]
+        assert [phase for phase, health in service.readiness.view().phases.items() if not health.ready] == ["harmony"]
         first_s = service.readiness.seen_s["extraction"]
         await until(lambda: service.readiness.seen_s["extraction"] > first_s)
 
@@ -89,9 +89,9 @@ async def test_a_phase_is_not_ready_any_more_when_it_has_been_silent() -> None:
     """What a phase said long ago does not count."""
     service = _service(_working())
     async with service.running():
-        await until(lambda: service.report().ready)
-    service.readiness.seen_s["extraction"] -= service_module.STALE_AFTER_S
-    assert not service.report().ready
+        await until(lambda: service.readiness.view().ready)
+    service.readiness.seen_s["extraction"] -= readiness.STALE_AFTER_S
+    assert not service.readiness.view().ready
 
 
 async def test_nothing_is_left_when_the_service_ends() -> None:

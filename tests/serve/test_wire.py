@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from pipeline import codec
 from pipeline.errors import PhaseFailed
 from pipeline.harmony.harmonise import harmonise
 from pipeline.palette.extraction import extract
@@ -54,7 +55,7 @@ def _same(first: Any, second: Any) -> bool:
 
 
 def _round_trip(value: Any) -> Any:
-    return wire.decode(wire.encode(value), type(value))
+    return codec.decode(codec.encode(value), type(value))
 
 
 UNIT = st.floats(0, 1)
@@ -129,9 +130,9 @@ def test_a_label_map_is_small_when_it_travels() -> None:
     """Planes are deflated: a label map of analysed size fits in 4 kB; photos travel raw."""
     labels = np.zeros((512, 384), np.uint8)
     labels[100:400, 90:300] = 3
-    assert len(wire.encode(Segmentation(labels, None, "v"))) < 4096
+    assert len(codec.encode(Segmentation(labels, None, "v"))) < 4096
     image = np.zeros((512, 384, 3), np.uint8)
-    assert len(wire.encode(wire.SegmentRequest(0.0, image, 384, 512))) >= image.nbytes
+    assert len(codec.encode(wire.SegmentRequest(0.0, image, 384, 512))) >= image.nbytes
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -140,16 +141,16 @@ def test_a_label_map_is_small_when_it_travels() -> None:
 def test_one_error_is_raised_when_bytes_are_of_nobody(kind: Kind, data: bytes) -> None:
     """Random bytes are PhaseFailed, whatever was expected."""
     with pytest.raises(PhaseFailed):
-        wire.decode(data, kind)
+        codec.decode(data, kind)
 
 
 @given(MESSAGES, st.integers(1, 400))
 @settings(derandomize=True, deadline=None, max_examples=60)
 def test_one_error_is_raised_when_bytes_are_cut(message: Any, kept: int) -> None:
     """A message that broke off is PhaseFailed."""
-    data = wire.encode(message)
+    data = codec.encode(message)
     with pytest.raises(PhaseFailed):
-        wire.decode(data[: min(kept, len(data) - 1)], type(message))
+        codec.decode(data[: min(kept, len(data) - 1)], type(message))
 
 
 def _segmentation_of(shape: list[Any], packed: bytes) -> bytes:
@@ -171,11 +172,11 @@ def _segmentation_of(shape: list[Any], packed: bytes) -> bytes:
 def test_one_error_is_raised_when_a_plane_is_not_what_it_says(shape: list[Any], packed: bytes) -> None:
     """A plane whose bytes do not fill its shape is PhaseFailed."""
     with pytest.raises(PhaseFailed):
-        wire.decode(_segmentation_of(shape, packed), Segmentation)
+        codec.decode(_segmentation_of(shape, packed), Segmentation)
 
 
 def test_a_plane_takes_no_more_memory_when_it_says_less_than_it_holds() -> None:
     """64 kB that would inflate to 64 MB are inflated to the size that it declares, and no further."""
     bomb = zlib.compress(bytes(64 * 1024 * 1024))
-    found = wire.decode(_segmentation_of([2, 3], bomb), Segmentation)
+    found = codec.decode(_segmentation_of([2, 3], bomb), Segmentation)
     assert found.labels.tolist() == [[0, 0, 0], [0, 0, 0]]

@@ -12,7 +12,6 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from pipeline.analysis import Versions
 from pipeline.backfill.errors import BackfillError
 from pipeline.backfill.plan import Identity
 from pipeline.backfill.stores.store import Store
@@ -21,6 +20,7 @@ from pipeline.backfill.tables.manifest import WORK, Manifest, Shard, part_name, 
 from pipeline.backfill.tables.parquet import from_parquet, to_parquet
 from pipeline.errors import ColorMatchError
 from pipeline.types import PaletteVector
+from pipeline.versions import Versions
 
 RESULTS = f"{WORK}/results"  # a checkpoint per shard
 FINISHED = f"{WORK}/finished"  # whole tables, not yet published

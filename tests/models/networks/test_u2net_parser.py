@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from models.cards import load_card
 from models.evaluate.__main__ import PROTOTYPE
 from models.networks.u2net_parser import U2NetPParser
-from models.registry import load_card
 from models.segmenter import Segmenter
 from pipeline.types import RgbImage
 

@@ -14,10 +14,10 @@ from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
+from models.cards import ModelCard, load_card
 from models.evaluate.scores import CLOTHES
 from models.export import export
 from models.networks.efficientnet import EfficientNetLiteParser
-from models.registry import ModelCard, load_card
 from models.segmenter import SegmentationInput, Segmenter
 from models.train.__main__ import main, train
 from models.train.data import UNKNOWN, Sample, cut, named_by_folder, tinted

@@ -16,13 +16,13 @@ from rich.console import Console
 
 from pipeline.analysis import advise, given_segmentation, look_vector
 from pipeline.backfill.__main__ import main
-from pipeline.backfill.plan import Resources
+from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.run import Pool
 from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.checkpoints import TABLES, Answered, Done, Outcome, save_outcomes
 from pipeline.backfill.tables.manifest import Shard, read_rows
-from pipeline.backfill.worker import Job, Worker
+from pipeline.backfill.worker import Worker
 from pipeline.contract import advice_to_json
 from pipeline.errors import NotFound
 from pipeline.image.decode import decode_image

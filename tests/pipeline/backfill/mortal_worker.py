@@ -6,8 +6,9 @@ import sys
 from collections.abc import Callable
 
 from pipeline.backfill.__main__ import main
+from pipeline.backfill.plan import Taken
 from pipeline.backfill.tables.checkpoints import Outcome
-from pipeline.backfill.worker import Taken, Worker
+from pipeline.backfill.worker import Worker
 from pipeline.types import DecodedImage
 
 POISON_RGB = (250, 10, 250)

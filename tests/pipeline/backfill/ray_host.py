@@ -18,7 +18,7 @@ from typing import IO, Any, cast
 
 import psutil
 
-from serve.local.plan import free_port
+from serve.local.processes import free_port
 
 ROOT = Path(__file__).parents[3]
 OBJECT_STORE_BYTES = 100_000_000

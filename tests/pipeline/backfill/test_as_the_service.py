@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from models.registry import DEFAULT_MODEL, load_card
+from models.cards import DEFAULT_MODEL, load_card
 from models.segmenter import SegmentationInput, Segmenter
+from pipeline import codec
 from pipeline.errors import ColorMatchError
 from pipeline.image.decode import decode_image
 from pipeline.options import parse_options
@@ -46,10 +47,10 @@ def service() -> Walk:
     segmenter = Segmenter(load_card(DEFAULT_MODEL), threads=2)
 
     def segment(payload: bytes) -> bytes:
-        request = wire.decode(payload, wire.SegmentRequest)
+        request = codec.decode(payload, wire.SegmentRequest)
         (found,) = segmenter.segment([SegmentationInput(request.image, request.width_px, request.height_px)])
         assert not isinstance(found, ColorMatchError)
-        return wire.encode(found)
+        return codec.encode(found)
 
     walk = Walk(segmentation=FakePhase(segment), decoder=Decoder())  # type: ignore[arg-type]
     walk.config = walk.config.model_copy(

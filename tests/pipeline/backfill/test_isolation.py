@@ -8,9 +8,10 @@ import pytest
 
 from models.segmenter import SegmentationInput, Segmenter
 from pipeline.backfill.errors import Unexplained
+from pipeline.backfill.network import Network
 from pipeline.backfill.plan import Parameters
 from pipeline.backfill.tables.checkpoints import Answered
-from pipeline.backfill.worker import Network, advise
+from pipeline.backfill.worker import advise
 from pipeline.errors import ImageTruncated
 from pipeline.image.decode import decode_image
 from pipeline.types import DecodedImage, Options, Segmentation

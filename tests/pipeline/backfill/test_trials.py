@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from pipeline.backfill.errors import Unexplained
-from pipeline.backfill.plan import Resources
+from pipeline.backfill.network import Network
+from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.ray_pool import _packed, _Segment, _unpacked
 from pipeline.backfill.stores.store import LocalStore
 from pipeline.backfill.tables.checkpoints import Done
 from pipeline.backfill.tables.manifest import Shard
 from pipeline.backfill.trials import AGAIN, Trials
-from pipeline.backfill.worker import Job, Network
 from tests.pipeline.backfill.catalogue import Killed, backfill, paint_catalogue, painted
 from tests.pipeline.backfill.mortal_worker import POISON_RGB, MortalWorker
 

@@ -5,8 +5,10 @@ import time
 import numpy as np
 import pytest
 
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.difference import delta_e_2000
 from pipeline.color.naming import name_colors
-from pipeline.color.spaces import delta_e_2000, hex_to_rgb, srgb_to_lab_d65
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import VocabularyName, vocabulary
 from pipeline.types import ColorNames
 

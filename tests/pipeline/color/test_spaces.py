@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.color import spaces
+from pipeline.color import css, difference, gamut, sight, spaces
 from pipeline.errors import InvalidOptions
 from pipeline.types import Floats
 
@@ -72,14 +72,14 @@ def test_delta_e_2000_when_sharmas_pairs() -> None:
     """All 34 published pairs agree to four decimals, the wrapped and opposite hues among them."""
     table = np.array([line.split() for line in SHARMA.strip().splitlines()], dtype=float)
     assert table.shape == (34, 7)
-    found = spaces.delta_e_2000(table[:, :3], table[:, 3:6])
+    found = difference.delta_e_2000(table[:, :3], table[:, 3:6])
     np.testing.assert_allclose(found, table[:, 6], atol=5e-5)
 
 
 def test_delta_e_2000_when_random_colours() -> None:
     """An independent implementation gives the same on every pair of 80 colours, broadcast."""
     lab = spaces.srgb_to_lab_d65(random_rgb(80))
-    found = spaces.delta_e_2000(lab[:, None], lab[None])
+    found = difference.delta_e_2000(lab[:, None], lab[None])
     np.testing.assert_allclose(found, delta_E_CIE2000(lab[:, None], lab[None]), atol=1e-6)
 
 
@@ -87,7 +87,7 @@ def test_delta_e_2000_when_random_colours() -> None:
 @given(lab_colors, lab_colors)
 def test_delta_e_2000_when_arguments_swap(first: Floats, second: Floats) -> None:
     """CIEDE2000 is symmetric, finite and never negative."""
-    forth, back = spaces.delta_e_2000(first, second), spaces.delta_e_2000(second, first)
+    forth, back = difference.delta_e_2000(first, second), difference.delta_e_2000(second, first)
     np.testing.assert_allclose(forth, back, atol=1e-7)
     assert np.all(forth >= 0)
 
@@ -96,7 +96,7 @@ def test_delta_e_2000_when_arguments_swap(first: Floats, second: Floats) -> None
 @given(lab_colors)
 def test_delta_e_2000_when_equal(lab: Floats) -> None:
     """A colour is exactly 0 from itself."""
-    assert not spaces.delta_e_2000(lab, lab).any()
+    assert not difference.delta_e_2000(lab, lab).any()
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_xyz_to_oklab_when_random_colours() -> None:
 )
 def test_oklch_when_reference_colours(code: str, oklch: tuple[float, ...]) -> None:
     """The reference colours have their published OKLCH coordinates."""
-    found = spaces.oklab_to_oklch(spaces.srgb_to_oklab(np.array(spaces.hex_to_rgb(code)) / 255))
+    found = spaces.oklab_to_oklch(spaces.srgb_to_oklab(np.array(css.hex_to_rgb(code)) / 255))
     assert np.all(np.abs(found - oklch) < (6e-5, 6e-5, 6e-3))
 
 
@@ -156,57 +156,57 @@ def test_fit_srgb_when_out_of_gamut() -> None:
     """Chroma reduction lands where coloraide's CSS Color 4 mapping lands, within half a just noticeable difference."""
     random = np.random.default_rng(3)
     oklch = np.stack([random.uniform(0.02, 0.98, 60), random.uniform(0.05, 0.4, 60), random.uniform(0, 360, 60)], 1)
-    found = spaces.fit_srgb(oklch)
+    found = gamut.fit_srgb(oklch)
     for wanted, rgb in zip(oklch, found, strict=True):
         oracle = Color("oklch", list(wanted)).fit("srgb", method="oklch-chroma").convert("srgb").coords()
         np.testing.assert_allclose(rgb, oracle, atol=0.006)
-    assert np.all(spaces.in_gamut(found))
+    assert np.all(gamut.in_gamut(found))
 
 
 @few
 @given(rgb_colors)
 def test_fit_srgb_when_in_gamut(rgb: Floats) -> None:
     """A displayable colour stays what it is."""
-    np.testing.assert_allclose(spaces.fit_srgb(spaces.oklab_to_oklch(spaces.srgb_to_oklab(rgb))), rgb, atol=2e-3)
+    np.testing.assert_allclose(gamut.fit_srgb(spaces.oklab_to_oklch(spaces.srgb_to_oklab(rgb))), rgb, atol=2e-3)
 
 
-@pytest.mark.parametrize("kind", get_args(spaces.CvdKind))
-def test_simulate_cvd_when_random_colours(kind: spaces.CvdKind) -> None:
+@pytest.mark.parametrize("kind", get_args(sight.CvdKind))
+def test_simulate_cvd_when_random_colours(kind: sight.CvdKind) -> None:
     """Machado for protan and deutan, Brettel for tritan, as coloraide has them."""
     rgb = random_rgb(50)
     method = "brettel" if kind == "tritan" else "machado"
     seen = [Color("srgb", list(one)).filter(kind, method=method).convert("srgb").clip().coords() for one in rgb]
-    np.testing.assert_allclose(spaces.simulate_cvd(rgb, kind), seen, atol=1e-5)
+    np.testing.assert_allclose(sight.simulate_cvd(rgb, kind), seen, atol=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "name"), [("protan", "Protanomaly"), ("deutan", "Deuteranomaly")])
-def test_simulate_cvd_when_machados_table(kind: spaces.CvdKind, name: str) -> None:
+def test_simulate_cvd_when_machados_table(kind: sight.CvdKind, name: str) -> None:
     """The published matrices of full severity, as colour-science has them, in linear light."""
     linear = spaces.srgb_to_linear(random_rgb(50))
     seen = spaces.linear_to_srgb(np.clip(linear @ matrix_cvd_Machado2009(name, 1.0).T, 0, 1))
-    np.testing.assert_allclose(spaces.simulate_cvd(random_rgb(50), kind), seen, atol=1e-5)
+    np.testing.assert_allclose(sight.simulate_cvd(random_rgb(50), kind), seen, atol=1e-5)
 
 
-@pytest.mark.parametrize("kind", get_args(spaces.CvdKind))
-def test_simulate_cvd_when_grey(kind: spaces.CvdKind) -> None:
+@pytest.mark.parametrize("kind", get_args(sight.CvdKind))
+def test_simulate_cvd_when_grey(kind: sight.CvdKind) -> None:
     """Greys look alike to every eye."""
     greys = np.repeat(np.linspace(0, 1, 9)[:, None], 3, axis=1)
-    np.testing.assert_allclose(spaces.simulate_cvd(greys, kind), greys, atol=2e-3)
+    np.testing.assert_allclose(sight.simulate_cvd(greys, kind), greys, atol=2e-3)
 
 
 def test_contrast_ratio_when_wcag_examples() -> None:
     """Black on white is 21, a colour on itself 1, #767676 on white the known 4.54."""
     white = np.ones(3)
-    assert float(spaces.contrast_ratio(white, np.zeros(3))) == pytest.approx(21)
-    assert float(spaces.contrast_ratio(white, white)) == 1
-    assert float(spaces.contrast_ratio(np.full(3, 0x76 / 255), white)) == pytest.approx(4.54, abs=0.005)
+    assert float(sight.contrast_ratio(white, np.zeros(3))) == pytest.approx(21)
+    assert float(sight.contrast_ratio(white, white)) == 1
+    assert float(sight.contrast_ratio(np.full(3, 0x76 / 255), white)) == pytest.approx(4.54, abs=0.005)
 
 
 @few
 @given(arrays(np.float64, 3, elements=st.floats(0, 1)))
 def test_text_color_when_any_ground(rgb: Floats) -> None:
     """The better of black and white always reaches WCAG's 4.5."""
-    code, contrast = spaces.text_color(rgb)
+    code, contrast = sight.text_color(rgb)
     assert code in ("#000000", "#ffffff")
     assert contrast >= 4.5
 
@@ -214,10 +214,10 @@ def test_text_color_when_any_ground(rgb: Floats) -> None:
 def test_warmth_when_known_colours() -> None:
     """Red and camel are warm, navy and teal cool; a grey has the formula's constant, −0.5."""
     lab = spaces.srgb_to_lab_d65(
-        np.array([spaces.hex_to_rgb(c) for c in ("#c0392b", "#c19a6b", "#1f2a44", "#2a7f7f")]) / 255
+        np.array([css.hex_to_rgb(c) for c in ("#c0392b", "#c19a6b", "#1f2a44", "#2a7f7f")]) / 255
     )
-    assert np.sign(spaces.warmth(lab)).tolist() == [1, 1, -1, -1]
-    assert float(spaces.warmth(np.array([50.0, 0, 0]))) == -0.5
+    assert np.sign(sight.warmth(lab)).tolist() == [1, 1, -1, -1]
+    assert float(sight.warmth(np.array([50.0, 0, 0]))) == -0.5
 
 
 @pytest.mark.parametrize(
@@ -232,14 +232,14 @@ def test_warmth_when_known_colours() -> None:
 )
 def test_parse_css_color_when_valid(text: str, code: str) -> None:
     """Hex with 3 or 6 digits, with or without #, and CSS names are understood."""
-    assert spaces.parse_css_color(text) == code
+    assert css.parse_css_color(text) == code
 
 
 @pytest.mark.parametrize("text", ["", "#12", "#1234", "#11223344", "transparent", "navyish", "#ggg", "rgb(1,2,3)", "é"])
 def test_parse_css_color_when_invalid(text: str) -> None:
     """Anything else is refused, and the refusal names it."""
     with pytest.raises(InvalidOptions, match="is not a colour") as refused:
-        spaces.parse_css_color(text)
+        css.parse_css_color(text)
     assert repr(text) in refused.value.detail
 
 
@@ -247,4 +247,4 @@ def test_parse_css_color_when_invalid(text: str) -> None:
 @given(st.tuples(*[st.integers(0, 255)] * 3))
 def test_hex_when_there_and_back(rgb: tuple[int, int, int]) -> None:
     """Hex notation loses nothing."""
-    assert spaces.hex_to_rgb(spaces.rgb_to_hex(rgb)) == rgb
+    assert css.hex_to_rgb(css.rgb_to_hex(rgb)) == rgb

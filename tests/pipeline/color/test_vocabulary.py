@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from pipeline.color.spaces import delta_e_2000
+from pipeline.color.difference import delta_e_2000
 from pipeline.color.vocabulary import vocabulary
 from pipeline.harmony.classics import CLASSICS
 

@@ -10,15 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.color.spaces import delta_e_2000, hex_to_rgb, simulate_cvd, srgb_to_lab_d65
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.sight import simulate_cvd
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import vocabulary
 from pipeline.color.wheels import wheel_positions
-from pipeline.harmony.harmonise import HARMONY_VERSION, harmonise, neutral_classics
+from pipeline.harmony.harmonise import harmonise, neutral_classics
 from pipeline.harmony.pair_score import points_from_hexes
 from pipeline.harmony.wearables import CVD_KINDS
 from pipeline.messages import codes
 from pipeline.palette.swatches import is_neutral
 from pipeline.types import SCHEMES, Garment, Options, Scheme, Suggestion
+from pipeline.versions import HARMONY_VERSION
 from tests.pipeline.looks import garment, piece
 
 NAVY, WHITE, BLACK, RED, OLIVE = "#1f2a44", "#fafafa", "#151515", "#c0182a", "#66672f"

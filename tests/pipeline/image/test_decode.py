@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from pipeline.color.spaces import delta_e_2000, srgb_to_lab_d65
+from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.image.decode import decode_image
 from pipeline.types import RgbImage
 from tests.pipeline.pictures import (

@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.color.spaces import hex_to_rgb, in_gamut, oklab_to_oklch, oklab_to_srgb, oklch_to_oklab, srgb_to_oklab
+from pipeline.color.css import hex_to_rgb
+from pipeline.color.gamut import in_gamut
+from pipeline.color.spaces import oklab_to_oklch, oklab_to_srgb, oklch_to_oklab, srgb_to_oklab
 from pipeline.palette.swatches import describe, is_neutral, palette_from_colors
 from pipeline.types import ColorShare, PaletteColor
 

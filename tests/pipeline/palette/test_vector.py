@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from pipeline.color.spaces import rgb_to_hex
+from pipeline.color.css import rgb_to_hex
 from pipeline.palette.swatches import palette_from_colors
-from pipeline.palette.vector import DIMENSIONS, VECTOR_VERSION, palette_error, palette_vector
+from pipeline.palette.vector import DIMENSIONS, palette_error, palette_vector
 from pipeline.types import ColorShare, Swatch
+from pipeline.versions import VECTOR_VERSION
 
 hexes = st.tuples(*[st.integers(0, 255)] * 3).map(lambda rgb: "#{:02x}{:02x}{:02x}".format(*rgb))
 palettes = st.lists(st.builds(ColorShare, hexes, st.floats(0.05, 1)), min_size=1, max_size=5).map(palette_from_colors)

@@ -14,9 +14,9 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from pipeline.errors import SlowBody, TooLarge, Unparsable, UnsupportedMedia
+from serve.fields import InvalidFields
 from serve.http import body
 from serve.http.multipart import Part
-from serve.http.problems import InvalidFields
 from serve.settings import Settings
 
 LIMITS = Settings(max_image_bytes=5000, max_mask_bytes=500, max_json_bytes=1000, body_timeout_s=0.05)

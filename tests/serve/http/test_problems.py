@@ -9,7 +9,8 @@ import pytest
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
-from serve.http.problems import STATUS, TITLES, FieldError, InvalidFields, problem_response, status_of
+from serve.fields import FieldError, InvalidFields
+from serve.http.problems import STATUS, TITLES, problem_response, status_of
 
 # The contract's table, by status.
 CONTRACT = {

@@ -6,7 +6,7 @@ from typing import Any, get_args
 import pytest
 
 from pipeline.types import GARMENT_CLASSES, SCHEMES, ColorShare, Options, WardrobeItem
-from serve.http.problems import FieldError, InvalidFields
+from serve.fields import FieldError, InvalidFields
 from serve.http.schemas import ColorsRequest, GarmentClass, ObjectRequest, OptionsModel, Request, validate
 
 ITEM = {"id": "w1", "hex": "#fff"}

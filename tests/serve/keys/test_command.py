@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.errors import Unauthenticated
 from serve.keys.__main__ import main
-from serve.keys.limits import Allowance
+from serve.keys.quota import Allowance
 from serve.keys.records import KeyFile
 
 PEPPER = "pepper"

@@ -13,7 +13,7 @@ import redis
 from pipeline.errors import NotReady, Unauthenticated
 from serve.keys.__main__ import main
 from serve.keys.keyring import FRESH_S, KEEP_S, RECORDS, KeyRing, KeyStore
-from serve.keys.limits import Allowance
+from serve.keys.quota import Allowance
 from serve.keys.records import KeyFile, new_key, write_keys
 from serve.local import stores as local_stores
 

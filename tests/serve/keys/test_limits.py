@@ -11,7 +11,8 @@ import pytest
 import pytest_asyncio
 
 from pipeline.errors import RateLimited
-from serve.keys.limits import Allowance, Limiter, Quota, TooManyRequests
+from serve.keys.limits import Limiter
+from serve.keys.quota import Allowance, Quota, TooManyRequests
 from serve.local import stores
 
 pytestmark = pytest.mark.cluster

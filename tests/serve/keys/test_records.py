@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import Forbidden, NotReady, Unauthenticated
+from serve.keys.quota import SCOPES, Principal
 from serve.keys.records import (
-    SCOPES,
     KeyFile,
     KeyRecord,
-    Principal,
     ensure_development_key,
     key_digest,
     new_key,

@@ -4,7 +4,8 @@ import shutil
 import sys
 from pathlib import Path
 
-from serve.local.plan import cluster_environment, free_port, make_plan
+from serve.local.plan import cluster_environment, make_plan
+from serve.local.processes import free_port
 
 
 def test_python_is_this_one_when_a_process_of_rays_asks_for_it(tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.types import ColorShare, Options, PhaseName, WardrobeItem
-from serve.stores.cache import TTL_JITTER, TTL_S, Cache, Found, Layer, cache_key
+from serve.stores.cache import TTL_JITTER, TTL_S, Cache, Found, cache_key
 from serve.stores.redis import NoStore
+from serve.vocabulary import Layer
 from serve.walk.question import Question
 from tests.serve.fakes import SECRET, MemoryStore
 

@@ -20,9 +20,9 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from serve.http.problems import InvalidFields
+from serve.fields import InvalidFields
 from serve.uploads.object_store import ObjectStore
-from serve.walk.question import WantedUpload
+from serve.uploads.wanted import WantedUpload
 from tests.s3_server import S3Server
 from tests.serve.application import NOWHERE, Application, form, photo_bytes, running
 from tests.serve.fakes import MemoryStore

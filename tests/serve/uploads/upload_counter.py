@@ -11,7 +11,7 @@ import httpx
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import Uploads
-from serve.walk.question import WantedUpload
+from serve.uploads.wanted import WantedUpload
 from tests.s3_server import S3Server
 from tests.serve.application import photo_bytes
 from tests.serve.fakes import MemoryStore

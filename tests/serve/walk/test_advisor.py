@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pipeline import codec
 from pipeline.errors import (
     BadInput,
     ColorMatchError,
@@ -186,10 +187,10 @@ async def test_a_phase_is_told_its_deadline_when_it_is_called(walk: Walk) -> Non
     before_s = time.time()
     await ask(walk, photo())
     (payload,) = walk.segmentation.payloads
-    deadline_s = wire.decode(payload, wire.SegmentRequest).deadline_s
+    deadline_s = codec.decode(payload, wire.SegmentRequest).deadline_s
     assert before_s + 29 < deadline_s <= time.time() + 30
     (payload,) = walk.harmony.payloads
-    assert wire.decode(payload, wire.HarmoniseRequest).deadline_s <= time.time() + 0.1
+    assert codec.decode(payload, wire.HarmoniseRequest).deadline_s <= time.time() + 0.1
 
 
 async def test_decoding_gets_its_budget_when_less_remains_it_gets_that(walk: Walk) -> None:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from serve.settings import BreakerConfig
-from serve.walk.breaker import Breaker, Permit, State
+from serve.vocabulary import BreakerState
+from serve.walk.breaker import Breaker, Permit
 
 CONFIG = BreakerConfig(
     window_calls=8,
@@ -53,15 +54,15 @@ class Model(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.clock = Clock()
-        self.changes: list[State] = []
+        self.changes: list[BreakerState] = []
         self.breaker = Breaker(CONFIG, clock=self.clock, on_change=self.changes.append)
-        self.state: State = "closed"
-        self.expected_changes: list[State] = []
+        self.state: BreakerState = "closed"
+        self.expected_changes: list[BreakerState] = []
         self.history: list[tuple[bool, bool]] = []
         self.out = 0
         self.opened_s = 0.0
 
-    def turn(self, state: State) -> None:
+    def turn(self, state: BreakerState) -> None:
         self.state, self.history, self.out = state, [], 0
         self.opened_s = self.clock.now_s
         self.expected_changes.append(state)

@@ -1,0 +1,86 @@
+"""The network of one process of a run."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+
+from models.cards import load_card
+from pipeline import analysis
+from pipeline.backfill.errors import BadRequest, Unexplained, unexplained
+from pipeline.backfill.plan import Job, Parameters, Segmented, Taken, needs_network
+from pipeline.errors import ColorMatchError
+from pipeline.types import DecodedImage, Options, Segmentation
+
+if TYPE_CHECKING:
+    from models.segmenter import SegmentationInput, Segmenter
+
+
+class Network:
+    """The network of one process, where the options want one; segmenter: None where they do not."""
+
+    def __init__(self, options: Options, segmenter: "Segmenter | None") -> None:
+        self._options = options
+        self._segmenter = segmenter
+
+    @classmethod
+    def of(cls, job: Job) -> "Network":
+        """A job's. Raises BadRequest when its weights are not those that the run began with."""
+        options = job.parameters.options
+        return cls(options, _segmenter(job) if needs_network(options) else None)
+
+    def segment(self, photos: Sequence[Taken]) -> list[Segmented]:
+        """A label map, or why there is none, for each photo."""
+        if self._segmenter is None:
+            return [photo if isinstance(photo, ColorMatchError) else self._given(photo) for photo in photos]
+        segment, inputs = self._segmenter.segment, [_input(one) for one in photos if isinstance(one, DecodedImage)]
+        found = iter(_isolated(segment, inputs))
+        return [photo if isinstance(photo, ColorMatchError) else next(found) for photo in photos]
+
+    def _given(self, photo: DecodedImage) -> Segmented:
+        return analysis.given_segmentation(photo, self._options) or Unexplained("No network has seen the photo.")
+
+
+Segment: TypeAlias = "Callable[[Sequence[SegmentationInput]], list[Segmentation | ColorMatchError]]"
+
+
+def _isolated(segment: Segment, inputs: "list[SegmentationInput]") -> list[Segmented]:
+    """The batch's label maps. When it fails, its photos go one by one, so that the one to blame fails alone."""
+    from models.segmenter import device_is_lost
+
+    try:
+        return segment(inputs)
+    except Exception as error:
+        if device_is_lost(error):
+            raise
+        if len(inputs) > 1:
+            return [found for one in inputs for found in _isolated(segment, [one])]
+        return [unexplained("a photo's segmentation")]
+
+
+def _segmenter(job: Job) -> "Segmenter":
+    from models.segmenter import Segmenter  # here, because a run without the network needs no torch
+
+    parameters, resources = job.parameters, job.resources
+    segmenter = Segmenter(
+        load_card(parameters.model),
+        device=parameters.device,
+        dtype=parameters.dtype,
+        threads=max(1, int(resources.cpus)),
+        photos_per_forward=resources.photos_per_forward if parameters.device == "cuda" else None,
+    )
+    if segmenter.version != job.versions.segmenter:
+        raise BadRequest(f"The network here is {segmenter.version}; the run began with {job.versions.segmenter}.")
+    segmenter.warm_up()
+    return segmenter
+
+
+def _input(photo: DecodedImage) -> "SegmentationInput":
+    from models.segmenter import SegmentationInput
+
+    height_px, width_px = photo.pixels.shape[:2]
+    return SegmentationInput(photo.pixels if photo.network is None else photo.network, width_px, height_px)
+
+
+def segmenter_version(parameters: Parameters) -> str:
+    """The version that a run's segmenter will give itself, without loading it. Raises ModelError."""
+    card = load_card(parameters.model)
+    return f"{card.id}:{card.sha256[:12]}:{parameters.dtype}:{parameters.device}"
