@@ -25,7 +25,6 @@ from pipeline.image.header import Format, sniff
 from pipeline.palette import files
 from pipeline.types import View
 from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
-from serve.deprecation import NOTICES, Deprecations
 from serve.fields import FieldError, InvalidFields
 from serve.http import body, pages
 from serve.http.edge import Edge
@@ -91,7 +90,6 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(probes)
     app.include_router(pages.router)
     settings = service.settings
-    app.add_middleware(Deprecations, notices=NOTICES)
     app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(HttpsOnly, required=settings.require_https, trusted_proxies=settings.trusted_proxies)
     app.add_middleware(Edge, allowed_hosts=settings.allowed_hosts, done=service.metrics.counts_request)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import ColorMatchError, NotFound, Overloaded
-from serve.http.edge import SECURITY_HEADERS, clean_request_id
+from serve.http.headers import SECURITY_HEADERS, clean_request_id
 from serve.http.problems import problem_response
 
 # Serve obeys these, whoever sends them: a client must not lift its own time limit or choose its replica.

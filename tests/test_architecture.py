@@ -1,24 +1,89 @@
-"""The house's rules, read from the source by ast: who imports whom, sizes, first lines, no environment at import."""
+"""The rules of docs/architecture.md: who imports whom, what a process loads, sizes, first lines, the environment."""
 
 import ast
 import fnmatch
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parent.parent
 OURS = ("pipeline", "models", "serve", "tests")
 MODULES = {path.relative_to(ROOT).as_posix(): path for name in OURS for path in sorted((ROOT / name).rglob("*.py"))}
 SOURCE = [name for name in MODULES if not name.startswith("tests/")]
 
-# In serve/, by package: the files that may import it.
-KNOWERS: dict[str, set[str]] = {
-    "ray": {"serve/app.py", "serve/deployments.py", "serve/local/__main__.py", "serve/observe/ray_hub.py"},
-    "fastapi": {"serve/api.py", "serve/callers.py", "serve/openapi/document.py", "serve/http/pages.py"},
-    "models": {"serve/deployments.py"},
-    "torch": set(),
-    "tests": set(),
+# Layers, the lowest first: a module may import its own layer and those below. The longest prefix of a name decides.
+LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "pipeline": (
+        ("pipeline.types", "pipeline.errors", "pipeline.versions", "pipeline.messages"),
+        ("pipeline.color",),
+        ("pipeline.options", "pipeline.codec", "pipeline.image", "pipeline.garments"),
+        ("pipeline.palette",),
+        ("pipeline.harmony",),
+        ("pipeline.analysis",),
+        ("pipeline.contract",),
+        ("pipeline.picture",),
+        ("pipeline.backfill",),
+    ),
+    "serve": (
+        (
+            "serve.version",
+            "serve.settings",
+            "serve.vocabulary",
+            "serve.fields",
+            "serve.wire",
+            "serve.waiting",
+            "serve.priority",
+        ),
+        ("serve.observe",),
+        ("serve.stores", "serve.decode", "serve.batcher"),
+        ("serve.keys", "serve.uploads", "serve.walk", "serve.erase"),
+        ("serve.http", "serve.gate"),
+        ("serve.openapi",),
+        ("serve.readiness", "serve.service", "serve.callers", "serve.assembly"),
+        ("serve.api",),
+        ("serve.deployments",),
+        ("serve.app",),
+        ("serve.local",),
+    ),
+}
+# Leaves of a layer that lower layers may use: values that load nothing.
+LEAVES = {"serve.keys.quota"}
+# Layers whose packages stand side by side and do not know each other.
+APART = (("pipeline.image", "pipeline.garments"), ("serve.uploads", "serve.walk"), ("serve.keys", "serve.walk"))
+# What stands on another package of ours, and the modules that may.
+ACROSS: dict[tuple[str, str], set[str]] = {
+    ("pipeline", "models"): {"pipeline.backfill.network", "pipeline.backfill.__main__"},
+    ("pipeline", "serve"): set(),
+    ("models", "serve"): set(),
+    ("serve", "models"): {"serve.deployments"},
+}
+# Packages of others, and the modules or folders of ours that may import them.
+KNOWERS: dict[str, tuple[str, ...]] = {
+    "ray": (
+        "serve.app",
+        "serve.deployments",
+        "serve.observe.ray_hub",
+        "serve.local.__main__",
+        "pipeline.backfill.ray_pool",
+    ),
+    "fastapi": ("serve.api", "serve.callers", "serve.http.pages", "serve.openapi.document"),
+    "starlette": ("serve.api", "serve.http", "serve.gate"),
+    "pydantic": ("serve",),
+    "redis": ("serve.stores", "serve.keys", "serve.erase", "serve.local.stores"),
+    "torch": (
+        "models.networks",
+        "models.train",
+        "models.evaluate",
+        "models.streams",
+        "models.export",
+        "models.loading",
+        "models.segmenter",
+        "models.picture",
+    ),
 }
 TOP_LEVEL = {
     "pipeline", "models", "serve", "configs", "tests", "docs", ".ci", ".github",
@@ -75,25 +140,6 @@ def _packages(module: str) -> set[str]:
     return {name.partition(".")[0] for name in _imports(module)}
 
 
-def _loaded_by(module: str) -> set[str]:
-    """What importing a module of ours loads: names of packages of others, and files of ours."""
-    found: set[str] = set()
-    waiting = [module]
-    while waiting:
-        current = waiting.pop()
-        if current in found:
-            continue
-        found.add(current)
-        for name in _imports(current, anywhere=False):
-            top = name.partition(".")[0]
-            path = name.replace(".", "/")
-            files = [file for file in (f"{path}.py", f"{path}/__init__.py") if file in MODULES]
-            waiting.extend(files)
-            if top not in OURS:
-                found.add(top)
-    return found
-
-
 def _modules(prefix: str) -> set[str]:
     return {name for name in MODULES if name.startswith(prefix)}
 
@@ -102,73 +148,126 @@ def _offenders(found: dict[str, set[str]]) -> dict[str, set[str]]:
     return {name: bad for name, bad in found.items() if bad}
 
 
+def _dotted(file: str) -> str:
+    return file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+
+def _ours(file: str) -> set[str]:
+    """The modules of ours that a file imports anywhere in its text, packages without their modules left out."""
+    known = {_dotted(name) for name in MODULES if not name.endswith("__init__.py")}
+    return set(_imports(file)) & known
+
+
+def _is_in(module: str, *prefixes: str) -> bool:
+    return any(module == prefix or module.startswith(prefix + ".") for prefix in prefixes)
+
+
+def _floor(module: str) -> int:
+    """The layer of a module of pipeline or serve."""
+    floors = LAYERS[module.partition(".")[0]]
+    (found,) = (number for number, layer in enumerate(floors) if _is_in(module, *layer))
+    return found
+
+
 # --- who imports whom -----------------------------------------------------------------------------------------
 def test_the_rules_see_the_house_when_it_is_listed() -> None:
     """The globs find the real modules, so that no rule below is proven of an empty list."""
-    assert {
-        "pipeline/color/spaces.py",
-        "models/networks/u2net_parser.py",
-        "serve/walk/advisor.py",
-        "tests/test_architecture.py",
-    } <= set(MODULES)
+    assert {"pipeline/color/spaces.py", "models/cards.py", "serve/walk/advisor.py"} <= set(MODULES)
     assert "ray" in _packages("serve/deployments.py")
-    assert {"redis", "serve/wire.py", "pipeline/types.py"} <= _loaded_by("serve/walk/advisor.py")
+    assert {"serve.wire", "pipeline.types"} <= _ours("serve/walk/advisor.py")
 
 
-def test_pipeline_is_pure_when_its_imports_are_read() -> None:
-    """The core imports no framework and no package of ours; only the backfill knows Ray and the models."""
-    banned = {"ray", "torch", "torchvision", "fastapi", "starlette", "pydantic", "redis", "models", "serve", "tests"}
-    modules = _modules("pipeline/") - _modules("pipeline/backfill/")
-    assert _offenders({module: _packages(module) & banned for module in modules}) == {}
+@pytest.mark.parametrize("package", LAYERS)
+def test_a_module_has_one_layer_when_listed(package: str) -> None:
+    """Every module of pipeline and serve stands in exactly one layer of the table."""
+    modules = [_dotted(name) for name in SOURCE if name.startswith(f"{package}/")]
+    assert all(_floor(module) >= 0 for module in modules if module != package)
 
 
-def test_the_backfill_stays_a_shell_when_its_imports_are_read() -> None:
-    """It imports nothing that serves and no torch; one file of it knows Ray, and nothing else of ours knows it."""
-    shell = _modules("pipeline/backfill/")
-    banned = {"torch", "torchvision", "fastapi", "starlette", "pydantic", "redis", "serve", "tests"}
-    assert _offenders({module: _packages(module) & banned for module in shell}) == {}
-    assert {module for module in shell if "ray" in _packages(module)} == {"pipeline/backfill/ray_pool.py"}
-    users = {name for name in SOURCE if any(one.startswith("pipeline.backfill") for one in _imports(name))}
-    assert users <= shell
+@pytest.mark.parametrize("package", LAYERS)
+def test_imports_lead_downwards_when_read(package: str) -> None:
+    """A module imports its own layer and those below it; packages that stand side by side do not know each other."""
+    upwards: dict[str, set[str]] = {}
+    for file in SOURCE:
+        module = _dotted(file)
+        if not module.startswith(f"{package}."):
+            continue
+        for other in _ours(file) - LEAVES:
+            if not other.startswith(f"{package}."):
+                continue
+            apart = any(_is_in(module, one) != _is_in(other, one) for pair in APART for one in pair) and any(
+                {one for one in pair if _is_in(module, one) or _is_in(other, one)} == set(pair) for pair in APART
+            )
+            if _floor(other) > _floor(module) or apart:
+                upwards.setdefault(module, set()).add(other)
+    assert upwards == {}
 
 
-def test_models_know_the_core_alone_when_their_imports_are_read() -> None:
-    """The networks import torch and pipeline, and nothing that serves."""
-    banned = {"ray", "fastapi", "starlette", "redis", "serve", "tests"}
-    assert _offenders({module: _packages(module) & banned for module in _modules("models/")}) == {}
+@pytest.mark.parametrize(("package", "other"), ACROSS)
+def test_a_package_knows_another_in_its_places_when_read(package: str, other: str) -> None:
+    """The batch job knows the models in two modules, `serve` in one; nothing imports `serve` or the batch job."""
+    users = {_dotted(file) for file in SOURCE if file.startswith(f"{package}/") and other in _packages(file)}
+    assert users <= ACROSS[package, other]
+    batch = {_dotted(file) for file in SOURCE if any(_is_in(name, "pipeline.backfill") for name in _ours(file))}
+    assert all(_is_in(module, "pipeline.backfill") for module in batch)
 
 
-def test_frameworks_stay_in_their_files_when_serve_is_read() -> None:
-    """Ray is known to the wiring, FastAPI to the routes, the models to Segmentation, and torch to nobody."""
-    found = {package: {module for module in _modules("serve/") if package in _packages(module)} for package in KNOWERS}
-    assert _offenders({package: found[package] - KNOWERS[package] for package in KNOWERS}) == {}
+@pytest.mark.parametrize("framework", KNOWERS)
+def test_a_framework_stays_in_its_places_when_the_source_is_read(framework: str) -> None:
+    """Ray, FastAPI, Starlette, pydantic, redis and torch are each known to few modules."""
+    users = {_dotted(file) for file in SOURCE if framework in _packages(file)}
+    assert {module for module in users if not _is_in(module, *KNOWERS[framework])} == set()
+    assert users
 
 
-def test_the_walk_needs_no_framework_when_it_is_imported() -> None:
-    """Neither Ray nor FastAPI nor torch is loaded by the walk's modules, not even through others of ours."""
-    parts = ("advice", "phase", "question", "service", "cache", "assembly", "wire", "decoding", "security", "schemas")
-    banned = {"ray", "fastapi", "torch", "torchvision"}
-    assert _offenders({part: _loaded_by(f"serve/{part}.py") & banned for part in parts}) == {}
+def test_tests_stay_outside_when_the_source_is_read() -> None:
+    """Nothing that ships imports a test."""
+    assert {file for file in SOURCE if "tests" in _packages(file)} == set()
 
 
-def test_torch_stays_out_when_any_process_but_segmentation_starts() -> None:
-    """What every replica imports at its start loads neither torch nor the models."""
-    banned = {"torch", "torchvision", "safetensors", *_modules("models/")}
-    entrances = ("serve/app.py", "serve/deployments.py", "serve/api.py", "serve/local/__main__.py")
-    assert _offenders({entrance: _loaded_by(entrance) & banned for entrance in entrances}) == {}
+# --- what a process really loads ------------------------------------------------------------------------------
+# A module, and the packages of others that importing it may load; None: any but those in FORBIDDEN.
+MAY_LOAD: dict[str, set[str]] = {
+    "pipeline.image.child": {"numpy", "PIL", "msgspec"},
+    "serve.gate": {"starlette", "anyio", "python_multipart"},
+    "serve.local.launcher": {"psutil", "pydantic", "rich", "yaml"},
+    "models.cards": {"numpy", "msgspec"},
+}
+MUST_NOT_LOAD: dict[str, set[str]] = {
+    "serve.app": {"torch", "torchvision", "safetensors", "models", "scipy"},
+    "serve.walk.advisor": {"ray", "fastapi", "torch", "models", "starlette"},
+    "serve.service": {"ray", "fastapi", "torch", "models"},
+    "serve.assembly": {"ray", "fastapi", "torch", "models"},
+    "models": {"torch", "torchvision", "safetensors"},
+    "models.registry": {"torch", "httpx"},
+    "models.segmenter": {"torchvision", "transformers", "httpx", "models.fetch"},
+    "pipeline.contract": {"torch", "ray", "pydantic", "scipy.optimize"},
+    "pipeline.backfill.__main__": {"torch", "ray"},
+}
+# Modules that the packages above bring along and that say nothing of our imports.
+COMPANIONS = {"_distutils_hack", "typing_extensions", "typing_inspection", "annotated_types", "pydantic_core"}
+COMPANIONS |= {"cython_runtime", "pygments", "markdown_it", "mdurl", "idna", "sniffio"}
 
 
-def test_optional_packages_stay_out_when_a_network_is_loaded() -> None:
-    """What only some networks or commands need waits until it is asked for; nothing that serves can download."""
-    banned = {"torchvision", "transformers", "httpx", "models/fetch.py"}
-    assert _loaded_by("models/segmenter.py") & banned == set()
-    assert "models.fetch" in set(_imports("models/registry.py"))
+def _loaded(module: str) -> set[str]:
+    """Every module that a fresh interpreter has in `sys.modules` after importing one."""
+    program = f"import sys, {module}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
 
 
-def test_a_decode_worker_is_small_when_it_starts() -> None:
-    """A worker, which hostile files may take over, loads numpy, Pillow and msgspec, and no other package."""
-    packages = {name for name in _loaded_by("serve/decode/worker.py") if not name.endswith(".py")}
-    assert packages - sys.stdlib_module_names == {"numpy", "PIL", "msgspec"}
+@pytest.mark.parametrize("module", MAY_LOAD)
+def test_a_light_process_stays_light_when_it_starts(module: str) -> None:
+    """The decode child, Ray's proxies, the launcher and the cards load the packages that are listed, and no other."""
+    packages = {name.partition(".")[0] for name in _loaded(module)}
+    others = {name for name in packages - sys.stdlib_module_names - set(OURS) if not name.startswith("_")}
+    assert others - COMPANIONS <= MAY_LOAD[module]
+
+
+@pytest.mark.parametrize("module", MUST_NOT_LOAD)
+def test_a_process_leaves_out_what_it_does_not_need_when_it_starts(module: str) -> None:
+    """Importing loads neither torch, where no network runs, nor a framework that has its place elsewhere."""
+    assert _loaded(module) & MUST_NOT_LOAD[module] == set()
 
 
 def test_serve_gets_another_name_when_it_comes_from_ray() -> None:

@@ -84,3 +84,8 @@ def segmenter_version(parameters: Parameters) -> str:
     """The version that a run's segmenter will give itself, without loading it. Raises ModelError."""
     card = load_card(parameters.model)
     return f"{card.id}:{card.sha256[:12]}:{parameters.dtype}:{parameters.device}"
+
+
+def network_input_px(parameters: Parameters) -> tuple[int, int] | None:
+    """The (width, height) that the network takes; None for a run without a network. Raises ModelError."""
+    return load_card(parameters.model).input_px if needs_network(parameters.options) else None

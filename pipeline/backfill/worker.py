@@ -6,12 +6,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from models.cards import load_card
 from pipeline import analysis
 from pipeline.backfill.decoder import Decoder
 from pipeline.backfill.errors import BadRequest, T, UriInvalid, guarded
-from pipeline.backfill.network import Network
-from pipeline.backfill.plan import Job, Parameters, Segmented, Taken, needs_network
+from pipeline.backfill.network import Network, network_input_px
+from pipeline.backfill.plan import Job, Parameters, Segmented, Taken
 from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.checkpoints import Answered, Done, Outcome, save_outcomes
 from pipeline.backfill.tables.manifest import Shard, read_rows
@@ -31,7 +30,7 @@ class Reader:
 
     def __init__(self, job: Job) -> None:
         self._stores = Stores(job.endpoint_url)
-        self._network_px = load_card(job.parameters.model).input_px if needs_network(job.parameters.options) else None
+        self._network_px = network_input_px(job.parameters)
         self._fetches = job.resources.fetches
         self._fetchers = ThreadPoolExecutor(job.resources.fetches)
         self._decoder_thread = ThreadPoolExecutor(1)  # lives as long as the reader, as the decoder's child needs

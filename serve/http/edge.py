@@ -2,7 +2,6 @@
 
 import re
 import time
-import uuid
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
@@ -12,22 +11,14 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.errors import ColorMatchError, Unparsable
+from serve.http.headers import SECURITY_HEADERS, clean_request_id
 from serve.http.origins import PROBES
 from serve.http.problems import problem_response
 from serve.keys.quota import Quota
 from serve.observe import tracing
 
-REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 HOST = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 BAD_HOST = "The Host header is not that of this service."
-API_CSP = "default-src 'none'; frame-ancestors 'none'"
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Content-Security-Policy": API_CSP,
-}
 
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 Done = Callable[[str, str, int, float], None]
@@ -125,8 +116,3 @@ class Edge:
 def route_of(scope: Scope) -> str:
     """The template of the route that answered; `none` for an address where nothing is."""
     return getattr(scope.get("route"), "path", "none")
-
-
-def clean_request_id(given: str | None) -> str:
-    """The client's request id when it is short and plain, else a new one."""
-    return given if given and REQUEST_ID.fullmatch(given) else uuid.uuid4().hex

@@ -10,7 +10,6 @@ from pydantic.json_schema import models_json_schema
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
-from serve.deprecation import NOTICES
 from serve.http import schemas
 from serve.http.problems import MEDIA_TYPE, TITLES, problem_response, status_of
 from serve.openapi import answers, examples
@@ -290,9 +289,6 @@ def install(app: FastAPI) -> None:
             document["components"]["schemas"] = {**document["components"].get("schemas", {}), **_schemas()}
             _restore_nulls(document)
             _size_integers(document)
-            for path in NOTICES:
-                for operation in document["paths"][path].values():
-                    operation["deprecated"] = True
             app.openapi_schema = document
         return app.openapi_schema
 

@@ -11,7 +11,7 @@ import pytest
 from pipeline.messages import LANGUAGES, LANGUAGES_DIR, Section, catalogue, codes, notice
 
 PACKAGE = LANGUAGES_DIR.parent
-MODULES = sorted(PACKAGE.glob("*.py"))
+MODULES = sorted(PACKAGE.rglob("*.py"))
 # The backfill's job tells its operator of its progress, and errors have their own document.
 ANSWERING = [path for path in MODULES if path.stem != "errors" and not path.stem.startswith("backfill")]
 SECTIONS: tuple[Section, ...] = ("warnings", "reasons", "how_to_wear")

@@ -9,7 +9,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serve.gate import Gate, middlewares
-from serve.http.edge import SECURITY_HEADERS, Edge
+from serve.http.edge import Edge
+from serve.http.headers import SECURITY_HEADERS
 
 
 def answering(response: Response) -> ASGIApp:

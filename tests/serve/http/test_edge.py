@@ -11,7 +11,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.testing import capture_logs
 
-from serve.http.edge import SECURITY_HEADERS, Edge, clean_request_id
+from serve.http.edge import Edge
+from serve.http.headers import SECURITY_HEADERS, clean_request_id
 
 NEW_ID = re.compile(r"[0-9a-f]{32}")
 Header = tuple[bytes, bytes]

@@ -2,17 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, cast
 
 import httpx
 import pytest
 from pydantic import ValidationError
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
 from serve.api import create_app
-from serve.deprecation import Deprecations, Notice
 from serve.observe.metrics import Metrics
 from serve.service import Service
 from serve.settings import Settings
@@ -116,16 +113,3 @@ def test_settings_are_refused_when_they_could_never_match(wrong: dict[str, Any])
     """An origin with a path, a null origin and what is no network are mistakes."""
     with pytest.raises(ValidationError):
         Settings(**wrong)
-
-
-# --- deprecation ----------------------------------------------------------------------------------------------
-async def test_a_notice_is_on_the_answer_when_an_operation_will_end() -> None:
-    """Deprecation is a structured date, Sunset an HTTP date; other operations have neither."""
-    notice = Notice(datetime(2026, 11, 1, tzinfo=UTC), datetime(2027, 5, 1, tzinfo=UTC), "https://docs.example/v2")
-    app = Deprecations(PlainTextResponse("yes"), {"/v1/old": notice})
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api.example") as made:
-        old, new = await made.get("/v1/old"), await made.get("/v1/new")
-    assert old.headers["deprecation"] == "@1793491200"
-    assert old.headers["sunset"] == "Sat, 01 May 2027 00:00:00 GMT"
-    assert old.headers["link"] == '<https://docs.example/v2>; rel="deprecation"; type="text/html"'
-    assert not {"deprecation", "sunset"} & set(new.headers)

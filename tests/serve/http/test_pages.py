@@ -7,7 +7,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from serve.http.edge import API_CSP
+from serve.http.headers import API_CSP
 from serve.http.pages import PLAYGROUND
 from tests.serve.application import running
 
