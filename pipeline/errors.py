@@ -1,37 +1,36 @@
-"""The one error tree; imports nothing.
+"""The error tree, and how an error crosses a border.
 
     ColorMatchError
     ├── BadInput                    the client can mend it
-    │   ├── Unparsable              400  not multipart, not JSON, no body
-    │   ├── UnsupportedMedia        415  not JPEG, PNG or WebP by its magic; content type
-    │   ├── NotAcceptable           406  the Accept header leaves nothing we can answer
-    │   ├── MethodNotAllowed        405
-    │   ├── TooLarge                413  bytes or pixels
-    │   ├── SlowBody                408
-    │   └── Refused                 422  well-formed but refused
+    │   ├── Unparsable              not multipart, not JSON, no body
+    │   ├── UnsupportedMedia        not a format that is read, by its first bytes; or another content type
+    │   ├── NotAcceptable           the Accept header allows no representation of the answer
+    │   ├── MethodNotAllowed
+    │   ├── TooLarge                too many bytes or pixels
+    │   ├── SlowBody
+    │   └── Refused                 well-formed but refused
     │       ├── InvalidOptions      unknown option, bad value, bad colour
     │       ├── ImageUndecodable    ├── ImageTruncated   ├── ImageAnimated   ├── ImageBomb
     │       ├── ImageTooSmall       ├── ImageAspect      ├── ImageTooComplex
     │       ├── MaskInvalid         ├── MaskEmpty
     │       └── ChecksumMismatch    an uploaded object is not the bytes that were announced
     ├── AccessDenied
-    │   ├── Unauthenticated         401
-    │   └── Forbidden               403
-    ├── NotFound                    404
-    ├── Conflict                    409
-    │   ├── ObjectChanged           an object became another between check and read
+    │   ├── Unauthenticated
+    │   └── Forbidden
+    ├── NotFound
+    ├── Conflict
+    │   ├── ObjectChanged           an object changed between check and read
     │   └── IdempotencyKeyReused    with another body
-    ├── RateLimited                 429
+    ├── RateLimited
     └── Unavailable                 the service's fault
-        ├── NotReady                503
-        ├── Overloaded              503
-        ├── PhaseTimeout            a phase overran its budget (never reaches a client: the answer degrades)
-        └── PhaseFailed             a phase raised or died (likewise)
+        ├── NotReady
+        ├── Overloaded
+        ├── PhaseTimeout            a phase overran its budget: the answer degrades, no client sees it
+        └── PhaseFailed             a phase raised or died: likewise
             └── PhaseLost           its replica died or was never reached: worth one more try
 
-`code` is a class attribute, and the one argument is a detail that is safe to show to a client: errors are pickled
-across process borders, so they take exactly one positional argument and carry nothing else.
-The HTTP status of each stands in one table in serve/http/problems.py.
+An error crosses every border (process, replica, dead letter) as its code and its detail (`to_pair`, `from_pair`).
+The detail is safe to show to a client.  serve/http/problems.py has the status and title of each.
 """
 
 
@@ -62,7 +61,13 @@ class NotAcceptable(BadInput):
 
 
 class MethodNotAllowed(BadInput):
+    """allowed: the methods that are."""
+
     code = "METHOD_NOT_ALLOWED"
+
+    def __init__(self, detail: str = "", *, allowed: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.allowed = allowed
 
 
 class TooLarge(BadInput):
@@ -150,7 +155,13 @@ class IdempotencyKeyReused(Conflict):
 
 
 class RateLimited(ColorMatchError):
+    """retry_after_s: when another try makes sense."""
+
     code = "RATE_LIMITED"
+
+    def __init__(self, detail: str = "", *, retry_after_s: int = 1) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(ColorMatchError):
@@ -177,3 +188,25 @@ class PhaseLost(PhaseFailed):
     """The replica died under the call, or was never reached: another one may answer."""
 
     code = "PHASE_LOST"
+
+
+# --- borders --------------------------------------------------------------------------------------------------
+def _tree(kind: type[ColorMatchError]) -> list[type[ColorMatchError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in _tree(child))]
+
+
+_BY_CODE = {kind.code: kind for kind in _tree(ColorMatchError)}
+
+
+def to_pair(error: ColorMatchError) -> tuple[str, str]:
+    """The error as (code, detail)."""
+    return error.code, error.detail
+
+
+def from_pair(code: str, detail: str, *, among: tuple[type[ColorMatchError], ...]) -> ColorMatchError:
+    """The error of a code, which must be of one of the kinds in `among`; any other code gives PhaseFailed.
+
+    among: what the other side may mean. It bounds what a hostile or broken process can make of an answer.
+    """
+    kind = _BY_CODE.get(code, PhaseFailed)
+    return kind(detail) if issubclass(kind, among) else PhaseFailed("A phase failed.")

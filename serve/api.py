@@ -285,6 +285,7 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     if status == 404:
         known = NotFound("There is nothing at this address.")
     elif status == 405:
-        allowed = headers.get("Allow", "").replace("GET", "GET, HEAD")
-        known = MethodNotAllowed(f"{request.method} is not allowed here; allowed: {allowed}")
+        allowed = tuple(headers.get("Allow", "").replace("GET", "GET, HEAD").split(", "))
+        detail = f"{request.method} is not allowed here; allowed: {', '.join(allowed)}"
+        known = MethodNotAllowed(detail, allowed=allowed)
     return problem_response(known, request.state.request_id)

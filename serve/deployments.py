@@ -13,7 +13,7 @@ from ray.serve.exceptions import BackPressureError, ReplicaUnavailableError
 from ray.serve.handle import DeploymentHandle
 
 from pipeline import codec
-from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
+from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout, from_pair, to_pair
 from pipeline.types import PhaseName
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import priority, wire
@@ -270,8 +270,8 @@ def translate(error: Exception) -> ColorMatchError:
         cause = cause.cause
     if isinstance(cause, BackPressureError):
         return Overloaded("A phase's queue is full; try again shortly.")
-    if isinstance(cause, FROM_A_PHASE):
-        return type(cause)(cause.detail)
+    if isinstance(cause, ColorMatchError):
+        return from_pair(*to_pair(cause), among=FROM_A_PHASE)
     if isinstance(cause, LOST):
         return PhaseLost("A phase's replica was lost.")
     return PhaseFailed("A phase failed.")

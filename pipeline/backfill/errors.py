@@ -46,6 +46,12 @@ class Stopped(BackfillError):
     exit_code = 130
 
 
+def end_of(exit_code: int, text: str) -> BackfillError:
+    """The BackfillError of an exit code: so it crosses from Ray's processes, whatever class Ray made of it."""
+    kinds: dict[int, type[BackfillError]] = {kind.exit_code: kind for kind in BackfillError.__subclasses__()}
+    return kinds.get(exit_code, BackfillError)(text)
+
+
 class ObjectFailed(ColorMatchError):
     """The store holds the object but does not give it out, again and again."""
 

@@ -16,7 +16,7 @@ import numpy as np
 import ray
 import ray.data
 
-from pipeline.backfill.errors import BackfillError
+from pipeline.backfill.errors import BackfillError, end_of
 from pipeline.backfill.network import Network
 from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.stores.uris import Stores
@@ -175,16 +175,9 @@ def _ours(error: BaseException | None) -> BackfillError | None:
     while error is not None:
         for found in (error, getattr(error, "cause", None)):
             if isinstance(found, BackfillError):
-                return _plain(found)
+                return end_of(found.exit_code, str(found.args[0]))
         error = error.__cause__
     return None
-
-
-def _plain(error: BackfillError) -> BackfillError:
-    """The error without the class that Ray made of it."""
-    kind = next(one for one in type(error).__mro__ if one.__module__ == BackfillError.__module__)
-    assert issubclass(kind, BackfillError)  # noqa: S101 - for the type checker
-    return kind(str(error.args[0]))
 
 
 def _be_nice(job: Job) -> None:

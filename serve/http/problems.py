@@ -10,7 +10,6 @@ from starlette.responses import Response
 from pipeline import errors
 from pipeline.errors import ColorMatchError
 from serve.fields import MAX_FIELDS, InvalidFields
-from serve.keys.quota import TooManyRequests
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1
@@ -18,83 +17,49 @@ MAX_DETAIL_CHARS = 2000
 POINTER_CHARS = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
-STATUS: dict[type[ColorMatchError], int] = {
-    errors.ColorMatchError: 500,
-    errors.BadInput: 400,
-    errors.Unparsable: 400,
-    errors.UnsupportedMedia: 415,
-    errors.NotAcceptable: 406,
-    errors.TooLarge: 413,
-    errors.SlowBody: 408,
-    errors.Refused: 422,
-    errors.InvalidOptions: 422,
-    errors.ImageUndecodable: 422,
-    errors.ImageTruncated: 422,
-    errors.ImageAnimated: 422,
-    errors.ImageBomb: 422,
-    errors.ImageTooSmall: 422,
-    errors.ImageAspect: 422,
-    errors.ImageTooComplex: 422,
-    errors.MaskInvalid: 422,
-    errors.MaskEmpty: 422,
-    errors.ChecksumMismatch: 422,
-    errors.AccessDenied: 403,
-    errors.Unauthenticated: 401,
-    errors.Forbidden: 403,
-    errors.NotFound: 404,
-    errors.MethodNotAllowed: 405,
-    errors.Conflict: 409,
-    errors.ObjectChanged: 409,
-    errors.IdempotencyKeyReused: 409,
-    errors.RateLimited: 429,
-    errors.Unavailable: 503,
-    errors.NotReady: 503,
-    errors.Overloaded: 503,
-    errors.PhaseTimeout: 503,
-    errors.PhaseFailed: 503,
-    errors.PhaseLost: 503,
+# The status and title of each error; a subclass without a row has those of its nearest ancestor.
+PROBLEMS: dict[type[ColorMatchError], tuple[int, str]] = {
+    errors.ColorMatchError: (500, "Something went wrong on our side"),
+    errors.BadInput: (400, "The request cannot be used"),
+    errors.Unparsable: (400, "The request cannot be read"),
+    errors.UnsupportedMedia: (415, "This type of content is not accepted"),
+    errors.NotAcceptable: (406, "No representation that the client accepts"),
+    errors.TooLarge: (413, "Too large"),
+    errors.SlowBody: (408, "The body came too slowly"),
+    errors.Refused: (422, "The request is refused"),
+    errors.InvalidOptions: (422, "A field has a value that is not allowed"),
+    errors.ImageUndecodable: (422, "The image cannot be decoded"),
+    errors.ImageTruncated: (422, "The image is truncated"),
+    errors.ImageAnimated: (422, "The image is animated"),
+    errors.ImageBomb: (422, "The image expands beyond reason"),
+    errors.ImageTooSmall: (422, "The image is too small"),
+    errors.ImageAspect: (422, "The image is too long and thin"),
+    errors.ImageTooComplex: (422, "The image takes too much work to decode"),
+    errors.MaskInvalid: (422, "The mask cannot be used"),
+    errors.MaskEmpty: (422, "The mask is empty"),
+    errors.ChecksumMismatch: (422, "The object is not what was announced"),
+    errors.AccessDenied: (403, "Access denied"),
+    errors.Unauthenticated: (401, "No valid API key"),
+    errors.Forbidden: (403, "The API key's scopes do not include this"),
+    errors.NotFound: (404, "Not found"),
+    errors.MethodNotAllowed: (405, "This method is not allowed here"),
+    errors.Conflict: (409, "Not as it was"),
+    errors.ObjectChanged: (409, "The object changed"),
+    errors.IdempotencyKeyReused: (409, "The idempotency key was used for another request"),
+    errors.RateLimited: (429, "Too many requests"),
+    errors.Unavailable: (503, "Not available now"),
+    errors.NotReady: (503, "Not ready yet"),
+    errors.Overloaded: (503, "Too busy"),
+    errors.PhaseTimeout: (503, "A phase took too long"),
+    errors.PhaseFailed: (503, "A phase failed"),
+    errors.PhaseLost: (503, "A phase's replica was lost"),
 }
-TITLES: dict[str, str] = {
-    "INTERNAL": "Something went wrong on our side",
-    "BAD_INPUT": "The request cannot be used",
-    "UNPARSABLE": "The request cannot be read",
-    "UNSUPPORTED_MEDIA_TYPE": "This type of content is not accepted",
-    "NOT_ACCEPTABLE": "No representation that the client accepts",
-    "TOO_LARGE": "Too large",
-    "SLOW_BODY": "The body came too slowly",
-    "REFUSED": "The request is refused",
-    "INVALID_OPTIONS": "A field has a value that is not allowed",
-    "IMAGE_UNDECODABLE": "The image cannot be decoded",
-    "IMAGE_TRUNCATED": "The image is truncated",
-    "IMAGE_ANIMATED": "The image is animated",
-    "IMAGE_BOMB": "The image expands beyond reason",
-    "IMAGE_TOO_SMALL": "The image is too small",
-    "IMAGE_ASPECT": "The image is too long and thin",
-    "IMAGE_TOO_COMPLEX": "The image takes too much work to decode",
-    "MASK_INVALID": "The mask cannot be used",
-    "MASK_EMPTY": "The mask is empty",
-    "CHECKSUM_MISMATCH": "The object is not what was announced",
-    "ACCESS_DENIED": "Access denied",
-    "UNAUTHENTICATED": "No valid API key",
-    "FORBIDDEN": "The API key's scopes do not include this",
-    "NOT_FOUND": "Not found",
-    "METHOD_NOT_ALLOWED": "This method is not allowed here",
-    "CONFLICT": "Not as it was",
-    "OBJECT_CHANGED": "The object changed",
-    "IDEMPOTENCY_KEY_REUSED": "The idempotency key was used for another request",
-    "RATE_LIMITED": "Too many requests",
-    "UNAVAILABLE": "Not available now",
-    "NOT_READY": "Not ready yet",
-    "OVERLOADED": "Too busy",
-    "PHASE_TIMEOUT": "A phase took too long",
-    "PHASE_FAILED": "A phase failed",
-    "PHASE_LOST": "A phase's replica was lost",
-}
+TITLES: dict[str, str] = {kind.code: title for kind, (_, title) in PROBLEMS.items()}
 
 
 def status_of(error: ColorMatchError) -> int:
     """The HTTP status of an error: its own row, or its nearest ancestor's."""
-    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return next(PROBLEMS[kind][0] for kind in type(error).__mro__ if kind in PROBLEMS)
 
 
 def problem_response(error: ColorMatchError, request_id: str, *, more: Mapping[str, object] | None = None) -> Response:
@@ -128,8 +93,8 @@ def _headers(status: int, error: ColorMatchError) -> Mapping[str, str]:
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="stylesync"'
     if status in (429, 503):
-        retry_after_s = error.quota.reset_s if isinstance(error, TooManyRequests) else RETRY_AFTER_S
+        retry_after_s = error.retry_after_s if isinstance(error, errors.RateLimited) else RETRY_AFTER_S
         headers["Retry-After"] = str(retry_after_s)
     if isinstance(error, errors.MethodNotAllowed):
-        headers["Allow"] = error.detail.rpartition(": ")[2]
+        headers["Allow"] = ", ".join(error.allowed)
     return headers

@@ -39,7 +39,8 @@ class TooManyRequests(RateLimited):
     """One request more than a minute's allowance; made and answered at the door only."""
 
     def __init__(self, quota: Quota) -> None:
-        super().__init__(f"The key's {quota.limit} requests a minute are used up; the next in {quota.reset_s} s.")
+        text = f"The key's {quota.limit} requests a minute are used up; the next in {quota.reset_s} s."
+        super().__init__(text, retry_after_s=quota.reset_s)
         self.quota = quota
 
     def __reduce__(self) -> tuple[type["TooManyRequests"], tuple[Quota]]:

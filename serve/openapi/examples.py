@@ -49,7 +49,7 @@ ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
     401: (errors.Unauthenticated("The API key is not valid."),),
     403: (errors.Forbidden("This needs a key with the scope 'advice'."),),
     404: (errors.NotFound("There is no such object."),),
-    405: (errors.MethodNotAllowed("PUT is not allowed here; allowed: POST"),),
+    405: (errors.MethodNotAllowed("PUT is not allowed here; allowed: POST", allowed=("POST",)),),
     406: (errors.NotAcceptable("This answers with application/json; the Accept header does not allow it."),),
     408: (errors.SlowBody("The body did not arrive within 10 s."),),
     413: (errors.TooLarge("The part 'image' has more than the 10485760 bytes allowed."),),

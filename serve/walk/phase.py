@@ -25,7 +25,8 @@ Translate = Callable[[Exception], ColorMatchError]
 
 
 Tell = Callable[[str], None]  # of a call's outcome: ok, timeout, failed, refused, overloaded, rejected; and retried
-FROM_A_PHASE = (BadInput, Overloaded, PhaseTimeout, PhaseFailed)  # of our errors, those that a phase may mean
+# The kinds of our errors that a phase may mean; any other is a phase's bug and no answer to a client.
+FROM_A_PHASE = (BadInput, Overloaded, PhaseTimeout, PhaseFailed)
 
 
 class RetryBudget:
@@ -107,7 +108,7 @@ class Phase:
         try:
             pending = self.start(payload)
         except Exception as error:
-            raise self._ours(error) from error
+            raise self.translate(error) from error
         task = asyncio.ensure_future(_result(pending))
         try:
             in_time = await ended(task, budget_s)
@@ -126,17 +127,8 @@ class Phase:
         if error is None:
             return task.result()
         if isinstance(error, Exception):
-            raise self._ours(error) from error
+            raise self.translate(error) from error
         raise error
-
-    def _ours(self, error: Exception) -> ColorMatchError:
-        """The error as one of ours; a transport's own subclass of ours may say more than a client should know.
-
-        Any other of ours, the bare root above all, is a phase's bug and no answer to a client.
-        """
-        if isinstance(error, FROM_A_PHASE) and type(error).__module__ == ColorMatchError.__module__:
-            return error
-        return self.translate(error)
 
 
 async def _result(pending: PendingCall) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline import codec
-from pipeline.errors import ColorMatchError, PhaseFailed
+from pipeline.errors import ColorMatchError, PhaseFailed, from_pair, to_pair
 from pipeline.harmony import harmonise as harmony
 from pipeline.palette import extraction
 from pipeline.types import ColorShare, DecodedImage, LabelMap, Options, PhaseName, RgbImage, Segmentation
@@ -19,7 +19,7 @@ from serve.settings import AdviceConfig
 from serve.stores.cache import Cache
 from serve.stores.redis import Store, StoreError
 from serve.walk.advisor import Advisor, Phases
-from serve.walk.phase import Phase
+from serve.walk.phase import FROM_A_PHASE, Phase
 from serve.walk.question import Answer, Question
 
 Work = Callable[[bytes], bytes]
@@ -122,7 +122,9 @@ class FakePhase:
 
 
 def translate(error: Exception) -> ColorMatchError:
-    """A transport's error as one of ours."""
+    """A transport's error as one of ours, and one of ours by its code and detail."""
+    if isinstance(error, ColorMatchError):
+        return from_pair(*to_pair(error), among=FROM_A_PHASE)
     return PhaseFailed("A phase failed.")
 
 

@@ -10,7 +10,7 @@ import pytest
 from pipeline import errors
 from pipeline.errors import ColorMatchError
 from serve.fields import FieldError, InvalidFields
-from serve.http.problems import STATUS, TITLES, problem_response, status_of
+from serve.http.problems import PROBLEMS, TITLES, problem_response, status_of
 
 # The contract's table, by status.
 CONTRACT = {
@@ -51,8 +51,8 @@ def _document(error: ColorMatchError) -> dict[str, Any]:
 
 
 def test_every_error_is_mapped_when_the_tree_is_walked() -> None:
-    """The tables hold every class of the tree, and nothing else."""
-    assert set(STATUS) == set(TREE)
+    """The table holds every class of the tree, and nothing else."""
+    assert set(PROBLEMS) == set(TREE)
     assert set(TITLES) == {kind.code for kind in TREE}
     assert len({kind.code for kind in TREE}) == len(TREE)
 
@@ -62,7 +62,7 @@ def test_statuses_are_the_contracts_when_the_table_is_read() -> None:
     found: dict[int, set[str]] = {}
     final: list[type[ColorMatchError]] = [*LEAVES, errors.MaskInvalid, errors.PhaseFailed]
     for kind in final:
-        found.setdefault(STATUS[kind], set()).add(kind.code)
+        found.setdefault(PROBLEMS[kind][0], set()).add(kind.code)
     assert found == CONTRACT
     assert status_of(ColorMatchError()) == 500
 
@@ -75,7 +75,7 @@ def test_a_problem_document_is_whole_when_an_error_is_answered(kind: type[ColorM
     assert set(document) == DOCUMENT
     assert response.media_type == "application/problem+json"
     assert response.headers["Cache-Control"] == "no-store"
-    assert document["status"] == response.status_code == STATUS[kind]
+    assert document["status"] == response.status_code == PROBLEMS[kind][0]
     assert (document["code"], document["detail"], document["request_id"]) == (kind.code, "What is wrong.", "r1")
     assert document["type"] == f"urn:stylesync:problem:{kind.code.lower().replace('_', '-')}"
 
@@ -130,7 +130,7 @@ def test_bad_fields_are_listed_when_options_are_refused() -> None:
         (errors.Overloaded("Full."), "Retry-After", "1"),
         (errors.NotReady("Not yet."), "Retry-After", "1"),
         (errors.RateLimited("Slowly."), "Retry-After", "1"),
-        (errors.MethodNotAllowed("PUT is not allowed here; allowed: GET, HEAD"), "Allow", "GET, HEAD"),
+        (errors.MethodNotAllowed("PUT is not allowed here.", allowed=("GET", "HEAD")), "Allow", "GET, HEAD"),
     ],
 )
 def test_a_header_comes_along_when_the_status_asks_for_one(error: ColorMatchError, header: str, value: str) -> None:

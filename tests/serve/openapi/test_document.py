@@ -15,7 +15,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from pipeline.messages import codes
 from serve.api import create_app
-from serve.http.problems import STATUS, TITLES
+from serve.http.problems import PROBLEMS, TITLES
 from serve.observe.metrics import Metrics
 from serve.service import Service
 from serve.settings import Settings
@@ -145,8 +145,8 @@ def test_every_error_that_clients_meet_has_an_example_when_listed(document: dict
         "CONFLICT",
         "UNAVAILABLE",
     }  # the tree's branches: only leaves are raised
-    inside = {kind.code for kind in STATUS if kind.code.startswith("PHASE_")}  # these degrade the answer instead
-    assert shown == {(status, kind.code) for kind, status in STATUS.items() if kind.code not in unseen | inside}
+    inside = {kind.code for kind in PROBLEMS if kind.code.startswith("PHASE_")}  # these degrade the answer instead
+    assert shown == {(status, kind.code) for kind, (status, _) in PROBLEMS.items() if kind.code not in unseen | inside}
 
 
 def test_nothing_of_the_file_is_secret_when_read(document: dict[str, Any]) -> None:

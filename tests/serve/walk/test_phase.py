@@ -6,10 +6,19 @@ import time
 import pytest
 
 from pipeline import errors
-from pipeline.errors import ColorMatchError, ImageBomb, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout
+from pipeline.errors import (
+    ColorMatchError,
+    ImageBomb,
+    Overloaded,
+    PhaseFailed,
+    PhaseLost,
+    PhaseTimeout,
+    from_pair,
+    to_pair,
+)
 from serve.settings import BreakerConfig
 from serve.walk.breaker import Breaker
-from serve.walk.phase import Phase
+from serve.walk.phase import FROM_A_PHASE, Phase
 from tests.serve.fakes import FakeCall, FakePhase
 
 SHORT_S = 0.03
@@ -28,6 +37,9 @@ def _echo(payload: bytes) -> bytes:
 
 
 def _translate(error: Exception) -> ColorMatchError:
+    """As serve.deployments translates: errors of ours by code and detail, all others by type alone."""
+    if isinstance(error, ColorMatchError) and not isinstance(error, TransportError):
+        return from_pair(*to_pair(error), among=FROM_A_PHASE)
     return ImageBomb("Too large.") if isinstance(error, ImageBomb) else PhaseFailed("A phase failed.")
 
 
@@ -109,7 +121,7 @@ async def test_a_hundred_calls_leave_nothing_when_all_are_late() -> None:
 async def test_an_error_is_one_of_ours_when_the_phase_raises(
     raised: Exception, kind: type[ColorMatchError], detail: str
 ) -> None:
-    """Our own errors pass as they are; anything else, a transport's subclass of ours too, is translated."""
+    """A kind that a phase may mean arrives with its detail; any other error arrives as PhaseFailed."""
     fake = FakePhase(_echo)
     fake.error = raised
     with pytest.raises(ColorMatchError) as caught:
