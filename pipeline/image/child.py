@@ -1,39 +1,115 @@
-"""A process that decodes hostile photos and may be killed: its frames, its confinement, its loop; stdlib only.
+"""The decode child: `python -m pipeline.image.child MEMORY_BYTES LIMITS` decodes hostile photos and may be killed.
 
-Requests come on stdin, a length (REQUEST_HEAD) and a body each; answers go to stdout, a length and a status
-(ANSWER_HEAD) and a body each.  A child does one request at a time, may use only so much memory, writes no files, and
-dies with its parent or when its stdin closes.  Whatever a file does to it, killing it harms nobody.
+The service and the backfill start it.  A request on standard input is a length (REQUEST_HEAD) and a DecodeRequest; an
+answer on standard output is a length and a status (ANSWER_HEAD) and a DecodedImage, or the code and detail of an error.
+LIMITS is an ImageLimits as JSON.  A child does one request at a time, may use only so much memory, writes no files, and
+dies with its parent or when its standard input closes.
 """
 
 import ctypes
 import io
+import os
 import resource
 import signal
 import struct
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import msgspec
+
+from pipeline import codec
+from pipeline.errors import BadInput, from_pair, to_pair
+from pipeline.image.decode import DEFAULT_LIMITS, ImageLimits, decode_image, decode_mask
+from pipeline.types import DecodedImage
 
 REQUEST_HEAD, ANSWER_HEAD = struct.Struct(">I"), struct.Struct(">IB")
 REFUSED, DECODED = 0, 1
-CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)  # ends that a file can cause
+# The signals that a file can end a decoder with.
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
+# Taste: Linux's default of 64 KiB makes a photo cross in a dozen context switches.
+PIPE_BYTES = 1024 * 1024
+# From linux/prctl.h.
 PR_SET_PDEATHSIG = 1
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeRequest:
+    """A photo, its mask, and the (width, height) of the extra image for the network, px."""
+
+    image: bytes
+    mask: bytes | None = None
+    network_px: tuple[int, int] | None = None
+
+
+# --- the parent's side ----------------------------------------------------------------------------------------
+def child_command(memory_bytes: int, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
+    """The command line of a child that may use so much memory."""
+    return (sys.executable, "-m", "pipeline.image.child", str(memory_bytes), msgspec.json.encode(limits).decode())
+
+
+def child_environment() -> dict[str, str]:
+    """A child's environment: what imports need, and no secret that a photo could read."""
+    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
+    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return kept | one_thread | {"PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, sys.path)))}
+
+
+def read_answer(status: int, body: bytes) -> DecodedImage:
+    """The image in an answer.
+
+    Raises the BadInput that the answer names, and PhaseFailed for any other answer: a photo may have taken over the
+    child.
+    """
+    if status == DECODED:
+        return codec.decode(body, DecodedImage)
+    raise from_pair(*codec.decode(body, tuple[str, str]), among=(BadInput,))
+
+
+# --- the child's side -----------------------------------------------------------------------------------------
+Decode = Callable[[DecodeRequest, ImageLimits], DecodedImage]
+
+
+def decode(request: DecodeRequest, limits: ImageLimits) -> DecodedImage:
+    """The photo and its mask. Raises the image errors of pipeline.errors."""
+    image = decode_image(request.image, limits=limits, network_px=request.network_px)
+    if request.mask is None:
+        return image
+    return replace(image, mask=decode_mask(request.mask, image, limits=limits))
+
+
+def main(work: Decode = decode) -> None:
+    """Answers requests until standard input closes."""
+    confine(int(sys.argv[1]))
+    limits = msgspec.json.decode(sys.argv[2], type=ImageLimits)
+    requests = msgspec.msgpack.Decoder(DecodeRequest)
+
+    def answer(request: bytes) -> tuple[int, bytes]:
+        try:
+            return DECODED, codec.encode(work(requests.decode(request), limits))
+        except BadInput as error:
+            return REFUSED, codec.encode(to_pair(error))
+
+    _converse(answer)
 
 
 def confine(memory_bytes: int) -> None:
     """Takes from this process what a decoder does not need."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C is the parent's matter
+    # A terminal's Ctrl-C is the parent's matter.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
     for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
         resource.setrlimit(nothing, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # before the parent, should memory run out: a child is the cheapest process to lose
+        # When memory runs out, the kernel ends a child first: it is the cheapest process to lose.
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
-def converse(answer: Callable[[bytes], tuple[int, bytes]]) -> None:
-    """Says that it is ready, by an empty answer, and answers requests until stdin closes."""
+def _converse(answer: Callable[[bytes], tuple[int, bytes]]) -> None:
+    """Reports ready by an empty answer, then answers requests."""
     source, sink = sys.stdin.buffer, io.FileIO(1, "w", closefd=False)
     _send(sink, DECODED, b"")
     while len(head := source.read(REQUEST_HEAD.size)) == REQUEST_HEAD.size:
@@ -44,3 +120,7 @@ def _send(sink: io.RawIOBase, status: int, body: bytes) -> None:
     message = memoryview(ANSWER_HEAD.pack(len(body), status) + body)
     while message:
         message = message[sink.write(message) :]
+
+
+if __name__ == "__main__":
+    main()

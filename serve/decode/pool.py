@@ -5,14 +5,12 @@ import itertools
 from collections import deque
 from dataclasses import dataclass
 
-import msgspec
-
+from pipeline import codec
 from pipeline.errors import ColorMatchError, ImageTooComplex, ImageUndecodable, Overloaded, PhaseFailed
-from pipeline.image.child import CRASHES
+from pipeline.image.child import CRASHES, DecodeRequest, read_answer
 from pipeline.image.decode import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 from serve.decode.process import Answer, Worker, WorkerDied
-from serve.decode.worker import DecodeRequest, read_answer
 from serve.waiting import drop, ended
 
 RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)  # before each new try to start a worker; the last repeats
@@ -89,7 +87,7 @@ class DecodePool:
         two workers; Overloaded when no worker came free early enough or got no CPU; PhaseFailed when two died of
         something else.
         """
-        request = msgspec.msgpack.encode(DecodeRequest(image, mask, network_px))
+        request = codec.encode(DecodeRequest(image, mask, network_px))
         job = _Job(request, asyncio.get_running_loop().time(), budget_s)
         try:
             return read_answer(*await self._exchange(job))

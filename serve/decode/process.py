@@ -2,22 +2,16 @@
 
 import asyncio
 import fcntl
-import os
 import subprocess
-import sys
-from pathlib import Path
 from typing import TypeAlias
 
-import msgspec
 import psutil
 
 from pipeline.errors import PhaseFailed
-from pipeline.image.child import ANSWER_HEAD, REQUEST_HEAD
+from pipeline.image.child import ANSWER_HEAD, PIPE_BYTES, REQUEST_HEAD, ROOT, child_command, child_environment
 from pipeline.image.decode import ImageLimits
 from serve import priority
 
-ROOT = Path(__file__).parents[2]
-PIPE_BYTES = 1024 * 1024  # Linux's default of 64 KiB makes a photo cross in a dozen turns
 START_TIMEOUT_S = 30.0
 
 Answer: TypeAlias = tuple[int, bytes]  # status, body
@@ -100,15 +94,14 @@ class Worker:
 
     @classmethod
     async def _launch(cls, memory_bytes: int, limits: ImageLimits) -> "Worker":
-        arguments = (str(memory_bytes), msgspec.json.encode(limits).decode())
         # Popen on this thread: the kernel kills the worker when the thread that started it ends.
         process = subprocess.Popen(  # noqa: S603 - our own module
-            (sys.executable, "-m", "serve.decode.worker", *arguments),
+            child_command(memory_bytes, limits),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
             cwd=ROOT,
-            env=_environment(),
+            env=child_environment(),
         )
         try:
             return await cls._connect(process)
@@ -164,10 +157,3 @@ class Worker:
         self._source.close()
         await self.gone.wait()
         return exit_code
-
-
-def _environment() -> dict[str, str]:
-    """Only what imports need: no secret of ours is in reach of a file that takes a worker over."""
-    kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
-    one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    return kept | one_thread | {"PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, sys.path)))}

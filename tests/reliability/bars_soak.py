@@ -80,7 +80,7 @@ def _sample(at: Cluster, now_s: float, found: dict[int, Series]) -> None:
 
 def _name(process: psutil.Process) -> str | None:
     line = " ".join(cmdline(process))
-    if "serve.decode.worker" in line:
+    if "pipeline.image.child" in line:
         return "decode worker"
     if "haproxy" in line.lower() and "ray::" not in line:
         return "HAProxy"

@@ -90,7 +90,7 @@ def test_begun_work_comes_first(at: Cluster) -> None:
             os.getpriority(os.PRIO_PROCESS, thread.id) for one in at.replicas(name) for thread in one.threads()
         }
     first = nice["Harmony"]
-    decoders = [one for one in descendants(at.replicas("Advice")[0].pid) if "serve.decode.worker" in cmdline(one)]
+    decoders = [one for one in descendants(at.replicas("Advice")[0].pid) if "pipeline.image.child" in cmdline(one)]
     assert {os.getpriority(os.PRIO_PROCESS, one.pid) for one in decoders} == {first}
     assert nice == {
         "Advice": first + priority.INGRESS - priority.PHASE,

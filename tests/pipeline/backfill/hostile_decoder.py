@@ -7,15 +7,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
 
-from pipeline.backfill import decoder
 from pipeline.errors import ImageTooComplex, ImageUndecodable
-from pipeline.image.decode import decode_image
+from pipeline.image.child import DecodeRequest, decode, main
+from pipeline.image.decode import ImageLimits
 from pipeline.types import DecodedImage
 
 
-def obey(data: bytes, *, network_px: tuple[int, int] | None = None) -> DecodedImage:
+def obey(request: DecodeRequest, limits: ImageLimits) -> DecodedImage:
     """Does what the photo says, or decodes it."""
-    match data:
+    match request.image:
         case b"crash":
             os.kill(os.getpid(), signal.SIGSEGV)
         case b"kill":
@@ -30,8 +30,8 @@ def obey(data: bytes, *, network_px: tuple[int, int] | None = None) -> DecodedIm
                 raise ImageTooComplex("The image takes more memory to decode than is allowed.") from error
         case b"environment":
             raise ImageUndecodable(" ".join(os.environ))
-    return decode_image(data, network_px=network_px)
+    return decode(request, limits)
 
 
 if __name__ == "__main__":
-    decoder.main(obey)
+    main(obey)

@@ -12,7 +12,8 @@ import pytest
 
 from pipeline.backfill.decoder import Decoder, DecoderDied
 from pipeline.errors import ImageTooComplex, ImageTruncated, ImageUndecodable, UnsupportedMedia
-from pipeline.image.decode import decode_image
+from pipeline.image.child import child_command
+from pipeline.image.decode import DEFAULT_LIMITS, ImageLimits, decode_image
 from tests.pipeline.backfill.catalogue import COLORS, painted
 
 PHOTO = painted(COLORS[0], side_px=300)
@@ -30,7 +31,10 @@ def decoder() -> Iterator[Decoder]:
 class HostileDecoder(Decoder):
     """Its child obeys a photo that says what to do to it."""
 
-    command = (sys.executable, str(HOSTILE))
+    @staticmethod
+    def command(memory_bytes: int, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
+        """The child's command line, with the test's program in place of the module."""
+        return (sys.executable, str(HOSTILE), *child_command(memory_bytes, limits)[3:])
 
 
 @pytest.fixture
@@ -39,6 +43,11 @@ def hostile() -> Iterator[Decoder]:
     made = HostileDecoder(cpu_s=1.0, memory_bytes=400 * 1024 * 1024)
     yield made
     made.close()
+
+
+def _child() -> psutil.Process:
+    (found,) = (one for one in psutil.Process().children() if "pipeline.image.child" in one.cmdline())
+    return found
 
 
 @pytest.mark.parametrize("network_px", [None, (224, 224), (50, 80)])
@@ -66,7 +75,7 @@ def test_a_refusal_is_the_cores_own_when_it_comes_from_the_child(decoder: Decode
 def test_a_fresh_child_decodes_when_the_old_one_was_killed(decoder: Decoder) -> None:
     """Whoever kills a child, the photo is none the worse."""
     decoder.decode(PHOTO, None)
-    (child,) = psutil.Process().children()
+    child = _child()
     os.kill(child.pid, signal.SIGKILL)
     assert decoder.decode(PHOTO, None).width == 300
 
@@ -100,7 +109,7 @@ def test_a_photo_is_refused_when_it_takes_too_much_memory(hostile: Decoder) -> N
 def test_the_child_ends_when_its_decoder_is_closed(decoder: Decoder) -> None:
     """Nothing is left behind."""
     decoder.decode(PHOTO, None)
-    (child,) = psutil.Process().children()
+    child = _child()
     decoder.close()
     assert not child.is_running()
 

@@ -34,11 +34,10 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from pipeline.image.child import DECODED, REFUSED
+from pipeline.image.child import DECODED, REFUSED, read_answer
 from pipeline.image.decode import ImageLimits, decode_image
 from serve.decode.pool import DecodePool, too_late
 from serve.decode.process import Worker
-from serve.decode.worker import read_answer
 from tests.serve.application import animated_webp, encoded, mask_bytes, photo_bytes
 from tests.serve.fakes import painted, until
 
