@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from models.cards import DEFAULT_MODEL, ModelError, load_card
 from models.segmenter import Segmenter
 from pipeline.analysis import advise, given_segmentation
+from pipeline.contract import advice_in_words
 from pipeline.errors import ColorMatchError, InvalidOptions
 from pipeline.image.decode import decode_image
 from pipeline.options import parse_options
@@ -34,12 +35,12 @@ def picture(path: Path, segmenter: Segmenter, options: Options) -> Image.Image:
         image = decode_image(path.read_bytes(), network_px=segmenter.input_px)
         segmentation = given_segmentation(image, options) or segmenter.segment_photo(image)
         drawn = replace(options, include=("masks",))
-        advice = advise(image, segmentation, drawn)
+        answer = advice_in_words(advise(image, segmentation, drawn), drawn.lang)
     except OSError as error:
         raise PictureError(f"{path}: {error.strerror or 'it cannot be read'}.") from error
     except ColorMatchError as error:
         raise PictureError(f"{path}: {error.detail}") from error
-    return page(path.name, image, segmentation.labels, advice, drawn)
+    return page(path.name, image, segmentation.labels, answer, drawn)
 
 
 def destinations(photos: Sequence[Path], out: Path | None) -> list[Path]:

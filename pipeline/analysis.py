@@ -1,43 +1,34 @@
 """The one composition of decode, segmentation, extraction and harmony that service and batch share; pure."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from msgspec import UNSET, UnsetType
+
 from pipeline.garments.regions import fallback_labels, find_regions, labels_from_mask, whole_labels
+from pipeline.garments.rle import encode_rle
 from pipeline.harmony import harmonise
-from pipeline.messages import notice
 from pipeline.palette import extraction
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import palette_vector
-from pipeline.types import (
-    ColorShare,
-    DecodedImage,
+from pipeline.parts import (
+    Codes,
     Extraction,
     Garment,
     Harmony,
+    ImageInfo,
     Lighting,
     Match,
-    Mode,
-    Notice,
-    Options,
     Outfit,
     PaletteVector,
-    PhaseName,
-    Segmentation,
+    Region,
+    Segment,
     Suggestion,
+    Versions,
+    coded,
 )
-from pipeline.versions import API_VERSION, EXTRACTION_VERSION, Versions
-
-
-@dataclass(frozen=True, slots=True)
-class ImageInfo:
-    """The photo as it came (upright, px), as it was analysed (px), and its light."""
-
-    width: int
-    height: int
-    analysed_width: int
-    analysed_height: int
-    lighting: Lighting | None
+from pipeline.types import ColorShare, DecodedImage, LabelMap, Mode, Options, PhaseName, Segmentation
+from pipeline.versions import API_VERSION, EXTRACTION_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +37,27 @@ class Advice:
 
     mode: Mode
     degraded: tuple[PhaseName, ...]
-    warnings: tuple[Notice, ...]
+    warnings: Codes
     versions: Versions
     image: ImageInfo | None
     garments: tuple[Garment, ...]
     suggestions: tuple[Suggestion, ...]
     matches: tuple[Match, ...]
     outfits: tuple[Outfit, ...]
-    vector: PaletteVector | None = None
+    vector: PaletteVector | UnsetType = UNSET
+
+
+@dataclass(frozen=True, slots=True)
+class Segments:
+    """Phase 1 alone: the label map, (H, W), and the garments without colours."""
+
+    mode: Mode
+    degraded: tuple[PhaseName, ...]
+    warnings: Codes
+    versions: Versions
+    image: ImageInfo
+    labels: LabelMap
+    garments: tuple[Segment, ...]
 
 
 def given_segmentation(image: DecodedImage, options: Options) -> Segmentation | None:
@@ -80,7 +84,7 @@ def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options
             Garment(region.id, region.category, region.confidence, region.bbox, region.area, pattern=None, colors=())
             for region in find_regions(segmentation.labels, None, options)
         )
-    return Extraction(garments, None, _nothing_found(garments, options), EXTRACTION_VERSION)
+    return Extraction(garments, None, _nothing_found(garments), EXTRACTION_VERSION)
 
 
 def fallback_harmony(garments: tuple[Garment, ...], options: Options) -> Harmony:
@@ -102,7 +106,7 @@ def colors_extraction(colors: tuple[ColorShare, ...], options: Options) -> Extra
         area=None,
         pattern=None,
         colors=swatches,
-        vector=palette_vector(swatches) if "vector" in options.include else None,
+        vector=palette_vector(swatches) if "vector" in options.include else UNSET,
     )
     return Extraction((garment,), None, (), EXTRACTION_VERSION)
 
@@ -129,13 +133,8 @@ def compose(
         suggestions=advised.suggestions,
         matches=advised.matches,
         outfits=advised.outfits,
-        vector=look_vector(extracted.garments) if "vector" in options.include else None,
+        vector=_asked_vector(extracted.garments, options),
     )
-
-
-def analyse(image: DecodedImage, options: Options, segment: Callable[[DecodedImage], Segmentation]) -> Advice:
-    """A decoded photo to advice in one process; `segment` runs the network. Raises what the phases raise."""
-    return advise(image, given_segmentation(image, options) or segment(image), options)
 
 
 def advise(image: DecodedImage, segmentation: Segmentation, options: Options) -> Advice:
@@ -152,6 +151,34 @@ def advise(image: DecodedImage, segmentation: Segmentation, options: Options) ->
     )
 
 
+def segments(
+    image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...] = ()
+) -> Segments:
+    """A decoded photo and its label map to garments without colours."""
+    regions = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
+    return Segments(
+        mode="image",
+        degraded=degraded,
+        warnings=_nothing_found(regions),
+        versions=Versions(API_VERSION, segmentation.version, None, None),
+        image=_image_info(image, None),
+        labels=segmentation.labels,
+        garments=tuple(_segment(region, options) for region in regions),
+    )
+
+
+def _segment(region: Region, options: Options) -> Segment:
+    return Segment(
+        id=region.id,
+        category=region.category,
+        confidence=region.confidence,
+        bbox=region.bbox,
+        area=region.area,
+        mask=encode_rle(region.mask) if "masks" in options.include else UNSET,
+        alternatives=region.alternatives if "alternatives" in options.include else UNSET,
+    )
+
+
 def _image_info(image: DecodedImage, lighting: Lighting | None) -> ImageInfo:
     height_px, width_px = image.pixels.shape[:2]
     return ImageInfo(image.width, image.height, width_px, height_px, lighting)
@@ -163,5 +190,10 @@ def look_vector(garments: tuple[Garment, ...]) -> PaletteVector | None:
     return palette_vector([s for s, _ in weighted], weights=[w for _, w in weighted]) if weighted else None
 
 
-def _nothing_found(garments: tuple[Garment, ...], options: Options) -> tuple[Notice, ...]:
-    return () if garments else (notice("warnings", "NO_GARMENT", options.lang),)
+def _nothing_found(found: Sequence[Garment | Region]) -> Codes:
+    return () if found else (coded("NO_GARMENT"),)
+
+
+def _asked_vector(garments: tuple[Garment, ...], options: Options) -> PaletteVector | UnsetType:
+    vector = look_vector(garments) if "vector" in options.include else None
+    return UNSET if vector is None else vector

@@ -1,135 +1,215 @@
-"""Advice as the contract's JSON: field names, what is left out, canonical bytes; msgspec and Pillow."""
+"""The answer as the contract describes it: structs that are encoded, decoded, and published as the schema.
+
+The phases' parts (pipeline.parts) are used as they stand; their codes are put into words here, last of all.
+"""
 
 import base64
 import io
-from typing import Any
+from typing import Annotated, Literal, TypeAlias, TypeVar, get_args
 
 import msgspec
+from msgspec import UNSET, Meta, UnsetType
 from PIL import Image
 
-from pipeline.analysis import Advice
-from pipeline.garments.regions import find_regions
-from pipeline.garments.rle import encode_rle
-from pipeline.messages import notice
-from pipeline.types import DecodedImage, LabelMap, Options, PhaseName, Region, Segmentation, View
-from pipeline.versions import API_VERSION
+from pipeline.analysis import Advice, Segments
+from pipeline.messages import Section, codes, text_of
+from pipeline.parts import (
+    NO_CONTROLS,
+    Codes,
+    Garment,
+    ImageInfo,
+    MatchOf,
+    OutfitOf,
+    PaletteVector,
+    Part,
+    Segment,
+    SuggestionOf,
+    Versions,
+)
+from pipeline.types import MAX_GARMENTS, MAX_SUGGESTIONS, LabelMap, Mode, PhaseName, View
 
+MAX_MATCHES, MAX_OUTFITS = 24, 6
+Text: TypeAlias = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=500)]
+
+
+# --- codes in words -------------------------------------------------------------------------------------------
+class Warned(Part, frozen=True, kw_only=True):
+    code: Annotated[str, Meta(extra_json_schema={"enum": list(codes("warnings"))})]
+    value: float | UnsetType = UNSET
+    text: Text
+
+
+class Reason(Part, frozen=True, kw_only=True):
+    code: Annotated[str, Meta(extra_json_schema={"enum": list(codes("reasons"))})]
+    value: float | UnsetType = UNSET
+    text: Text
+
+
+class HowToWear(Part, frozen=True, kw_only=True):
+    code: Annotated[str, Meta(extra_json_schema={"enum": list(codes("how_to_wear"))})]
+    value: float | UnsetType = UNSET
+    text: Text
+
+
+T = TypeVar("T", Warned, Reason, HowToWear)
+Reasons: TypeAlias = Annotated[tuple[Reason, ...], Meta(max_length=len(codes("reasons")))]
+HowsToWear: TypeAlias = Annotated[tuple[HowToWear, ...], Meta(max_length=len(codes("how_to_wear")))]
+
+
+class Suggestion(SuggestionOf[Reasons, HowsToWear], frozen=True):
+    """Colours to wear with the target, scored, with reasons."""
+
+
+class Match(MatchOf[Reasons], frozen=True):
+    """A wardrobe item that goes with the target garment."""
+
+
+class Outfit(OutfitOf[Reasons], frozen=True):
+    """Wardrobe items that go with the garments and with each other."""
+
+
+# --- the answers, without the request's own id and measurements -----------------------------------------------
+Garments: TypeAlias = Annotated[tuple[Garment, ...], Meta(max_length=MAX_GARMENTS)]
+Suggestions: TypeAlias = Annotated[tuple[Suggestion, ...], Meta(max_length=MAX_SUGGESTIONS)]
+Matches: TypeAlias = Annotated[tuple[Match, ...], Meta(max_length=MAX_MATCHES)]
+Outfits: TypeAlias = Annotated[tuple[Outfit, ...], Meta(max_length=MAX_OUTFITS)]
+
+
+class Head(Part, frozen=True):
+    """What every answer begins with."""
+
+    mode: Mode
+    degraded: Annotated[
+        tuple[PhaseName, ...],
+        Meta(max_length=len(get_args(PhaseName)), description="Phases whose part of the answer is a fallback."),
+    ]
+    warnings: Annotated[tuple[Warned, ...], Meta(max_length=len(codes("warnings")))]
+    versions: Versions
+
+
+class Labels(Part, frozen=True):
+    """Values: 0 background, 1 skin, 2 hair, 3 top, 4 outerwear, 5 bottom, 6 full_body, 7 shoes, 8 accessory; 255 a
+    garment of unknown kind."""
+
+    format: Literal["png"]
+    data: Annotated[
+        str,
+        Meta(
+            pattern="^[A-Za-z0-9+/]+={0,2}$",
+            max_length=2_000_000,
+            description="base64 of an 8-bit PNG at analysed size.",
+        ),
+    ]
+
+
+class SegmentBody(Head, frozen=True):
+    """Phase 1 alone: the label map, and the garments without colours."""
+
+    image: ImageInfo
+    labels: Labels
+    garments: Annotated[tuple[Segment, ...], Meta(max_length=MAX_GARMENTS)]
+
+
+class ExtractBody(Head, frozen=True):
+    """The garments and their colours."""
+
+    image: ImageInfo | None
+    garments: Garments
+    vector: PaletteVector | UnsetType = UNSET
+
+
+class HarmonyBody(Head, frozen=True):
+    """Suggestions, wardrobe matches and outfits alone."""
+
+    suggestions: Suggestions
+    matches: Matches
+    outfits: Outfits
+
+
+class AdviceBody(Head, frozen=True):
+    """The whole answer."""
+
+    image: ImageInfo | None
+    garments: Garments
+    suggestions: Suggestions
+    matches: Matches
+    outfits: Outfits
+    vector: PaletteVector | UnsetType = UNSET
+
+
+_BODIES: dict[View, type[ExtractBody | HarmonyBody]] = {"extract": ExtractBody, "harmony": HarmonyBody}
 _ENCODER = msgspec.json.Encoder()
-_LEFT_OUT: dict[View, tuple[str, ...]] = {
-    "advice": (),
-    "extract": ("suggestions", "matches", "outfits"),
-    "harmony": ("image", "garments", "vector"),
-}
-_OPTIONAL_OF_GARMENT = ("mask", "alternatives", "vector")
+_DECODER = msgspec.json.Decoder(AdviceBody)
 
 
-def advice_to_dict(advice: Advice) -> dict[str, Any]:
-    """The answer without `request_id` and `meta`, as plain JSON values, keys in the contract's order.
+# --- writing and reading --------------------------------------------------------------------------------------
+def advice_to_json(advice: Advice, lang: str, view: View = "advice") -> bytes:
+    """The part of the advice that a view shows, as UTF-8 JSON; equal advice gives equal bytes.
 
-    Fields that a client must ask for (`include`) are absent, not null, when not asked for.
+    Raises KeyError for a language without a file.
     """
-    body: dict[str, Any] = msgspec.to_builtins(advice)
-    body["garments"] = [_garment(garment) for garment in body["garments"]]
-    body["suggestions"] = [_suggestion(suggestion) for suggestion in body["suggestions"]]
-    body["warnings"] = [_notice(warning) for warning in body["warnings"]]
-    body["matches"] = [_match(match) for match in body["matches"]]
-    for listed in (*body["matches"], *body["outfits"]):
-        listed["reasons"] = [_notice(reason) for reason in listed["reasons"]]
-    return _without_none(body, ("vector",))
+    body = advice_in_words(advice, lang)
+    return _ENCODER.encode(_with_fields_of(body, _BODIES[view]) if view in _BODIES else body)
 
 
-def advice_to_json(advice: Advice, view: View = "advice") -> bytes:
-    """The part of the advice that a view shows, as UTF-8 JSON; equal advice gives equal bytes."""
-    body = advice_to_dict(advice)
-    return _ENCODER.encode({key: value for key, value in body.items() if key not in _LEFT_OUT[view]})
+def advice_of_json(text: str | bytes) -> AdviceBody:
+    """The whole answer that `advice_to_json` wrote. Raises msgspec.ValidationError for anything else."""
+    return _DECODER.decode(text)
 
 
-def segments_to_json(
-    image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...]
-) -> bytes:
-    """Phase 1 alone: the label map as an 8-bit PNG of class values, and the garments without colours."""
-    regions = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
-    height_px, width_px = segmentation.labels.shape
-    body = {
-        "mode": "image",
-        "degraded": degraded,
-        "warnings": [] if regions else [_notice(msgspec.to_builtins(notice("warnings", "NO_GARMENT", options.lang)))],
-        "versions": {"api": API_VERSION, "segmenter": segmentation.version, "palette": None, "harmony": None},
-        "image": {
-            "width": image.width,
-            "height": image.height,
-            "analysed_width": width_px,
-            "analysed_height": height_px,
-            "lighting": None,
-        },
-        "labels": {"format": "png", "data": _png_base64(segmentation.labels)},
-        "garments": [_segment(region, options) for region in regions],
-    }
-    return _ENCODER.encode(body)
+def segments_to_json(found: Segments, lang: str) -> bytes:
+    """Phase 1 alone, as UTF-8 JSON."""
+    labels = Labels("png", _png_base64(found.labels))
+    head = (found.mode, found.degraded, _in_words(Warned, "warnings", found.warnings, lang), found.versions)
+    return _ENCODER.encode(SegmentBody(*head, found.image, labels, found.garments))
 
 
-def _segment(region: Region, options: Options) -> dict[str, Any]:
-    segment: dict[str, Any] = {
-        "id": region.id,
-        "category": region.category,
-        "confidence": region.confidence,
-        "bbox": region.bbox,
-        "area": region.area,
-    }
-    if "masks" in options.include:
-        segment["mask"] = msgspec.to_builtins(encode_rle(region.mask))
-    if "alternatives" in options.include:
-        segment["alternatives"] = msgspec.to_builtins(region.alternatives)
-    return segment
+def advice_in_words(advice: Advice, lang: str) -> AdviceBody:
+    """The whole answer, every code with its text in the language."""
+
+    def reasons(found: Codes) -> tuple[Reason, ...]:
+        return _in_words(Reason, "reasons", found, lang)
+
+    return AdviceBody(
+        mode=advice.mode,
+        degraded=advice.degraded,
+        warnings=_in_words(Warned, "warnings", advice.warnings, lang),
+        versions=advice.versions,
+        image=advice.image,
+        garments=advice.garments,
+        suggestions=tuple(
+            _with_fields_of(
+                one,
+                Suggestion,
+                reasons=reasons(one.reasons),
+                how_to_wear=_in_words(HowToWear, "how_to_wear", one.how_to_wear, lang),
+            )
+            for one in advice.suggestions
+        ),
+        matches=tuple(_with_fields_of(one, Match, reasons=reasons(one.reasons)) for one in advice.matches),
+        outfits=tuple(_with_fields_of(one, Outfit, reasons=reasons(one.reasons)) for one in advice.outfits),
+        vector=advice.vector,
+    )
+
+
+def _in_words(kind: type[T], section: Section, found: Codes, lang: str) -> tuple[T, ...]:
+    return tuple(
+        kind(code=one.code, value=UNSET if one.value is None else one.value, text=text_of(section, one, lang))
+        for one in found
+    )
+
+
+S = TypeVar("S", bound=Part)
+
+
+def _with_fields_of(source: Part, kind: type[S], **changes: object) -> S:
+    """A struct of another kind with the source's values where the changes give none."""
+    return kind(
+        **{name: changes[name] if name in changes else getattr(source, name) for name in kind.__struct_fields__}
+    )
 
 
 def _png_base64(labels: LabelMap) -> str:
     buffer = io.BytesIO()
     Image.fromarray(labels).save(buffer, "PNG")
     return base64.b64encode(buffer.getvalue()).decode()
-
-
-def _garment(garment: dict[str, Any]) -> dict[str, Any]:
-    if garment["pattern"] is not None:
-        pattern = garment["pattern"]
-        garment["pattern"] = {
-            "class": pattern["kind"],
-            "color_count": pattern["color_count"],
-            "confidence": pattern["confidence"],
-        }
-    return _without_none(garment, _OPTIONAL_OF_GARMENT)
-
-
-def _suggestion(suggestion: dict[str, Any]) -> dict[str, Any]:
-    ordered = {
-        "scheme": suggestion["scheme"],
-        "intent": suggestion["intent"],
-        "score": suggestion["score"],
-        "for": suggestion["target"],
-        "components": suggestion["components"],
-        "colors": suggestion["colors"],
-        "reasons": [_notice(reason) for reason in suggestion["reasons"]],
-        "how_to_wear": [_notice(advice) for advice in suggestion["how_to_wear"]],
-        "cvd": suggestion["cvd"],
-        "alternatives": suggestion["alternatives"],
-    }
-    return _without_none(ordered, ("alternatives",))
-
-
-def _match(match: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "item_id": match["item_id"],
-        "score": match["score"],
-        "for": {"garment_ids": match["target"]["garment_ids"]},
-        "components": match["components"],
-        "reasons": match["reasons"],
-    }
-
-
-def _notice(notice: dict[str, Any]) -> dict[str, Any]:
-    ordered = {"code": notice["code"], "value": notice["value"], "text": notice["text"]}
-    return _without_none(ordered, ("value",))
-
-
-def _without_none(values: dict[str, Any], optional: tuple[str, ...]) -> dict[str, Any]:
-    return {key: value for key, value in values.items() if value is not None or key not in optional}

@@ -1,11 +1,11 @@
-"""Texts by code and language, one TOML file each in languages/; imports the standard library only."""
+"""Texts by code and language, one TOML file a language in languages/."""
 
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pipeline.types import Notice
+from pipeline.parts import Coded
 
 LANGUAGES_DIR = Path(__file__).parent / "languages"
 LANGUAGES = tuple(sorted(path.stem for path in LANGUAGES_DIR.glob("*.toml")))
@@ -26,7 +26,6 @@ def codes(section: Section) -> tuple[str, ...]:
     return tuple(catalogue("en")[section])
 
 
-def notice(section: Section, code: str, lang: str, *, value: float | None = None, **words: Any) -> Notice:
-    """One coded message in a language; `words` fill the template's other placeholders."""
-    template = catalogue(lang)[section][code]
-    return Notice(code, template.format(value=value, **words), value)
+def text_of(section: Section, said: Coded, lang: str) -> str:
+    """A code in the words of a language. Raises KeyError for a code that the section does not have."""
+    return catalogue(lang)[section][said.code].format(value=said.value, **dict(said.words))

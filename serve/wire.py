@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.types import ConfidenceMap, Garment, LabelMap, Options, PhaseName, RgbImage
+from pipeline.parts import Garment
+from pipeline.types import ConfidenceMap, LabelMap, Options, PhaseName, RgbImage
 
 
 @dataclass(frozen=True, slots=True)

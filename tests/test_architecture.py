@@ -18,7 +18,7 @@ SOURCE = [name for name in MODULES if not name.startswith("tests/")]
 # Layers, the lowest first: a module may import its own layer and those below. The longest prefix of a name decides.
 LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pipeline": (
-        ("pipeline.types", "pipeline.errors", "pipeline.versions", "pipeline.messages"),
+        ("pipeline.types", "pipeline.errors", "pipeline.versions", "pipeline.messages", "pipeline.parts"),
         ("pipeline.color",),
         ("pipeline.options", "pipeline.codec", "pipeline.image", "pipeline.garments"),
         ("pipeline.palette",),

@@ -106,7 +106,9 @@ def advise(photo: Taken, segmented: Segmented, parameters: Parameters) -> Outcom
 
 def _answered(photo: DecodedImage, segmented: Segmentation, parameters: Parameters) -> Answered:
     advice = analysis.advise(photo, segmented, parameters.options)
-    return Answered(advice_to_json(advice).decode(), advice.versions, analysis.look_vector(advice.garments))
+    return Answered(
+        advice_to_json(advice, parameters.options.lang).decode(), advice.versions, analysis.look_vector(advice.garments)
+    )
 
 
 def _ahead(pool: ThreadPoolExecutor, most: int, work: Callable[[Any], T], items: Iterable[Any]) -> Iterator[T]:

@@ -6,7 +6,8 @@ import numpy as np
 
 from pipeline.color.difference import delta_e_2000
 from pipeline.color.vocabulary import Vocabulary, vocabulary
-from pipeline.types import ColorNames, Floats, NameMatch
+from pipeline.parts import ColorNames, NameMatch
+from pipeline.types import Floats
 
 
 def name_colors(lab: Floats) -> list[ColorNames]:

@@ -11,19 +11,8 @@ from scipy import ndimage
 from pipeline.color.spaces import bytes_to_oklab
 from pipeline.garments.grouping import SKIN, Group, group_garments
 from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
-from pipeline.types import (
-    CLASSES,
-    GARMENT_CLASSES,
-    UNKNOWN,
-    Category,
-    CategoryShare,
-    ConfidenceMap,
-    LabelMap,
-    Mask,
-    Options,
-    Region,
-    RgbImage,
-)
+from pipeline.parts import CategoryShare, Region
+from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, Category, ConfidenceMap, LabelMap, Mask, Options, RgbImage
 
 WORK_PX = 256  # components are found on a map of at most this size
 BORDER_SHARE = 0.04  # of the shorter side: where the fallback looks for the background's colours

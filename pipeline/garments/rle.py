@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from pipeline.types import Mask, RleMask
+from pipeline.parts import RleMask
+from pipeline.types import Mask
 
 
 def encode_rle(mask: Mask) -> RleMask:
@@ -13,7 +14,7 @@ def encode_rle(mask: Mask) -> RleMask:
     runs = np.diff(np.concatenate(([0], edges, [flat.size]))).tolist()
     if flat[0]:
         runs.insert(0, 0)
-    return RleMask((height_px, width_px), "".join(_characters(runs)))
+    return RleMask((height_px, width_px), "".join(_characters(runs)), "coco_rle")
 
 
 def decode_rle(rle: RleMask) -> Mask:

@@ -8,7 +8,8 @@ import numpy as np
 from pipeline.harmony.pair_score import Points, hue_difference, points_from_hexes, take
 from pipeline.harmony.plans import Place
 from pipeline.harmony.wearables import shows_hue, wearable_index, wearables
-from pipeline.types import Category, Floats, Garment, Swatch
+from pipeline.parts import Garment, Swatch
+from pipeline.types import Category, Floats
 
 MAX_BASE_COLORS = 6  # of one garment; what is left is too small to clash
 MIN_SHARE = 0.02

@@ -9,8 +9,8 @@ from pipeline.color.difference import delta_e_2000
 from pipeline.harmony.bases import by_salience
 from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
 from pipeline.harmony.wearables import cvd_lab
-from pipeline.messages import LANGUAGES, notice
-from pipeline.types import CvdReport, Garment, Options, SuggestedColor, Suggestion, Target
+from pipeline.parts import CvdReport, Garment, SuggestedColor, Suggestion, Target, coded
+from pipeline.types import Options
 
 # Name, hex (of the fashion vocabulary; a test compares), the order being that of preference among equals.
 CLASSICS = (
@@ -51,7 +51,6 @@ def _classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion
 
 def _suggestion(garment_id: str, worn: str, name: str, code: str, *, options: Options) -> Suggestion:
     parts = pair_parts(points_from_hexes([worn]), points_from_hexes([code]))
-    lang = options.lang if options.lang in LANGUAGES else "en"
     return Suggestion(
         scheme="neutral",
         intent=options.intent,
@@ -59,8 +58,8 @@ def _suggestion(garment_id: str, worn: str, name: str, code: str, *, options: Op
         target=Target((garment_id,), (worn,)),
         components=components_from_parts(parts[:, 0, 0]),
         colors=(SuggestedColor(code, name, "secondary", SHARE),),
-        reasons=(notice("reasons", "CLASSIC_NEUTRAL", lang),),
-        how_to_wear=(notice("how_to_wear", "ONE_LEADS", lang),),
+        reasons=(coded("CLASSIC_NEUTRAL"),),
+        how_to_wear=(coded("ONE_LEADS"),),
         cvd=_cvd(worn, code),
     )
 

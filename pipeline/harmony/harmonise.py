@@ -7,7 +7,8 @@ from pipeline.harmony.classics import classics
 from pipeline.harmony.outfits import outfits
 from pipeline.harmony.suggestions import suggest
 from pipeline.harmony.wardrobe import fit_all, matches_from_fits, rack_of
-from pipeline.types import Garment, Harmony, Options
+from pipeline.parts import Garment, Harmony
+from pipeline.types import Options
 from pipeline.versions import HARMONY_VERSION
 
 

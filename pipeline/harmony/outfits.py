@@ -11,7 +11,8 @@ from pipeline.harmony.pair_score import Points, components_from_parts, join, pai
 from pipeline.harmony.reasons import outfit_reasons, tones
 from pipeline.harmony.shelf import MAX_HUES, NEW_HUE_DEG, SHOWN_SHARE, SHOWN_VIVID, shown_hues
 from pipeline.harmony.wardrobe import Fit, Rack, wearable_together
-from pipeline.types import Category, Floats, Options, Outfit
+from pipeline.parts import Outfit
+from pipeline.types import Category, Floats, Options
 
 MAX_OUTFITS = 6
 PER_CATEGORY = 6  # the pieces of a kind that go best with the garments
@@ -205,5 +206,5 @@ def _written(fit: Fit, rack: Rack, table: _Table, one: _Found, *, options: Optio
         item_ids=tuple(rack.items[k].id for k in index),
         score=one.score,
         components=components_from_parts(np.array(weights) @ np.array(parts) / sum(weights)),
-        reasons=outfit_reasons(pieces, hues=one.hues, deviation=one.deviation, lang=options.lang),
+        reasons=outfit_reasons(pieces, hues=one.hues, deviation=one.deviation),
     )

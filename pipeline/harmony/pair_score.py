@@ -11,7 +11,8 @@ import numpy as np
 
 from pipeline.color.difference import delta_e_2000
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
-from pipeline.types import Components, Floats, Intent
+from pipeline.parts import Components
+from pipeline.types import Floats, Intent
 
 PARTS = ("hue", "lightness", "separation", "vividness")
 # (hue difference, width, quality) of the relations that wear well, degrees of OKLCH

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.harmony.pair_score import GREY_CHROMA, Points
-from pipeline.messages import notice
 from pipeline.palette.swatches import is_neutral
-from pipeline.types import Category, Notice, Role, Scheme
+from pipeline.parts import Coded, coded
+from pipeline.types import Category, Role, Scheme
 
 CLEAR_STEP, SMALL_STEP = 0.30, 0.15  # OKLab lightness
 NEAR_MISS_DE00 = (2.5, 10.0)
@@ -67,43 +67,43 @@ def _temperature(a: float, b: float) -> int:
 
 
 def suggestion_reasons(
-    scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_deg: float, echo_de00: float | None, lang: str
-) -> tuple[Notice, ...]:
+    scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_deg: float, echo_de00: float | None
+) -> tuple[Coded, ...]:
     """Why a suggestion works. turn_deg: the scheme's hue difference as measured on the asked wheel."""
-    found = [_scheme_reason(scheme, base, added, turn_deg=turn_deg, lang=lang)]
+    found = [_scheme_reason(scheme, base, added, turn_deg=turn_deg)]
     if echo_de00 is not None and echo_de00 <= ECHO_DE00:
-        found.append(notice("reasons", "ECHOES_PRINT", lang, value=round(echo_de00, 1)))
+        found.append(coded("ECHOES_PRINT", value=round(echo_de00, 1)))
     if scheme != "monochromatic":
-        found += _lightness_reason(base, added[0], lang)
-    found += _energy_reason([base, *added], lang)
-    found += _temperature_reason(base, added, lang)
+        found += _lightness_reason(base, added[0])
+    found += _energy_reason([base, *added])
+    found += _temperature_reason(base, added)
     return tuple(found[:MAX_REASONS])
 
 
-def pair_reasons(base: Tone, other: Tone, *, de00: float, lang: str) -> tuple[Notice, ...]:
+def pair_reasons(base: Tone, other: Tone, *, de00: float) -> tuple[Coded, ...]:
     """Why two pieces do, or do not, go together; by their main colours."""
     if de00 < NEAR_MISS_DE00[0]:
-        found = [notice("reasons", "SAME_COLOR", lang, value=round(de00, 1))]
+        found = [coded("SAME_COLOR", value=round(de00, 1))]
     elif de00 < NEAR_MISS_DE00[1] and max(base.chroma, other.chroma) >= GREY_CHROMA[1]:
-        found = [notice("reasons", "NEAR_MISS", lang, value=round(de00, 1))]
+        found = [coded("NEAR_MISS", value=round(de00, 1))]
     elif base.neutral or other.neutral:
-        found = [notice("reasons", "NEUTRAL_PIECE", lang)]
+        found = [coded("NEUTRAL_PIECE")]
     else:
-        found = _hue_reason(abs((base.hue_deg - other.hue_deg + 180) % 360 - 180), lang)
-    found += _lightness_reason(base, other, lang)
-    found += _energy_reason([base, other], lang)
-    found += _temperature_reason(base, [other], lang)
+        found = _hue_reason(abs((base.hue_deg - other.hue_deg + 180) % 360 - 180))
+    found += _lightness_reason(base, other)
+    found += _energy_reason([base, other])
+    found += _temperature_reason(base, [other])
     return tuple(found[:MAX_REASONS])
 
 
-def outfit_reasons(pieces: Sequence[Tone], *, hues: int, deviation: float, lang: str) -> tuple[Notice, ...]:
+def outfit_reasons(pieces: Sequence[Tone], *, hues: int, deviation: float) -> tuple[Coded, ...]:
     """Why pieces make an outfit; the largest first. deviation: from 60-30-10, 0..1."""
-    found = [notice("reasons", "FEW_HUES", lang, value=float(hues))]
+    found = [coded("FEW_HUES", value=float(hues))]
     if deviation <= 0.15:
-        found.append(notice("reasons", "BALANCED_SHARES", lang, value=round(deviation, 2)))
-    found += _lightness_reason(pieces[0], pieces[1], lang)
-    found += _energy_reason(pieces, lang)
-    found += _temperature_reason(pieces[0], pieces[1:], lang)
+        found.append(coded("BALANCED_SHARES", value=round(deviation, 2)))
+    found += _lightness_reason(pieces[0], pieces[1])
+    found += _energy_reason(pieces)
+    found += _temperature_reason(pieces[0], pieces[1:])
     return tuple(found[:MAX_REASONS])
 
 
@@ -114,42 +114,41 @@ def wearing_advice(
     base: Tone,
     scheme: Scheme,
     printed: bool,
-    lang: str,
-) -> tuple[Notice, ...]:
+) -> tuple[Coded, ...]:
     """How to wear a suggestion with the pieces of these kinds; colors: the largest share first."""
     first = colors[0][0].name
     if len(categories) > 1:
-        found = [notice("how_to_wear", "ADD_TO_LOOK", lang, name=first)]
+        found = [coded("ADD_TO_LOOK", name=first)]
     else:
         ratio = "SIXTY_THIRTY_TEN" if len(colors) > 1 else "ONE_LEADS"
-        found = [notice("how_to_wear", ratio, lang)]
+        found = [coded(ratio)]
         if categories[0] in PIECE_ADVICE:
-            found.append(notice("how_to_wear", PIECE_ADVICE[categories[0]], lang, name=first))
+            found.append(coded(PIECE_ADVICE[categories[0]], name=first))
     loud = [tone.name for tone, role in colors if role == "accent" and tone.chroma >= CALM_CHROMA]
     if loud and len(categories) == 1:
-        found.append(notice("how_to_wear", "ACCENT_SMALL", lang, name=loud[0]))
+        found.append(coded("ACCENT_SMALL", name=loud[0]))
     if printed:
-        found.append(notice("how_to_wear", "KEEP_PRINT_SOLID", lang))
+        found.append(coded("KEEP_PRINT_SOLID"))
     if scheme == "monochromatic":
-        found.append(notice("how_to_wear", "MIX_TEXTURES", lang))
+        found.append(coded("MIX_TEXTURES"))
     warm = {base.warm, *(tone.warm for tone, _ in colors)}
     if 1 in warm and -1 not in warm:
-        found.append(notice("how_to_wear", "METAL_GOLD", lang))
+        found.append(coded("METAL_GOLD"))
     elif -1 in warm and 1 not in warm:
-        found.append(notice("how_to_wear", "METAL_SILVER", lang))
+        found.append(coded("METAL_SILVER"))
     return tuple(found)
 
 
-def _scheme_reason(scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_deg: float, lang: str) -> Notice:
+def _scheme_reason(scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_deg: float) -> Coded:
     code = SCHEME_REASONS[scheme]
     if scheme == "neutral":
-        return notice("reasons", code, lang, name=added[0].name)
+        return coded(code, name=added[0].name)
     if scheme == "monochromatic":
-        return notice("reasons", code, lang, value=round(abs(base.lightness - added[0].lightness), 2))
-    return notice("reasons", code, lang, value=float(round(turn_deg)))
+        return coded(code, value=round(abs(base.lightness - added[0].lightness), 2))
+    return coded(code, value=float(round(turn_deg)))
 
 
-def _hue_reason(turn_deg: float, lang: str) -> list[Notice]:
+def _hue_reason(turn_deg: float) -> list[Coded]:
     """The nearest named relation of two hues; none where they have none."""
     code = (
         "SAME_HUE" if turn_deg <= 15
@@ -159,30 +158,30 @@ def _hue_reason(turn_deg: float, lang: str) -> list[Notice]:
         else "SPLIT_COMPLEMENTARY_HUES" if turn_deg <= 165
         else "COMPLEMENTARY_HUES"
     )  # fmt: skip
-    return [notice("reasons", code, lang, value=float(round(turn_deg)))]
+    return [coded(code, value=float(round(turn_deg)))]
 
 
-def _lightness_reason(base: Tone, other: Tone, lang: str) -> list[Notice]:
+def _lightness_reason(base: Tone, other: Tone) -> list[Coded]:
     step = abs(base.lightness - other.lightness)
     if step >= CLEAR_STEP:
-        return [notice("reasons", "LIGHT_CONTRAST", lang, value=round(step, 2))]
-    return [notice("reasons", "SOFT_CONTRAST", lang, value=round(step, 2))] if step < SMALL_STEP else []
+        return [coded("LIGHT_CONTRAST", value=round(step, 2))]
+    return [coded("SOFT_CONTRAST", value=round(step, 2))] if step < SMALL_STEP else []
 
 
-def _energy_reason(pieces: Sequence[Tone], lang: str) -> list[Notice]:
+def _energy_reason(pieces: Sequence[Tone]) -> list[Coded]:
     chroma = sorted((tone.chroma for tone in pieces), reverse=True)
     if chroma[0] < CALM_CHROMA:
-        return [notice("reasons", "CALM_CHROMA", lang, value=round(chroma[0], 2))]
+        return [coded("CALM_CHROMA", value=round(chroma[0], 2))]
     if chroma[0] >= VIVID_CHROMA:
         code = "STATEMENT_COLOR" if chroma[1] < VIVID_CHROMA else "VIVID_COLORS"
-        return [notice("reasons", code, lang, value=round(chroma[0] if code == "STATEMENT_COLOR" else chroma[1], 2))]
+        return [coded(code, value=round(chroma[0] if code == "STATEMENT_COLOR" else chroma[1], 2))]
     return []
 
 
-def _temperature_reason(base: Tone, added: Sequence[Tone], lang: str) -> list[Notice]:
+def _temperature_reason(base: Tone, added: Sequence[Tone]) -> list[Coded]:
     others = {tone.warm for tone in added} - {0}
     if base.warm == 0 or not others:
         return []
     if -base.warm in others:
-        return [notice("reasons", "WARM_COOL_BALANCE", lang)]
-    return [notice("reasons", "SHARED_WARMTH" if base.warm > 0 else "SHARED_COOLNESS", lang)]
+        return [coded("WARM_COOL_BALANCE")]
+    return [coded("SHARED_WARMTH" if base.warm > 0 else "SHARED_COOLNESS")]

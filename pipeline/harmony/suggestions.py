@@ -5,6 +5,7 @@ from functools import cache
 from itertools import combinations as pairs
 
 import numpy as np
+from msgspec import UNSET
 
 from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import delta_e_2000
@@ -16,15 +17,8 @@ from pipeline.harmony.reasons import Tone, suggestion_reasons, tones, wearing_ad
 from pipeline.harmony.schemes import Combination, offers
 from pipeline.harmony.shelf import APART_DE00, Shelf, score_rows, set_up
 from pipeline.harmony.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, wearables
-from pipeline.types import (
-    Components,
-    CvdReport,
-    Options,
-    SuggestedColor,
-    Suggestion,
-    SwapColor,
-    Target,
-)
+from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
+from pipeline.types import Options
 
 DISTINCT_DE00 = 10.0  # the contract's bar for colour-blind eyes
 SPARE = 8  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
@@ -100,7 +94,6 @@ def _written(shelf: Shelf, one: Combination, cvd: CvdReport, *, base_tone: Tone,
             added,
             turn_deg=_scheme_turn(shelf, one),
             echo_de00=_echo(shelf, one.colors),
-            lang=options.lang,
         ),
         how_to_wear=wearing_advice(
             base.categories,
@@ -108,10 +101,9 @@ def _written(shelf: Shelf, one: Combination, cvd: CvdReport, *, base_tone: Tone,
             base=base_tone,
             scheme=one.scheme,
             printed=base.printed,
-            lang=options.lang,
         ),
         cvd=cvd,
-        alternatives=_swaps(shelf, one) if "alternatives" in options.include else None,
+        alternatives=_swaps(shelf, one) if "alternatives" in options.include else UNSET,
     )
 
 

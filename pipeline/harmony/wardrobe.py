@@ -18,7 +18,9 @@ from pipeline.harmony.pair_score import (
     take,
 )
 from pipeline.harmony.reasons import pair_reasons, tones
-from pipeline.types import Category, Floats, Garment, Match, Options, Target, WardrobeItem
+from pipeline.palette.swatches import shares_of
+from pipeline.parts import Garment, Match, MatchTarget
+from pipeline.types import Category, Floats, Options, WardrobeItem
 
 MAX_MATCHES = 24
 MAX_ITEM_COLORS = 4  # of one piece; what is left is too small to clash
@@ -75,25 +77,21 @@ def matches_from_fits(fits: Sequence[Fit], rack: Rack, options: Options) -> tupl
         Match(
             item_id=rack.items[k].id,
             score=round(float(value[k]), 3),
-            target=Target(fits[best[k]].base.garment_ids, fits[best[k]].base.target),
+            target=MatchTarget(fits[best[k]].base.garment_ids),
             components=components_from_parts(fits[best[k]].parts[:, k]),
-            reasons=pair_reasons(
-                base_tones[best[k]], tone, de00=float(fits[best[k]].main_difference[k]), lang=options.lang
-            ),
+            reasons=pair_reasons(base_tones[best[k]], tone, de00=float(fits[best[k]].main_difference[k])),
         )
         for k, tone in zip(chosen.tolist(), item_tones, strict=True)
     )
 
 
 def rack_of(wardrobe: Sequence[WardrobeItem]) -> Rack:
-    """A wardrobe ready for scoring. Colours without a share count as the mean of the others of their piece."""
+    """A wardrobe ready for scoring."""
     hexes: list[str] = []
     shares: list[float] = []
     starts: list[int] = []
     for item in wardrobe:
-        given = [color.share for color in item.colors if color.share is not None]
-        default = sum(given) / len(given) if given else 1.0
-        colors = [(default if color.share is None else color.share, color.hex) for color in item.colors]
+        colors = [(share, color.hex) for share, color in zip(shares_of(item.colors), item.colors, strict=True)]
         colors.sort(key=lambda pair: -pair[0])
         colors = colors[:MAX_ITEM_COLORS]
         total = sum(share for share, _ in colors)

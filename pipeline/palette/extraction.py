@@ -2,27 +2,17 @@
 
 from collections.abc import Sequence
 
+from msgspec import UNSET
+
 from pipeline.garments.regions import find_regions, resize_labels
 from pipeline.garments.rle import encode_rle
-from pipeline.messages import notice
 from pipeline.palette import lighting
 from pipeline.palette.palette import extract_palette, histogram_medoids
 from pipeline.palette.sampling import garment_samples, look_samples
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
-from pipeline.types import (
-    ConfidenceMap,
-    Extraction,
-    Garment,
-    LabelMap,
-    Lighting,
-    Notice,
-    Options,
-    PaletteColor,
-    Pattern,
-    Region,
-    RgbImage,
-)
+from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern, Region, coded
+from pipeline.types import ConfidenceMap, LabelMap, Options, PaletteColor, RgbImage
 from pipeline.versions import EXTRACTION_VERSION
 
 VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
@@ -45,7 +35,7 @@ def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None
     sure = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
     garments = tuple(_garment(region, source, sure, options) for region in regions)
     report = Lighting(light.cast, light.confidence, shift, corrected)
-    return Extraction(garments, report, _warnings(pixels, regions, report, options), EXTRACTION_VERSION)
+    return Extraction(garments, report, _warnings(pixels, regions, report), EXTRACTION_VERSION)
 
 
 def histogram_palette(pixels: RgbImage, labels: LabelMap, options: Options) -> tuple[Garment, ...]:
@@ -73,9 +63,9 @@ def _described(region: Region, palette: Sequence[PaletteColor], pattern: Pattern
         area=region.area,
         pattern=pattern,
         colors=colors,
-        mask=encode_rle(region.mask) if "masks" in options.include else None,
-        alternatives=region.alternatives if "alternatives" in options.include else None,
-        vector=palette_vector(colors) if "vector" in options.include and colors else None,
+        mask=encode_rle(region.mask) if "masks" in options.include else UNSET,
+        alternatives=region.alternatives if "alternatives" in options.include else UNSET,
+        vector=palette_vector(colors) if "vector" in options.include and colors else UNSET,
     )
 
 
@@ -92,11 +82,11 @@ def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
     return Pattern("multicolor", count, round(min(1.0, 0.5 + 2.5 * shares[2]), 2))
 
 
-def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, options: Options) -> tuple[Notice, ...]:
-    found: list[Notice] = []
+def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting) -> Codes:
+    found: list[Coded] = []
 
     def warn(code: str, value: float | None = None) -> None:
-        found.append(notice("warnings", code, options.lang, value=value))
+        found.append(coded(code, value=value))
 
     if lighting.is_dark(pixels):
         warn("LOW_LIGHT")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.types import ConfidenceMap, Floats, Mask, Region, RgbImage
+from pipeline.parts import Region
+from pipeline.types import ConfidenceMap, Floats, Mask, RgbImage
 
 SAMPLES_PX = 32_768  # of one garment: more pixels tell nothing more
 _PLACES = np.random.default_rng(5).random(SAMPLES_PX)

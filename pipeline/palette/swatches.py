@@ -8,7 +8,8 @@ from pipeline.color.css import hex_to_rgb, rgb_to_hex
 from pipeline.color.naming import name_colors
 from pipeline.color.sight import text_colors, warmth
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
-from pipeline.types import ColorShare, Floats, PaletteColor, Role, Swatch, Temperature
+from pipeline.parts import Swatch
+from pipeline.types import ColorShare, Floats, PaletteColor, Role, Temperature
 
 SECONDARY_SHARE = 0.15  # below it a colour is an accent
 NEUTRAL_LAB_CHROMA = 8.0  # below it a colour is neither warm nor cool
@@ -51,21 +52,26 @@ def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
 
 
 def palette_from_colors(colors: Sequence[ColorShare]) -> tuple[Swatch, ...]:
-    """Given colours as swatches, shares normalised to a sum of 1.
+    """Given colours as swatches, shares normalised to a sum of 1; a colour given twice is one with both shares."""
+    shares: dict[str, float] = {}
+    for color, share in zip(colors, shares_of(colors), strict=True):
+        shares[color.hex] = shares.get(color.hex, 0.0) + share
+    total = sum(shares.values())
+    palette = [PaletteColor(hex_to_rgb(code), share / total, 1.0, 0.0) for code, share in shares.items()]
+    return describe(palette)
+
+
+def shares_of(colors: Sequence[ColorShare]) -> list[float]:
+    """A share above 0 for each given colour, not normalised.
 
     Colours without a share split evenly what the others leave of 1, or get the mean of the given shares when these
-    fill it; a colour given twice is one colour with both shares.
+    fill it.
     """
     given = [color.share for color in colors if color.share is not None]
     missing = len(colors) - len(given)
     left = 1 - sum(given)
     default = (left / missing if left > 1e-6 else sum(given) / len(given)) if missing else 0.0
-    shares: dict[str, float] = {}
-    for color in colors:
-        shares[color.hex] = shares.get(color.hex, 0.0) + (default if color.share is None else color.share)
-    total = sum(shares.values())
-    palette = [PaletteColor(hex_to_rgb(code), share / total, 1.0, 0.0) for code, share in shares.items()]
-    return describe(palette)
+    return [default if color.share is None else color.share for color in colors]
 
 
 def is_neutral(oklch: Floats) -> np.ndarray:

@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.color.difference import delta_e_2000
-from pipeline.types import Floats, PaletteVector, Swatch
+from pipeline.parts import PaletteVector, Swatch
+from pipeline.types import Floats
 from pipeline.versions import VECTOR_VERSION
 
 DIMENSIONS = 64

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 
 import numpy as np
+from msgspec import UNSET
 from PIL import Image, ImageFilter
 
 from pipeline.garments.rle import decode_rle
+from pipeline.parts import Garment
 from pipeline.picture.blocks import Picture, chip, flow, line, row, tag
-from pipeline.types import CLASSES, UNKNOWN, Garment, LabelMap, Mask, RgbImage
+from pipeline.types import CLASSES, UNKNOWN, LabelMap, Mask, RgbImage
 
 # By label. Told apart by lightness as well as by hue, for colour-blind eyes.
 TINTS: dict[int, tuple[int, int, int]] = {
@@ -39,7 +41,7 @@ def overlay(pixels: RgbImage, labels: LabelMap, garments: Sequence[Garment], siz
         table[label] = (*tint, round(255 * STRENGTH))
     page = fitted(pixels, size).convert("L").convert("RGBA")
     page.alpha_composite(Image.fromarray(table[labels]).resize(size, Image.Resampling.NEAREST))
-    masks = [(garment, decode_rle(garment.mask)) for garment in garments if garment.mask is not None]
+    masks = [(garment, decode_rle(garment.mask)) for garment in garments if garment.mask is not UNSET]
     for _, mask in masks:
         page.paste("white", mask=_outline(mask, size))
     for garment, mask in masks:

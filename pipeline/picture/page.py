@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from PIL import Image
 
-from pipeline.analysis import Advice
+from pipeline.contract import AdviceBody, Match, Suggestion
+from pipeline.parts import Garment, Swatch
 from pipeline.picture.blocks import (
     AMBER,
     LINE,
@@ -24,7 +25,7 @@ from pipeline.picture.blocks import (
     tag,
 )
 from pipeline.picture.overlay import TINTS, fitted, label_of, legend, overlay
-from pipeline.types import DecodedImage, Garment, LabelMap, Match, Options, Suggestion, Swatch
+from pipeline.types import DecodedImage, LabelMap, Options
 
 MARGIN_PX, WIDTH_PX = 56, 1488  # of what is between the margins
 PAGE_PX = WIDTH_PX + 2 * MARGIN_PX
@@ -39,7 +40,7 @@ TITLE, HEAD, BODY, SMALL = 34, 24, 19, 17  # px
 MOST_MATCHES = 8
 
 
-def page(title: str, image: DecodedImage, labels: LabelMap, advice: Advice, options: Options) -> Picture:
+def page(title: str, image: DecodedImage, labels: LabelMap, advice: AdviceBody, options: Options) -> Picture:
     """The whole page, RGB. The advice must include masks; options: those it was made with."""
     looks = _looks(image, labels, advice.garments)
     room_px = WIDTH_PX - looks.width - 2 * GAP_PX
@@ -55,7 +56,7 @@ def page(title: str, image: DecodedImage, labels: LabelMap, advice: Advice, opti
 
 
 # --- head and foot --------------------------------------------------------------------------------------------
-def _header(title: str, advice: Advice) -> Picture:
+def _header(title: str, advice: AdviceBody) -> Picture:
     about = []
     if advice.image is not None:
         about.append(f"{advice.image.width} × {advice.image.height} px")
@@ -70,7 +71,7 @@ def _header(title: str, advice: Advice) -> Picture:
     return stack([apart(name, brand, WIDTH_PX), line("  ·  ".join(about), BODY, color=SOFT)], 4)
 
 
-def _notes(advice: Advice) -> list[Picture]:
+def _notes(advice: AdviceBody) -> list[Picture]:
     texts = [warning.text for warning in advice.warnings]
     if advice.degraded:
         texts.append(f"Some of this is a fallback: {', '.join(advice.degraded)}.")
@@ -84,7 +85,7 @@ def _notes(advice: Advice) -> list[Picture]:
     return blocks
 
 
-def _footer(advice: Advice) -> Picture:
+def _footer(advice: AdviceBody) -> Picture:
     rule = Image.new("RGBA", (WIDTH_PX, 2), LINE)
     versions = (advice.versions.segmenter, advice.versions.palette, advice.versions.harmony)
     text = "Versions: " + ", ".join(version for version in versions if version)

@@ -13,6 +13,7 @@ from pipeline.errors import ColorMatchError
 from serve.http import schemas
 from serve.http.problems import MEDIA_TYPE, TITLES, problem_response, status_of
 from serve.openapi import answers, examples
+from serve.openapi.schema import component_schemas
 
 DESCRIPTION = (
     "A photo of clothes, or a few colours, goes in; colour advice that people can wear and programs can use comes out. "
@@ -90,7 +91,7 @@ _PROBE_ERRORS = (400, 405, 500)
 Responses = dict[int | str, dict[str, Any]]
 
 
-def _reference(model: type[BaseModel]) -> dict[str, str]:
+def _reference(model: type) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
@@ -128,14 +129,12 @@ def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = T
     return found
 
 
-def _ok(description: str, model: type[BaseModel], example: Any, *, counted: bool = True) -> Responses:
+def _ok(description: str, model: type, example: Any, *, counted: bool = True) -> Responses:
     content = {"application/json": {"schema": _reference(model), "example": example}}
     return {200: {"description": description, "headers": _headers(*(_QUOTA if counted else ())), "content": content}}
 
 
-def _post(
-    operation_id: str, summary: str, model: type[BaseModel], example: Any, *, colors: bool = True
-) -> dict[str, Any]:
+def _post(operation_id: str, summary: str, model: type, example: Any, *, colors: bool = True) -> dict[str, Any]:
     bodies: list[type[BaseModel]] = (
         [schemas.ColorsRequest, schemas.ObjectRequest] if colors else [schemas.ObjectRequest]
     )
@@ -314,7 +313,7 @@ def _size_integers(value: Any) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    modes = [*((model, "validation") for model in _BODIES), *((model, "serialization") for model in _ANSWERS)]
+    modes = [(model, "validation") for model in _BODIES]
     _, found = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-    schemas_by_name: dict[str, Any] = found["$defs"]
-    return schemas_by_name
+    bodies: dict[str, Any] = found["$defs"]
+    return bodies | component_schemas(_ANSWERS)

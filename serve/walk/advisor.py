@@ -13,7 +13,8 @@ from pipeline import analysis, codec
 from pipeline.codec import canonical
 from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.errors import NotReady, PhaseFailed, PhaseTimeout
-from pipeline.types import DecodedImage, Extraction, Harmony, PhaseName, Segmentation
+from pipeline.parts import Extraction, Harmony
+from pipeline.types import DecodedImage, Options, PhaseName, Segmentation
 from serve import wire
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
@@ -220,8 +221,7 @@ class Advisor:
         if segmentation is None:
             segmentation = await self._segment(question, content, trace, image)
         if question.view == "segment":
-            degraded = tuple(trace.degraded)
-            return await asyncio.to_thread(segments_to_json, image, segmentation, question.options, degraded)
+            return await asyncio.to_thread(_segments, image, segmentation, question.options, tuple(trace.degraded))
         extracted = await self._extract(question, content, trace, image, segmentation)
         return await self._finish(question, trace, extracted, image=image, segmenter=segmentation.version)
 
@@ -244,7 +244,7 @@ class Advisor:
             options=question.options,
             degraded=tuple(trace.degraded),
         )
-        return advice_to_json(advice, question.view)
+        return advice_to_json(advice, question.options.lang, question.view)
 
     async def _decode(self, question: Question, trace: Trace) -> DecodedImage:
         needs_network = question.options.segment == "auto" and question.mask is None
@@ -357,3 +357,9 @@ class Advisor:
         except PhaseFailed:  # written by another version of this code
             trace.cache[name] = "miss"
             return None
+
+
+def _segments(
+    image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...]
+) -> bytes:
+    return segments_to_json(analysis.segments(image, segmentation, options, degraded), options.lang)

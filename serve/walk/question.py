@@ -5,8 +5,11 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from msgspec import UNSET, structs
+
 from pipeline.codec import canonical
-from pipeline.types import ColorShare, Garment, Mode, Options, PhaseName, View
+from pipeline.parts import Garment
+from pipeline.types import ColorShare, Mode, Options, PhaseName, View
 from pipeline.versions import API_VERSION
 from serve.stores.cache import cache_key
 from serve.stores.owners import owner_of, photo_of
@@ -99,7 +102,6 @@ def extraction_options(options: Options) -> Options:
         garments=options.garments,
         max_colors=options.max_colors,
         white_balance=options.white_balance,
-        lang=options.lang,
         include=tuple(name for name in ("masks", "alternatives", "vector") if name in options.include),
     )
 
@@ -112,11 +114,10 @@ def harmony_options(options: Options) -> Options:
         wheel=options.wheel,
         max_suggestions=options.max_suggestions,
         wardrobe=options.wardrobe,
-        lang=options.lang,
         include=tuple(name for name in ("alternatives",) if name in options.include),
     )
 
 
 def bare_garments(garments: tuple[Garment, ...]) -> tuple[Garment, ...]:
     """Garments without what harmony does not look at: masks, alternatives and vectors."""
-    return tuple(replace(garment, mask=None, alternatives=None, vector=None) for garment in garments)
+    return tuple(structs.replace(one, mask=UNSET, alternatives=UNSET, vector=UNSET) for one in garments)

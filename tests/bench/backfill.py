@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from models.cards import DEFAULT_MODEL, load_card
-from pipeline.analysis import analyse, look_vector
+from pipeline.analysis import advise, look_vector
 from pipeline.contract import advice_to_json
 from pipeline.image.decode import decode_image
 from pipeline.types import Options
@@ -45,8 +45,8 @@ def bare(paths: Sequence[Path]) -> None:
     began_s, began_cpu_s = time.monotonic(), time.process_time()
     for path in paths:
         photo = decode_image(path.read_bytes(), network_px=segmenter.input_px)
-        advice = analyse(photo, Options(), segmenter.segment_photo)
-        advice_to_json(advice)
+        advice = advise(photo, segmenter.segment_photo(photo), Options())
+        advice_to_json(advice, "en")
         look_vector(advice.garments)
     took_s, cpu_s = time.monotonic() - began_s, time.process_time() - began_cpu_s
     print(json.dumps([len(paths) / took_s, cpu_s / len(paths)]), flush=True)

@@ -17,7 +17,8 @@ from pipeline.harmony.harmonise import harmonise
 from pipeline.harmony.wardrobe import match
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import palette_error, palette_vector
-from pipeline.types import GARMENT_CLASSES, ColorShare, Garment, Options, Swatch, WardrobeItem
+from pipeline.parts import Garment, Swatch
+from pipeline.types import GARMENT_CLASSES, ColorShare, Options, WardrobeItem
 from tests.bench.tables import write_section
 
 PIECES, REPEATS, PAIRS = 500, 40, 2000

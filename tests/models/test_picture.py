@@ -9,6 +9,7 @@ from PIL import Image
 from models.picture import destinations, main, picture
 from models.segmenter import Segmenter
 from pipeline.analysis import Advice, advise
+from pipeline.contract import advice_in_words
 from pipeline.garments.regions import whole_labels
 from pipeline.options import parse_options
 from pipeline.picture.blocks import bar, line, paragraph, printable
@@ -91,7 +92,7 @@ def test_page_shows_photo_and_palette_when_the_aspect_is_any(width_px: int, heig
     """The page keeps its width, and the main colours stand on it in photo, palette and suggestions."""
     image = _halves(width_px, height_px)
     advice = _advice(image)
-    shown = page("halves.png", image, _whole(image), advice, MASKS)
+    shown = page("halves.png", image, _whole(image), advice_in_words(advice, "en"), MASKS)
     assert (shown.mode, shown.width) == ("RGB", PAGE_PX)
     for rgb in (NAVY, RED):
         assert _count(shown, rgb) > 8000
@@ -105,7 +106,7 @@ def test_page_is_whole_when_nothing_was_found() -> None:
     labels = np.zeros((60, 60), np.uint8)
     advice = advise(image, Segmentation(labels, None, "mask"), MASKS)
     assert [warning.code for warning in advice.warnings if warning.code == "NO_GARMENT"] == ["NO_GARMENT"]
-    shown = page("grey.png", image, labels, advice, MASKS)
+    shown = page("grey.png", image, labels, advice_in_words(advice, "en"), MASKS)
     assert shown.width == PAGE_PX
     assert _count(shown, (0xE0, 0xA4, 0x58)) > 100  # the warnings' bar
 
@@ -116,8 +117,11 @@ def test_page_lists_the_wardrobe_when_one_is_given() -> None:
     image = _halves(200, 200)
     advice = _advice(image, options)
     assert [match.item_id for match in advice.matches][:1] == ["chinos"]
-    without = page("halves.png", image, _whole(image), _advice(image), MASKS)
-    assert _count(page("halves.png", image, _whole(image), advice, options), (0xC1, 0x9A, 0x6B)) >= 1000
+    without = page("halves.png", image, _whole(image), advice_in_words(_advice(image), "en"), MASKS)
+    assert (
+        _count(page("halves.png", image, _whole(image), advice_in_words(advice, "en"), options), (0xC1, 0x9A, 0x6B))
+        >= 1000
+    )
     assert without.width == PAGE_PX
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 
 from pipeline.palette.swatches import palette_from_colors
-from pipeline.types import Category, ColorShare, Garment, WardrobeItem
+from pipeline.parts import Garment
+from pipeline.types import Category, ColorShare, WardrobeItem
 
 
 def garment(*hexes: str, category: Category = "top", id: str = "g1", shares: Sequence[float] | None = None) -> Garment:

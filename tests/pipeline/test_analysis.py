@@ -1,13 +1,16 @@
 """The one composition: what the service's walk gives is what the batch gives; masks, whole images, fallbacks."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 
 from pipeline.analysis import (
-    analyse,
+    Advice,
+    advise,
     colors_extraction,
     fallback_extraction,
     fallback_harmony,
@@ -34,6 +37,10 @@ def _segment(image: DecodedImage) -> Segmentation:
     return Segmentation(painted_labels(image.pixels, *image.pixels.shape[:2]), None, NETWORK_VERSION)
 
 
+def _analyse(image: DecodedImage, options: Options, segment: Callable[[DecodedImage], Segmentation]) -> Advice:
+    return advise(image, given_segmentation(image, options) or segment(image), options)
+
+
 def _never(image: DecodedImage) -> Segmentation:
     raise PhaseFailed("The network was asked.")
 
@@ -54,7 +61,7 @@ async def test_batch_is_the_service_when_the_options_are_any(options: dict[str, 
     """The walk through wire formats, options per phase and bare garments gives the batch's bytes."""
     question = photo(**options)
     _, answer = await ask(Walk(), question)
-    assert answer.body == advice_to_json(analyse(_image(), question.options, _segment))
+    assert answer.body == advice_to_json(_analyse(_image(), question.options, _segment), "en")
 
 
 async def test_batch_is_the_service_when_a_mask_is_given() -> None:
@@ -62,14 +69,14 @@ async def test_batch_is_the_service_when_a_mask_is_given() -> None:
     question = photo(mask=b"mask")
     _, answer = await ask(Walk(), question)
     image = _image(mask=painted()[..., 0] < 90)
-    assert answer.body == advice_to_json(analyse(image, question.options, _never))
+    assert answer.body == advice_to_json(_analyse(image, question.options, _never), "en")
 
 
 # --- where no network is needed -------------------------------------------------------------------------------
 def test_mask_is_the_garment_when_given() -> None:
     """The mask's pixels are one garment, of the hint's kind where there is one; the network is not asked."""
     mask = painted()[..., 0] < 90
-    advice = analyse(_image(mask=mask), Options(category="top"), _never)
+    advice = _analyse(_image(mask=mask), Options(category="top"), _never)
     (garment,) = advice.garments
     assert (garment.category, garment.confidence, advice.versions.segmenter) == ("top", None, "mask")
     assert garment.area == pytest.approx(mask.mean(), abs=1e-4)
@@ -86,7 +93,7 @@ def test_mask_wins_when_segment_is_none_too() -> None:
 
 def test_whole_image_is_the_garment_when_segment_is_none() -> None:
     """Every pixel counts, the ground too; the kind is unknown."""
-    advice = analyse(_image(), Options(segment="none"), _never)
+    advice = _analyse(_image(), Options(segment="none"), _never)
     (garment,) = advice.garments
     assert (garment.category, garment.area, garment.bbox) == ("unknown", 1.0, (0.0, 0.0, 1.0, 1.0))
     assert len(garment.colors) == 3
@@ -95,16 +102,16 @@ def test_whole_image_is_the_garment_when_segment_is_none() -> None:
 
 def test_network_is_asked_when_nothing_is_given() -> None:
     """Its labels are the garments, and its version is in the answer."""
-    advice = analyse(_image(), Options(subject="worn"), _segment)
+    advice = _analyse(_image(), Options(subject="worn"), _segment)
     assert [(one.category, one.colors[0].hex) for one in advice.garments] == [("top", "#1f2a44"), ("bottom", "#c19a6b")]
     assert advice.versions.segmenter == NETWORK_VERSION
     with pytest.raises(PhaseFailed):
-        analyse(_image(), Options(), _never)
+        _analyse(_image(), Options(), _never)
 
 
 def test_image_is_described_when_it_was_larger() -> None:
     """The upright original's size and the analysed one are both told."""
-    info = analyse(_image(width=640, height=960), Options(), _segment).image
+    info = _analyse(_image(width=640, height=960), Options(), _segment).image
     assert info is not None
     assert (info.width, info.height, info.analysed_width, info.analysed_height) == (640, 960, 64, 96)
     assert info.lighting is not None
@@ -112,12 +119,12 @@ def test_image_is_described_when_it_was_larger() -> None:
 
 def test_vector_is_the_whole_looks_when_included() -> None:
     """The look's vector weighs the garments by area: it is neither garment's own."""
-    advice = analyse(_image(), Options(subject="worn", include=("vector",)), _segment)
+    advice = _analyse(_image(), Options(subject="worn", include=("vector",)), _segment)
     vectors = [garment.vector for garment in advice.garments]
     assert None not in vectors
-    assert advice.vector is not None
+    assert advice.vector is not UNSET
     assert advice.vector not in vectors
-    assert analyse(_image(), Options(), _segment).vector is None
+    assert _analyse(_image(), Options(), _segment).vector is UNSET
 
 
 # --- colours mode ---------------------------------------------------------------------------------------------

@@ -9,22 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.analysis import Advice, advise, colors_extraction, compose, fallback_segmentation
+from pipeline.analysis import Advice, advise, colors_extraction, compose, fallback_segmentation, segments
 from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.garments.rle import decode_rle
 from pipeline.harmony.harmonise import harmonise
 from pipeline.messages import catalogue
-from pipeline.types import (
-    ColorShare,
-    DecodedImage,
-    Include,
-    LabelMap,
-    Options,
-    RleMask,
-    Segmentation,
-    View,
-    WardrobeItem,
-)
+from pipeline.parts import RleMask
+from pipeline.types import ColorShare, DecodedImage, Include, LabelMap, Options, Segmentation, View, WardrobeItem
 
 EVERYTHING: tuple[Include, ...] = ("masks", "timings", "alternatives", "vector")
 WARDROBE = (
@@ -71,7 +62,7 @@ def _advice(include: tuple[Include, ...] = ()) -> Advice:
 
 
 def _body(advice: Advice, view: View = "advice") -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(advice_to_json(advice, view))
+    body: dict[str, Any] = json.loads(advice_to_json(advice, "en", view))
     return body
 
 
@@ -143,7 +134,7 @@ def test_optional_fields_are_there_when_included() -> None:
         assert _keys(garment) == [*GARMENT, "mask", "alternatives", "vector"]
         assert _keys(garment["mask"]) == MASK
         assert all(_keys(other) == ["category", "share"] for other in garment["alternatives"])
-        mask = decode_rle(RleMask(tuple(garment["mask"]["size"]), garment["mask"]["counts"]))
+        mask = decode_rle(RleMask(tuple(garment["mask"]["size"]), garment["mask"]["counts"], "coco_rle"))
         assert mask.mean() == pytest.approx(garment["area"], abs=1e-4)
         assert mask.shape == image.pixels.shape[:2]
     top = next(garment for garment in body["garments"] if garment["category"] == "top")
@@ -197,7 +188,9 @@ def _labels_of(body: dict[str, Any]) -> LabelMap:
 def test_label_map_is_the_networks_when_only_segments_are_asked(include: tuple[Include, ...]) -> None:
     """Phase 1 alone: an 8-bit PNG of class values, and the same garments as in the advice, without colours."""
     image, segmentation = _photo()
-    body = json.loads(segments_to_json(image, segmentation, Options(include=include), ("segmentation",)))
+    body = json.loads(
+        segments_to_json(segments(image, segmentation, Options(include=include), ("segmentation",)), "en")
+    )
     assert _keys(body) == ["mode", "degraded", "warnings", "versions", "image", "labels", "garments"]
     assert body["degraded"] == ["segmentation"]
     assert _keys(body["labels"]) == ["format", "data"]
@@ -215,8 +208,8 @@ def test_nothing_found_is_an_answer_when_there_is_no_garment() -> None:
     image, _ = _photo()
     empty = Segmentation(np.zeros((200, 150), np.uint8), None, "net:1:fp32:cpu")
     for data in (
-        advice_to_json(advise(image, empty, Options())),
-        segments_to_json(image, empty, Options(), ()),
+        advice_to_json(advise(image, empty, Options()), "en"),
+        segments_to_json(segments(image, empty, Options()), "en"),
     ):
         body = json.loads(data)
         assert body["garments"] == []
@@ -234,5 +227,5 @@ def test_kind_is_unknown_when_the_mask_is_a_fallback() -> None:
 
 def test_bytes_are_equal_when_the_question_is() -> None:
     """Equal advice is equal bytes: nothing in an answer depends on time, order of sets or chance."""
-    assert advice_to_json(_advice(EVERYTHING)) == advice_to_json(_advice(EVERYTHING))
-    assert b" " not in advice_to_json(_advice())[:60]
+    assert advice_to_json(_advice(EVERYTHING), "en") == advice_to_json(_advice(EVERYTHING), "en")
+    assert b" " not in advice_to_json(_advice(), "en")[:60]

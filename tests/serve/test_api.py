@@ -14,7 +14,7 @@ import pytest_asyncio
 from PIL import Image
 
 from pipeline.garments.rle import decode_rle
-from pipeline.types import RleMask
+from pipeline.parts import RleMask
 from serve.version import VERSION
 from tests.serve.application import Application, form, mask_bytes, photo_bytes, running
 from tests.serve.fakes import NETWORK_VERSION, PHASES, painted, painted_labels, statuses
@@ -133,7 +133,7 @@ async def test_a_mask_is_coco_run_lengths_when_included(client: httpx.AsyncClien
     found = await _advice(client, **form(include=["masks"]))
     mask = found["garments"][0]["mask"]
     assert (mask["format"], mask["size"]) == ("coco_rle", [96, 64])
-    decoded = decode_rle(RleMask((96, 64), mask["counts"]))
+    decoded = decode_rle(RleMask((96, 64), mask["counts"], "coco_rle"))
     assert np.array_equal(decoded, painted()[..., 0] < 90)
 
 

@@ -15,19 +15,8 @@ from pipeline import codec
 from pipeline.errors import PhaseFailed
 from pipeline.harmony.harmonise import harmonise
 from pipeline.palette.extraction import extract
-from pipeline.types import (
-    CategoryShare,
-    ColorShare,
-    DecodedImage,
-    Extraction,
-    Harmony,
-    Include,
-    Options,
-    PaletteVector,
-    RleMask,
-    Segmentation,
-    WardrobeItem,
-)
+from pipeline.parts import CategoryShare, Extraction, Harmony, PaletteVector, RleMask
+from pipeline.types import ColorShare, DecodedImage, Include, Options, Segmentation, WardrobeItem
 from serve import wire
 
 Kind: TypeAlias = type[Any]
@@ -119,7 +108,7 @@ def test_real_answers_are_themselves_when_they_cross_the_wire() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [RleMask((4, 5), "052"), PaletteVector("v1", (0.25, 1e-9)), CategoryShare("top", 0.3)]
+    "value", [RleMask((4, 5), "052", "coco_rle"), PaletteVector("v1", (0.25, 1e-9)), CategoryShare("top", 0.3)]
 )
 def test_small_values_are_themselves_when_they_cross_the_wire(value: Any) -> None:
     """Floats keep every bit, sizes stay tuples."""

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-import msgspec
 from PIL import Image
 
 from pipeline.backfill.decoder import Decoder, DecoderDied
@@ -14,6 +13,7 @@ from pipeline.backfill.errors import BackfillError
 from pipeline.backfill.stores.store import Store
 from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.parquet import from_parquet
+from pipeline.contract import advice_of_json
 from pipeline.errors import ColorMatchError
 
 SAMPLES = 12
@@ -58,13 +58,13 @@ def _rows(output: Store, parts: Sequence[str]) -> Iterator[tuple[str, str, str]]
 
 
 def _sample(id: str, uri: str, answer: str, stores: Stores, decoder: Decoder) -> Sample:
-    said = msgspec.json.decode(answer)
+    said = advice_of_json(answer)
     pieces = tuple(
-        Piece(garment["category"], tuple((color["hex"], color["share"]) for color in garment["colors"]))
-        for garment in said["garments"]
+        Piece(garment.category, tuple((color.hex, color.share) for color in garment.colors))
+        for garment in said.garments
     )
-    best = said["suggestions"][0]["colors"] if said["suggestions"] else ()
-    return Sample(id, _picture(uri, stores, decoder), pieces, tuple((color["hex"], color["name"]) for color in best))
+    best = said.suggestions[0].colors if said.suggestions else ()
+    return Sample(id, _picture(uri, stores, decoder), pieces, tuple((color.hex, color.name) for color in best))
 
 
 def _picture(uri: str, stores: Stores, decoder: Decoder) -> str:

@@ -19,8 +19,7 @@ from pipeline.backfill.tables.derive import derive
 from pipeline.backfill.tables.manifest import WORK, Manifest, Shard, part_name, read_part_ids
 from pipeline.backfill.tables.parquet import from_parquet, to_parquet
 from pipeline.errors import ColorMatchError
-from pipeline.types import PaletteVector
-from pipeline.versions import Versions
+from pipeline.parts import PaletteVector, Versions
 
 RESULTS = f"{WORK}/results"  # a checkpoint per shard
 FINISHED = f"{WORK}/finished"  # whole tables, not yet published

@@ -6,6 +6,8 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
+from pipeline.contract import AdviceBody, Suggestion, advice_of_json
+
 COLORS = pa.schema(
     [
         ("id", pa.string()),
@@ -48,86 +50,13 @@ SUGGESTIONS = pa.schema(
 )
 
 
-# --- what an answer holds of it ---------------------------------------------------------------------------------
-class _Coded(msgspec.Struct):
-    code: str
-
-
-class _Name(msgspec.Struct):
-    name: str
-
-
-class _Names(msgspec.Struct):
-    basic: _Name
-    iscc_nbs: _Name
-    fashion: _Name
-
-
-class _Color(msgspec.Struct):
-    role: str
-    hex: str
-    oklch: tuple[float, float, float]
-    lab: tuple[float, float, float]
-    share: float
-    confidence: float | None
-    temperature: str
-    neutral: bool
-    names: _Names
-
-
-class _Pattern(msgspec.Struct):
-    kind: str = msgspec.field(name="class")
-
-
-class _Garment(msgspec.Struct):
-    id: str
-    category: str
-    area: float | None
-    pattern: _Pattern | None
-    colors: list[_Color]
-
-
-class _For(msgspec.Struct):
-    garment_ids: list[str]
-
-
-class _SuggestedColor(msgspec.Struct):
-    hex: str
-    name: str
-    role: str
-    share: float
-
-
-class _Cvd(msgspec.Struct):
-    distinct: bool
-
-
-class _Suggestion(msgspec.Struct):
-    scheme: str
-    intent: str
-    score: float
-    target: _For = msgspec.field(name="for")
-    colors: list[_SuggestedColor]
-    reasons: list[_Coded]
-    how_to_wear: list[_Coded]
-    cvd: _Cvd
-
-
-class _Advice(msgspec.Struct):
-    garments: list[_Garment]
-    suggestions: list[_Suggestion]
-
-
-_ADVICE = msgspec.json.Decoder(_Advice)
-
-
 # --- rows -------------------------------------------------------------------------------------------------------
 def derive(answers: pa.Table) -> dict[str, pa.Table]:
     """`colors` and `suggestions` of a table of answers."""
     colors: list[dict[str, Any]] = []
     suggestions: list[dict[str, Any]] = []
     for id, text in zip(answers["id"].to_pylist(), answers["answer"].to_pylist(), strict=True):
-        answer = _ADVICE.decode(text)
+        answer = advice_of_json(text)
         colors.extend(_color_rows(id, answer))
         suggestions.extend(_suggestion_row(id, rank, one) for rank, one in enumerate(answer.suggestions, 1))
     return {
@@ -136,7 +65,7 @@ def derive(answers: pa.Table) -> dict[str, pa.Table]:
     }
 
 
-def _color_rows(id: str, answer: _Advice) -> Iterable[dict[str, Any]]:
+def _color_rows(id: str, answer: AdviceBody) -> Iterable[dict[str, Any]]:
     for garment in answer.garments:
         for rank, color in enumerate(garment.colors, 1):
             (oklch_l, oklch_c, oklch_h), (lab_l, lab_a, lab_b) = color.oklch, color.lab
@@ -165,14 +94,14 @@ def _color_rows(id: str, answer: _Advice) -> Iterable[dict[str, Any]]:
             }
 
 
-def _suggestion_row(id: str, rank: int, one: _Suggestion) -> dict[str, Any]:
+def _suggestion_row(id: str, rank: int, one: Suggestion) -> dict[str, Any]:
     return {
         "id": id,
         "rank": rank,
         "scheme": one.scheme,
         "intent": one.intent,
         "score": one.score,
-        "garment_ids": one.target.garment_ids,
+        "garment_ids": list(one.target.garment_ids),
         "colors": [msgspec.to_builtins(color) for color in one.colors],
         "reasons": [reason.code for reason in one.reasons],
         "how_to_wear": [advice.code for advice in one.how_to_wear],

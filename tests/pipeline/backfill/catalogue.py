@@ -107,7 +107,7 @@ def canned_answer() -> Answered:
     segmentation = given_segmentation(photo, options)
     assert segmentation is not None
     advice = advise(photo, segmentation, options)
-    return Answered(advice_to_json(advice).decode(), advice.versions, look_vector(advice.garments))
+    return Answered(advice_to_json(advice, "en").decode(), advice.versions, look_vector(advice.garments))
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from pipeline.color.difference import delta_e_2000
 from pipeline.color.naming import name_colors
 from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import VocabularyName, vocabulary
-from pipeline.types import ColorNames
+from pipeline.parts import ColorNames
 
 
 def names_of(*codes: str) -> list[ColorNames]:

@@ -1,12 +1,12 @@
 """Which garment leads the advice, and which is too small to be advised on."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from pipeline.harmony.bases import bases_of, whole
 from pipeline.harmony.harmonise import harmonise, neutral_classics
-from pipeline.types import Category, Garment, Options
+from pipeline.parts import Garment
+from pipeline.types import Category, Options
 from tests.pipeline.looks import garment
 
 ORANGE, BLACK, WHITE, NAVY, RED = "#dc6642", "#111113", "#f5f2ea", "#1f2a44", "#c0182a"
@@ -14,7 +14,7 @@ ORANGE, BLACK, WHITE, NAVY, RED = "#dc6642", "#111113", "#f5f2ea", "#1f2a44", "#
 
 def worn(id: str, code: str, category: Category, area: float | None) -> Garment:
     """One garment of a photo."""
-    return replace(garment(code, category=category, id=id), area=area)
+    return structs.replace(garment(code, category=category, id=id), area=area)
 
 
 SUIT, HELMET = worn("suit", ORANGE, "outerwear", 0.32), worn("helmet", BLACK, "accessory", 0.40)
@@ -42,7 +42,7 @@ def test_suggestions_when_there_are_no_clothes() -> None:
 def test_suggestions_when_clothes_differ_in_area() -> None:
     """Of clothes the larger leads, whatever its id."""
     assert targets(TOP, SKIRT)[0] == ("skirt",)
-    assert targets(replace(TOP, area=0.3), SKIRT)[0] == ("top",)
+    assert targets(structs.replace(TOP, area=0.3), SKIRT)[0] == ("top",)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
@@ -63,8 +63,8 @@ def test_suggestions_when_each_garment_has_several() -> None:
 
 def test_suggestions_when_garment_is_a_sliver() -> None:
     """Less than a tenth of the leading garment is not advised on, but it is part of the look."""
-    assert targets(replace(TOP, area=0.014), SKIRT) == [("skirt",), ("skirt", "top")]
-    assert targets(replace(TOP, area=0.015), SKIRT) == [("skirt",), ("top",), ("skirt", "top")]
+    assert targets(structs.replace(TOP, area=0.014), SKIRT) == [("skirt",), ("skirt", "top")]
+    assert targets(structs.replace(TOP, area=0.015), SKIRT) == [("skirt",), ("top",), ("skirt", "top")]
 
 
 def test_bases_when_no_area_is_known() -> None:

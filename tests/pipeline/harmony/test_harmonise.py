@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import UNSET, structs
 
 from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import delta_e_2000
@@ -19,9 +20,10 @@ from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.harmonise import harmonise, neutral_classics
 from pipeline.harmony.pair_score import points_from_hexes
 from pipeline.harmony.wearables import CVD_KINDS
-from pipeline.messages import codes
+from pipeline.messages import codes, text_of
 from pipeline.palette.swatches import is_neutral
-from pipeline.types import SCHEMES, Garment, Options, Scheme, Suggestion
+from pipeline.parts import Garment, Suggestion
+from pipeline.types import SCHEMES, Options, Scheme
 from pipeline.versions import HARMONY_VERSION
 from tests.pipeline.looks import garment, piece
 
@@ -153,7 +155,7 @@ def test_alternatives_when_included() -> None:
     """Swaps name a suggested colour, bring another wearable one, and their scores do not exceed what they claim."""
     words = vocabulary("fashion")
     found = suggested(garment(NAVY), include=("alternatives",))
-    assert all(one.alternatives is None for one in suggested(garment(NAVY)))
+    assert all(one.alternatives is UNSET for one in suggested(garment(NAVY)))
     assert all(one.alternatives for one in found)
     for one in found:
         colors = {color.hex for color in one.colors}
@@ -181,7 +183,7 @@ def test_targets_when_two_garments() -> None:
 
 def test_targets_when_no_color_is_known() -> None:
     """A garment without colours is passed over, and nothing at all gives no suggestions."""
-    bare = replace(garment(NAVY, id="g2"), colors=())
+    bare = structs.replace(garment(NAVY, id="g2"), colors=())
     assert suggested((garment(NAVY), bare)) == suggested(garment(NAVY))
     assert suggested((bare,)) == suggested(()) == ()
 
@@ -235,7 +237,8 @@ def test_reasons_when_given() -> None:
         assert {reason.code for reason in one.reasons} <= set(codes("reasons"))
         assert one.how_to_wear
         assert {advice.code for advice in one.how_to_wear} <= set(codes("how_to_wear"))
-        assert all(notice.text and "{" not in notice.text for notice in (*one.reasons, *one.how_to_wear))
+        assert all(text_of("reasons", reason, "en") for reason in one.reasons)
+        assert all(text_of("how_to_wear", advice, "en") for advice in one.how_to_wear)
 
 
 def test_reasons_when_numbers_are_given() -> None:
@@ -303,7 +306,7 @@ def test_classics_when_schemes_fail() -> None:
 def test_classics_when_everything_is_wrong() -> None:
     """No garment, a colour that is none, and a language that nobody speaks: an answer all the same."""
     broken = garment(NAVY)
-    broken = replace(broken, colors=(replace(broken.colors[0], hex="teal-ish"),))
+    broken = structs.replace(broken, colors=(structs.replace(broken.colors[0], hex="teal-ish"),))
     assert neutral_classics((), Options()).suggestions == ()
     assert neutral_classics((broken,), Options()).suggestions == ()
     assert neutral_classics((garment(NAVY),), Options(lang="tlh")).suggestions

@@ -104,11 +104,11 @@ def test_match_when_five_hundred_pieces() -> None:
 
 
 def test_rack_when_shares_miss() -> None:
-    """A colour without a share weighs as the mean of its piece's others; the largest comes first."""
+    """A colour without a share gets what the others leave of 1, as in a palette; the largest comes first."""
     item = WardrobeItem("w", (ColorShare(NAVY, 0.1), ColorShare(CAMEL, 0.3), ColorShare(OFF_WHITE)), None)
     rack = rack_of([item])
-    assert rack.shares.tolist() == pytest.approx([0.5, 1 / 3, 1 / 6])
-    np.testing.assert_allclose(rack.points.lab, points_from_hexes([CAMEL, OFF_WHITE, NAVY]).lab)
+    assert rack.shares.tolist() == pytest.approx([0.6, 0.3, 0.1])
+    np.testing.assert_allclose(rack.points.lab, points_from_hexes([OFF_WHITE, CAMEL, NAVY]).lab)
 
 
 # --- outfits --------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import UNSET
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
@@ -12,7 +13,8 @@ from pipeline.garments.regions import find_regions, labels_from_mask, whole_labe
 from pipeline.palette.extraction import extract, histogram_palette
 from pipeline.palette.sampling import SAMPLES_PX, garment_samples
 from pipeline.palette.vector import palette_error
-from pipeline.types import CLASSES, Extraction, Garment, LabelMap, Mask, Options, RgbImage
+from pipeline.parts import Extraction, Garment
+from pipeline.types import CLASSES, LabelMap, Mask, Options, RgbImage
 from tests.bench.colour_garments import Painted, paint
 
 TOP, SKIN, HAIR = (CLASSES.index(name) for name in ("top", "skin", "hair"))
@@ -142,9 +144,9 @@ def test_garment_when_parts_are_asked_for() -> None:
     """Mask and vector are there when included, and only then."""
     plain = only(extract(*scene((31, 42, 68)), None, Options()))
     full = only(extract(*scene((31, 42, 68)), None, Options(include=("masks", "vector"))))
-    assert (plain.mask, plain.vector) == (None, None)
-    assert full.mask is not None
-    assert full.vector is not None
+    assert (plain.mask, plain.vector) == (UNSET, UNSET)
+    assert full.mask is not UNSET
+    assert full.vector is not UNSET
 
 
 def test_histogram_palette_when_phase_failed() -> None:

@@ -5,7 +5,8 @@ import pytest
 from scipy import ndimage
 
 from pipeline.palette.sampling import EROSION, garment_samples
-from pipeline.types import Mask, Region
+from pipeline.parts import Region
+from pipeline.types import Mask
 
 HEIGHT_PX, WIDTH_PX = 220, 250
 
