@@ -15,9 +15,8 @@ from models.cards import DEFAULT_MODEL, ModelError, load_card
 from models.picture import PictureError, destinations, picture, write
 from models.segmenter import Segmenter
 from pipeline.errors import InvalidOptions
-from pipeline.options import parse_options
+from pipeline.options import Options, parse_options
 from pipeline.picture.blocks import PAPER, Picture
-from pipeline.types import Options
 
 OUT = Path("out/gallery")
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")

@@ -16,9 +16,8 @@ from pipeline.analysis import advise, given_segmentation
 from pipeline.contract import advice_in_words
 from pipeline.errors import ColorMatchError, InvalidOptions
 from pipeline.image.decode import decode_image
-from pipeline.options import parse_options
+from pipeline.options import Options, parse_options
 from pipeline.picture.page import PAGE_PX, page
-from pipeline.types import Options
 
 OUT = Path("out")
 LEAST_PX, MOST_PX = 400, 4000

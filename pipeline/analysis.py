@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 from pipeline.garments.regions import fallback_labels, find_regions, labels_from_mask, whole_labels
 from pipeline.garments.rle import encode_rle
 from pipeline.harmony import harmonise
+from pipeline.options import ColorShare, HarmonyOptions, Options, PhotoOptions
 from pipeline.palette import extraction
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import palette_vector
@@ -27,7 +28,7 @@ from pipeline.parts import (
     Versions,
     coded,
 )
-from pipeline.types import ColorShare, DecodedImage, LabelMap, Mode, Options, PhaseName, Segmentation
+from pipeline.types import DecodedImage, LabelMap, Mode, PhaseName, Segmentation
 from pipeline.versions import API_VERSION, EXTRACTION_VERSION
 
 
@@ -75,7 +76,7 @@ def fallback_segmentation(image: DecodedImage) -> Segmentation:
     return Segmentation(fallback_labels(image.pixels), None, "fallback")
 
 
-def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options: Options) -> Extraction:
+def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options: PhotoOptions) -> Extraction:
     """The degraded palettes: histogram medoids of the real pixels, with no confidence claimed; else no colours."""
     try:
         garments = extraction.histogram_palette(image.pixels, segmentation.labels, options)
@@ -87,7 +88,7 @@ def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options
     return Extraction(garments, None, _nothing_found(garments), EXTRACTION_VERSION)
 
 
-def fallback_harmony(garments: tuple[Garment, ...], options: Options) -> Harmony:
+def fallback_harmony(garments: tuple[Garment, ...], options: HarmonyOptions) -> Harmony:
     """The degraded suggestions: the same pure function here, and only if that fails too, the neutral classics."""
     try:
         return harmonise.harmonise(garments, options)

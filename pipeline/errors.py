@@ -33,6 +33,8 @@ An error crosses every border (process, replica, dead letter) as its code and it
 The detail is safe to show to a client.  serve/http/problems.py has the status and title of each.
 """
 
+from dataclasses import dataclass
+
 
 class ColorMatchError(Exception):
     """The root; `detail` is one sentence for the client that names the actual and the allowed value."""
@@ -190,12 +192,41 @@ class PhaseLost(PhaseFailed):
     code = "PHASE_LOST"
 
 
+# --- fields of a request --------------------------------------------------------------------------------------
+# Taste: a body of 1 MiB can have a hundred thousand wrong fields; an answer names this many.
+MAX_FIELDS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One bad field: a JSON pointer into the request, and what is wrong with it."""
+
+    pointer: str
+    message: str
+
+
+class InvalidFields(InvalidOptions):
+    """Fields of a request that are refused, each with its pointer."""
+
+    def __init__(self, fields: tuple[FieldError, ...]) -> None:
+        super().__init__("; ".join(f"{field.pointer or '/'}: {field.message}" for field in fields[:3]))
+        self.fields = fields
+
+    def __reduce__(self) -> tuple[type["InvalidFields"], tuple[tuple[FieldError, ...]]]:
+        return type(self), (self.fields,)
+
+
+def pointer(*steps: str | int) -> str:
+    """The JSON pointer of a place in a request (RFC 6901), each step cut to a length that can be shown."""
+    return "".join("/" + str(step)[:64].replace("~", "~0").replace("/", "~1") for step in steps)
+
+
 # --- borders --------------------------------------------------------------------------------------------------
 def _tree(kind: type[ColorMatchError]) -> list[type[ColorMatchError]]:
     return [kind, *(found for child in kind.__subclasses__() for found in _tree(child))]
 
 
-_BY_CODE = {kind.code: kind for kind in _tree(ColorMatchError)}
+_BY_CODE = {kind.code: kind for kind in _tree(ColorMatchError) if "code" in vars(kind)}
 
 
 def to_pair(error: ColorMatchError) -> tuple[str, str]:

@@ -7,42 +7,15 @@ and with the marks below.  msgspec checks single values; what it would refuse at
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cache
+from functools import cache, partial
 from types import UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
-from pipeline.errors import ColorMatchError, InvalidOptions
+from pipeline.errors import MAX_FIELDS, ColorMatchError, FieldError, InvalidFields, pointer
 
-# Taste: a body of 1 MiB can have a hundred thousand wrong fields; an answer names this many.
-MAX_FIELDS = 100
 T = TypeVar("T")
-
-
-# --- what is wrong --------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class FieldError:
-    """One bad field: a JSON pointer into the request, and what is wrong with it."""
-
-    pointer: str
-    message: str
-
-
-class InvalidFields(InvalidOptions):
-    """Fields of a request that are refused, each with its pointer."""
-
-    def __init__(self, fields: tuple[FieldError, ...]) -> None:
-        super().__init__("; ".join(f"{field.pointer or '/'}: {field.message}" for field in fields[:3]))
-        self.fields = fields
-
-    def __reduce__(self) -> tuple[type["InvalidFields"], tuple[tuple[FieldError, ...]]]:
-        return type(self), (self.fields,)
-
-
-def pointer(*steps: str | int) -> str:
-    """The JSON pointer of a place in a request (RFC 6901), each step cut to a length that can be shown."""
-    return "".join("/" + str(step)[:64].replace("~", "~0").replace("/", "~1") for step in steps)
 
 
 # --- marks ----------------------------------------------------------------------------------------------------
@@ -58,6 +31,14 @@ class TextFor:
     """Marks a dataclass that may be written as a text, which then is its field of this name."""
 
     field: str
+
+
+@dataclass(frozen=True, slots=True)
+class SentAs:
+    """Marks a value that clients send in another shape: kind is read, and `convert` makes the value of it."""
+
+    kind: type
+    convert: Callable[[Any], Any]
 
 
 # --- reading --------------------------------------------------------------------------------------------------
@@ -80,6 +61,10 @@ def _read(value: Any, hint: Any, at: str, errors: list[FieldError]) -> Any:
         hint, more = _peeled(hint)
         marks = (*marks, *more)
     count = len(errors)
+    sent = next((mark for mark in marks if isinstance(mark, SentAs)), None)
+    if sent is not None:
+        found = _read(value, sent.kind, at, errors)
+        return sent.convert(found) if len(errors) == count else None
     if is_dataclass(hint):
         found = _object(value, hint, marks, at, errors)
     elif get_origin(hint) is tuple:
@@ -88,7 +73,7 @@ def _read(value: Any, hint: Any, at: str, errors: list[FieldError]) -> Any:
         found = _single(value, hint, marks, at, errors)
     for mark in marks:
         if isinstance(mark, Parsed) and len(errors) == count:
-            found = _tried(lambda mark=mark, found=found: mark.parse(found), value, at, errors)
+            found = _tried(partial(mark.parse, found), value, at, errors)
     return found
 
 
@@ -102,7 +87,8 @@ def _object(value: Any, kind: Any, marks: tuple[Any, ...], at: str, errors: list
         errors.append(FieldError(at, f"Input should be a JSON object.{_given(value)}"))
         return None
     errors += [FieldError(at + pointer(name), "Unknown field.") for name in value if name not in hints]
-    known = {name: _read(value[name], hint, at + pointer(name), errors) for name, hint in hints.items() if name in value}
+    sent = {name: hint for name, hint in hints.items() if name in value}
+    known = {name: _read(value[name], hint, at + pointer(name), errors) for name, hint in sent.items()}
     errors += [FieldError(at + pointer(name), "Field required.") for name in _required(kind) if name not in value]
     return _tried(lambda: kind(**known), value, at, errors) if len(errors) == count else None
 
@@ -122,13 +108,33 @@ def _list(value: Any, hint: Any, marks: tuple[Any, ...], at: str, errors: list[F
 
 
 def _single(value: Any, hint: Any, marks: tuple[Any, ...], at: str, errors: list[FieldError]) -> Any:
-    if get_origin(hint) is Literal and value not in get_args(hint):
-        errors.append(FieldError(at, f"Allowed: {', '.join(get_args(hint))}.{_given(value)}"))
-        return None
+    limits = tuple(mark for mark in marks if isinstance(mark, msgspec.Meta))
     if hint is int and isinstance(value, float) and value.is_integer():
         value = int(value)  # JSON has one kind of number, and JSON Schema's `integer` is any without a fraction.
-    limits = tuple(mark for mark in marks if isinstance(mark, msgspec.Meta))
-    return _tried(lambda: msgspec.convert(value, Annotated[hint, *limits] if limits else hint), value, at, errors)
+    try:
+        return msgspec.convert(value, Annotated[hint, *limits] if limits else hint)
+    except (msgspec.ValidationError, OverflowError):
+        errors.append(FieldError(at, f"Input should be {_allowed(value, hint, limits)}.{_given(value)}"))
+        return None
+
+
+def _allowed(value: Any, hint: Any, limits: tuple[msgspec.Meta, ...]) -> str:
+    """What a refused value should have been, in words."""
+    if get_origin(hint) is Literal:
+        return f"one of {', '.join(get_args(hint))}"
+    if isinstance(value, int | float) and not isinstance(value, bool) and hint in (int, float):
+        for limit in limits:
+            if limit.le is not None and value > limit.le:
+                return f"less than or equal to {limit.le}"
+            if limit.ge is not None and value < limit.ge:
+                return f"greater than or equal to {limit.ge}"
+            if limit.gt is not None and value <= limit.gt:
+                return f"greater than {limit.gt}"
+    words = [{int: "a whole number", float: "a number", str: "a text", bool: "true or false"}[hint]]
+    for limit in limits if hint is str else ():
+        words += [f"of {limit.min_length or 0} to {limit.max_length} characters"] if limit.max_length else []
+        words += [f"that matches {limit.pattern}"] if limit.pattern else []
+    return " ".join(words)
 
 
 def _tried(work: Callable[[], Any], value: Any, at: str, errors: list[FieldError]) -> Any:
@@ -136,9 +142,9 @@ def _tried(work: Callable[[], Any], value: Any, at: str, errors: list[FieldError
         return work()
     except ColorMatchError as error:
         message = error.detail
-    except (ValueError, OverflowError) as error:  # msgspec's ValidationError is a ValueError.
-        message = str(error).partition(" - at `$")[0].replace("`", "")
-    errors.append(FieldError(at, f"{message[:1].upper()}{message[1:].rstrip('.')}.{_given(value)}"))
+    except ValueError as error:
+        message = str(error)
+    errors.append(FieldError(at, f"{message}{_given(value)}"))
     return None
 
 
@@ -163,6 +169,4 @@ def _hints(kind: Any) -> dict[str, Any]:
 
 @cache
 def _required(kind: Any) -> tuple[str, ...]:
-    return tuple(
-        field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING
-    )
+    return tuple(field.name for field in fields(kind) if field.default is MISSING and field.default_factory is MISSING)

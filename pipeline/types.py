@@ -16,8 +16,9 @@ Floats: TypeAlias = NDArray[np.float64]  # (..., n) colour coordinates or weight
 # --- vocabularies ---------------------------------------------------------------------------------------------
 UNKNOWN = 255  # label value of a garment whose kind nobody knows (given masks, whole images, fallback masks)
 
-Category: TypeAlias = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory", "unknown"]
-GARMENT_CLASSES: tuple[Category, ...] = ("top", "outerwear", "bottom", "full_body", "shoes", "accessory")
+GarmentClass: TypeAlias = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory"]
+Category: TypeAlias = Literal[GarmentClass, "unknown"]
+GARMENT_CLASSES: tuple[GarmentClass, ...] = get_args(GarmentClass)
 CLASSES = ("background", "skin", "hair", *GARMENT_CLASSES)
 Scheme: TypeAlias = Literal[
     "complementary", "split_complementary", "analogous", "triadic", "tetradic", "monochromatic", "neutral"
@@ -44,67 +45,13 @@ PhaseName: TypeAlias = Literal["segmentation", "extraction", "harmony"]
 MAX_COLORS = 12
 MAX_SUGGESTIONS = 24
 MAX_WARDROBE = 500
+MAX_OBJECT_BYTES = 50 * 1024 * 1024
 # Taste: more than any client needs, and less than an attack would like.
 MAX_ID_CHARS = 128
 # pipeline.garments.grouping drops a garment below a fiftieth of all garments' pixels.
 MAX_GARMENTS = 50
 # No photo has more pixels (pipeline.image.decode.ImageLimits).
 MAX_SIDE_PX = 50_000_000
-
-
-# --- what is asked --------------------------------------------------------------------------------------------
-@dataclass(frozen=True, slots=True)
-class ColorShare:
-    """One colour as a client gives it: `#rrggbb` and an optional share above 0 (shares are normalised later)."""
-
-    hex: str
-    share: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class WardrobeItem:
-    """One garment that the client owns: 1 to 12 colours, and its kind where known."""
-
-    id: str
-    colors: tuple[ColorShare, ...]
-    category: Category | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class PhotoOptions:
-    """What shapes phase 2's answer."""
-
-    subject: Subject = "auto"
-    category: Category | None = None
-    garments: tuple[Category, ...] = GARMENT_CLASSES
-    max_colors: int = 5
-    white_balance: WhiteBalance = "report"
-    include: tuple[Include, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class HarmonyOptions:
-    """What shapes phase 3's answer."""
-
-    schemes: tuple[Scheme, ...] = SCHEMES
-    intent: Intent = "balanced"
-    wheel: Wheel = "oklch"
-    max_suggestions: int = 8
-    wardrobe: tuple[WardrobeItem, ...] = ()
-    include: tuple[Include, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options(PhotoOptions, HarmonyOptions):
-    """Everything a client can ask for; the defaults are the contract's. pipeline.options reads and checks them.
-
-    segment: whether phase 1 runs. lang: of the texts. cache, store: what may answer, and what is kept.
-    """
-
-    segment: SegmentMode = "auto"
-    lang: str = "en"
-    cache: CacheMode = "default"
-    store: bool = True
 
 
 # --- images and label maps ------------------------------------------------------------------------------------

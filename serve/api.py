@@ -10,44 +10,39 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from pipeline.color.css import hex_to_rgb, parse_css_color
+from pipeline.color.css import ONE_COLOR, hex_to_rgb, parse_css_color
 from pipeline.color.naming import name_colors
 from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.errors import (
     ColorMatchError,
+    FieldError,
+    InvalidFields,
     InvalidOptions,
     MethodNotAllowed,
     NotFound,
     NotReady,
     UnsupportedMedia,
 )
+from pipeline.fields import read
 from pipeline.image.header import Format, sniff
+from pipeline.options import Options, SentOptions
 from pipeline.palette import files
-from pipeline.types import View
+from pipeline.types import MAX_COLORS, View
 from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
-from serve.fields import FieldError, InvalidFields
 from serve.http import body, pages
 from serve.http.edge import Edge
 from serve.http.multipart import Part
 from serve.http.negotiation import must_accept
 from serve.http.origins import Cors, HttpsOnly
 from serve.http.problems import problem_response
-from serve.http.schemas import (
-    MAX_COLORS,
-    ONE_COLOR,
-    ColorsRequest,
-    ObjectRequest,
-    OptionsModel,
-    PresignRequest,
-    field_errors,
-    validate,
-)
+from serve.http.schemas import ColorsRequest, ObjectRequest, parameter_errors
 from serve.keys.quota import Principal
 from serve.observe import logs
 from serve.openapi import document, examples
 from serve.openapi.answers import Health
 from serve.service import Service
 from serve.uploads.idempotency import MAX_KEY_CHARS
+from serve.uploads.wanted import WantedUpload
 from serve.version import VERSION
 from serve.walk.question import Answer, Question
 
@@ -93,7 +88,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(Cors, origins=settings.cors_origins)
     app.add_middleware(HttpsOnly, required=settings.require_https, trusted_proxies=settings.trusted_proxies)
     app.add_middleware(Edge, allowed_hosts=settings.allowed_hosts, done=service.metrics.counts_request)
-    document.install(app)
+    document.install(app, settings)
     return app
 
 
@@ -105,26 +100,26 @@ async def read_question(request: Request, view: View, tenant: str, held: AsyncEx
     """
     settings = service_of(request).settings
     if body.content_type(request) == "multipart/form-data":
-        return _photo_question(await body.read_parts(request, settings), view, tenant)
+        return photo_question(await body.read_parts(request, settings), view, tenant)
     value = await body.read_json(request, settings)
     if isinstance(value, dict) and "object_key" in value:
-        wanted = validate(ObjectRequest, value)
+        wanted = read(value, ObjectRequest)
         image = await held.enter_async_context(uploads_of(request).opened(tenant, wanted.object_key))
-        return Question("object", wanted.options.to_core(), tenant, view, image=image)
-    asked = validate(ColorsRequest, value)
+        return Question("object", wanted.options, tenant, view, image=image)
+    asked = read(value, ColorsRequest)
     if view == "segment":
         raise InvalidFields((FieldError("/colors", "Segmentation needs an image; colours have nothing to segment."),))
-    colors = tuple(color.to_core() for color in asked.colors)
-    return Question("colors", asked.options.to_core(), tenant, view, colors=colors)
+    return Question("colors", asked.options, tenant, view, colors=asked.colors)
 
 
-def _photo_question(parts: Mapping[str, Part], view: View, tenant: str) -> Question:
+def photo_question(parts: Mapping[str, Part], view: View, tenant: str) -> Question:
+    """The question of a form's parts. Raises InvalidFields and UnsupportedMedia."""
     image = parts.get("image")
     if image is None or not image.content:
         raise InvalidFields((FieldError("/image", "The part 'image' is missing or empty."),))
     _check_type(image)
     given = body.parse_json(parts["options"].content) if "options" in parts else {}
-    options = validate(OptionsModel, given, at="/options").to_core()
+    options: Options = read(given, SentOptions, at="/options")
     mask = parts["mask"].content if "mask" in parts else None
     return Question("image", options, tenant, view, image=image.content, mask=mask)
 
@@ -143,7 +138,7 @@ async def _answer(request: Request, view: View, principal: Principal) -> Respons
         question = await read_question(request, view, principal.tenant, held)
         request.state.mode = question.mode
         answer = await service_of(request).advisor.advise(question)
-    walked = answer.trace
+    walked = answer.progress
     request.state.walked = {"cache": walked.cache, "timing_ms": walked.timing_ms, "degraded": walked.degraded}
     content = spliced(answer, request.state.request_id, timings="timings" in question.options.include)
     return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
@@ -151,9 +146,11 @@ async def _answer(request: Request, view: View, principal: Principal) -> Respons
 
 def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
     """The answer's JSON with the request's own id and measurements around the shared body."""
-    meta: dict[str, Any] = {"cache": answer.trace.cache}
+    meta: dict[str, Any] = {"cache": answer.progress.cache}
+    if answer.progress.served_by:
+        meta["served_by"] = answer.progress.served_by
     if timings:
-        meta["timing_ms"] = answer.trace.timing_ms
+        meta["timing_ms"] = answer.progress.timing_ms
     head = msgspec.json.encode({"request_id": request_id})
     return head[:-1] + b"," + answer.body[1:-1] + b',"meta":' + msgspec.json.encode(meta) + b"}"
 
@@ -200,7 +197,7 @@ async def post_presign(
     """Permission to upload one image, past this service, under a key that `/v1/advice` then takes."""
     must_accept(request.headers.get("accept"), "application/json")
     body.content_type(request, ("application/json",))
-    wanted = validate(PresignRequest, await body.read_json(request, service_of(request).settings)).to_core()
+    wanted = read(await body.read_json(request, service_of(request).settings), WantedUpload)
     answer = await uploads_of(request).presign(principal.tenant, wanted, idempotency_key=idempotency_key)
     return Response(msgspec.json.encode(answer), media_type="application/json", headers={"Cache-Control": "no-store"})
 
@@ -274,8 +271,7 @@ async def _on_our_error(request: Request, error: Exception) -> Response:
 
 async def _on_bad_parameters(request: Request, error: Exception) -> Response:
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    fields = field_errors([{**item, "loc": item["loc"][1:]} for item in found])
-    return problem_response(InvalidFields(fields), request.state.request_id)
+    return problem_response(InvalidFields(parameter_errors(found)), request.state.request_id)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 from fastapi.security.http import HTTPAuthorizationCredentials
 
-from serve.fields import FieldError, InvalidFields, pointer
+from pipeline.errors import FieldError, InvalidFields, pointer
 from serve.keys.quota import Principal, Scope, TooManyRequests
 from serve.keys.records import require_scope
 from serve.service import Service, no_object_store

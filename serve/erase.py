@@ -20,7 +20,7 @@ from pipeline.errors import ColorMatchError, NotFound
 from serve.settings import MIB, Environment
 from serve.stores.owners import owner_of, photo_of
 from serve.uploads.object_store import ObjectStore
-from serve.uploads.uploads import OBJECT_KEY, prefix_of
+from serve.uploads.uploads import prefix_of, tenant_of
 
 PATIENCE_S = 10.0
 SCAN_COUNT = 1000
@@ -58,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def erase_tenant(tenant: str, environment: Environment) -> Erased:
     """Erases a tenant's uploads and all that was worked out for it."""
-    if not OBJECT_KEY.fullmatch(f"{prefix_of(tenant)}{'0' * 32}"):
+    if tenant_of(f"{prefix_of(tenant)}{'0' * 32}") is None:
         raise ValueError(f"{tenant!r} is not a tenant: 1 to 63 of a-z, 0-9 and -.")
     objects = None
     async with _objects(environment) as store:
@@ -72,8 +72,8 @@ async def erase_tenant(tenant: str, environment: Environment) -> Erased:
 
 async def erase_object(object_key: str, environment: Environment) -> Erased:
     """Erases one upload and what was worked out from it, found by its bytes; last the object, should it fail before."""
-    found = OBJECT_KEY.fullmatch(object_key)
-    if found is None:
+    tenant = tenant_of(object_key)
+    if tenant is None:
         raise ValueError(f"{object_key!r} is not the key of an upload.")
     async with _objects(environment) as store:
         if store is None:
@@ -83,7 +83,7 @@ async def erase_object(object_key: str, environment: Environment) -> Erased:
             content = hashlib.sha256(await store.read(object_key, facts, max_bytes=MAX_READ_BYTES)).digest()
         except NotFound:
             return Erased(0, 0)
-        cached = await _forget(f"*:{owner_of(found[1])}{photo_of(content)}*", environment)
+        cached = await _forget(f"*:{owner_of(tenant)}{photo_of(content)}*", environment)
         await store.remove(object_key)
     return Erased(1, cached)
 

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from pipeline.types import MAX_OBJECT_BYTES, PhaseName
+
 MIB = 1024 * 1024
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
 Network = Annotated[str, AfterValidator(lambda text: str(ip_network(text)))]
@@ -27,6 +29,12 @@ class Budgets(Frozen):
     extraction_ms: PositiveMs = 300
     harmony_ms: PositiveMs = 100
     total_ms: PositiveMs = 2500
+
+    def of(self, phase: PhaseName) -> float:
+        """A phase's budget, ms."""
+        return {"segmentation": self.segmentation_ms, "extraction": self.extraction_ms, "harmony": self.harmony_ms}[
+            phase
+        ]
 
 
 class BreakerConfig(Frozen):
@@ -55,7 +63,7 @@ class Settings(Frozen):
     max_image_bytes: int = 10 * MIB
     max_mask_bytes: int = 2 * MIB
     max_json_bytes: int = 1 * MIB
-    max_object_bytes: int = 50 * MIB
+    max_object_bytes: int = MAX_OBJECT_BYTES
     object_bytes_in_flight: int = 200 * MIB  # of all objects that a replica works on; beyond it 503
     object_timeout_s: Annotated[float, Field(gt=0)] = 5.0  # of one call to the object store
     upload_expiry_s: Annotated[int, Field(ge=10, le=3600)] = 600

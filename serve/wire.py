@@ -1,9 +1,11 @@
 """Bytes between deployments and in the phase caches: msgpack of the frozen values; msgspec, numpy, zlib only."""
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
+from pipeline.options import HarmonyOptions, PhotoOptions
 from pipeline.parts import Garment
-from pipeline.types import ConfidenceMap, LabelMap, Options, PhaseName, RgbImage
+from pipeline.types import ConfidenceMap, LabelMap, PhaseName, RgbImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class ExtractRequest:
     image: RgbImage
     labels: LabelMap
     confidence: ConfidenceMap | None
-    options: Options
+    options: PhotoOptions
     traceparent: str = ""
 
 
@@ -35,8 +37,11 @@ class HarmoniseRequest:
 
     deadline_s: float
     garments: tuple[Garment, ...]
-    options: Options
+    options: HarmonyOptions
     traceparent: str = ""
+
+
+Request: TypeAlias = SegmentRequest | ExtractRequest | HarmoniseRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,17 @@ SOURCE = [name for name in MODULES if not name.startswith("tests/")]
 # Layers, the lowest first: a module may import its own layer and those below. The longest prefix of a name decides.
 LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pipeline": (
-        ("pipeline.types", "pipeline.errors", "pipeline.versions", "pipeline.messages", "pipeline.parts"),
+        (
+            "pipeline.types",
+            "pipeline.errors",
+            "pipeline.versions",
+            "pipeline.messages",
+            "pipeline.parts",
+            "pipeline.fields",
+        ),
         ("pipeline.color",),
-        ("pipeline.options", "pipeline.codec", "pipeline.image", "pipeline.garments"),
+        ("pipeline.options", "pipeline.codec"),
+        ("pipeline.image", "pipeline.garments"),
         ("pipeline.palette",),
         ("pipeline.harmony",),
         ("pipeline.analysis",),
@@ -33,10 +41,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "serve.version",
             "serve.settings",
             "serve.vocabulary",
-            "serve.fields",
             "serve.wire",
             "serve.waiting",
-            "serve.priority",
         ),
         ("serve.observe",),
         ("serve.stores", "serve.decode", "serve.batcher"),

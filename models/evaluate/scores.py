@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.garments.regions import find_regions
+from pipeline.options import Options
 from pipeline.palette.extraction import extract
 from pipeline.palette.vector import palette_error
 from pipeline.parts import Region, Swatch
-from pipeline.types import CLASSES, UNKNOWN, Floats, LabelMap, Mask, Options, RgbImage, Segmentation
+from pipeline.types import CLASSES, UNKNOWN, Floats, LabelMap, Mask, RgbImage, Segmentation
 
 CLOTHES = tuple(CLASSES.index(name) for name in ("top", "outerwear", "bottom", "full_body"))
 MIN_GARMENT_SHARE = 0.01  # of the photo: smaller true garments are not asked for

@@ -12,12 +12,12 @@ from models.cards import DEFAULT_MODEL, ModelError
 from pipeline.backfill.errors import EXIT_DONE, EXIT_TOO_MANY_FAILURES, BackfillError, BadRequest, Stopped
 from pipeline.backfill.estimate import estimate
 from pipeline.backfill.network import segmenter_version
-from pipeline.backfill.plan import Identity, Job, Parameters, Resources, canonical, needs_network, versions_of
+from pipeline.backfill.plan import Identity, Job, Parameters, Resources, needs_network, versions_of
 from pipeline.backfill.run import Pool, Run, run
 from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.uris import Stores, absolute
 from pipeline.errors import InvalidOptions
-from pipeline.options import parse_options
+from pipeline.options import parse_options, shaping
 
 EPILOG = """
 examples:
@@ -162,7 +162,7 @@ def _parameters(asked: argparse.Namespace) -> Parameters:
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text()
-        options = canonical(parse_options(text))
+        options = shaping(parse_options(text))
     except OSError as error:
         raise BadRequest(f"The options' file cannot be read: {error.strerror}.") from error
     except InvalidOptions as error:

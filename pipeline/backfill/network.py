@@ -8,7 +8,8 @@ from pipeline import analysis
 from pipeline.backfill.errors import BadRequest, Unexplained, unexplained
 from pipeline.backfill.plan import Job, Parameters, Segmented, Taken, needs_network
 from pipeline.errors import ColorMatchError
-from pipeline.types import DecodedImage, Options, Segmentation
+from pipeline.options import Options
+from pipeline.types import DecodedImage, Segmentation
 
 if TYPE_CHECKING:
     from models.segmenter import SegmentationInput, Segmenter

@@ -7,7 +7,8 @@ import msgspec
 
 from pipeline.backfill.errors import BadRequest
 from pipeline.errors import ColorMatchError
-from pipeline.types import GARMENT_CLASSES, SCHEMES, DecodedImage, Options, Segmentation
+from pipeline.options import Options
+from pipeline.types import DecodedImage, Segmentation
 from pipeline.versions import API_VERSION, EXTRACTION_VERSION, HARMONY_VERSION, VECTOR_VERSION
 
 FORMAT = 1  # of the output; another layout of folders or columns is another number
@@ -105,18 +106,6 @@ class Identity:
 def versions_of(segmenter: str | None) -> Versions:
     """The versions of the code at hand with this segmenter; None: a run that needs no network."""
     return Versions(API_VERSION, segmenter, EXTRACTION_VERSION, HARMONY_VERSION, VECTOR_VERSION)
-
-
-def canonical(options: Options) -> Options:
-    """The options with their lists in the service's order, so that equal wishes are equal."""
-    return replace(
-        options,
-        garments=tuple(name for name in GARMENT_CLASSES if name in options.garments),
-        schemes=tuple(name for name in SCHEMES if name in options.schemes),
-        include=tuple(sorted(set(options.include) - {"timings"})),
-        cache="default",
-        store=True,
-    )
 
 
 def needs_network(options: Options) -> bool:

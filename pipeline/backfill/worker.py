@@ -17,12 +17,10 @@ from pipeline.backfill.tables.manifest import Shard, read_rows
 from pipeline.backfill.trials import Trials
 from pipeline.contract import advice_to_json
 from pipeline.errors import ColorMatchError
-from pipeline.types import DecodedImage, Segmentation
+from pipeline.types import MAX_OBJECT_BYTES, DecodedImage, Segmentation
 
 if TYPE_CHECKING:
     pass
-
-MAX_OBJECT_BYTES = 50 * 1024 * 1024  # as the service allows for an object
 
 
 class Reader:

@@ -9,6 +9,8 @@ from numpy.typing import ArrayLike
 from pipeline.errors import InvalidOptions
 
 CSS_COLORS = tuple(sorted(set(CSS_NAMES) - {"transparent"}))  # the names that parse_css_color knows
+# What parse_css_color takes, as a pattern for the OpenAPI document.
+ONE_COLOR = f"#?[0-9a-fA-F]{{3}}|#?[0-9a-fA-F]{{6}}|{'|'.join(CSS_COLORS)}"
 HEX = re.compile(r"#?([0-9a-fA-F]{6}|[0-9a-fA-F]{3})")
 
 

@@ -8,7 +8,8 @@ from scipy import ndimage
 
 from pipeline.garments.likeness import Codes, histogram
 from pipeline.garments.pieces import FIRST_GARMENT, Ids, Joined, Piece, border_lengths, components, find_pieces, gap
-from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, Mask, Options
+from pipeline.options import PhotoOptions
+from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, Mask
 
 SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(1, len(CLASSES))
 
@@ -42,7 +43,7 @@ class Group:
 
 
 def group_garments(
-    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, *, codes: Codes | None = None
+    labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions, *, codes: Codes | None = None
 ) -> tuple[Ids, list[Group]]:
     """The group of every pixel (H, W; 0 = no garment) and the groups.
 
@@ -67,7 +68,7 @@ def group_garments(
     return everywhere, _with_hint(everywhere, groups, options)
 
 
-def _is_worn(labels: LabelMap, options: Options) -> bool:
+def _is_worn(labels: LabelMap, options: PhotoOptions) -> bool:
     if options.subject != "auto":
         return options.subject == "worn"
     counts = np.bincount(labels.ravel(), minlength=len(CLASSES))
@@ -177,9 +178,9 @@ def _without_specks(ids: Ids, groups: list[Group], least_px: float) -> tuple[Ids
     return lookup[ids], kept
 
 
-def _with_hint(ids: Ids, groups: list[Group], options: Options) -> list[Group]:
+def _with_hint(ids: Ids, groups: list[Group], options: PhotoOptions) -> list[Group]:
     hint = options.category
-    if hint is None or hint == "unknown" or any(group.category == hint for group in groups):
+    if hint is None or any(group.category == hint for group in groups):
         return groups
     sizes = np.bincount(ids.ravel())
     largest = max(groups, key=lambda group: int(sizes[group.id]))

@@ -11,8 +11,9 @@ from scipy import ndimage
 from pipeline.color.spaces import bytes_to_oklab
 from pipeline.garments.grouping import SKIN, Group, group_garments
 from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
+from pipeline.options import PhotoOptions
 from pipeline.parts import CategoryShare, Region
-from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, Category, ConfidenceMap, LabelMap, Mask, Options, RgbImage
+from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, Category, ConfidenceMap, LabelMap, Mask, RgbImage
 
 WORK_PX = 256  # components are found on a map of at most this size
 BORDER_SHARE = 0.04  # of the shorter side: where the fallback looks for the background's colours
@@ -31,7 +32,7 @@ class _Found:
 
 
 def find_regions(
-    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, *, pixels: RgbImage | None = None
+    labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions, *, pixels: RgbImage | None = None
 ) -> tuple[Region, ...]:
     """The garments of a label map, largest first, ids g1, g2 and so on.
 
@@ -89,7 +90,7 @@ def resize_labels(labels: LabelMap, size_px: tuple[int, int]) -> LabelMap:
 
 
 def _from_network(
-    labels: LabelMap, confidence: ConfidenceMap | None, options: Options, pixels: RgbImage | None
+    labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions, pixels: RgbImage | None
 ) -> list[_Found]:
     step = max(1, -(-max(labels.shape) // WORK_PX))
     small = np.ascontiguousarray(labels[::step, ::step])

@@ -9,8 +9,8 @@ from pipeline.color.difference import delta_e_2000
 from pipeline.harmony.bases import by_salience
 from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
 from pipeline.harmony.wearables import cvd_lab
+from pipeline.options import HarmonyOptions
 from pipeline.parts import CvdReport, Garment, SuggestedColor, Suggestion, Target, coded
-from pipeline.types import Options
 
 # Name, hex (of the fashion vocabulary; a test compares), the order being that of preference among equals.
 CLASSICS = (
@@ -27,7 +27,7 @@ APART_DE00 = 10.0
 SHARE = 0.3
 
 
-def classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, ...]:
+def classics(garments: Sequence[Garment], options: HarmonyOptions) -> tuple[Suggestion, ...]:
     """One neutral each for the garment that leads, best first; nothing at all rather than an error."""
     try:
         return _classics(garments, options)
@@ -35,7 +35,7 @@ def classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion,
         return ()
 
 
-def _classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion, ...]:
+def _classics(garments: Sequence[Garment], options: HarmonyOptions) -> tuple[Suggestion, ...]:
     garments = by_salience(garments)
     if not garments:
         return ()
@@ -49,7 +49,7 @@ def _classics(garments: Sequence[Garment], options: Options) -> tuple[Suggestion
     return tuple(apart[: options.max_suggestions])
 
 
-def _suggestion(garment_id: str, worn: str, name: str, code: str, *, options: Options) -> Suggestion:
+def _suggestion(garment_id: str, worn: str, name: str, code: str, *, options: HarmonyOptions) -> Suggestion:
     parts = pair_parts(points_from_hexes([worn]), points_from_hexes([code]))
     return Suggestion(
         scheme="neutral",

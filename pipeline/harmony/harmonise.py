@@ -7,12 +7,12 @@ from pipeline.harmony.classics import classics
 from pipeline.harmony.outfits import outfits
 from pipeline.harmony.suggestions import suggest
 from pipeline.harmony.wardrobe import fit_all, matches_from_fits, rack_of
+from pipeline.options import HarmonyOptions
 from pipeline.parts import Garment, Harmony
-from pipeline.types import Options
 from pipeline.versions import HARMONY_VERSION
 
 
-def harmonise(garments: Sequence[Garment], options: Options) -> Harmony:
+def harmonise(garments: Sequence[Garment], options: HarmonyOptions) -> Harmony:
     """Everything there is to say about the garments' colours; every list best first, suggestions garment by garment.
 
     Garments without colours are passed over. Matches and outfits are there when `options.wardrobe` is.
@@ -33,6 +33,6 @@ def harmonise(garments: Sequence[Garment], options: Options) -> Harmony:
     )
 
 
-def neutral_classics(garments: Sequence[Garment], options: Options) -> Harmony:
+def neutral_classics(garments: Sequence[Garment], options: HarmonyOptions) -> Harmony:
     """The last resort when `harmonise` fails: the classic neutrals for each garment's main colour. Never raises."""
     return Harmony(classics(garments, options), version=f"{HARMONY_VERSION}-classics")

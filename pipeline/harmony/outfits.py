@@ -11,8 +11,9 @@ from pipeline.harmony.pair_score import Points, components_from_parts, join, pai
 from pipeline.harmony.reasons import outfit_reasons, tones
 from pipeline.harmony.shelf import MAX_HUES, NEW_HUE_DEG, SHOWN_SHARE, SHOWN_VIVID, shown_hues
 from pipeline.harmony.wardrobe import Fit, Rack, wearable_together
+from pipeline.options import HarmonyOptions
 from pipeline.parts import Outfit
-from pipeline.types import Category, Floats, Options
+from pipeline.types import Category, Floats
 
 MAX_OUTFITS = 6
 PER_CATEGORY = 6  # the pieces of a kind that go best with the garments
@@ -50,7 +51,7 @@ class _Found:
     hues: int
 
 
-def outfits(fit: Fit, rack: Rack, options: Options) -> tuple[Outfit, ...]:
+def outfits(fit: Fit, rack: Rack, options: HarmonyOptions) -> tuple[Outfit, ...]:
     """Two to four pieces that go with the base and with each other, best first, at most 6.
 
     Only pieces of a known kind; one of each kind; nothing that cannot be worn with the base; top and bottom, or a
@@ -99,7 +100,7 @@ def _templates(base: Base, have: set[Category]) -> list[Template]:
     return [core + extra for core, extra in product(cores, more) if 2 <= len(core + extra) <= MAX_PIECES]
 
 
-def _table(fit: Fit, rack: Rack, index: np.ndarray, options: Options) -> _Table:
+def _table(fit: Fit, rack: Rack, index: np.ndarray, options: HarmonyOptions) -> _Table:
     """Scores among the candidates, over their two largest colours each."""
     ends = np.append(rack.starts[1:], len(rack.shares))
     counts = np.minimum(ends - rack.starts, PAIR_COLORS)[index]
@@ -192,7 +193,7 @@ def _varied(found: Sequence[_Found]) -> list[_Found]:
     return kept
 
 
-def _written(fit: Fit, rack: Rack, table: _Table, one: _Found, *, options: Options) -> Outfit:
+def _written(fit: Fit, rack: Rack, table: _Table, one: _Found, *, options: HarmonyOptions) -> Outfit:
     base = fit.base
     base_area = sum(AREAS[kind] for kind in base.categories)
     parts = [fit.parts[:, table.index[row]] for row in one.rows]

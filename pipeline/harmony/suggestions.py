@@ -17,8 +17,8 @@ from pipeline.harmony.reasons import Tone, suggestion_reasons, tones, wearing_ad
 from pipeline.harmony.schemes import Combination, offers
 from pipeline.harmony.shelf import APART_DE00, Shelf, score_rows, set_up
 from pipeline.harmony.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, wearables
+from pipeline.options import HarmonyOptions
 from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
-from pipeline.types import Options
 
 DISTINCT_DE00 = 10.0  # the contract's bar for colour-blind eyes
 SPARE = 8  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
@@ -26,7 +26,7 @@ MAX_SWAPS = 3  # per suggested colour
 SWAP_HUE_DEG = 35.0
 
 
-def suggest(bases: Sequence[Base], options: Options) -> tuple[Suggestion, ...]:
+def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[Suggestion, ...]:
     """At most `options.max_suggestions` suggestions: base by base, the best of each first."""
     if options.max_suggestions == 0:
         return ()
@@ -74,7 +74,7 @@ def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
 
 
 # --- writing out ----------------------------------------------------------------------------------------------
-def _written(shelf: Shelf, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: Options) -> Suggestion:
+def _written(shelf: Shelf, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: HarmonyOptions) -> Suggestion:
     stock, base = wearables(), shelf.base
     all_tones = _wearable_tones()
     added = [all_tones[color] for color in one.colors]

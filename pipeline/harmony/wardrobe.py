@@ -18,9 +18,10 @@ from pipeline.harmony.pair_score import (
     take,
 )
 from pipeline.harmony.reasons import pair_reasons, tones
+from pipeline.options import HarmonyOptions, WardrobeItem
 from pipeline.palette.swatches import shares_of
 from pipeline.parts import Garment, Match, MatchTarget
-from pipeline.types import Category, Floats, Options, WardrobeItem
+from pipeline.types import Category, Floats
 
 MAX_MATCHES = 24
 MAX_ITEM_COLORS = 4  # of one piece; what is left is too small to clash
@@ -53,7 +54,7 @@ class Fit:
     main_difference: Floats
 
 
-def match(garments: Sequence[Garment], wardrobe: Sequence[WardrobeItem], options: Options) -> tuple[Match, ...]:
+def match(garments: Sequence[Garment], wardrobe: Sequence[WardrobeItem], options: HarmonyOptions) -> tuple[Match, ...]:
     """The pieces that go with a garment, each with the one it suits best, best first; at most 24.
 
     A piece that cannot be worn with any of the garments (a second pair of trousers) is left out.
@@ -66,7 +67,7 @@ def match(garments: Sequence[Garment], wardrobe: Sequence[WardrobeItem], options
     return matches_from_fits(fits, rack, options)
 
 
-def matches_from_fits(fits: Sequence[Fit], rack: Rack, options: Options) -> tuple[Match, ...]:
+def matches_from_fits(fits: Sequence[Fit], rack: Rack, options: HarmonyOptions) -> tuple[Match, ...]:
     """The best of what `fit_all` found for single garments."""
     scores = np.stack([np.where(_wearable(fit.base, rack), fit.scores, 0.0) for fit in fits])
     best, value = scores.argmax(axis=0), scores.max(axis=0)
@@ -104,7 +105,7 @@ def rack_of(wardrobe: Sequence[WardrobeItem]) -> Rack:
     return Rack(tuple(wardrobe), points, begin, weight, presence)
 
 
-def fit_all(bases: Sequence[Base], rack: Rack, options: Options) -> list[Fit]:
+def fit_all(bases: Sequence[Base], rack: Rack, options: HarmonyOptions) -> list[Fit]:
     """Every base against every piece: means over all pairs of colours, by weight, in the intent's mood."""
     fits = []
     for base in bases:

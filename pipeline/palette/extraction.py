@@ -6,13 +6,14 @@ from msgspec import UNSET
 
 from pipeline.garments.regions import find_regions, resize_labels
 from pipeline.garments.rle import encode_rle
+from pipeline.options import PhotoOptions
 from pipeline.palette import lighting
 from pipeline.palette.palette import extract_palette, histogram_medoids
 from pipeline.palette.sampling import garment_samples, look_samples
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
 from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern, Region, coded
-from pipeline.types import ConfidenceMap, LabelMap, Options, PaletteColor, RgbImage
+from pipeline.types import ConfidenceMap, LabelMap, PaletteColor, RgbImage
 from pipeline.versions import EXTRACTION_VERSION
 
 VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
@@ -21,7 +22,7 @@ LOW_CONFIDENCE = 0.55
 CAST_CONFIDENCE, CAST_SHIFT_DE00 = 0.5, 3.0
 
 
-def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None, options: Options) -> Extraction:
+def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions) -> Extraction:
     """The garments of a photo with their colours.
 
     pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With
@@ -38,7 +39,7 @@ def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None
     return Extraction(garments, report, _warnings(pixels, regions, report), EXTRACTION_VERSION)
 
 
-def histogram_palette(pixels: RgbImage, labels: LabelMap, options: Options) -> tuple[Garment, ...]:
+def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions) -> tuple[Garment, ...]:
     """The degraded palettes: the fullest histogram bins of each garment's real pixels, with no confidence claimed."""
     found = []
     for region in find_regions(labels, None, options):
@@ -47,13 +48,15 @@ def histogram_palette(pixels: RgbImage, labels: LabelMap, options: Options) -> t
     return tuple(found)
 
 
-def _garment(region: Region, pixels: RgbImage, sure: ConfidenceMap | None, options: Options) -> Garment:
+def _garment(region: Region, pixels: RgbImage, sure: ConfidenceMap | None, options: PhotoOptions) -> Garment:
     rgb, weights = garment_samples(region, pixels, sure)
     palette = extract_palette(rgb, weights, max_colors=options.max_colors)
     return _described(region, palette, _pattern(palette), options)
 
 
-def _described(region: Region, palette: Sequence[PaletteColor], pattern: Pattern | None, options: Options) -> Garment:
+def _described(
+    region: Region, palette: Sequence[PaletteColor], pattern: Pattern | None, options: PhotoOptions
+) -> Garment:
     colors = describe(palette)
     return Garment(
         id=region.id,

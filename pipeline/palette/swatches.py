@@ -8,8 +8,9 @@ from pipeline.color.css import hex_to_rgb, rgb_to_hex
 from pipeline.color.naming import name_colors
 from pipeline.color.sight import text_colors, warmth
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.options import ColorShare
 from pipeline.parts import Swatch
-from pipeline.types import ColorShare, Floats, PaletteColor, Role, Temperature
+from pipeline.types import Floats, PaletteColor, Role, Temperature
 
 SECONDARY_SHARE = 0.15  # below it a colour is an accent
 NEUTRAL_LAB_CHROMA = 8.0  # below it a colour is neither warm nor cool

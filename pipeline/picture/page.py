@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from pipeline.contract import AdviceBody, Match, Suggestion
+from pipeline.options import Options
 from pipeline.parts import Garment, Swatch
 from pipeline.picture.blocks import (
     AMBER,
@@ -25,7 +26,7 @@ from pipeline.picture.blocks import (
     tag,
 )
 from pipeline.picture.overlay import TINTS, fitted, label_of, legend, overlay
-from pipeline.types import DecodedImage, LabelMap, Options
+from pipeline.types import DecodedImage, LabelMap
 
 MARGIN_PX, WIDTH_PX = 56, 1488  # of what is between the margins
 PAGE_PX = WIDTH_PX + 2 * MARGIN_PX

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from pipeline.errors import TooLarge, Unparsable
-from serve.fields import FieldError, InvalidFields, pointer
+from pipeline.errors import FieldError, InvalidFields, TooLarge, Unparsable, pointer
 
 # What is wrong with a form is told to who sent it; a line of plain text for each is nothing for our log.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)

@@ -8,8 +8,7 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from pipeline import errors
-from pipeline.errors import ColorMatchError
-from serve.fields import MAX_FIELDS, InvalidFields
+from pipeline.errors import MAX_FIELDS, ColorMatchError, InvalidFields
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 1

@@ -5,11 +5,11 @@ from typing import Annotated, Literal, TypeAlias, get_args
 from msgspec import UNSET, Meta, UnsetType
 
 from pipeline.contract import AdviceBody, ExtractBody, HarmonyBody, SegmentBody
+from pipeline.errors import MAX_FIELDS
 from pipeline.parts import NO_CONTROLS, Hex, Part, Version, Word
 from pipeline.types import MAX_COLORS, PhaseName
-from serve.fields import MAX_FIELDS
 from serve.http.problems import MAX_DETAIL_CHARS, POINTER_CHARS, TITLES
-from serve.http.schemas import MAX_OBJECT_BYTES, MAX_OBJECT_KEY_CHARS, OBJECT_KEY
+from serve.uploads.wanted import MAX_OBJECT_KEY_CHARS, OBJECT_KEY
 from serve.vocabulary import BreakerState, CacheHealth, CacheStatus, ObjectsHealth
 
 RequestId: TypeAlias = Annotated[str, Meta(pattern="^[A-Za-z0-9._-]+$", max_length=64)]
@@ -28,6 +28,16 @@ class Measured(Part, frozen=True):
     """How this answer came about; it varies between equal requests."""
 
     cache: CacheStatuses
+    served_by: (
+        Annotated[
+            dict[PhaseName, Literal["ingress"]],
+            Meta(
+                description="Degraded phases whose own function ran in the ingress: that part of the answer is whole.",
+                extra_json_schema={"propertyNames": {"enum": list(get_args(PhaseName))}},
+            ),
+        ]
+        | UnsetType
+    ) = UNSET
     timing_ms: dict[str, float] | UnsetType = UNSET
 
 
@@ -137,9 +147,7 @@ class Presigned(Part, frozen=True, kw_only=True):
             extra_json_schema={"format": "date-time"},
         ),
     ]
-    max_bytes: Annotated[
-        int, Meta(ge=1, le=MAX_OBJECT_BYTES, description="The length that was announced; no other is taken.")
-    ]
+    max_bytes: Annotated[int, Meta(ge=1, description="The length that was announced; no other is taken.")]
 
 
 # --- palettes -------------------------------------------------------------------------------------------------

@@ -5,15 +5,16 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
-from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
+from pipeline.options import Options
 from serve.http import schemas
 from serve.http.problems import MEDIA_TYPE, TITLES, problem_response, status_of
 from serve.openapi import answers, examples
-from serve.openapi.schema import component_schemas
+from serve.openapi.schema import answer_schemas, reference, request_schemas
+from serve.settings import Settings
+from serve.uploads.wanted import WantedUpload
 
 DESCRIPTION = (
     "A photo of clothes, or a few colours, goes in; colour advice that people can wear and programs can use comes out. "
@@ -32,32 +33,17 @@ SERVER = {
     "x-internal": False,
 }
 MIB = 1024 * 1024
-MULTIPART_SCHEMA = {
-    "type": "object",
-    "required": ["image"],
-    "additionalProperties": False,
-    "properties": {
-        "image": {
-            "type": "string",
-            "format": "binary",
-            "contentMediaType": "image/*",
-            "minLength": 1,
-            "maxLength": 10 * MIB,
-            "description": "JPEG, PNG or WebP, ≤ 10 MiB.",
+MULTIPART: dict[str, Any] = {
+    "schema": {
+        "type": "object",
+        "required": ["image"],
+        "additionalProperties": False,
+        "properties": {
+            "image": {"type": "string", "format": "binary", "contentMediaType": "image/*", "minLength": 1},
+            "mask": {"type": "string", "format": "binary", "contentMediaType": "image/png", "minLength": 1},
+            "options": {"$ref": "#/components/schemas/OptionsModel"},
         },
-        "mask": {
-            "type": "string",
-            "format": "binary",
-            "contentMediaType": "image/png",
-            "minLength": 1,
-            "maxLength": 2 * MIB,
-            "description": "8-bit PNG of the image's aspect; non-zero = garment.",
-        },
-        "options": {"$ref": "#/components/schemas/OptionsModel"},
     },
-}
-MULTIPART = {
-    "schema": MULTIPART_SCHEMA,
     "encoding": {
         "image": {"contentType": "image/jpeg, image/png, image/webp"},
         "mask": {"contentType": "image/png"},
@@ -91,10 +77,6 @@ _PROBE_ERRORS = (400, 405, 500)
 Responses = dict[int | str, dict[str, Any]]
 
 
-def _reference(model: type) -> dict[str, str]:
-    return {"$ref": f"#/components/schemas/{model.__name__}"}
-
-
 def _headers(*names: str) -> dict[str, Any]:
     every = ("X-Request-ID", "Access-Control-Allow-Origin", *names)
     return {name: {"$ref": f"#/components/headers/{name}"} for name in every}
@@ -121,7 +103,7 @@ def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = T
             ),
             "content": {
                 MEDIA_TYPE: {
-                    "schema": _reference(answers.Problem),
+                    "schema": reference(answers.Problem),
                     "examples": {error.code: {"value": problem(error)} for error in shown},
                 }
             },
@@ -130,15 +112,13 @@ def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = T
 
 
 def _ok(description: str, model: type, example: Any, *, counted: bool = True) -> Responses:
-    content = {"application/json": {"schema": _reference(model), "example": example}}
+    content = {"application/json": {"schema": reference(model), "example": example}}
     return {200: {"description": description, "headers": _headers(*(_QUOTA if counted else ())), "content": content}}
 
 
 def _post(operation_id: str, summary: str, model: type, example: Any, *, colors: bool = True) -> dict[str, Any]:
-    bodies: list[type[BaseModel]] = (
-        [schemas.ColorsRequest, schemas.ObjectRequest] if colors else [schemas.ObjectRequest]
-    )
-    as_json: dict[str, Any] = {"schema": {"oneOf": [_reference(body) for body in bodies]}}
+    bodies: list[type] = [schemas.ColorsRequest, schemas.ObjectRequest] if colors else [schemas.ObjectRequest]
+    as_json: dict[str, Any] = {"schema": {"oneOf": [reference(body) for body in bodies]}}
     if colors:
         as_json["examples"] = examples.REQUESTS
     return {
@@ -170,7 +150,7 @@ PRESIGN: dict[str, Any] = {
             "required": True,
             "content": {
                 "application/json": {
-                    "schema": _reference(schemas.PresignRequest),
+                    "schema": reference(WantedUpload),
                     "examples": examples.PRESIGN_REQUESTS,
                 }
             },
@@ -196,7 +176,7 @@ READYZ: dict[str, Any] = {
             "headers": _headers("Retry-After"),
             "content": {
                 MEDIA_TYPE: {
-                    "schema": _reference(answers.NotReadyProblem),
+                    "schema": reference(answers.NotReadyProblem),
                     "example": problem(
                         errors.NotReady("Not every phase has reported lately; waiting for segmentation."),
                         **examples.NOT_READY,
@@ -215,7 +195,7 @@ PALETTE: dict[str, Any] = {
             "description": "The palette as a file.",
             "headers": _headers("ETag", *_QUOTA),
             "content": {
-                "application/json": {"schema": _reference(answers.PaletteOut), "example": examples.PALETTE},
+                "application/json": {"schema": reference(answers.PaletteOut), "example": examples.PALETTE},
                 "image/svg+xml": _file(pattern="^<svg "),
                 "image/png": _file(contentMediaType="image/png", format="binary"),
                 "text/css": _file(pattern="^:root {"),
@@ -247,7 +227,7 @@ METRICS: dict[str, Any] = {
 
 OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, PRESIGN, HEALTHZ, READYZ, METRICS, PALETTE)
 
-_BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.OptionsModel, schemas.PresignRequest)
+_BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, Options, WantedUpload)
 _ANSWERS = (
     answers.Health,
     answers.Readiness,
@@ -262,8 +242,8 @@ _ANSWERS = (
 )
 
 
-def install(app: FastAPI) -> None:
-    """Makes the application's OpenAPI document (3.1) complete: the models that routes refer to by name are in it."""
+def install(app: FastAPI, settings: Settings) -> None:
+    """Completes the OpenAPI document (3.1) with the schemas that routes name and the configured limits."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -287,6 +267,7 @@ def install(app: FastAPI) -> None:
             }
             document["components"]["schemas"] = {**document["components"].get("schemas", {}), **_schemas()}
             _restore_nulls(document)
+            _state_limits(document, settings)
             _size_integers(document)
             app.openapi_schema = document
         return app.openapi_schema
@@ -304,6 +285,24 @@ def _restore_nulls(document: dict[str, Any]) -> None:
                 operation["responses"] = {str(status): response for status, response in found.items()}
 
 
+def _state_limits(document: dict[str, Any], settings: Settings) -> None:
+    """Puts the limits of size into the schemas, as they are configured."""
+    image_bytes, mask_bytes = settings.max_image_bytes, settings.max_mask_bytes
+    limits = {
+        "image": (image_bytes, f"JPEG, PNG or WebP, ≤ {image_bytes / MIB:g} MiB."),
+        "mask": (mask_bytes, "8-bit PNG of the image's aspect; non-zero = garment."),
+    }
+    for item in document["paths"].values():
+        for operation in item.values():
+            content = operation.get("requestBody", {}).get("content", {})
+            for name, (most, text) in limits.items() if "multipart/form-data" in content else ():
+                part = content["multipart/form-data"]["schema"]["properties"][name]
+                part |= {"maxLength": most, "description": text}
+    schemas_by_name = document["components"]["schemas"]
+    for schema, field in (("PresignRequest", "content_length"), ("Presigned", "max_bytes")):
+        schemas_by_name[schema]["properties"][field]["maximum"] = settings.max_object_bytes
+
+
 def _size_integers(value: Any) -> None:
     """Says of every integer that 32 bits are enough for it."""
     if isinstance(value, dict) and value.get("type") == "integer":
@@ -313,7 +312,4 @@ def _size_integers(value: Any) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    modes = [(model, "validation") for model in _BODIES]
-    _, found = models_json_schema(modes, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
-    bodies: dict[str, Any] = found["$defs"]
-    return bodies | component_schemas(_ANSWERS)
+    return request_schemas(_BODIES) | answer_schemas(_ANSWERS)

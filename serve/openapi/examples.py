@@ -6,8 +6,7 @@ Tests send every request here to the application, and check every answer here ag
 from typing import Any
 
 from pipeline import errors
-from pipeline.errors import ColorMatchError
-from serve.fields import FieldError, InvalidFields
+from pipeline.errors import ColorMatchError, FieldError, InvalidFields
 
 REQUEST_ID = "0f8fad5bd9cb469fa16570867728950e"
 PALETTE_COLORS = "1f2a44,c19a6b"

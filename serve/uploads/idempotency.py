@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from pipeline.codec import canonical
-from pipeline.errors import IdempotencyKeyReused, NotReady
-from serve.fields import FieldError, InvalidFields
+from pipeline.errors import FieldError, IdempotencyKeyReused, InvalidFields, NotReady
 from serve.stores.redis import Store, StoreError
 from serve.stores.sealing import Seal
 

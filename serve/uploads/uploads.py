@@ -11,16 +11,21 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from pipeline.errors import ChecksumMismatch, NotFound, Overloaded, TooLarge, UnsupportedMedia
+from pipeline.errors import (
+    ChecksumMismatch,
+    FieldError,
+    InvalidFields,
+    NotFound,
+    Overloaded,
+    TooLarge,
+    UnsupportedMedia,
+)
 from pipeline.image.header import Format, sniff
-from serve.fields import FieldError, InvalidFields
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import NO_SUCH_OBJECT, ObjectFacts, ObjectStore, UploadTerms
-from serve.uploads.wanted import WantedUpload
+from serve.uploads.wanted import OBJECT_KEY, WantedUpload
 
 FORMATS: dict[str, Format] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-# One form of key exists, so no other bucket, host or path can be named: `uploads/<tenant>/<32 hex digits>`.
-OBJECT_KEY = re.compile(r"uploads/([a-z0-9][a-z0-9-]{0,62})/[0-9a-f]{32}")
 
 
 class Uploads:
@@ -105,13 +110,18 @@ def prefix_of(tenant: str) -> str:
     return f"uploads/{tenant}/"
 
 
+def tenant_of(object_key: str) -> str | None:
+    """The tenant that an object key belongs to; None for what is not an object key."""
+    return object_key.split("/")[1] if re.fullmatch(OBJECT_KEY, object_key) else None
+
+
 def check_owner(tenant: str, object_key: str) -> None:
-    """Raises InvalidFields for what has not the form of a key, NotFound for another tenant's."""
-    found = OBJECT_KEY.fullmatch(object_key)
-    if found is None:
+    """Raises InvalidFields for what is not an object key, NotFound for another tenant's."""
+    owner = tenant_of(object_key)
+    if owner is None:
         message = "This is not the key of an upload; take it from the answer of /v1/uploads/presign."
         raise InvalidFields((FieldError("/object_key", message),))
-    if found[1] != tenant:
+    if owner != tenant:
         raise NotFound(NO_SUCH_OBJECT)
 
 

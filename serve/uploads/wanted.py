@@ -1,14 +1,33 @@
-"""What a client wants to upload."""
+"""The terms of an upload that a client asks for."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Final, Literal
+
+from msgspec import Meta
+
+# Taste: a key of ours has 105 characters at most.
+MAX_OBJECT_KEY_CHARS: Final = 512
+# One form of key exists, so no other bucket, host or path can be named: uploads/<tenant>/<32 hex digits>.
+OBJECT_KEY: Final = "^uploads/[a-z0-9][a-z0-9-]{0,62}/[0-9a-f]{32}$"
 
 
 @dataclass(frozen=True, slots=True)
 class WantedUpload:
-    """What a client wants to upload; sha256: hex."""
+    """One image to upload, exactly as it will be sent."""
 
-    content_type: str
-    content_length: int
-    sha256: str | None = None
-    method: Literal["POST", "PUT"] = "POST"
+    content_type: Literal["image/jpeg", "image/png", "image/webp"]
+    content_length: Annotated[int, Meta(ge=1, description="Bytes.")]
+    sha256: (
+        Annotated[
+            str,
+            Meta(
+                pattern="^[0-9a-f]{64}$",
+                max_length=64,
+                description="Of the bytes, as 64 hex digits; checked when read.",
+            ),
+        ]
+        | None
+    ) = None
+    method: Annotated[
+        Literal["POST", "PUT"], Meta(description="`POST`: a form with a policy; `PUT`: the bytes as the body.")
+    ] = "POST"

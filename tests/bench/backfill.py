@@ -23,7 +23,7 @@ from models.cards import DEFAULT_MODEL, load_card
 from pipeline.analysis import advise, look_vector
 from pipeline.contract import advice_to_json
 from pipeline.image.decode import decode_image
-from pipeline.types import Options
+from pipeline.options import Options
 from tests.bench.backfill_beside import beside
 from tests.bench.backfill_chaos import chaos, faults
 from tests.bench.backfill_runs import CORES, INLINE, ON_RAY, ROOT, Command, start

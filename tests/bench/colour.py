@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from pipeline.garments.regions import find_regions, labels_from_mask, whole_labels
+from pipeline.options import Options
 from pipeline.palette.extraction import extract
 from pipeline.palette.palette import extract_palette
 from pipeline.palette.sampling import garment_samples
-from pipeline.types import Mask, Options, PaletteColor, RgbImage
+from pipeline.types import Mask, PaletteColor, RgbImage
 from tests.bench.colour_cloth import mix, plain_cloths
 from tests.bench.colour_garments import RECIPES, paint
 from tests.bench.colour_metrics import Palette, Score, compare, distances

@@ -15,10 +15,11 @@ from pipeline.color.css import rgb_to_hex
 from pipeline.color.vocabulary import vocabulary
 from pipeline.harmony.harmonise import harmonise
 from pipeline.harmony.wardrobe import match
+from pipeline.options import ColorShare, Options, WardrobeItem
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import palette_error, palette_vector
 from pipeline.parts import Garment, Swatch
-from pipeline.types import GARMENT_CLASSES, ColorShare, Options, WardrobeItem
+from pipeline.types import GARMENT_CLASSES
 from tests.bench.tables import write_section
 
 PIECES, REPEATS, PAIRS = 500, 40, 2000

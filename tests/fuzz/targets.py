@@ -14,11 +14,10 @@ import atheris
 with atheris.instrument_imports(include=["pipeline.image.decode", "serve", "PIL", "python_multipart", "json"]):
     import numpy as np
 
-    from pipeline.errors import BadInput, ColorMatchError, TooLarge, Unparsable
+    from pipeline.errors import BadInput, ColorMatchError, InvalidFields, TooLarge, Unparsable
     from pipeline.image.child import read_answer
     from pipeline.image.decode import ImageLimits, decode_image, decode_mask
     from pipeline.types import DecodedImage
-    from serve.fields import InvalidFields
     from serve.http.body import parse_json
     from serve.http.multipart import Part, PartCollector
 

@@ -89,7 +89,7 @@ def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--options", '{"colour": 1}'], "'colour' is no option"), (["--model", "nobody"], "no model 'nobody'")],
+    [(["--options", '{"colour": 1}'], "/colour: Unknown field."), (["--model", "nobody"], "no model 'nobody'")],
 )
 def test_command_when_an_argument_is_bad(
     tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]

@@ -11,11 +11,11 @@ from models.segmenter import Segmenter
 from pipeline.analysis import Advice, advise
 from pipeline.contract import advice_in_words
 from pipeline.garments.regions import whole_labels
-from pipeline.options import parse_options
+from pipeline.options import Options, parse_options
 from pipeline.picture.blocks import bar, line, paragraph, printable
 from pipeline.picture.overlay import overlay
 from pipeline.picture.page import PAGE_PX, page
-from pipeline.types import DecodedImage, Mask, Options, RgbImage, Segmentation
+from pipeline.types import DecodedImage, Mask, RgbImage, Segmentation
 
 NAVY, RED = (31, 42, 68), (200, 30, 40)
 MASKS = Options(include=("masks",), max_suggestions=3)
@@ -163,7 +163,7 @@ def test_command_draws_the_sound_photos_when_others_are_bad(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--options", '{"colour": 1}'], "'colour' is no option"),
+        (["--options", '{"colour": 1}'], "/colour: Unknown field."),
         (["--options", "{"], "cannot be read"),
         (["--model", "nobody"], "no model 'nobody'"),
     ],

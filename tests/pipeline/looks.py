@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 
+from pipeline.options import ColorShare, WardrobeItem
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.parts import Garment
-from pipeline.types import Category, ColorShare, WardrobeItem
+from pipeline.types import Category
 
 
 def garment(*hexes: str, category: Category = "top", id: str = "g1", shares: Sequence[float] | None = None) -> Garment:

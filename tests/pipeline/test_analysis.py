@@ -20,8 +20,9 @@ from pipeline.analysis import (
 from pipeline.contract import advice_to_json
 from pipeline.errors import PhaseFailed
 from pipeline.harmony import harmonise
+from pipeline.options import ColorShare, Options, WardrobeItem
 from pipeline.palette import extraction
-from pipeline.types import ColorShare, DecodedImage, Options, Segmentation, WardrobeItem
+from pipeline.types import DecodedImage, Segmentation
 from pipeline.versions import EXTRACTION_VERSION
 from tests.serve.fakes import NETWORK_VERSION, Walk, ask, painted, painted_labels, photo
 

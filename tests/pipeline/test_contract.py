@@ -14,8 +14,9 @@ from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.garments.rle import decode_rle
 from pipeline.harmony.harmonise import harmonise
 from pipeline.messages import catalogue
+from pipeline.options import ColorShare, Options, WardrobeItem
 from pipeline.parts import RleMask
-from pipeline.types import ColorShare, DecodedImage, Include, LabelMap, Options, Segmentation, View, WardrobeItem
+from pipeline.types import DecodedImage, Include, LabelMap, Segmentation, View
 
 EVERYTHING: tuple[Include, ...] = ("masks", "timings", "alternatives", "vector")
 WARDROBE = (

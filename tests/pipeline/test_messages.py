@@ -14,7 +14,8 @@ from pipeline.parts import coded
 PACKAGE = LANGUAGES_DIR.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 # The backfill's job tells its operator of its progress, and errors have their own document.
-ANSWERING = [path for path in MODULES if path.stem != "errors" and not {"backfill", "picture"} & set(path.parts)]
+OTHERS = {"backfill", "picture", "errors.py", "fields.py"}
+ANSWERING = [path for path in MODULES if not OTHERS & set(path.parts)]
 SECTIONS: tuple[Section, ...] = ("warnings", "reasons", "how_to_wear")
 
 

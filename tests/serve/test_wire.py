@@ -14,9 +14,10 @@ from hypothesis.extra.numpy import array_shapes, arrays
 from pipeline import codec
 from pipeline.errors import PhaseFailed
 from pipeline.harmony.harmonise import harmonise
+from pipeline.options import ColorShare, HarmonyOptions, Options, PhotoOptions, WardrobeItem, phase_options
 from pipeline.palette.extraction import extract
 from pipeline.parts import CategoryShare, Extraction, Harmony, PaletteVector, RleMask
-from pipeline.types import ColorShare, DecodedImage, Include, Options, Segmentation, WardrobeItem
+from pipeline.types import DecodedImage, Include, Segmentation
 from serve import wire
 
 Kind: TypeAlias = type[Any]
@@ -53,19 +54,19 @@ PLANES = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=9))
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, max_side=9))
 IMAGES = st.tuples(st.integers(1, 9), st.integers(1, 9)).flatmap(lambda size: arrays(np.uint8, (*size, 3)))
 SIDES = st.integers(1, 60_000)
-COLORS = st.builds(ColorShare, st.just("#1f2a44"), st.none() | UNIT)
+COLORS = st.builds(ColorShare, st.just("#1f2a44"), st.none() | st.floats(0, 1, exclude_min=True))
 ITEMS = st.builds(WardrobeItem, TEXT, st.lists(COLORS, min_size=1, max_size=3).map(tuple), st.none() | st.just("top"))
 OPTIONS = st.builds(
-    Options,
+    PhotoOptions,
     max_colors=st.integers(1, 12),
-    wardrobe=st.lists(ITEMS, max_size=3).map(tuple),
     include=st.sampled_from([(), ("masks",), ("masks", "vector")]),
-    store=st.booleans(),
 )
+WISHES = st.builds(HarmonyOptions, wardrobe=st.lists(ITEMS, max_size=3).map(tuple))
 SEGMENTATIONS = st.builds(Segmentation, PLANES, st.none() | PLANES, TEXT)
 MESSAGES = st.one_of(
     st.builds(wire.SegmentRequest, st.floats(0, 2e9), IMAGES, SIDES, SIDES),
     st.builds(wire.ExtractRequest, st.floats(0, 2e9), IMAGES, PLANES, st.none() | PLANES, OPTIONS),
+    st.builds(wire.HarmoniseRequest, st.floats(0, 2e9), st.just(()), WISHES),
     st.builds(
         wire.Description, st.sampled_from(["segmentation", "harmony"]), TEXT, st.none() | st.tuples(SIDES, SIDES)
     ),
@@ -103,7 +104,7 @@ def test_real_answers_are_themselves_when_they_cross_the_wire() -> None:
     assert harmonised.matches
     assert _round_trip(extracted) == extracted
     assert _round_trip(harmonised) == harmonised
-    request = wire.HarmoniseRequest(1.5, extracted.garments, options)
+    request = wire.HarmoniseRequest(1.5, extracted.garments, phase_options(options, HarmonyOptions))
     assert _round_trip(request) == request
 
 

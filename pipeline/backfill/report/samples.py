@@ -15,10 +15,10 @@ from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.parquet import from_parquet
 from pipeline.contract import advice_of_json
 from pipeline.errors import ColorMatchError
+from pipeline.types import MAX_OBJECT_BYTES
 
 SAMPLES = 12
 SIDE_PX = 220
-MAX_BYTES = 50 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def _sample(id: str, uri: str, answer: str, stores: Stores, decoder: Decoder) ->
 def _picture(uri: str, stores: Stores, decoder: Decoder) -> str:
     try:
         store, key = stores.file(uri)
-        photo = decoder.decode(store.read(key, max_bytes=MAX_BYTES), None)
+        photo = decoder.decode(store.read(key, max_bytes=MAX_OBJECT_BYTES), None)
     except (ColorMatchError, BackfillError, DecoderDied):
         return ""
     small = Image.fromarray(photo.pixels)

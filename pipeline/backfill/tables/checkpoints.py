@@ -7,10 +7,11 @@ suggestions   a row per suggestion              } pipeline.backfill.tables.deriv
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import pyarrow as pa
+from msgspec import structs
 
 from pipeline.backfill.errors import BackfillError
 from pipeline.backfill.plan import Identity
@@ -88,7 +89,7 @@ def _record(outcome: Outcome) -> dict[str, Any]:
         "answer": outcome.answer,
         "vector": None if vector is None else vector.values,
         "vector_version": None if vector is None else vector.version,
-        "versions": asdict(outcome.versions),
+        "versions": structs.asdict(outcome.versions),
     }
 
 

@@ -26,7 +26,7 @@ from pipeline.backfill.worker import Worker
 from pipeline.contract import advice_to_json
 from pipeline.errors import NotFound
 from pipeline.image.decode import decode_image
-from pipeline.types import Options
+from pipeline.options import Options
 
 GROUND = (236, 233, 226)
 COLORS = ((31, 42, 68), (193, 154, 107), (140, 30, 45), (60, 110, 80), (90, 140, 190), (20, 20, 22))

@@ -85,6 +85,6 @@ async def test_the_answer_is_the_services_when_a_photo_is_backfilled(
     for row in rows:
         question = Question("image", parse_options(options), "tenant", image=Path(row["uri"]).read_bytes())
         answer = await service.advisor.advise(question)
-        assert answer.trace.degraded == []
+        assert answer.progress.degraded == []
         assert row["answer"].encode() == answer.body
     await service.advisor.close()

@@ -20,7 +20,7 @@ def test_examples_and_exit_codes_are_told_when_help_is_asked_for(capsys: pytest.
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--options", '{"max_colours": 3}'), "'max_colours' is no option"),
+        (("--options", '{"max_colours": 3}'), "/max_colours: Unknown field."),
         (("--options", "@gone.json"), "options' file cannot be read"),
         (("--model", "gone", "--options", "{}"), "no model 'gone'"),
         (("--cpus-per-worker", "64"), "A worker wants 64 CPUs"),

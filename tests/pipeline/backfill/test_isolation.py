@@ -14,7 +14,8 @@ from pipeline.backfill.tables.checkpoints import Answered
 from pipeline.backfill.worker import advise
 from pipeline.errors import ImageTruncated
 from pipeline.image.decode import decode_image
-from pipeline.types import DecodedImage, Options, Segmentation
+from pipeline.options import Options
+from pipeline.types import DecodedImage, Segmentation
 from tests.pipeline.backfill.catalogue import COLORS, painted
 
 GOOD = decode_image(painted(COLORS[0]))

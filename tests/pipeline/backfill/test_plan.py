@@ -3,10 +3,9 @@
 import pytest
 
 from pipeline.backfill.errors import BadRequest
-from pipeline.backfill.plan import Identity, Parameters, Resources, canonical, versions_of
+from pipeline.backfill.plan import Identity, Parameters, Resources, versions_of
 from pipeline.backfill.tables.manifest import Manifest, _shard_rows
-from pipeline.options import parse_options
-from pipeline.types import Options
+from pipeline.options import Options, parse_options, shaping
 
 
 def identity(**parameters: object) -> Identity:
@@ -33,8 +32,8 @@ def test_equal_wishes_are_equal_when_they_are_written_differently() -> None:
     """Order, repetition and what shapes no row do not matter."""
     one = parse_options('{"garments": ["shoes", "top"], "include": ["vector", "masks"], "cache": "bypass"}')
     two = parse_options('{"garments": ["top", "shoes"], "include": ["masks", "timings", "vector"], "store": false}')
-    assert canonical(one) == canonical(two)
-    assert canonical(one) != canonical(Options())
+    assert shaping(one) == shaping(two)
+    assert shaping(one) != shaping(Options())
 
 
 def test_workers_fill_the_cluster_when_none_are_asked_for() -> None:

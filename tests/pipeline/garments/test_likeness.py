@@ -5,7 +5,8 @@ import pytest
 
 from pipeline.garments.likeness import color_codes, histogram
 from pipeline.garments.regions import find_regions
-from pipeline.types import CLASSES, LabelMap, Options, RgbImage
+from pipeline.options import Options
+from pipeline.types import CLASSES, LabelMap, RgbImage
 
 BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(len(CLASSES))
 FACE, BLUE, BEIGE = (224, 172, 140), (40, 70, 150), (220, 175, 145)

@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.garments.regions import fallback_labels, find_regions, labels_from_mask, resize_labels, whole_labels
+from pipeline.options import Options
 from pipeline.parts import Region
-from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, LabelMap, Mask, Options
+from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, LabelMap, Mask
 
 BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(len(CLASSES))
 Rectangle = tuple[int, int, int, int, int]  # label, top, left, bottom, right

@@ -5,8 +5,9 @@ from msgspec import structs
 
 from pipeline.harmony.bases import bases_of, whole
 from pipeline.harmony.harmonise import harmonise, neutral_classics
+from pipeline.options import Options
 from pipeline.parts import Garment
-from pipeline.types import Category, Options
+from pipeline.types import Category
 from tests.pipeline.looks import garment
 
 ORANGE, BLACK, WHITE, NAVY, RED = "#dc6642", "#111113", "#f5f2ea", "#1f2a44", "#c0182a"

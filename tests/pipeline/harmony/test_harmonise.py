@@ -21,9 +21,10 @@ from pipeline.harmony.harmonise import harmonise, neutral_classics
 from pipeline.harmony.pair_score import points_from_hexes
 from pipeline.harmony.wearables import CVD_KINDS
 from pipeline.messages import codes, text_of
+from pipeline.options import Options
 from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Garment, Suggestion
-from pipeline.types import SCHEMES, Options, Scheme
+from pipeline.types import SCHEMES, Scheme
 from pipeline.versions import HARMONY_VERSION
 from tests.pipeline.looks import garment, piece
 

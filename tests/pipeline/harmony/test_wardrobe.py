@@ -13,7 +13,8 @@ from pipeline.harmony.harmonise import harmonise
 from pipeline.harmony.outfits import sixty_thirty_ten_deviation
 from pipeline.harmony.pair_score import pair_parts, pair_score, points_from_hexes
 from pipeline.harmony.wardrobe import match, rack_of, wearable_together
-from pipeline.types import Category, ColorShare, Options, WardrobeItem
+from pipeline.options import ColorShare, Options, WardrobeItem
+from pipeline.types import Category
 from tests.pipeline.looks import garment, piece
 
 NAVY, INK, CAMEL, OFF_WHITE, HOT_PINK, LIME = "#1f2a44", "#161b2a", "#c19a6b", "#f5f2ea", "#e8388a", "#a6d13c"

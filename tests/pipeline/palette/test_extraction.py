@@ -10,11 +10,12 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from pipeline.garments.regions import find_regions, labels_from_mask, whole_labels
+from pipeline.options import Options
 from pipeline.palette.extraction import extract, histogram_palette
 from pipeline.palette.sampling import SAMPLES_PX, garment_samples
 from pipeline.palette.vector import palette_error
 from pipeline.parts import Extraction, Garment
-from pipeline.types import CLASSES, LabelMap, Mask, Options, RgbImage
+from pipeline.types import CLASSES, LabelMap, Mask, RgbImage
 from tests.bench.colour_garments import Painted, paint
 
 TOP, SKIN, HAIR = (CLASSES.index(name) for name in ("top", "skin", "hair"))

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pipeline.color.css import hex_to_rgb
 from pipeline.color.gamut import in_gamut
 from pipeline.color.spaces import oklab_to_oklch, oklab_to_srgb, oklch_to_oklab, srgb_to_oklab
+from pipeline.options import ColorShare
 from pipeline.palette.swatches import describe, is_neutral, palette_from_colors
-from pipeline.types import ColorShare, PaletteColor
+from pipeline.types import PaletteColor
 
 hexes = st.tuples(*[st.integers(0, 255)] * 3).map(lambda rgb: "#{:02x}{:02x}{:02x}".format(*rgb))
 given_colors = st.lists(st.builds(ColorShare, hexes, st.none() | st.floats(0.01, 5)), min_size=1, max_size=12)

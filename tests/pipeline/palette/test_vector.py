@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from pipeline.color.css import rgb_to_hex
+from pipeline.options import ColorShare
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import DIMENSIONS, palette_error, palette_vector
 from pipeline.parts import Swatch
-from pipeline.types import ColorShare
 from pipeline.versions import VECTOR_VERSION
 
 hexes = st.tuples(*[st.integers(0, 255)] * 3).map(lambda rgb: "#{:02x}{:02x}{:02x}".format(*rgb))

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from pipeline.errors import SlowBody, TooLarge, Unparsable, UnsupportedMedia
-from serve.fields import InvalidFields
+from pipeline.errors import InvalidFields, SlowBody, TooLarge, Unparsable, UnsupportedMedia
 from serve.http import body
 from serve.http.multipart import Part
 from serve.settings import Settings

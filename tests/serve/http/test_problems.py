@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from pipeline import errors
-from pipeline.errors import ColorMatchError
-from serve.fields import FieldError, InvalidFields
+from pipeline.errors import ColorMatchError, FieldError, InvalidFields
 from serve.http.problems import PROBLEMS, TITLES, problem_response, status_of
 
 # The contract's table, by status.
@@ -37,7 +36,7 @@ DOCUMENT = {"type", "title", "status", "detail", "code", "request_id"}
 def _tree(kind: type[ColorMatchError]) -> Iterator[type[ColorMatchError]]:
     yield kind
     for child in kind.__subclasses__():
-        if child.__module__ == errors.__name__:
+        if child.__module__ == errors.__name__ and "code" in vars(child):
             yield from _tree(child)
 
 

@@ -231,7 +231,7 @@ def test_the_typed_client_is_typed_when_its_use_is_checked(client_folder: Path) 
     """mypy, in its strict mode, follows the types through the client; a field that is not there is found."""
     use = f"BASE: str\nKEY: str\n{EXAMPLES[TYPED, 'python']}"
     assert _type_errors(client_folder, use) == []
-    assert _type_errors(client_folder, use.replace(".category", ".kind")) == ['"GarmentOut" has no attribute "kind"']
+    assert _type_errors(client_folder, use.replace(".category", ".kind")) == ['"Garment" has no attribute "kind"']
 
 
 def _type_errors(folder: Path, code: str) -> list[str]:

@@ -3,14 +3,15 @@
 import hashlib
 import hmac
 import re
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.types import ColorShare, Options, PhaseName, WardrobeItem
+from pipeline.options import ColorShare, Options, WardrobeItem
+from pipeline.types import PhaseName
 from serve.stores.cache import TTL_JITTER, TTL_S, Cache, Found, cache_key
 from serve.stores.redis import NoStore
 from serve.vocabulary import Layer
@@ -196,7 +197,7 @@ def _advice_key(question: Question, versions: dict[PhaseName, str] | None = None
 
 def test_every_option_is_known_to_shape_or_not_when_listed() -> None:
     """The two tables here cover all options, so that a new one cannot be forgotten in the key."""
-    assert SHAPING.keys() | NOT_SHAPING.keys() == set(Options.__slots__)
+    assert SHAPING.keys() | NOT_SHAPING.keys() == {field.name for field in fields(Options)}
 
 
 @pytest.mark.parametrize(("name", "value"), SHAPING.items())

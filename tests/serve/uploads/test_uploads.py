@@ -13,6 +13,7 @@ import pytest_asyncio
 from pipeline.errors import (
     ChecksumMismatch,
     IdempotencyKeyReused,
+    InvalidFields,
     NotFound,
     NotReady,
     ObjectChanged,
@@ -20,7 +21,6 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from serve.fields import InvalidFields
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.wanted import WantedUpload
 from tests.s3_server import S3Server
