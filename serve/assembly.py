@@ -16,9 +16,10 @@ from serve.stores.redis import STATE_TIMEOUT_S, NoStore, RedisStore
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import Uploads
-from serve.walk.advisor import Advisor, Phases
+from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
 from serve.walk.phase import PendingCall, Phase, Translate
+from serve.walk.phases import Phases
 
 
 def assemble(

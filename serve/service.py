@@ -53,8 +53,8 @@ class Service:
     def _measure(self) -> None:
         """Sets the gauges to the present values."""
         metrics, readiness = self.metrics, self.readiness
-        seats, taken = self.advisor.seats()
-        metrics.seats.set(seats)
+        limit, taken = self.advisor.slots()
+        metrics.seats.set(limit)
         metrics.seats_taken.set(taken)
         for phase, present in self.advisor.breaker_states().items():
             metrics.phase_ready.labels(phase).set(readiness.phase_ready(phase))

@@ -72,10 +72,7 @@ class Cache:
         return value
 
     async def get(self, key: str) -> Found:
-        """A value that this cache wrote under this very key, or why there is none."""
-        remembered = self.remembered(key)
-        if remembered is not None:
-            return Found("hit", remembered)
+        """A value that this cache wrote to the store under this very key, or why there is none."""
         layer = key.partition(":")[0]
         level = "L1" if layer == "advice" else "L2"
         try:

@@ -11,15 +11,17 @@ import numpy as np
 from pipeline import codec
 from pipeline.errors import ColorMatchError, PhaseFailed, from_pair, to_pair
 from pipeline.harmony import harmonise as harmony
+from pipeline.options import ColorShare, Options
 from pipeline.palette import extraction
-from pipeline.types import ColorShare, DecodedImage, LabelMap, Options, PhaseName, RgbImage, Segmentation
+from pipeline.types import DecodedImage, LabelMap, PhaseName, RgbImage, Segmentation
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import wire
 from serve.settings import AdviceConfig
 from serve.stores.cache import Cache
 from serve.stores.redis import Store, StoreError
-from serve.walk.advisor import Advisor, Phases
+from serve.walk.advisor import Advisor
 from serve.walk.phase import FROM_A_PHASE, Phase
+from serve.walk.phases import Phases
 from serve.walk.question import Answer, Question
 
 Work = Callable[[bytes], bytes]

@@ -12,13 +12,12 @@ from pydantic import SecretStr
 from serve.erase import Erased, erase_object, erase_tenant, main
 from serve.local import stores
 from serve.settings import Environment
-from serve.stores.cache import Cache
 from serve.stores.redis import RedisStore
 from serve.uploads.object_store import ObjectStore
 from serve.walk.question import Question
 from tests.s3_server import S3Server
 from tests.serve.application import photo_bytes
-from tests.serve.fakes import Walk, photo
+from tests.serve.fakes import Walk, descriptions, photo
 
 pytestmark = pytest.mark.cluster
 OTHER = b"another photo"
@@ -51,7 +50,9 @@ async def kept(s3: S3Server, tmp_path: Path) -> AsyncIterator[Kept]:
     store, cache = ObjectStore(environment.s3, timeout_s=20), RedisStore(server.url)
     uploads = {}
     walk = Walk()
-    walk.advisor._cache = Cache(cache, secret=b"secret", memory_bytes=1)
+    walk.advisor = walk.replica(cache)
+    for description in descriptions():
+        walk.advisor.learn(description)
     for tenant in ("shop", "shop-2"):
         for image in (photo_bytes(), OTHER):
             question = photo(image)

@@ -310,11 +310,11 @@ async def test_nothing_is_told_when_something_unexpected_happens(
 
 
 async def test_a_photo_must_wait_when_the_service_is_busy(application: Application) -> None:
-    """503 with Retry-After when all seats stay taken."""
+    """503 with Retry-After when all slots stay taken."""
     admission = application.service.advisor._admission
     async with AsyncExitStack() as others:
-        for _ in range(admission.seats):
-            await others.enter_async_context(admission.seat(within_s=0))
+        for _ in range(admission.limit):
+            await others.enter_async_context(admission.slot(within_s=0))
         response = await application.client.post("/v1/advice", **form(cache="bypass"))
     _problem(response, 503, "OVERLOADED")
     assert response.headers["Retry-After"] == "1"

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from pipeline.errors import Overloaded
-from serve.walk.admission import BURST, LEAST, STANDS_S, START, STRAINED, Admission
+from serve.walk.admission import BURST, LEAST, STANDING_S, START, STRAINED, Admission
 
 PLENTY = 1000
 
@@ -17,11 +17,11 @@ async def work_round(admission: Admission, *, photo_s: float, budget_s: float, o
         came = 0
         while came < offered:
             try:
-                seat = await photos.enter_async_context(admission.seat(within_s=0))
+                slot = await photos.enter_async_context(admission.slot(within_s=0))
             except Overloaded:
                 break
             came += 1
-            seat.took(came * photo_s, budget_s)
+            slot.record(came * photo_s, budget_s)
     return came
 
 
@@ -39,9 +39,9 @@ async def test_the_number_is_the_configured_one_at_most_when_nothing_is_strained
     admission = Admission(12)
     for _ in range(400):
         await work_round(admission, photo_s=0.001, budget_s=1.2)
-    assert admission.seats == 12
+    assert admission.limit == 12
     admission.most = 3
-    assert admission.seats == await work_round(admission, photo_s=0.001, budget_s=1.2) == 3
+    assert admission.limit == await work_round(admission, photo_s=0.001, budget_s=1.2) == 3
 
 
 async def test_the_number_stays_when_few_photos_come() -> None:
@@ -49,14 +49,14 @@ async def test_the_number_stays_when_few_photos_come() -> None:
     admission = Admission(PLENTY)
     for _ in range(400):
         await work_round(admission, photo_s=0.01, budget_s=1.2, offered=1)
-    assert admission.seats == START
+    assert admission.limit == START
 
 
 async def test_the_number_falls_once_when_photos_that_were_together_are_all_late() -> None:
     """A stall of a moment is one sign, however many photos it hit."""
     admission = Admission(PLENTY)
     await work_round(admission, photo_s=1.0, budget_s=1.0)
-    assert admission.seats == int(START * 0.8)
+    assert admission.limit == int(START * 0.8)
 
 
 async def test_two_come_through_when_everything_is_late() -> None:
@@ -64,18 +64,18 @@ async def test_two_come_through_when_everything_is_late() -> None:
     admission = Admission(PLENTY)
     for _ in range(100):
         await work_round(admission, photo_s=9.0, budget_s=1.0)
-    assert admission.seats == LEAST
+    assert admission.limit == LEAST
 
 
-async def test_photos_wait_their_turn_when_no_seat_is_free_and_are_refused_when_the_line_is_full() -> None:
-    """One at work, a few in line, and no more; a seat is free again after its photo, answered or not."""
+async def test_photos_wait_their_turn_when_no_slot_is_free_and_are_refused_when_the_queue_is_full() -> None:
+    """One at work, a few in line, and no more; a slot is free again after its photo, answered or not."""
     admission, order = Admission(1), list[int]()
 
     async def photo(number: int) -> None:
-        async with admission.seat(within_s=60):
+        async with admission.slot(within_s=60):
             order.append(number)
 
-    async with admission.seat(within_s=0):
+    async with admission.slot(within_s=0):
         waiting = [asyncio.create_task(photo(number)) for number in range(BURST)]
         await asyncio.sleep(0)
         for _ in range(2):
@@ -86,32 +86,32 @@ async def test_photos_wait_their_turn_when_no_seat_is_free_and_are_refused_when_
         assert order == []
     await asyncio.gather(*waiting)
     with pytest.raises(ZeroDivisionError):
-        async with admission.seat(within_s=0):
+        async with admission.slot(within_s=0):
             raise ZeroDivisionError
     await photo(BURST)
     assert order == [*range(BURST), BURST]
 
 
-async def test_a_line_is_short_once_it_stands() -> None:
+async def test_a_queue_is_short_once_it_stands() -> None:
     """A burst may wait; of too much load, what does not fit is refused at once."""
     now_s = 0.0
     admission = Admission(2, clock=lambda: now_s)
-    async with admission.seat(within_s=0), admission.seat(within_s=0):
+    async with admission.slot(within_s=0), admission.slot(within_s=0):
         burst = [asyncio.create_task(_refused(admission, within_s=0.1)) for _ in range(BURST - 1)]
         await asyncio.sleep(0)
         admission.check()
-        now_s += STANDS_S + 0.1
+        now_s += STANDING_S + 0.1
         with pytest.raises(Overloaded):
             admission.check()
         await asyncio.gather(*burst)
         admission.check()  # nobody waits any more: the next line is a new one
         again = [asyncio.create_task(_refused(admission, within_s=0.01)) for _ in range(BURST)]
         await asyncio.sleep(0)
-        assert len(admission._line) == BURST
+        assert len(admission._queue) == BURST
         await asyncio.gather(*again)
 
 
-async def test_photos_are_impatient_once_a_line_stands() -> None:
+async def test_photos_are_impatient_once_a_queue_stands() -> None:
     """Who comes to an old line leaves it before those who were there."""
     now_s, left = 0.0, list[str]()
     admission = Admission(2, clock=lambda: now_s)
@@ -120,10 +120,10 @@ async def test_photos_are_impatient_once_a_line_stands() -> None:
         await _refused(admission, within_s=1.0)
         left.append(name)
 
-    async with admission.seat(within_s=0), admission.seat(within_s=0):
+    async with admission.slot(within_s=0), admission.slot(within_s=0):
         waiting = [asyncio.create_task(photo("burst"))]
         await asyncio.sleep(0)
-        now_s += STANDS_S + 0.1
+        now_s += STANDING_S + 0.1
         waiting.append(asyncio.create_task(photo("late")))
         await asyncio.gather(*waiting)
     assert left == ["late", "burst"]
@@ -131,31 +131,31 @@ async def test_photos_are_impatient_once_a_line_stands() -> None:
 
 async def _refused(admission: Admission, *, within_s: float) -> None:
     with pytest.raises(Overloaded):
-        async with admission.seat(within_s=within_s):
-            raise AssertionError("no seat came free")
+        async with admission.slot(within_s=within_s):
+            raise AssertionError("no slot came free")
 
 
-async def test_a_photo_leaves_the_line_when_it_waited_long_enough() -> None:
+async def test_a_photo_leaves_the_queue_when_it_waited_long_enough() -> None:
     """It is refused then, and holds nobody up."""
     admission = Admission(1)
-    async with admission.seat(within_s=0):
+    async with admission.slot(within_s=0):
         with pytest.raises(Overloaded):
-            async with admission.seat(within_s=0.01):
-                raise AssertionError("no seat came free")
-    async with admission.seat(within_s=0):
+            async with admission.slot(within_s=0.01):
+                raise AssertionError("no slot came free")
+    async with admission.slot(within_s=0):
         assert admission._taken == 1
 
 
 @pytest.mark.parametrize("called", [False, True], ids=["waiting", "called in the same moment"])
-async def test_no_seat_is_lost_when_the_asker_leaves(called: bool) -> None:
-    """Whoever waits and leaves hands on the seat that it may just have been given."""
+async def test_no_slot_is_lost_when_the_asker_leaves(called: bool) -> None:
+    """Whoever waits and leaves hands on the slot that it may just have been given."""
     admission = Admission(1)
 
     async def photo() -> None:
-        async with admission.seat(within_s=60):
+        async with admission.slot(within_s=60):
             pass
 
-    async with admission.seat(within_s=0):
+    async with admission.slot(within_s=0):
         leaving = asyncio.create_task(photo())
         await asyncio.sleep(0)
         if not called:
@@ -163,5 +163,5 @@ async def test_no_seat_is_lost_when_the_asker_leaves(called: bool) -> None:
             await asyncio.gather(leaving, return_exceptions=True)
     leaving.cancel()
     await asyncio.gather(leaving, return_exceptions=True)
-    assert (admission._taken, len(admission._line)) == (0, 0)
+    assert (admission._taken, len(admission._queue)) == (0, 0)
     await photo()

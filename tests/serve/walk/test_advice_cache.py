@@ -37,8 +37,8 @@ async def test_no_phase_is_called_when_the_answer_is_cached(walk: Walk) -> None:
     assert second.body == first.body
     assert walk.calls() == {"segmentation": 1, "extraction": 1, "harmony": 1}
     assert len(walk.decoder.asked) == 1
-    assert second.trace.cache == statuses("hit", "skipped")
-    assert set(second.trace.timing_ms) == {"total"}
+    assert second.progress.cache == statuses("hit", "skipped")
+    assert set(second.progress.timing_ms) == {"total"}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ async def test_caches_are_not_touched_when_bypassed(walk: Walk) -> None:
     _, answer = await ask(walk, photo(cache="bypass"))
     assert walk.store.reads == []
     assert walk.store.values == {}
-    assert answer.trace.cache == statuses("bypass", "bypass")
+    assert answer.progress.cache == statuses("bypass", "bypass")
 
 
 async def test_caches_are_only_written_when_refreshed(walk: Walk) -> None:
@@ -82,7 +82,7 @@ async def test_caches_are_only_written_when_refreshed(walk: Walk) -> None:
     _, answer = await ask(walk, photo(cache="refresh"))
     assert walk.store.reads == []
     assert walk.store.values == kept
-    assert answer.trace.cache == statuses("refresh", "refresh")
+    assert answer.progress.cache == statuses("refresh", "refresh")
 
 
 @pytest.mark.parametrize("question", [photo(store=False), photo(store=False, cache="refresh"), colours(store=False)])
@@ -92,7 +92,7 @@ async def test_nothing_is_kept_when_storing_is_forbidden(question: Question) -> 
     await ask(walk, question)
     assert walk.store.values == {}
     _, answer = await ask(walk, replace(question, options=replace(question.options, store=True, cache="default")))
-    assert answer.trace.cache["advice"] == "miss"
+    assert answer.progress.cache["advice"] == "miss"
 
 
 async def test_answers_are_the_same_when_they_come_from_caches_or_not(walk: Walk) -> None:
@@ -101,10 +101,10 @@ async def test_answers_are_the_same_when_they_come_from_caches_or_not(walk: Walk
     await ask(walk, photo())
     walk.store.values = {key: value for key, value in walk.store.values.items() if not key.startswith("advice:")}
     body, answer = await ask(walk, photo())
-    assert answer.trace.cache == statuses("miss", "hit")
+    assert answer.progress.cache == statuses("miss", "hit")
     walk.store.down = True
     _, without = await ask(walk, photo())
-    assert without.trace.cache == statuses("unavailable", "unavailable")
+    assert without.progress.cache == statuses("unavailable", "unavailable")
     assert answer.body == fresh == without.body
     assert body["garments"]
 
@@ -113,7 +113,7 @@ async def test_tenants_share_nothing_when_they_ask_the_same(walk: Walk) -> None:
     """Another tenant's equal question hits no cache."""
     await ask(walk, photo())
     _, answer = await ask(walk, replace(photo(), tenant="other"))
-    assert answer.trace.cache == statuses("miss", "miss")
+    assert answer.progress.cache == statuses("miss", "miss")
 
 
 async def test_a_hit_follows_when_the_very_first_question_came_before_any_description(walk: Walk) -> None:
@@ -121,8 +121,8 @@ async def test_a_hit_follows_when_the_very_first_question_came_before_any_descri
     fresh = walk.replica()
     first = await fresh.advise(colours())
     await fresh.close()
-    assert first.trace.cache["advice"] == "miss"
-    assert (await fresh.advise(colours())).trace.cache["advice"] == "hit"
+    assert first.progress.cache["advice"] == "miss"
+    assert (await fresh.advise(colours())).progress.cache["advice"] == "hit"
 
 
 async def test_answers_are_new_when_a_phase_has_a_new_version(walk: Walk) -> None:
@@ -130,8 +130,8 @@ async def test_answers_are_new_when_a_phase_has_a_new_version(walk: Walk) -> Non
     await ask(walk, photo())
     walk.advisor.learn(wire.Description("segmentation", "painted:1:fp32:cpu", NETWORK_PX))
     _, answer = await ask(walk, photo())
-    assert answer.trace.cache["advice"] == "miss"
-    assert answer.trace.cache["segmentation"] == "miss"
+    assert answer.progress.cache["advice"] == "miss"
+    assert answer.progress.cache["segmentation"] == "miss"
     assert walk.calls()["segmentation"] == 2
 
 
@@ -140,11 +140,11 @@ async def test_an_answer_is_kept_under_the_version_that_gave_it_when_a_rollout_i
     walk.advisor.learn(wire.Description("segmentation", "painted:old:fp32:cpu", NETWORK_PX))
     body, _ = await ask(walk, photo())
     assert body["versions"]["segmenter"] == NETWORK_VERSION
-    assert (await ask(walk, photo()))[1].trace.cache["advice"] == "hit"
+    assert (await ask(walk, photo()))[1].progress.cache["advice"] == "hit"
     other = walk.replica(walk.store)
     for description in descriptions():
         other.learn(description)
-    assert (await other.advise(photo())).trace.cache["advice"] == "hit"
+    assert (await other.advise(photo())).progress.cache["advice"] == "hit"
 
 
 async def test_a_phase_is_asked_again_when_its_cached_value_cannot_be_read(walk: Walk) -> None:
@@ -154,10 +154,10 @@ async def test_a_phase_is_asked_again_when_its_cached_value_cannot_be_read(walk:
         if key.startswith(("advice:", "extraction:")):
             del walk.store.values[key]
     (key,) = [key for key in walk.store.reads if key.startswith("extraction:")]
-    await walk.advisor._cache.set(key, b"\x81\xa3old\x01")
+    await walk.advisor._flights._cache.set(key, b"\x81\xa3old\x01")
     body, answer = await ask(walk, photo())
-    assert answer.trace.cache["segmentation"] == "hit"
-    assert answer.trace.cache["extraction"] == "miss"
+    assert answer.progress.cache["segmentation"] == "hit"
+    assert answer.progress.cache["extraction"] == "miss"
     assert body["degraded"] == []
 
 
@@ -171,10 +171,10 @@ async def test_one_walk_serves_all_when_equal_questions_come_together(walk: Walk
     answers = await asyncio.gather(*asked)
     assert walk.calls() == {"segmentation": 1, "extraction": 1, "harmony": 1}
     assert len({answer.body for answer in answers}) == 1
-    statuses = sorted(answer.trace.cache["advice"] for answer in answers)
+    statuses = sorted(answer.progress.cache["advice"] for answer in answers)
     assert statuses == ["coalesced"] * 19 + ["miss"]
     assert sum(key.startswith("advice:") for key in walk.store.reads) == 1
-    assert all("total" in answer.trace.timing_ms for answer in answers)
+    assert all("total" in answer.progress.timing_ms for answer in answers)
 
 
 @pytest.mark.parametrize("other", [photo(b"other"), photo(max_colors=2), photo(store=False), photo(cache="bypass")])
@@ -184,7 +184,7 @@ async def test_two_walks_go_on_when_questions_differ(walk: Walk, other: Question
     asked = [asyncio.create_task(walk.advisor.advise(question)) for question in (photo(), other)]
     await until(lambda: len(walk.segmentation.calls) == 2)
     walk.segmentation.gate.set()
-    assert "coalesced" not in [answer.trace.cache["advice"] for answer in await asyncio.gather(*asked)]
+    assert "coalesced" not in [answer.progress.cache["advice"] for answer in await asyncio.gather(*asked)]
 
 
 @pytest.mark.parametrize("leaves", [0, 1])
@@ -212,7 +212,7 @@ async def test_nothing_is_left_over_when_every_asker_leaves(walk: Walk) -> None:
     await asyncio.gather(*asked, return_exceptions=True)
     walk.segmentation.gate.set()
     await walk.advisor.close()
-    assert (walk.advisor._flights, walk.advisor._admission._taken) == ({}, 0)
+    assert (walk.advisor._flights._flights, walk.advisor._admission._taken) == ({}, 0)
 
 
 async def test_the_next_walks_anew_when_a_shared_one_failed(walk: Walk) -> None:

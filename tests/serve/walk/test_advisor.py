@@ -50,8 +50,8 @@ async def test_a_photo_walks_all_phases_when_nothing_is_cached(walk: Walk) -> No
     assert body["suggestions"]
     assert body["degraded"] == []
     assert body["versions"]["segmenter"] == NETWORK_VERSION
-    assert answer.trace.cache == statuses("miss", "miss")
-    assert set(answer.trace.timing_ms) == {"decode", *PHASES, "total"}
+    assert answer.progress.cache == statuses("miss", "miss")
+    assert set(answer.progress.timing_ms) == {"decode", *PHASES, "total"}
 
 
 async def test_the_network_is_skipped_when_a_mask_is_given(walk: Walk) -> None:
@@ -61,7 +61,7 @@ async def test_the_network_is_skipped_when_a_mask_is_given(walk: Walk) -> None:
     assert walk.decoder.asked == [(b"photo", b"mask", None)]
     assert [garment["category"] for garment in body["garments"]] == ["unknown"]
     assert body["versions"]["segmenter"] == "mask"
-    assert answer.trace.cache["segmentation"] == "skipped"
+    assert answer.progress.cache["segmentation"] == "skipped"
 
 
 async def test_the_network_is_skipped_when_the_whole_image_is_the_garment(walk: Walk) -> None:
@@ -80,7 +80,7 @@ async def test_colours_need_harmony_alone_when_there_is_no_image(walk: Walk) -> 
     assert (body["mode"], body["image"]) == ("colors", None)
     assert [garment["id"] for garment in body["garments"]] == ["g1"]
     assert body["suggestions"]
-    assert answer.trace.cache == {
+    assert answer.progress.cache == {
         "advice": "miss",
         "segmentation": "skipped",
         "extraction": "skipped",
@@ -141,7 +141,7 @@ async def test_photos_are_shed_when_too_many_are_under_way(walk: Walk) -> None:
     walk.advisor.reconfigure(AdviceConfig(max_photos_in_flight=2, budgets=PATIENT))
     walk.segmentation.gate.clear()
     under_way = [asyncio.create_task(walk.advisor.advise(photo(bytes([k])))) for k in range(2 + BURST)]
-    await until(lambda: len(walk.advisor._admission._line) == BURST)
+    await until(lambda: len(walk.advisor._admission._queue) == BURST)
     await until(lambda: len(walk.segmentation.calls) == 2)
     with pytest.raises(Overloaded, match="2 photos are being worked on"):
         await asyncio.wait_for(walk.advisor.advise(photo(b"third")), 1)
@@ -164,7 +164,7 @@ async def test_the_answer_comes_within_its_budgets_when_phases_hang(hanging: tup
     body, answer = await ask(walk, photo())
     assert set(hanging) <= set(body["degraded"])
     for name in hanging:
-        assert answer.trace.timing_ms[name] >= 29
+        assert answer.progress.timing_ms[name] >= 29
         assert walk.phase(name).calls[0].cancelled
         assert walk.phase(name).calls[0].ended
 
@@ -178,7 +178,7 @@ async def test_the_whole_has_a_deadline_when_every_phase_hangs() -> None:
     body, answer = await ask(walk, photo())
     assert body["degraded"] == list(PHASES)
     assert walk.calls() == {"segmentation": 1, "extraction": 0, "harmony": 0}
-    assert 30 <= answer.trace.timing_ms["segmentation"] < 2000
+    assert 30 <= answer.progress.timing_ms["segmentation"] < 2000
 
 
 async def test_a_phase_is_told_its_deadline_when_it_is_called(walk: Walk) -> None:
@@ -209,7 +209,7 @@ async def test_budgets_change_when_the_configuration_does(walk: Walk) -> None:
     walk.advisor.reconfigure(SHORT)
     body, answer = await ask(walk, colours())
     assert body["degraded"] == ["harmony"]
-    assert answer.trace.timing_ms["harmony"] >= 19
+    assert answer.progress.timing_ms["harmony"] >= 19
 
 
 async def test_a_late_phase_is_refused_when_it_raises_that_itself(walk: Walk) -> None:
@@ -224,8 +224,8 @@ async def test_fewer_photos_are_taken_on_when_a_phase_took_most_of_its_budget(na
     """The walk tells its seat how long each step took of its budget."""
     walk = Walk(config=AdviceConfig(budgets=Budgets(segmentation_ms=60_000, extraction_ms=60_000, harmony_ms=60_000)))
     await ask(walk, photo())
-    assert walk.advisor._admission.seats == START
+    assert walk.advisor._admission.limit == START
     walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(**{f"{name}_ms": 30})))
     walk.phase(name).hangs = True
     await ask(walk, photo(cache="bypass"))
-    assert walk.advisor._admission.seats < START
+    assert walk.advisor._admission.limit < START

@@ -57,7 +57,7 @@ async def test_nothing_is_kept_after_a_failure_when_the_answer_is_degraded(
         walk.phase(name).error = None
     body, answer = await ask(walk, photo())
     assert body["degraded"] == []
-    assert answer.trace.cache["advice"] == "miss"
+    assert answer.progress.cache["advice"] == "miss"
     assert answer.body == (await ask(walk, photo(cache="bypass")))[1].body
 
 

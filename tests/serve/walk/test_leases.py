@@ -7,7 +7,8 @@ import pytest
 
 from pipeline.errors import PhaseFailed
 from serve.settings import AdviceConfig, Budgets
-from serve.walk.advisor import COALESCING, LEASE_POLL_S, Advisor
+from serve.walk.advisor import Advisor
+from serve.walk.flights import COALESCING_SHARE, LEASE_POLL_S
 from serve.walk.question import Answer
 from tests.serve.fakes import Walk, descriptions, photo, until
 
@@ -36,7 +37,7 @@ async def test_one_forward_is_made_when_500_equal_misses_come_to_three_replicas(
     answers = await flood(replicas(walk), 500)
     assert walk.calls()["segmentation"] == 1
     assert len({answer.body for answer in answers}) == 1
-    assert sum(answer.trace.cache["advice"] == "miss" for answer in answers) == 1
+    assert sum(answer.progress.cache["advice"] == "miss" for answer in answers) == 1
     assert walk.store.leases == {}
 
 
@@ -65,7 +66,7 @@ async def test_the_next_in_line_walks_when_the_first_answer_is_degraded(walk: Wa
     """A degraded answer is not shared between replicas: another takes the lease and makes a whole one."""
     walk.segmentation.errors = [PhaseFailed("Broken.")]
     answers = await flood(replicas(walk), 2)
-    assert sorted(len(answer.trace.degraded) for answer in answers) == [0, 1]
+    assert sorted(len(answer.progress.degraded) for answer in answers) == [0, 1]
     assert walk.store.leases == {}
 
 
@@ -79,8 +80,8 @@ async def test_a_photo_is_answered_when_the_lease_is_never_given_back(walk: Walk
     walk.store.leases[f"lease:{key}"] = b"a dead replica's"
     since_s = time.perf_counter()
     answer = await walk.advisor.advise(photo())
-    assert answer.trace.degraded == []
-    assert time.perf_counter() - since_s >= 1.5 * COALESCING
+    assert answer.progress.degraded == []
+    assert time.perf_counter() - since_s >= 1.5 * COALESCING_SHARE
     assert walk.store.leases == {f"lease:{key}": b"a dead replica's"}
 
 
