@@ -19,10 +19,10 @@ from redis.exceptions import RedisError
 from pipeline.errors import ColorMatchError, NotFound
 from serve.settings import MIB, Environment
 from serve.stores.owners import owner_of, photo_of
+from serve.stores.timeouts import ERASE_TIMEOUT_S
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import OBJECT_KEY, prefix_of
 
-PATIENCE_S = 10.0
 SCAN_COUNT = 1000
 MAX_READ_BYTES = 1024 * MIB
 
@@ -93,7 +93,7 @@ async def _forget(pattern: str, environment: Environment) -> int | None:
     url = environment.redis_url
     if url is None:
         return None
-    client: Any = Redis.from_url(url.get_secret_value(), socket_timeout=PATIENCE_S)
+    client: Any = Redis.from_url(url.get_secret_value(), socket_timeout=ERASE_TIMEOUT_S)
     count = 0
     async with client:
         async for key in client.scan_iter(match=pattern, count=SCAN_COUNT):
@@ -103,7 +103,7 @@ async def _forget(pattern: str, environment: Environment) -> int | None:
 
 @asynccontextmanager
 async def _objects(environment: Environment) -> AsyncIterator[ObjectStore | None]:
-    store = ObjectStore(environment.s3, timeout_s=PATIENCE_S) if environment.s3.bucket else None
+    store = ObjectStore(environment.s3, timeout_s=ERASE_TIMEOUT_S) if environment.s3.bucket else None
     try:
         yield store
     finally:

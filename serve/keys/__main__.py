@@ -14,11 +14,11 @@ from typing import TypeVar
 from serve.keys.keyring import KeyStore
 from serve.keys.quota import SCOPES
 from serve.keys.records import KeyRecord, new_key, read_keys, write_keys
-from serve.stores.redis import StoreError
+from serve.stores.redis import StoreError, state_pool
+from serve.stores.timeouts import KEYS_COMMAND_TIMEOUT_S
 
 T = TypeVar("T")
 DAY_S = 86_400
-PATIENCE_S = 5.0  # an operator waits longer than a request
 EXAMPLES = """examples:
   python -m serve.keys create --tenant shop --scopes advice uploads --per-minute 600 --concurrent 8 --days 90
   python -m serve.keys list
@@ -79,7 +79,8 @@ class StorePlace:
 
     def _run(self, ask: Callable[[KeyStore], Awaitable[T]]) -> T:
         async def run() -> T:
-            store = KeyStore(self._url, self._pepper, timeout_s=PATIENCE_S)
+            pool = state_pool(self._url, timeout_s=KEYS_COMMAND_TIMEOUT_S)
+            store = KeyStore(pool, self._pepper, timeout_s=KEYS_COMMAND_TIMEOUT_S)
             try:
                 return await ask(store)
             finally:

@@ -12,18 +12,17 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool
 
 from pipeline.errors import NotReady, Unauthenticated
 from serve.keys.quota import Principal
 from serve.keys.records import NO_KEY, KeyFile, KeyRecord, admit, key_id_of
-from serve.stores.redis import Rest, StoreError, connection_pool
+from serve.stores import timeouts
+from serve.stores.redis import Cooldown, StoreError, client_of
 from serve.stores.sealing import Seal
 
 FRESH_S = 2.0
 KEEP_S = 600.0
-TIMEOUT_S = 0.25
-CONNECTIONS = 2
 RECORDS, VERSION = "{keys}:records", "{keys}:version"  # one slot of a Redis cluster
 CANNOT_TELL = "The API keys cannot be read just now; try again shortly."
 
@@ -33,15 +32,17 @@ class KeyStore:
 
     def __init__(
         self,
-        url: str,
+        pool: BlockingConnectionPool,
         pepper: bytes,
         *,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float = timeouts.KEYS_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        pool = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
-        self._redis: Any = Redis.from_pool(pool)  # its annotations leave open whether it is asynchronous
-        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=self._redis.ping, clock=clock)
+        self._pool = pool
+        self._redis = client_of(pool)
+        self._cooldown = Cooldown(
+            permits=timeouts.KEYS_CONNECTIONS, timeout_s=timeout_s, probe=self._redis.ping, clock=clock
+        )
         self._seal = Seal(pepper, "key-record")
         self._clock = clock
         self._reading = asyncio.Lock()
@@ -60,24 +61,23 @@ class KeyStore:
 
     async def records(self) -> list[KeyRecord]:
         """All records, as they are now. Raises StoreError."""
-        await self._rest.ask(self._read)
+        await self._cooldown.ask(self._read)
         return list(self._records.values())
 
     async def add(self, record: KeyRecord) -> None:
         """Keeps a record. Raises StoreError."""
         sealed = self._seal.close(record.id, msgspec.json.encode(record))
-        await self._rest.ask(lambda: self._change(lambda pipe: pipe.hset(RECORDS, record.id, sealed)))
+        await self._cooldown.ask(lambda: self._change(lambda pipe: pipe.hset(RECORDS, record.id, sealed)))
 
     async def remove(self, key_id: str) -> bool:
         """Ends a key; whether there was one. Raises StoreError."""
-        found = await self._rest.ask(lambda: self._change(lambda pipe: pipe.hdel(RECORDS, key_id)))
+        found = await self._cooldown.ask(lambda: self._change(lambda pipe: pipe.hdel(RECORDS, key_id)))
         return bool(found)
 
     async def close(self) -> None:
         """Gives the connections back."""
-        self._rest.close()
-        await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
+        self._cooldown.close()
+        await self._pool.disconnect()
 
     async def _refresh(self) -> None:
         """One request at a time asks the store, the others wait for its answer."""
@@ -87,7 +87,7 @@ class KeyStore:
             if self._clock() - self._asked_s < FRESH_S:
                 return
             try:
-                await self._rest.ask(self._read)
+                await self._cooldown.ask(self._read)
             except StoreError:
                 return
 

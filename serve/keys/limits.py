@@ -13,14 +13,13 @@ from typing import Any
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import Redis
+from redis.asyncio import BlockingConnectionPool
 
 from pipeline.errors import RateLimited
 from serve.keys.quota import WINDOW_S, Allowance, Quota, TooManyRequests
-from serve.stores.redis import Rest, StoreError, connection_pool
+from serve.stores import timeouts
+from serve.stores.redis import Cooldown, StoreError, client_of
 
-TIMEOUT_S = 0.5  # a busy machine may need so long, and an outage costs it once
-CONNECTIONS = 4  # a burst waits for its turn: each replica counting for itself would not be exact
 SEAT_S = 30.0  # a seat whose replica died is free again after this long; longer than any request may take
 _TAKE_SEAT = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
@@ -36,10 +35,10 @@ class Limiter:
 
     def __init__(
         self,
-        url: str | None,
+        pool: BlockingConnectionPool | None,
         *,
         replicas: int = 2,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float = timeouts.LIMITS_TIMEOUT_S,
         tell: Callable[[str], None] = lambda _: None,
     ) -> None:
         """replicas: how many ingress replicas share a limit while the state store is away.
@@ -47,18 +46,19 @@ class Limiter:
         tell: of a request beyond a limit, `minute` or `concurrent`, and of `local` counting for want of the store.
         """
         self._tell = tell
-        self._redis: Redis | None = None
+        self._pool = pool
+        self._redis: Any = None
         self._shared: MovingWindowRateLimiter | None = None
-        if url:
-            pool: Any = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
-            self._redis = Redis.from_pool(pool)
-            storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=pool)
-            self._shared = MovingWindowRateLimiter(storage)
+        if pool is not None:
+            self._redis = client_of(pool)
+            options: dict[str, Any] = {"connection_pool": pool}
+            # The URL names no server: the pool does.
+            self._shared = MovingWindowRateLimiter(RedisStorage("async+redis://", implementation="redispy", **options))
         self._local = MovingWindowRateLimiter(MemoryStorage())
         self._local_seats: Counter[str] = Counter()
         self._replicas = replicas
         probe = self._redis.ping if self._redis is not None else None
-        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=probe)
+        self._cooldown = Cooldown(permits=timeouts.LIMITS_CONNECTIONS, timeout_s=timeout_s, probe=probe)
 
     async def count(self, key_id: str, allowance: Allowance) -> Quota | None:
         """Counts one request: what is left, or None for a key without such a limit. Raises TooManyRequests."""
@@ -74,7 +74,7 @@ class Limiter:
         if self._shared is not None:
             shared, item = self._shared, RateLimitItemPerMinute(per_minute)
             try:
-                return await self._rest.ask(lambda: _counted(shared, item, key_id))
+                return await self._cooldown.ask(lambda: _counted(shared, item, key_id))
             except StoreError:
                 self._tell("local")
         return await _counted(self._local, RateLimitItemPerMinute(self._share(per_minute)), key_id)
@@ -98,10 +98,9 @@ class Limiter:
 
     async def close(self) -> None:
         """Gives the connections back."""
-        self._rest.close()
-        if self._redis is not None:
-            await self._redis.aclose()
-            await self._redis.connection_pool.disconnect()
+        self._cooldown.close()
+        if self._pool is not None:
+            await self._pool.disconnect()
 
     async def _take_seat(self, key_id: str, limit: int, seat: str) -> bool:
         """Whether the seat is one in the state store. Raises RateLimited."""
@@ -110,7 +109,7 @@ class Limiter:
             now_s = time.time()
             arguments = (now_s, limit, now_s + SEAT_S, seat, round(SEAT_S))
             try:
-                free = await self._rest.ask(lambda: redis.eval(_TAKE_SEAT, 1, _seats(key_id), *arguments))
+                free = await self._cooldown.ask(lambda: redis.eval(_TAKE_SEAT, 1, _seats(key_id), *arguments))
             except StoreError:
                 self._tell("local")
             else:
@@ -126,7 +125,7 @@ class Limiter:
             self._local_seats[key_id] -= 1
             return
         try:
-            await self._rest.ask(lambda: redis.zrem(_seats(key_id), seat))
+            await self._cooldown.ask(lambda: redis.zrem(_seats(key_id), seat))
         except StoreError:
             return  # it frees itself after SEAT_S
 

@@ -48,7 +48,7 @@ async def kept(s3: S3Server, tmp_path: Path) -> AsyncIterator[Kept]:
     server = stores.start_cache(tmp_path)
     s3.make_bucket(bucket := f"b{secrets.token_hex(8)}")
     environment = Environment(redis_url=SecretStr(server.url), s3=s3.started.config(bucket))
-    store, cache = ObjectStore(environment.s3, timeout_s=20), RedisStore(server.url)
+    store, cache = ObjectStore(environment.s3, timeout_s=20), RedisStore.of_cache(server.url)
     uploads = {}
     walk = Walk()
     walk.advisor._cache = Cache(cache, secret=b"secret", memory_bytes=1)

@@ -16,6 +16,7 @@ from serve.keys.keyring import FRESH_S, KEEP_S, RECORDS, KeyRing, KeyStore
 from serve.keys.quota import Allowance
 from serve.keys.records import KeyFile, new_key, write_keys
 from serve.local import stores as local_stores
+from serve.stores.redis import state_pool
 
 pytestmark = pytest.mark.cluster
 PEPPER = b"pepper"
@@ -60,7 +61,7 @@ def server(tmp_path: Path) -> Iterator[local_stores.Store]:
 async def replicas(server: local_stores.Store) -> AsyncIterator[Replicas]:
     """Two replicas and an operator; a busy machine keeps them waiting."""
     clock = Clock()
-    stores = [KeyStore(server.url, PEPPER, timeout_s=10, clock=clock) for _ in range(3)]
+    stores = [KeyStore(state_pool(server.url, timeout_s=10), PEPPER, timeout_s=10, clock=clock) for _ in range(3)]
     yield Replicas((KeyRing(PEPPER, store=stores[0]), KeyRing(PEPPER, store=stores[1])), stores[2], clock)
     for store in stores:
         await store.close()
@@ -141,7 +142,7 @@ async def test_known_keys_stay_valid_for_a_while_when_the_server_is_gone(
 
 async def test_nobody_is_let_in_when_the_server_was_never_there() -> None:
     """A replica that starts without the store opens to nobody, and soon says so."""
-    ring = KeyRing(PEPPER, store=KeyStore("redis://127.0.0.1:1", PEPPER))
+    ring = KeyRing(PEPPER, store=KeyStore(state_pool("redis://127.0.0.1:1"), PEPPER))
     since_s = time.perf_counter()
     for _ in range(20):
         with pytest.raises(NotReady):
@@ -155,7 +156,7 @@ async def test_the_files_keys_open_when_the_server_is_gone(tmp_path: Path) -> No
     key, record = new_key(tenant="operator", scopes=("metrics",), pepper=PEPPER)
     write_keys(tmp_path / "keys.json", [record])
     file = KeyFile(tmp_path / "keys.json", PEPPER)
-    ring = KeyRing(PEPPER, file=file, store=KeyStore("redis://127.0.0.1:1", PEPPER))
+    ring = KeyRing(PEPPER, file=file, store=KeyStore(state_pool("redis://127.0.0.1:1"), PEPPER))
     assert (await ring.authenticate(key)).tenant == "operator"
     await ring.close()
 
@@ -197,7 +198,7 @@ def test_the_command_works_on_the_store_when_its_url_is_set(
 
     def tenant_of(key: str) -> str:
         async def ask() -> str:
-            ring = KeyRing(PEPPER, store=KeyStore(server.url, PEPPER, timeout_s=10))
+            ring = KeyRing(PEPPER, store=KeyStore(state_pool(server.url, timeout_s=10), PEPPER, timeout_s=10))
             try:
                 return (await ring.authenticate(key)).tenant
             finally:

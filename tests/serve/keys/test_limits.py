@@ -14,6 +14,7 @@ from pipeline.errors import RateLimited
 from serve.keys.limits import Limiter
 from serve.keys.quota import Allowance, Quota, TooManyRequests
 from serve.local import stores
+from serve.stores.redis import state_pool
 
 pytestmark = pytest.mark.cluster
 HUNDRED = Allowance(per_minute=100)
@@ -31,7 +32,8 @@ def store(tmp_path: Path) -> Iterator[stores.Store]:
 @pytest_asyncio.fixture
 async def replicas(store: stores.Store) -> AsyncIterator[list[Limiter]]:
     """Three limiters on the one server."""
-    made = [Limiter(store.url, replicas=3, timeout_s=10) for _ in range(3)]  # a busy machine keeps them waiting
+    # A busy machine keeps them waiting.
+    made = [Limiter(state_pool(store.url, timeout_s=10), replicas=3, timeout_s=10) for _ in range(3)]
     yield made
     for limiter in made:
         await limiter.close()
@@ -66,7 +68,7 @@ async def test_headers_tell_what_is_left_when_counted(replicas: list[Limiter]) -
 async def test_nothing_is_asked_when_a_key_has_no_limits(store: stores.Store) -> None:
     """A key without limits costs no trip: it is admitted at once though the server is gone."""
     store.process.kill()
-    limiter = Limiter(store.url)
+    limiter = Limiter(state_pool(store.url))
     assert await limiter.count("k", Allowance()) is None
     async with limiter.seat("k", Allowance()):
         pass
