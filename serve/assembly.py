@@ -49,7 +49,7 @@ def assemble(
     phases = Phases(**{name: _phase(name, call, translate, metrics) for name, call in start.items()})
     advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig(), metrics=metrics)
     keys = _keys(environment, secret, state) if settings.require_keys else None
-    limiter = Limiter(state, replicas=settings.limit_replicas, tell=metrics.counts_limit)
+    limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
     uploads = _uploads(settings, environment, secret, state)
     readiness = Readiness(advisor, cache, uploads, describe)
     return Service(settings, advisor, decoder, cache, keys, limiter, readiness, uploads, metrics)
@@ -73,7 +73,7 @@ def _keys(environment: Environment, pepper: bytes, state: BlockingConnectionPool
         )
     return KeyRing(
         pepper,
-        file=KeyFile(path, pepper) if path else None,
+        file=KeyFile(path) if path else None,
         store=KeyStore(state, pepper) if state else None,
     )
 

@@ -38,10 +38,10 @@ class Store(Protocol):
         """The value, or None."""
 
     async def set(self, key: str, value: bytes, ttl_s: int) -> None:
-        """Keeps the value for about ttl_s."""
+        """Stores the value for about ttl_s."""
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Keeps the value unless the key already has one; returns whether it did."""
+        """Stores the value unless the key already has one; returns whether it did."""
 
     async def remove(self, key: str, value: bytes) -> None:
         """Removes the key if this is its value."""

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import Unauthenticated
 from serve.keys.__main__ import main
+from serve.keys.keyring import KeyRing
 from serve.keys.quota import Allowance
 from serve.keys.records import KeyFile
 
@@ -25,26 +26,26 @@ def made(files: list[str], capsys: pytest.CaptureFixture[str], *arguments: str) 
     return capsys.readouterr().out.strip()
 
 
-def test_a_key_opens_the_service_when_created(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_key_opens_the_service_when_created(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The printed key is valid, with its tenant, scopes and limits; an earlier key stays valid."""
     first = made(files, capsys)
     second = made(files, capsys, "--scopes", "advice", "uploads", "--per-minute", "60", "--concurrent", "4")
-    keys = KeyFile(Path(files[1]), PEPPER.encode())
-    principal = keys.authenticate(second)
+    keys = KeyRing(PEPPER.encode(), file=KeyFile(Path(files[1])))
+    principal = await keys.authenticate(second)
     assert (principal.tenant, principal.scopes) == ("shop", frozenset({"advice", "uploads"}))
     assert principal.allowance == Allowance(60, 4)
-    assert keys.authenticate(first).allowance == Allowance()
+    assert (await keys.authenticate(first)).allowance == Allowance()
 
 
-def test_a_key_is_shut_out_when_revoked(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_key_is_shut_out_when_revoked(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """A running service's next check of a revoked key fails, and others go on."""
     gone, stays = made(files, capsys), made(files, capsys)
-    keys = KeyFile(Path(files[1]), PEPPER.encode())
-    keys.authenticate(gone)
+    keys = KeyRing(PEPPER.encode(), file=KeyFile(Path(files[1])))
+    await keys.authenticate(gone)
     assert main([*files, "revoke", gone.split("_")[1]]) == 0
     with pytest.raises(Unauthenticated):
-        keys.authenticate(gone)
-    keys.authenticate(stays)
+        await keys.authenticate(gone)
+    await keys.authenticate(stays)
 
 
 def test_no_secret_is_shown_when_listed(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:

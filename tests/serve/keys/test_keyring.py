@@ -155,7 +155,7 @@ async def test_the_files_keys_open_when_the_server_is_gone(tmp_path: Path) -> No
     """Keys of the file need no store: the way in for operators, whatever happens to the store."""
     key, record = new_key(tenant="operator", scopes=("metrics",), pepper=PEPPER)
     write_keys(tmp_path / "keys.json", [record])
-    file = KeyFile(tmp_path / "keys.json", PEPPER)
+    file = KeyFile(tmp_path / "keys.json")
     ring = KeyRing(PEPPER, file=file, store=KeyStore(state_pool("redis://127.0.0.1:1"), PEPPER))
     assert (await ring.authenticate(key)).tenant == "operator"
     await ring.close()

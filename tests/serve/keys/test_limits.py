@@ -70,7 +70,7 @@ async def test_nothing_is_asked_when_a_key_has_no_limits(store: stores.Store) ->
     store.process.kill()
     limiter = Limiter(state_pool(store.url))
     assert await limiter.count("k", Allowance()) is None
-    async with limiter.seat("k", Allowance()):
+    async with limiter.slot("k", Allowance()):
         pass
     await limiter.close()
 
@@ -86,31 +86,31 @@ async def test_each_replica_holds_its_share_when_the_server_is_gone(
     assert time.perf_counter() - since_s < 2.0
 
 
-async def test_seats_are_the_limit_exactly_when_shared(replicas: list[Limiter]) -> None:
-    """Four requests at a time over all replicas, no fifth; a place that is left is free again."""
+async def test_slots_are_the_limit_exactly_when_shared(replicas: list[Limiter]) -> None:
+    """Over all replicas a key has four concurrent requests and no fifth; a released slot is free again."""
     four = Allowance(concurrent=4)
     async with AsyncExitStack() as held:
         for i in range(4):
-            await held.enter_async_context(replicas[i % 3].seat("k", four))
+            await held.enter_async_context(replicas[i % 3].slot("k", four))
         with pytest.raises(RateLimited):
-            await AsyncExitStack().enter_async_context(replicas[0].seat("k", four))
-        async with replicas[0].seat("other", four):
+            await AsyncExitStack().enter_async_context(replicas[0].slot("k", four))
+        async with replicas[0].slot("other", four):
             pass
-    async with replicas[0].seat("k", four):
+    async with replicas[0].slot("k", four):
         pass
 
 
-async def test_seats_are_bounded_when_the_server_is_gone(store: stores.Store, replicas: list[Limiter]) -> None:
-    """Without the server a replica gives its share of the places, and takes them back."""
+async def test_slots_are_bounded_when_the_server_is_gone(store: stores.Store, replicas: list[Limiter]) -> None:
+    """Without the server a replica has its share of the slots, and releases them."""
     store.process.kill()
     store.process.wait()
     six = Allowance(concurrent=6)
     for _ in range(2):
         async with AsyncExitStack() as held:
             for _ in range(2):
-                await held.enter_async_context(replicas[0].seat("k", six))
+                await held.enter_async_context(replicas[0].slot("k", six))
             with pytest.raises(RateLimited):
-                await AsyncExitStack().enter_async_context(replicas[0].seat("k", six))
+                await AsyncExitStack().enter_async_context(replicas[0].slot("k", six))
 
 
 def test_a_refusal_survives_pickling_when_it_crosses_processes() -> None:

@@ -16,7 +16,7 @@ from tests.serve.fakes import PHASES, SECRET, Walk, translate
 
 def _pools() -> set[int]:
     gc.collect()
-    return {id(found) for found in gc.get_objects() if isinstance(found, BlockingConnectionPool)}
+    return {id(found) for found in gc.get_objects() if type(found) is BlockingConnectionPool}
 
 
 @pytest.mark.parametrize(
