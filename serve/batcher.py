@@ -46,14 +46,12 @@ class BatchReport:
 
 @dataclass(slots=True)
 class Tally:
-    """What a batcher has done so far. expired: nobody would have waited for the answer; splits: batches halved."""
+    """What a batcher has done so far. expired: items whose deadline came first."""
 
     batches: int = 0
-    answered: int = 0
     expired: int = 0
     cancelled: int = 0
     failed: int = 0
-    splits: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -148,11 +146,6 @@ class Batcher(Generic[Item, Result]):
         if any(self._clock() - since_s > self.limits.stall_s for since_s in self._at_work.values()):
             raise PhaseLost("A batch does not come back from the device.")
 
-    def close(self) -> None:
-        """Ends the threads once their present work is done; what waits is not begun."""
-        for thread, _stage in self._stages:
-            thread.shutdown(wait=False, cancel_futures=True)
-
     # --- forming ----------------------------------------------------------------------------------------------
     def _fill(self) -> None:
         while self._waiting and len(self._at_work) < self.limits.in_flight:
@@ -214,7 +207,6 @@ class Batcher(Generic[Item, Result]):
         if trouble is not None:
             self.tally.failed += len(batch)
             return _fail(batch, trouble)
-        self.tally.splits += 1
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             wanted = [waiting for waiting in half if not waiting.answer.done()]
@@ -235,7 +227,6 @@ class Batcher(Generic[Item, Result]):
         self.tally.batches += 1
         for waiting, result in answers:
             if not waiting.answer.done():
-                self.tally.answered += 1
                 waiting.answer.set_result(result)
         waited_s = tuple(began_s - waiting.since_s for waiting, _ in answers)
         self._observe(BatchReport(len(answers), sum(waiting.px for waiting, _ in answers), waited_s, took_s))

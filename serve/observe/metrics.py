@@ -5,6 +5,7 @@ anything that a client can choose: routes are templates, statuses and phases are
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import get_args
 
@@ -172,24 +173,16 @@ class Reporter:
         self._metrics = metrics
         self._push = push
         self._every_s = every_s
-        self._ended = threading.Event()
         self._sent = b""
         self._silent_s = 0.0
-        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Pushes once more and ends."""
-        if not self._ended.is_set():
-            self._ended.set()
-            self._thread.join(HEARTBEAT_S)
+        threading.Thread(target=self._run, name="metrics", daemon=True).start()
 
     def _run(self) -> None:
-        while not self._ended.wait(self._every_s):
-            self._tell()
-        self._tell()
+        while True:
+            time.sleep(self._every_s)
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         report = self._metrics.report()
         self._silent_s += self._every_s
         if report == self._sent and self._silent_s < HEARTBEAT_S:

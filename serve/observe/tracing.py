@@ -25,10 +25,11 @@ _propagator = TraceContextTextMapPropagator()
 _provider = TracerProvider(sampler=ALWAYS_OFF)
 
 
-def configure(settings: TracingSettings, component: str, *, exporter: SpanExporter | None = None) -> None:
-    """Sets this process up: where spans go, and which share of the traces. exporter: in place of the settings' own.
+def configure(settings: TracingSettings, component: str, *, exporter: SpanExporter | None = None) -> TracerProvider:
+    """Sets up where this process sends its spans, and for which share of the traces; returns the provider.
 
-    OTLP's address and headers are OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT …).
+    exporter: replaces the one that the settings name. OTLP's address and headers come from OpenTelemetry's own
+    variables (OTEL_EXPORTER_OTLP_ENDPOINT …).
     """
     global _provider
     found = exporter or _exporter(settings)
@@ -37,11 +38,7 @@ def configure(settings: TracingSettings, component: str, *, exporter: SpanExport
     _provider = TracerProvider(sampler=sampler, resource=resource)
     if found:
         _provider.add_span_processor(BatchSpanProcessor(found))
-
-
-def flush() -> None:
-    """Sends what has not been sent yet."""
-    _provider.force_flush()
+    return _provider
 
 
 def _exporter(settings: TracingSettings) -> SpanExporter | None:

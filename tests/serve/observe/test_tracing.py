@@ -21,19 +21,29 @@ SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
 COLOURS = {"colors": ["navy"]}
 
 
+class Spans:
+    """The spans that this process would send, kept in memory."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._provider = tracing.configure(TracingSettings(exporter="console"), "test", exporter=self._exporter)
+
+    def finished(self) -> tuple[ReadableSpan, ...]:
+        """The finished spans, in order."""
+        self._provider.force_flush()
+        return self._exporter.get_finished_spans()
+
+
 @pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    """What this process would send, kept in memory; afterwards tracing is off again."""
-    exporter = InMemorySpanExporter()
-    tracing.configure(TracingSettings(exporter="console"), "test", exporter=exporter)
-    yield exporter
+def spans() -> Iterator[Spans]:
+    """Tracing into memory; afterwards it is off again."""
+    yield Spans()
     tracing.configure(TracingSettings(exporter="off"), "test")
 
 
-def finished(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+def finished(spans: Spans) -> dict[str, ReadableSpan]:
     """The spans by name."""
-    tracing.flush()
-    return {span.name: span for span in spans.get_finished_spans()}
+    return {span.name: span for span in spans.finished()}
 
 
 def ids(span: ReadableSpan) -> tuple[str, str]:
@@ -49,7 +59,7 @@ def parent_of(span: ReadableSpan) -> str:
     return f"{span.parent.span_id:016x}"
 
 
-async def test_a_trace_goes_on_when_the_client_began_it(tmp_path: Path, spans: InMemorySpanExporter) -> None:
+async def test_a_trace_goes_on_when_the_client_began_it(tmp_path: Path, spans: Spans) -> None:
     """The request's span is the client's child, the phase's is the request's, and the wire carries it to the phase."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": SAMPLED})
@@ -64,9 +74,7 @@ async def test_a_trace_goes_on_when_the_client_began_it(tmp_path: Path, spans: I
 
 
 @pytest.mark.parametrize("given", ["", "00-0-0-01", f"00-{'0' * 32}-{PARENT}-01", "x\t" * 90, SAMPLED + "-more"])
-async def test_a_new_trace_begins_when_the_clients_is_unsound(
-    tmp_path: Path, spans: InMemorySpanExporter, given: str
-) -> None:
+async def test_a_new_trace_begins_when_the_clients_is_unsound(tmp_path: Path, spans: Spans, given: str) -> None:
     """What is no W3C trace context is ignored."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": given})
@@ -75,7 +83,7 @@ async def test_a_new_trace_begins_when_the_clients_is_unsound(
     assert answer.headers["traceparent"].split("-")[1] == trace_id
 
 
-async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path, spans: InMemorySpanExporter) -> None:
+async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path, spans: Spans) -> None:
     """An unsampled trace keeps its id, and the phases are not told of it."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": UNSAMPLED})
@@ -85,7 +93,7 @@ async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path,
     assert TRACE.encode() not in payload
 
 
-async def test_a_batch_is_linked_to_all_of_its_photos(spans: InMemorySpanExporter) -> None:
+async def test_a_batch_is_linked_to_all_of_its_photos(spans: Spans) -> None:
     """Two photos of two traces in one batch: its span is in the first's trace and links to both."""
 
     def stage(items: Sequence[int]) -> Sequence[int]:
@@ -101,9 +109,7 @@ async def test_a_batch_is_linked_to_all_of_its_photos(spans: InMemorySpanExporte
             await batcher.submit(number, px=1, deadline_s=time.time() + 10 + number)
 
     await asyncio.gather(*(one(number) for number in range(3)))
-    batcher.close()
-    tracing.flush()
-    batches = [span for span in spans.get_finished_spans() if span.name == "batch"]
+    batches = [span for span in spans.finished() if span.name == "batch"]
     sizes = [(batch.attributes or {})["size"] for batch in batches]
     assert sizes == [1, 2]  # the first goes alone, for the device was free
     linked = {f"{link.context.trace_id:032x}" for link in batches[1].links}
