@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.cards import ModelCard, ModelError, label_of, list_cards, load_card, sha256_of
-from models.loading import FOREIGN, Wrapped, load_network
+from models.loading import load_network
 from models.networks import u2net
-from models.networks.u2net_parser import ARCHITECTURES
+from models.networks.table import ARCHITECTURES, Architecture, Wrapped
 from models.segmenter import SegmentationInput, Segmenter
 from pipeline.types import CLASSES, UNKNOWN, Segmentation
 
@@ -142,7 +142,7 @@ def test_u2net_parses_three_kinds_of_clothes_when_it_has_four_outputs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The cloth network's stages have widths of their own; here a sixteenth of them, to be quick."""
-    monkeypatch.setitem(FOREIGN, "u2net", replace(FOREIGN["u2net"], build=lambda n: u2net.U2Net(n, THIN)))
+    monkeypatch.setitem(ARCHITECTURES, "u2net", replace(ARCHITECTURES["u2net"], build=lambda n: u2net.U2Net(n, THIN)))
     weights = _published_u2net(THIN, 4)
     network = load_network(at_hand("u2net-cloth-seg", tmp_path, weights))
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -161,7 +161,7 @@ def test_large_u2net_has_the_published_shapes_when_built() -> None:
 def test_torchvisions_network_loads_when_its_checkpoint_has_a_head_for_training(card_id: str, tmp_path: Path) -> None:
     """A checkpoint by torchvision's names loads; the auxiliary head is left out; only persons are garments."""
     card = load_card(card_id)
-    network = FOREIGN[card.architecture].build(len(card.classes))
+    network = ARCHITECTURES[card.architecture].build(len(card.classes))
     weights = {name.removeprefix("net."): w for name, w in network.state_dict().items()}
     assert "backbone.0.0.weight" in weights
     for name in [name for name in weights if name.startswith("classifier.") and name.endswith("_classifier.bias")]:
@@ -177,7 +177,7 @@ def test_torchvisions_network_loads_when_its_checkpoint_has_a_head_for_training(
 def test_deeplab_has_torchvisions_shapes_when_built() -> None:
     """It has the names of the published checkpoint and, as asked, 21 outputs."""
     with torch.device("meta"):
-        weights = FOREIGN["deeplabv3_resnet50"].build(21).state_dict()
+        weights = ARCHITECTURES["deeplabv3_resnet50"].build(21).state_dict()
     assert {"net.backbone.conv1.weight", "net.classifier.4.bias"} <= set(weights)
     assert weights["net.classifier.4.bias"].shape == (21,)
 
@@ -286,7 +286,7 @@ def test_a_card_tells_where_from_when_its_weights_are_not_packaged(card_id: str)
     card = load_card(card_id, allow_non_commercial=True)
     assert card.url is not None
     assert card.url.startswith("https://")
-    assert card.architecture in FOREIGN
+    assert card.architecture in ARCHITECTURES
     assert card.weights.startswith("fetched/")
 
 
@@ -345,7 +345,7 @@ def test_weights_are_refused_when_they_are_another_networks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Weights, reason: str
 ) -> None:
     """Weights that do not fit say so in one line, with the first difference."""
-    monkeypatch.setitem(ARCHITECTURES, "tiny", lambda classes: nn.Conv2d(3, classes, 2))
+    monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture(lambda classes: nn.Conv2d(3, classes, 2)))
     card = at_hand("u2netp", tmp_path, weights, architecture="tiny")
     with pytest.raises(ModelError, match=f"'u2netp' do not fit 'tiny': .*{reason}"):
         load_network(card)

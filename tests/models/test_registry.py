@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from models.cards import DEFAULT_MODEL, WEIGHTS_DIR, ModelError, list_cards, load_card, verify
-from models.loading import FOREIGN
-from models.networks.u2net_parser import ARCHITECTURES
+from models.networks.table import ARCHITECTURES
 from models.registry import main
 
 
@@ -27,7 +26,7 @@ def test_every_packaged_card_names_its_file_when_listed() -> None:
     assert DEFAULT_MODEL in [card.id for card in cards]
     for card in cards:
         assert (WEIGHTS_DIR / f"{card.id}.json").is_file()
-        assert card.architecture in {*ARCHITECTURES, *FOREIGN}
+        assert card.architecture in ARCHITECTURES
         assert card.url or verify(card).stat().st_size == card.bytes
 
 
@@ -76,7 +75,7 @@ def test_verify_names_the_command_when_weights_are_missing(tmp_path: Path) -> No
     card = load_card(DEFAULT_MODEL)
     with pytest.raises(ModelError, match=rf"are missing: {card.weights} is not in {tmp_path}$"):
         verify(card, tmp_path)
-    with pytest.raises(ModelError, match=f"get them with: python -m models.registry fetch {card.id}$"):
+    with pytest.raises(ModelError, match=f"fetch them with: python -m models.registry fetch {card.id}$"):
         verify(replace(card, url="https://weights.example/net"), tmp_path)
 
 

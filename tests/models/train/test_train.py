@@ -19,6 +19,7 @@ from models.evaluate.scores import CLOTHES
 from models.export import export
 from models.networks.efficientnet import EfficientNetLiteParser
 from models.segmenter import SegmentationInput, Segmenter
+from models.train import steps
 from models.train.__main__ import main, train
 from models.train.data import UNKNOWN, Sample, cut, named_by_folder, tinted
 from models.train.steps import Data, Recipe, Run, batch, begin, learn, loss_of, rate, read_recipe, resume, save
@@ -205,6 +206,27 @@ def test_exported_network_is_served_when_a_run_is_done(
         found = segmenter.forward(segmenter.preprocess([photo]))
     torch.testing.assert_close(found, expected, rtol=0, atol=0.02 * float(expected.abs().max()))
     assert isinstance(segmenter.segment([SegmentationInput(photo, 64, 64)])[0], Segmentation)
+
+
+def test_a_card_names_the_architecture_of_its_run_when_exported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: Recipe, encoder: dict[str, Tensor]
+) -> None:
+    """The card's architecture is the recipe's, also when it is not the default; an unknown one is refused."""
+    monkeypatch.setitem(steps.TRAINABLE, "another_parser", EfficientNetLiteParser)
+    save(_run(msgspec.structs.replace(recipe, architecture="another_parser"), encoder), tmp_path / "run.pt")
+    about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny"}
+    assert export(tmp_path / "run.pt", about, None, tmp_path).architecture == "another_parser"
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(RECIPE.read_text().replace('"efficientnet_lite0_parser"', '"u3net"'))
+    with pytest.raises(ValueError, match=r"'u3net'; trainable are: .*efficientnet_lite0_parser"):
+        read_recipe(wrong)
+
+
+def test_a_run_has_the_only_architecture_when_it_is_older_than_that_field(recipe: Recipe) -> None:
+    """A saved recipe without an architecture reads as EfficientNet-Lite0."""
+    older = msgspec.to_builtins(recipe)
+    del older["architecture"]
+    assert msgspec.convert(older, Recipe) == recipe
 
 
 def test_command_says_what_is_wrong_when_recipe_or_folder_is(
