@@ -1,4 +1,4 @@
-"""Uploads past this service: presigned terms for one tenant's prefix, and objects checked again when they are read."""
+"""Presigns uploads that go past this service, and checks the uploaded objects when it reads them."""
 
 import hashlib
 import hmac
@@ -19,7 +19,7 @@ from serve.uploads.object_store import NO_SUCH_OBJECT, ObjectFacts, ObjectStore,
 from serve.uploads.wanted import WantedUpload
 
 FORMATS: dict[str, Format] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
-# One form of key exists, so no other bucket, host or path can be named: `uploads/<tenant>/<32 hex digits>`.
+# A key has one form, `uploads/<tenant>/<32 hex digits>`, so that it cannot name another bucket, host or path.
 OBJECT_KEY = re.compile(r"uploads/([a-z0-9][a-z0-9-]{0,62})/[0-9a-f]{32}")
 
 
@@ -29,7 +29,7 @@ class Uploads:
     def __init__(
         self, store: ObjectStore, idempotency: Idempotency, *, max_bytes: int, bytes_in_flight: int, expiry_s: int
     ) -> None:
-        """bytes_in_flight: of all objects that are being worked on together."""
+        """max_bytes: the largest object. bytes_in_flight: the most bytes of all objects in progress."""
         self.store = store
         self._idempotency = idempotency
         self._max_bytes = max_bytes
@@ -37,7 +37,7 @@ class Uploads:
         self._expiry_s = expiry_s
 
     async def presign(self, tenant: str, wanted: WantedUpload, *, idempotency_key: str | None = None) -> dict[str, Any]:
-        """Where and how to upload one image under a fresh key of the tenant's; once for each idempotency key.
+        """The terms for uploading one image under a new key of the tenant; one answer per idempotency key.
 
         Raises InvalidFields, IdempotencyKeyReused, NotReady.
         """
@@ -69,16 +69,16 @@ class Uploads:
 
     @asynccontextmanager
     async def opened(self, tenant: str, object_key: str) -> AsyncIterator[bytes]:
-        """An object of the tenant's, which counts as in flight for as long as the block lasts.
+        """Opens an object of the tenant, which counts as in progress until the block ends.
 
-        Raises InvalidFields for what is no key, NotFound (also when it is another tenant's), TooLarge,
+        Raises InvalidFields for a malformed key, NotFound (also for another tenant's object), TooLarge,
         UnsupportedMedia, ChecksumMismatch, ObjectChanged, Overloaded, NotReady.
         """
         check_owner(tenant, object_key)
         facts = await self.store.facts(object_key)
         self._check(facts)
         if facts.length_bytes > self._bytes_left:
-            raise Overloaded("Too many large objects are being worked on; try again shortly.")
+            raise Overloaded("Too many large objects are in progress; try again shortly.")
         self._bytes_left -= facts.length_bytes
         try:
             data = await self.store.read(object_key, facts, max_bytes=facts.length_bytes)
@@ -88,7 +88,7 @@ class Uploads:
             self._bytes_left += facts.length_bytes
 
     async def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
         await self.store.close()
         await self._idempotency.close()
 
@@ -101,17 +101,17 @@ class Uploads:
 
 
 def prefix_of(tenant: str) -> str:
-    """Where all objects of a tenant lie, and nobody else's."""
+    """The prefix of all objects of a tenant, and of no other's."""
     return f"uploads/{tenant}/"
 
 
 def check_owner(tenant: str, object_key: str) -> None:
-    """Raises InvalidFields for what has not the form of a key, NotFound for another tenant's."""
-    found = OBJECT_KEY.fullmatch(object_key)
-    if found is None:
+    """Raises InvalidFields for a malformed key, NotFound for another tenant's."""
+    match = OBJECT_KEY.fullmatch(object_key)
+    if match is None:
         message = "This is not the key of an upload; take it from the answer of /v1/uploads/presign."
         raise InvalidFields((FieldError("/object_key", message),))
-    if found[1] != tenant:
+    if match[1] != tenant:
         raise NotFound(NO_SUCH_OBJECT)
 
 
@@ -119,4 +119,4 @@ def _check_bytes(data: bytes, facts: ObjectFacts) -> None:
     if facts.sha256 is not None and not hmac.compare_digest(hashlib.sha256(data).hexdigest(), facts.sha256):
         raise ChecksumMismatch("The object's SHA-256 is not the one that was announced for the upload.")
     if (kind := sniff(data)) != FORMATS[facts.content_type]:
-        raise UnsupportedMedia(f"The object's type is '{facts.content_type}', but by its first bytes it is {kind}.")
+        raise UnsupportedMedia(f"The object's type is '{facts.content_type}', but its first bytes say {kind}.")

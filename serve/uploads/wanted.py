@@ -1,4 +1,4 @@
-"""What a client wants to upload."""
+"""The upload that a client asks for."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class WantedUpload:
-    """What a client wants to upload; sha256: hex."""
+    """The upload that a client asks for; sha256: hex."""
 
     content_type: str
     content_length: int

@@ -40,7 +40,7 @@ async def replicas(store: stores.Store) -> AsyncIterator[list[Limiter]]:
 
 
 async def admitted(limiters: list[Limiter], requests: int, allowance: Allowance, key_id: str = "k") -> int:
-    """How many of so many requests, all at once and spread over the limiters, are admitted."""
+    """The number of admitted requests, when all come at once and are spread over the limiters."""
     asked = (limiters[i % len(limiters)].count(key_id, allowance) for i in range(requests))
     outcomes = await asyncio.gather(*asked, return_exceptions=True)
     refused = sum(isinstance(outcome, TooManyRequests) for outcome in outcomes)
@@ -49,13 +49,13 @@ async def admitted(limiters: list[Limiter], requests: int, allowance: Allowance,
 
 
 async def test_admitted_are_the_limit_exactly_when_many_come_at_once(replicas: list[Limiter]) -> None:
-    """Of 500 requests that come at once to three replicas, exactly the 100 allowed are admitted; keys are apart."""
+    """Of 500 requests that come at once to three replicas, exactly the allowed 100 are admitted; keys are separate."""
     assert await admitted(replicas, 500, HUNDRED) == 100
     assert await admitted(replicas, 30, HUNDRED, key_id="other") == 30
 
 
 async def test_headers_tell_what_is_left_when_counted(replicas: list[Limiter]) -> None:
-    """The quota counts down and is written as the RateLimit fields' draft says."""
+    """The quota counts down, and its headers follow the draft of the RateLimit fields."""
     first, second = [await replicas[0].count("k", HUNDRED) for _ in range(2)]
     assert first is not None
     assert second is not None
@@ -66,7 +66,7 @@ async def test_headers_tell_what_is_left_when_counted(replicas: list[Limiter]) -
 
 
 async def test_nothing_is_asked_when_a_key_has_no_limits(store: stores.Store) -> None:
-    """A key without limits costs no trip: it is admitted at once though the server is gone."""
+    """A key without limits costs no trip to the store: it is admitted while the server is gone."""
     store.process.kill()
     limiter = Limiter(state_pool(store.url))
     assert await limiter.count("k", Allowance()) is None
@@ -78,7 +78,7 @@ async def test_nothing_is_asked_when_a_key_has_no_limits(store: stores.Store) ->
 async def test_each_replica_holds_its_share_when_the_server_is_gone(
     store: stores.Store, replicas: list[Limiter]
 ) -> None:
-    """Without the server three replicas admit a third of the limit each: never open, never shut, without waiting."""
+    """Without the server three replicas admit a third of the limit each, without waiting."""
     store.process.kill()
     store.process.wait()
     since_s = time.perf_counter()
@@ -114,6 +114,6 @@ async def test_slots_are_bounded_when_the_server_is_gone(store: stores.Store, re
 
 
 def test_a_refusal_survives_pickling_when_it_crosses_processes() -> None:
-    """The error keeps its quota both ways."""
+    """The error keeps its quota when pickled."""
     error = pickle.loads(pickle.dumps(TooManyRequests(Quota(10, 0, 7))))  # noqa: S301 - our own bytes
     assert error.quota == Quota(10, 0, 7)

@@ -1,4 +1,4 @@
-"""API keys: kept as keyed hashes, compared in constant time, with scopes and an end; the file may change any time."""
+"""API keys: keyed hashes in a file that may change at any time, constant-time comparison, scopes and expiry."""
 
 import hashlib
 import hmac
@@ -29,17 +29,17 @@ PEPPER = b"pepper"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the key file is."""
+    """The path of the key file."""
     return tmp_path / "keys.json"
 
 
 async def opened(path: Path, key: str | None) -> Principal:
-    """Whose key it is, by the key file alone."""
+    """The owner of a key, by the key file alone."""
     return await KeyRing(PEPPER, file=KeyFile(path)).authenticate(key)
 
 
 def _key(path: Path, **changes: object) -> str:
-    """A fresh key, alone in the file, its record changed as asked."""
+    """A fresh key, the only one in the file, with a changed record."""
     key, record = new_key(tenant="shop", scopes=("advice",), pepper=PEPPER)
     write_keys(path, [replace(record, **changes)])  # type: ignore[arg-type]
     return key
@@ -52,7 +52,7 @@ async def test_the_owner_is_known_when_the_key_is_right(path: Path) -> None:
 
 
 def test_a_key_has_the_agreed_form_when_made() -> None:
-    """`ssk_<id>_<secret>`, a secret of 256 bits, no two alike."""
+    """Keys have the form `ssk_<id>_<secret>` with a secret of 256 bits, and all differ."""
     keys = [new_key(tenant="shop", scopes=("advice",), pepper=PEPPER)[0] for _ in range(50)]
     assert len({key.split("_", 2)[2] for key in keys}) == len({key.split("_", 2)[1] for key in keys}) == 50
     assert all(key.startswith("ssk_") and len(key.split("_", 2)[2]) >= 43 for key in keys)
@@ -81,7 +81,7 @@ def _wrong_keys(key: str) -> dict[str, str | None]:
 
 @pytest.mark.parametrize("case", _wrong_keys("ssk_0_0"))
 async def test_nobody_is_known_when_the_key_is_wrong(path: Path, case: str) -> None:
-    """Whatever is wrong with it, the answer is the same, and tells nothing of the key."""
+    """Every wrong key gets the same answer, which reveals nothing about the key."""
     key = _key(path)
     wrong = _wrong_keys(key)[case]
     with pytest.raises(Unauthenticated) as caught:
@@ -98,7 +98,7 @@ async def test_nobody_is_known_when_the_pepper_is_another(path: Path) -> None:
 
 @pytest.mark.parametrize(("ends_in_s", "valid"), [(60, True), (0, False), (-60, False)])
 async def test_a_key_ends_when_its_time_has_come(path: Path, ends_in_s: float, valid: bool) -> None:
-    """Before its expiry a key is valid, from then on it is not; only its owner is told why."""
+    """A key is valid until its expiry; only the holder of the full key learns that it expired."""
     key = _key(path, expires_s=time.time() + ends_in_s)
     if valid:
         assert (await opened(path, key)).tenant == "shop"
@@ -110,7 +110,7 @@ async def test_a_key_ends_when_its_time_has_come(path: Path, ends_in_s: float, v
 
 
 def test_a_scope_is_needed_when_required() -> None:
-    """A key opens what its scopes name and nothing else."""
+    """A key permits what its scopes name and nothing else."""
     principal = Principal("k", "shop", frozenset({"advice"}))
     require_scope(principal, "advice")
     for scope in ("uploads", "metrics"):
@@ -150,7 +150,7 @@ async def test_the_same_comparison_is_made_when_the_id_is_unknown(path: Path, mo
 
 # --- the file changes -----------------------------------------------------------------------------------------
 async def test_a_new_key_is_known_when_the_file_is_replaced(path: Path) -> None:
-    """Keys are created and revoked without a restart, also within one tick of the clock and at the same size."""
+    """A replaced file is noticed without a restart, even with the same time and size."""
     keys = KeyRing(PEPPER, file=KeyFile(path))
     old = _key(path)
     assert (await keys.authenticate(old)).tenant == "shop"
@@ -164,7 +164,7 @@ async def test_a_new_key_is_known_when_the_file_is_replaced(path: Path) -> None:
 
 
 async def test_the_file_is_read_once_when_it_does_not_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request costs a look at the file's times, not its contents."""
+    """A request reads the file's status, not its contents."""
     key = _key(path)
     keys = KeyRing(PEPPER, file=KeyFile(path))
     await keys.authenticate(key)
@@ -178,7 +178,7 @@ def _fail(*_: object) -> str:
 
 @pytest.mark.parametrize("broken", [None, "", "{", "[]", '{"keys": [{"id": "x"}]}', '{"keys": [5]}'])
 async def test_known_keys_stay_valid_when_the_file_is_broken(path: Path, broken: str | None) -> None:
-    """A lost or half-written file locks nobody out who was let in before, and lets nobody else in."""
+    """With a lost or half-written file the known keys stay valid, and no other key becomes valid."""
     key = _key(path)
     keys = KeyRing(PEPPER, file=KeyFile(path))
     await keys.authenticate(key)
@@ -191,7 +191,7 @@ async def test_known_keys_stay_valid_when_the_file_is_broken(path: Path, broken:
 
 
 async def test_nobody_is_let_in_when_the_file_was_never_readable(path: Path) -> None:
-    """Without any keys the service is not ready; it does not guess."""
+    """Without a readable key file the service answers NotReady."""
     with pytest.raises(NotReady):
         await opened(path, "ssk_a_b")
 
@@ -211,7 +211,7 @@ async def test_the_development_key_opens_everything_when_made(tmp_path: Path) ->
 
 @pytest.mark.parametrize("lost", ["api_key", "secret", "keys.json"])
 async def test_the_development_key_is_made_anew_when_a_file_is_lost(tmp_path: Path, lost: str) -> None:
-    """Half a set of files is replaced by a whole one that fits together."""
+    """An incomplete set of files is replaced by a new one that fits together."""
     ensure_development_key(tmp_path)
     (tmp_path / lost).unlink()
     key = ensure_development_key(tmp_path)
@@ -221,7 +221,7 @@ async def test_the_development_key_is_made_anew_when_a_file_is_lost(tmp_path: Pa
 
 
 async def test_a_record_is_what_was_written_when_read_back(path: Path) -> None:
-    """All of a record survives the file."""
+    """A record read back equals the one written."""
     key, record = new_key(tenant="shop", scopes=("advice", "metrics"), pepper=PEPPER)
     write_keys(path, [replace(record, expires_s=4e9)])
     assert record == KeyRecord(key.split("_")[1], key_digest(key, PEPPER), "shop", ("advice", "metrics"))

@@ -75,7 +75,7 @@ async def test_a_trace_goes_on_when_the_client_began_it(tmp_path: Path, spans: S
 
 @pytest.mark.parametrize("given", ["", "00-0-0-01", f"00-{'0' * 32}-{PARENT}-01", "x\t" * 90, SAMPLED + "-more"])
 async def test_a_new_trace_begins_when_the_clients_is_unsound(tmp_path: Path, spans: Spans, given: str) -> None:
-    """What is no W3C trace context is ignored."""
+    """An invalid W3C trace context is ignored."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": given})
     trace_id, _ = ids(finished(spans)["request"])
@@ -84,7 +84,7 @@ async def test_a_new_trace_begins_when_the_clients_is_unsound(tmp_path: Path, sp
 
 
 async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path, spans: Spans) -> None:
-    """An unsampled trace keeps its id, and the phases are not told of it."""
+    """An unsampled trace keeps its id, and the phases do not get it."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": UNSAMPLED})
         payload = application.walk.harmony.payloads[-1]
@@ -94,7 +94,7 @@ async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path,
 
 
 async def test_a_batch_is_linked_to_all_of_its_photos(spans: Spans) -> None:
-    """Two photos of two traces in one batch: its span is in the first's trace and links to both."""
+    """The span of a batch with photos of two traces is in the first trace and links to both."""
 
     def stage(items: Sequence[int]) -> Sequence[int]:
         time.sleep(0.05)
@@ -111,14 +111,15 @@ async def test_a_batch_is_linked_to_all_of_its_photos(spans: Spans) -> None:
     await asyncio.gather(*(one(number) for number in range(3)))
     batches = [span for span in spans.finished() if span.name == "batch"]
     sizes = [(batch.attributes or {})["size"] for batch in batches]
-    assert sizes == [1, 2]  # the first goes alone, for the device was free
+    # The first item goes alone, because the device was free.
+    assert sizes == [1, 2]
     linked = {f"{link.context.trace_id:032x}" for link in batches[1].links}
     assert linked == {asked[1], asked[2]}
     assert ids(batches[1])[0] == asked[1]
 
 
 async def test_one_line_tells_a_request_when_it_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ids, names, times and the trace; neither the key nor anything of what was asked."""
+    """The line has ids, names, times and the trace, but neither the key nor any of the request's content."""
     async with running(tmp_path) as application:
         headers = {"traceparent": SAMPLED, "X-Request-ID": "r-1"}
         await application.client.post("/v1/advice", json={"colors": ["rebeccapurple"]}, headers=headers)

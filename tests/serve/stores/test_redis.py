@@ -1,4 +1,4 @@
-"""The cache on a real Valkey server: kept, lost, stopped and gone, it never costs a request more than a moment."""
+"""The cache on a real Valkey server that is up, hangs or is gone: a request never waits more than a moment."""
 
 import asyncio
 import math
@@ -21,7 +21,8 @@ from tests.reliability.tcp_proxy import TcpProxy, tcp_proxy
 
 pytestmark = pytest.mark.cluster
 KEY = cache_key("extraction", "tenant", b"content")
-MOMENT_S = 0.3  # 40 ms by the clock of the socket, and the patience of a loaded machine
+# The timeout of a read is 40 ms; the rest is for a loaded machine.
+MOMENT_S = 0.3
 
 
 @pytest.fixture
@@ -35,20 +36,20 @@ def server(tmp_path: Path) -> Iterator[local_stores.Store]:
 
 @pytest.fixture
 def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loaded machine may hold this process up, which is not what is shown here."""
+    """Ignores that a loaded machine may block this process, which is not tested here."""
     monkeypatch.setattr(timeouts, "LATE_FACTOR", math.inf)
 
 
 @pytest_asyncio.fixture
 async def cache(server: local_stores.Store) -> AsyncIterator[Cache]:
-    """A cache on the server, with next to no memory of its own."""
+    """A cache on the server, with almost no memory of its own."""
     made = Cache(RedisStore.of_cache(server.url), secret=b"secret", memory_bytes=1)
     yield made
     await made.close()
 
 
 async def test_a_value_is_found_by_all_when_one_replica_kept_it(server: local_stores.Store, cache: Cache) -> None:
-    """What one replica writes, another reads; bytes of any kind."""
+    """One replica reads what another wrote, whatever the bytes."""
     value = bytes(range(256)) * 1000
     await cache.set(KEY, value)
     other = Cache(RedisStore.of_cache(server.url), secret=b"secret", memory_bytes=1)
@@ -69,7 +70,7 @@ async def test_a_value_ends_when_its_lifetime_does(server: local_stores.Store) -
 async def test_a_request_waits_a_moment_at_most_when_the_server_is_killed(
     server: local_stores.Store, cache: Cache
 ) -> None:
-    """The first lookup finds out at once, the next ones do not even ask; writes are lost without an error."""
+    """The first lookup fails at once, the next ones do not ask, and writes are lost without an error."""
     await cache.set(KEY, b"value")
     server.process.kill()
     server.process.wait()
@@ -113,7 +114,7 @@ async def test_the_first_request_waits_a_moment_at_most_when_there_never_was_a_s
 async def test_a_value_is_kept_when_the_server_is_slower_than_a_request_could_wait(
     server: local_stores.Store, cache: Cache
 ) -> None:
-    """Nobody waits for a write, so it has the time that a lookup has not."""
+    """No request waits for a write, so a write has more time than a lookup."""
     await cache.set(KEY, b"old")
     with tcp_proxy(urlsplit(server.url).port or 0) as proxy:
         slow = Cache(RedisStore.of_cache(_through(server, proxy)), secret=b"secret", memory_bytes=1)
@@ -127,10 +128,11 @@ async def test_a_value_is_kept_when_the_server_is_slower_than_a_request_could_wa
 async def test_what_has_to_be_known_is_waited_for_when_the_server_is_slower_than_a_lookup_could_wait(
     server: local_stores.Store,
 ) -> None:
-    """A presign with an Idempotency-Key is not refused for a hiccup of the state store."""
+    """A presign with an Idempotency-Key survives a short delay of the state store."""
     with tcp_proxy(urlsplit(server.url).port or 0) as proxy:
         state = RedisStore.of_state(state_pool(_through(server, proxy)))
-        assert await state.get("k") is None  # the connection is there
+        # This opens the connection.
+        assert await state.get("k") is None
         proxy.delay_s = 2 * READ_TIMEOUT_S
         assert await state.add("k", b"first", 60.0)
         assert await state.get("k") == b"first"
@@ -139,7 +141,7 @@ async def test_what_has_to_be_known_is_waited_for_when_the_server_is_slower_than
 
 @pytest.mark.usefixtures("attentive")
 async def test_only_the_first_lookup_waits_when_the_server_hangs_for_seconds(server: local_stores.Store) -> None:
-    """Whether it is well again is found out beside the requests, which never wait for it a second time."""
+    """A probe beside the requests finds out when the server is back; no second request waits for it."""
     store = RedisStore.of_cache(server.url)
     cache = Cache(store, secret=b"secret", memory_bytes=1)
     await cache.set(KEY, b"value")
@@ -152,7 +154,8 @@ async def test_only_the_first_lookup_waits_when_the_server_hangs_for_seconds(ser
             assert await cache.get(KEY) == Found("unavailable")
             waits += time.perf_counter() - began_s > 0.8 * READ_TIMEOUT_S
             await asyncio.sleep(0.01)
-        assert waits <= 1  # by the clock, on a loaded machine
+        # On a loaded machine a fast failure may look like one wait.
+        assert waits <= 1
     finally:
         server.process.send_signal(signal.SIGCONT)
         await cache.close()
@@ -163,13 +166,13 @@ def _through(server: local_stores.Store, proxy: TcpProxy) -> str:
 
 
 class Clock:
-    """Time that passes when it is told to, and by itself."""
+    """The real clock plus the time for which a test says that this process was blocked."""
 
     def __init__(self) -> None:
-        self.held_up_s = 0.0
+        self.blocked_s = 0.0
 
     def __call__(self) -> float:
-        return time.monotonic() + self.held_up_s
+        return time.monotonic() + self.blocked_s
 
 
 def a_cooldown(clock: Clock, **more: Any) -> Cooldown:
@@ -178,20 +181,20 @@ def a_cooldown(clock: Clock, **more: Any) -> Cooldown:
 
 
 async def value() -> bytes:
-    """A store that is well."""
+    """A command that succeeds."""
     return b"value"
 
 
-@pytest.mark.parametrize(("held_up_s", "asked_again"), [(0.0, False), (3.0, True)])
-async def test_a_store_cools_down_when_it_failed_not_when_this_process_was_held_up(
-    held_up_s: float, asked_again: bool
+@pytest.mark.parametrize(("blocked_s", "asked_again"), [(0.0, False), (3.0, True)])
+async def test_a_store_cools_down_when_it_failed_not_when_this_process_was_blocked(
+    blocked_s: float, asked_again: bool
 ) -> None:
-    """A failure after far more than the timeout is the event loop's, and no reason to bypass the store."""
+    """A failure long after the timeout is the event loop's fault and no reason to bypass the store."""
     clock = Clock()
     cooldown = a_cooldown(clock)
 
     async def late() -> bytes:
-        clock.held_up_s += held_up_s
+        clock.blocked_s += blocked_s
         raise TimeoutError
 
     with pytest.raises(StoreError):
@@ -222,17 +225,17 @@ async def test_a_silent_command_is_cancelled_after_its_timeout_and_leaves_nothin
     assert not cooldown._permits.locked()
 
 
-@pytest.mark.parametrize(("held_up_s", "stays"), [(0.0, True), (3.0, False)])
+@pytest.mark.parametrize(("blocked_s", "stays"), [(0.0, True), (3.0, False)])
 async def test_a_cooldown_ends_when_this_process_was_late(
-    held_up_s: float, stays: bool, monkeypatch: pytest.MonkeyPatch
+    blocked_s: float, stays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under load a ping may never be in time: the store is then asked again rather than done without."""
+    """Under load a probe may always be late; the store is then asked again rather than bypassed."""
     monkeypatch.setattr(timeouts, "COOLDOWN_S", 0.0)
     clock, pinged = Clock(), asyncio.Event()
 
     async def fails() -> bytes:
         if cooldown._until_s:
-            clock.held_up_s += held_up_s
+            clock.blocked_s += blocked_s
         pinged.set()
         raise TimeoutError
 
