@@ -147,7 +147,7 @@ def test_destinations_differ_when_photos_share_a_name() -> None:
 def test_command_draws_the_sound_photos_when_others_are_bad(
     tmp_path: Path, shirt: RgbImage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A missing file and a text file are named with their problem, the exit status is 2, and the valid photo is drawn."""
+    """A missing file and a text file are named with their problem; the exit status is 2, the valid photo is drawn."""
     Image.fromarray(shirt).save(tmp_path / "shirt.png")
     (tmp_path / "text.jpg").write_text("no picture")
     photos = [str(tmp_path / name) for name in ("missing.jpg", "text.jpg", "shirt.png")]
