@@ -1,9 +1,8 @@
-"""Puts one ingress replica's parts together, whatever carries the calls; knows neither Ray nor FastAPI."""
+"""Assembles the parts of one ingress replica."""
 
 from collections.abc import Callable, Mapping
 
 from pydantic import SecretStr
-from redis.asyncio import BlockingConnectionPool
 
 from pipeline.types import PhaseName
 from serve.decode.pool import DecodePool
@@ -15,7 +14,7 @@ from serve.readiness import Describe, Readiness
 from serve.service import Service
 from serve.settings import AdviceConfig, Environment, Settings
 from serve.stores.cache import Cache
-from serve.stores.redis import NoStore, RedisStore, state_pool
+from serve.stores.redis import NoStore, Pool, RedisStore, state_pool
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import Uploads
@@ -34,7 +33,7 @@ def assemble(
     translate: Translate,
     metrics: Metrics | None = None,
 ) -> Service:
-    """The service of one ingress replica. Raises ValueError when keys are required and there is no place for them."""
+    """The service of one ingress replica. Raises ValueError when required keys have no configured place."""
     metrics = metrics or Metrics()
     cache_url, state_url = _revealed(environment.redis_url), _revealed(environment.state_redis_url)
     state = state_pool(state_url) if state_url else None
@@ -64,7 +63,7 @@ def _revealed(url: SecretStr | None) -> str | None:
     return url.get_secret_value() if url else None
 
 
-def _keys(environment: Environment, pepper: bytes, state: BlockingConnectionPool | None) -> KeyRing:
+def _keys(environment: Environment, pepper: bytes, state: Pool | None) -> KeyRing:
     path = environment.stylesync_keys_file
     if (path is None or not path.is_file()) and (path is not None or state is None):
         raise ValueError(
@@ -78,9 +77,7 @@ def _keys(environment: Environment, pepper: bytes, state: BlockingConnectionPool
     )
 
 
-def _uploads(
-    settings: Settings, environment: Environment, secret: bytes, state: BlockingConnectionPool | None
-) -> Uploads | None:
+def _uploads(settings: Settings, environment: Environment, secret: bytes, state: Pool | None) -> Uploads | None:
     if environment.s3.bucket is None:
         return None
     memory = RedisStore.of_state(state) if state else NoStore()

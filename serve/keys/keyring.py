@@ -12,13 +12,12 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from redis.asyncio import BlockingConnectionPool
 
 from pipeline.errors import NotReady, Unauthenticated
 from serve.keys.quota import Principal
 from serve.keys.records import NO_KEY, KeyFile, KeyRecord, admit, key_id_of
 from serve.stores import timeouts
-from serve.stores.redis import Cooldown, StoreError, client_of
+from serve.stores.redis import Cooldown, Pool, StoreError, client_of
 from serve.stores.sealing import Seal
 
 # Contract: a revoked key is refused by every replica within 2 s.
@@ -35,7 +34,7 @@ class KeyStore:
 
     def __init__(
         self,
-        pool: BlockingConnectionPool,
+        pool: Pool,
         pepper: bytes,
         *,
         timeout_s: float = timeouts.KEYS_TIMEOUT_S,

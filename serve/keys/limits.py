@@ -13,12 +13,11 @@ from typing import Any
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import BlockingConnectionPool
 
 from pipeline.errors import RateLimited
 from serve.keys.quota import WINDOW_S, Allowance, Quota, TooManyRequests
 from serve.stores import timeouts
-from serve.stores.redis import Cooldown, StoreError, client_of
+from serve.stores.redis import Cooldown, Pool, StoreError, client_of
 
 # Taste: longer than any request may take. The slot of a replica that died is free again after this time.
 SLOT_S = 30.0
@@ -37,7 +36,7 @@ class Limiter:
 
     def __init__(
         self,
-        pool: BlockingConnectionPool | None,
+        pool: Pool | None,
         *,
         replicas: int = 2,
         timeout_s: float = timeouts.LIMITS_TIMEOUT_S,

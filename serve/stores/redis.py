@@ -23,6 +23,7 @@ from serve.stores import timeouts
 from serve.waiting import drop, ended
 
 T = TypeVar("T")
+Pool = BlockingConnectionPool
 FAILURES = RedisError, OSError, TimeoutError
 _REMOVE_IF_EQUAL = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
@@ -141,9 +142,9 @@ class Cooldown:
                 return
 
 
-def connection_pool(url: str, *, connections: int, timeout_s: float) -> BlockingConnectionPool:
+def connection_pool(url: str, *, connections: int, timeout_s: float) -> Pool:
     """A pool for commands with that timeout, which never retries; redis-py's own defaults (5 s, 10 retries) stall."""
-    return BlockingConnectionPool.from_url(
+    return Pool.from_url(
         url,
         max_connections=connections,
         timeout=timeouts.BACKSTOP_FACTOR * timeout_s,
@@ -153,7 +154,7 @@ def connection_pool(url: str, *, connections: int, timeout_s: float) -> Blocking
     )
 
 
-def state_pool(url: str, *, timeout_s: float = timeouts.LIMITS_TIMEOUT_S) -> BlockingConnectionPool:
+def state_pool(url: str, *, timeout_s: float = timeouts.LIMITS_TIMEOUT_S) -> Pool:
     """The one pool of a state store, for API keys, limits and idempotency keys together.
 
     timeout_s: the longest timeout of its users. Each user closes the pool when it closes; closing it again is harmless.
@@ -161,7 +162,7 @@ def state_pool(url: str, *, timeout_s: float = timeouts.LIMITS_TIMEOUT_S) -> Blo
     return connection_pool(url, connections=timeouts.STATE_CONNECTIONS, timeout_s=timeout_s)
 
 
-def client_of(pool: BlockingConnectionPool) -> Any:
+def client_of(pool: Pool) -> Any:
     """Redis' own client on a pool, which it never closes; its annotations leave open whether it is asynchronous."""
     return Redis(connection_pool=pool)
 
@@ -175,8 +176,8 @@ class RedisStore:
 
     def __init__(
         self,
-        pool: BlockingConnectionPool,
-        write_pool: BlockingConnectionPool,
+        pool: Pool,
+        write_pool: Pool,
         *,
         timeout_s: float = timeouts.READ_TIMEOUT_S,
     ) -> None:
@@ -211,7 +212,7 @@ class RedisStore:
         )
 
     @classmethod
-    def of_state(cls, pool: BlockingConnectionPool) -> "RedisStore":
+    def of_state(cls, pool: Pool) -> "RedisStore":
         """What a request cannot do without, on the state store's shared pool."""
         return cls(pool, pool, timeout_s=timeouts.STATE_TIMEOUT_S)
 
