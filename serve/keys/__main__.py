@@ -39,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
         options = _parser(environment).parse_args(arguments)
         return int(options.run(options, _place(options, environment)))
     except StoreError:
-        sys.stderr.write("The state store at STATE_REDIS_URL cannot be options.\n")
+        sys.stderr.write("The state store at STATE_REDIS_URL cannot be asked.\n")
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"The keys cannot be used: {error}\n")
     return 2
