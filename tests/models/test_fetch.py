@@ -200,7 +200,7 @@ def test_a_users_word_is_refused_when_it_is_not_the_cards(card: ModelCard, tmp_p
     """A given hash cannot overrule a card, and must be one."""
     with pytest.raises(ModelError, match=f"says sha256 {SHA256}, not {'0' * 64}"):
         fetch(card, tmp_path, sha256="0" * 64)
-    with pytest.raises(ModelError, match="'abc' is no sha256"):
+    with pytest.raises(ModelError, match="'abc' is not a sha256"):
         fetch(replace(card, sha256=""), tmp_path, sha256="abc")
 
 
