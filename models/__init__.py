@@ -1,1 +1,1 @@
-"""The clothes-parsing network: architecture, registry, inference; imports pipeline and torch."""
+"""The segmentation networks: cards, weights, architectures, inference, training and evaluation."""

@@ -1,4 +1,4 @@
-"""Model cards: what a network is, where its weights lie, and whether they are the ones."""
+"""Model cards: what a network is, where its weights are, and how they are verified."""
 
 import hashlib
 from dataclasses import dataclass, replace
@@ -13,19 +13,19 @@ DEFAULT_MODEL = "lite0-parse-320"
 
 
 class ModelError(Exception):
-    """A card or its weights cannot be used; the message says which, what was found and what was expected."""
+    """A card or its weights cannot be used; the message says which one and why."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
     """One network.
 
-    architecture: a name in `models.networks.u2net_parser.ARCHITECTURES` or `models.loading.FOREIGN`. weights: a file
-    of tensors, below the card's folder or by an absolute path; url: where it can be had when it is not packaged.
-    sha256, bytes: of that file; empty and 0 where whoever wrote the card never had it: its user then vouches for it,
-    in a file `….sha256` beside the weights. classes: the network's outputs in order, each with the class of ours that
-    it counts as, or "unknown" for a garment whose kind it does not tell. input_px: (width, height). non_commercial:
-    refused unless allowed. metrics: as `models.evaluate` prints them.
+    architecture: a name in `models.networks.table.ARCHITECTURES`. weights: a file of tensors, relative to the card's
+    folder or absolute. url: where to download the file when it is not packaged. sha256, bytes: of that file; empty and
+    0 when the card's author never had it. Its user then vouches for it with a file `….sha256` beside the weights.
+    classes: the network's outputs in order, each mapped to one of our classes, or to "unknown" for a garment of unknown
+    kind. input_px: (width, height). non_commercial: the card is refused unless allowed. metrics: as `models.evaluate`
+    prints them.
     """
 
     id: str
@@ -54,7 +54,7 @@ def list_cards(folder: Path = WEIGHTS_DIR) -> tuple[ModelCard, ...]:
 
 
 def load_card(model_id: str, folder: Path = WEIGHTS_DIR, *, allow_non_commercial: bool = False) -> ModelCard:
-    """One card. Raises ModelError naming the known ids when there is none, and for a licence that is not allowed."""
+    """One card. Raises ModelError for an unknown id, naming the known ones, and for a licence that is not allowed."""
     path = folder / f"{model_id}.json"
     known = sorted(found.stem for found in folder.glob("*.json"))
     if model_id not in known:
@@ -71,7 +71,7 @@ def label_of(name: str) -> int:
 
 
 def weights_path(card: ModelCard, folder: Path = WEIGHTS_DIR) -> Path:
-    """Where a card's weights lie, or would lie."""
+    """The path of a card's weights, whether they are there or not."""
     return folder / card.weights
 
 
@@ -82,17 +82,20 @@ def sha256_of(path: Path) -> str:
 
 
 def verify(card: ModelCard, folder: Path = WEIGHTS_DIR) -> Path:
-    """The path of a card's weights, size and sha256 checked. Raises ModelError for a missing, cut or wrong file."""
+    """Checks the size and sha256 of a card's weights; returns their path.
+
+    Raises ModelError for a missing, cut or wrong file.
+    """
     path = weights_path(card, folder)
     if not path.is_file():
-        get = f"; get them with: python -m models.registry fetch {card.id}" if card.url else ""
+        get = f"; fetch them with: python -m models.registry fetch {card.id}" if card.url else ""
         raise ModelError(f"The weights of '{card.id}' are missing: {path.name} is not in {path.parent}{get}")
     size = path.stat().st_size
     if card.bytes and size != card.bytes:
         raise ModelError(f"The weights of '{card.id}' have {size} bytes, not {card.bytes}: the file is cut or wrong.")
     if not card.sha256:
         raise ModelError(
-            f"Nobody vouches for the weights of '{card.id}': their card knows no sha256. Once you know that they are "
+            f"Nobody vouches for the weights of '{card.id}': their card has no sha256. Once you know that they are "
             f"the right ones, write it down: sha256sum {path.name} > {path.name}.sha256, in {path.parent}."
         )
     found = sha256_of(path)
@@ -108,11 +111,11 @@ def _read(path: Path) -> ModelCard:
         raise ModelError(f"The card {path.name} cannot be read: {error}.") from error
     unknown = sorted(set(card.classes.values()) - {*CLASSES, "unknown"})
     if unknown:
-        raise ModelError(f"The card {path.name} maps to classes that are not ours: {', '.join(unknown)}.")
+        raise ModelError(f"The card {path.name} maps to unknown classes: {', '.join(unknown)}.")
     return card if card.sha256 else replace(card, sha256=_vouched_for(weights_path(card, path.parent)))
 
 
 def _vouched_for(weights: Path) -> str:
-    """The sha256 that a user wrote beside weights, as the command sha256sum does; empty where there is none."""
+    """The sha256 that a user wrote beside the weights in sha256sum's format; empty when there is none."""
     note = weights.with_name(f"{weights.name}.sha256")
     return note.read_text().partition(" ")[0].strip().lower() if note.is_file() else ""

@@ -1,4 +1,4 @@
-"""A trained run as a registry entry: folded half-precision weights beside a card; imports torch."""
+"""Exports a trained run to the registry: half-precision weights with folded batch norms, and a card."""
 
 import argparse
 import hashlib
@@ -16,10 +16,11 @@ from torch import Tensor
 
 from models.cards import WEIGHTS_DIR, ModelCard
 from models.networks.efficientnet import fold
-from models.train.steps import MEAN, STD
+from models.train.steps import MEAN, STD, Recipe
 from pipeline.types import CLASSES
 
-FIGURES = {  # of a report by models.evaluate, and their names on the card
+# The card's figures, and where a report of models.evaluate has each.
+FIGURES = {
     "clothes_iou": ("full", "value"),
     "close_up_iou": ("close_up", "value"),
     "miou": ("miou", "value"),
@@ -33,19 +34,19 @@ FIGURES = {  # of a report by models.evaluate, and their names on the card
 
 
 def export(run: Path, about: dict[str, Any], report: dict[str, Any] | None, folder: Path) -> ModelCard:
-    """Writes folder/ID.safetensors and folder/ID.json from a run's averaged network, and gives the card.
+    """Writes folder/ID.safetensors and folder/ID.json from a run's averaged network; returns the card.
 
     about: the recipe's [card]. report: the network's part of `models.evaluate --json`, once there is one. The weights
-    are stored in half precision: they are half as large, and logits move by less than a hundredth of their range.
+    are stored in half precision: the file is half as large, and logits change by less than a hundredth of their range.
     """
     state = torch.load(run, map_location="cpu", weights_only=True)
     weights: dict[str, Tensor] = {
         name: value.to(torch.float16).contiguous() for name, value in fold(state["average"]).items()
     }
     data = save(weights)
-    recipe = json.loads(state["recipe"])
-    found = {
-        "architecture": "efficientnet_lite0_parser",
+    recipe = msgspec.json.decode(state["recipe"], type=Recipe)
+    facts = {
+        "architecture": recipe.architecture,
         "weights": f"{about['id']}.safetensors",
         "sha256": hashlib.sha256(data).hexdigest(),
         "bytes": len(data),
@@ -54,11 +55,11 @@ def export(run: Path, about: dict[str, Any], report: dict[str, Any] | None, fold
         "mean": (MEAN,) * 3,
         "std": (STD,) * 3,
         "non_commercial": False,
-        "training": f"{state['step']} steps of {recipe['batch']}; the recipe: {state['recipe']}",
+        "training": f"{state['step']} steps of {recipe.batch}; the recipe: {state['recipe']}",
         "metrics": _figures(report) if report else {},
         "measured_on": about["measured_on"] if report else "not measured yet",
     }
-    card = msgspec.convert(about | found, ModelCard)
+    card = msgspec.convert(about | facts, ModelCard)
     (folder / card.weights).write_bytes(data)
     (folder / f"{card.id}.json").write_bytes(msgspec.json.format(msgspec.json.encode(card), indent=2) + b"\n")
     return card
@@ -76,23 +77,23 @@ def _figures(report: dict[str, Any]) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m models.export RECIPE RUN`; gives the exit code."""
+    """Runs `python -m models.export RECIPE RUN`; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m models.export",
-        description="Makes a registry entry of a trained run, with the texts of its recipe's [card].",
-        epilog="Once before python -m models.evaluate --json FILE, and again after it with --report FILE.",
+        description="Exports a trained run to the registry, with the texts of its recipe's [card].",
+        epilog="Run it before python -m models.evaluate --json FILE, and again afterwards with --report FILE.",
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="such as configs/parser.toml")
     parser.add_argument("run", type=Path, metavar="RUN", help="OUT/run.pt of the training")
     parser.add_argument("--report", type=Path, metavar="JSON", help="figures for the card")
     parser.add_argument("--folder", type=Path, default=WEIGHTS_DIR, help="default: %(default)s")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console = Console()
     try:
-        about = tomllib.loads(asked.recipe.read_text())["card"]
-        reports = json.loads(asked.report.read_text()) if asked.report else []
-        report = next((one for one in reports if one["model"] == about["id"]), None)
-        card = export(asked.run, about, report, asked.folder)
+        about = tomllib.loads(options.recipe.read_text())["card"]
+        reports = json.loads(options.report.read_text()) if options.report else []
+        report = next((part for part in reports if part["model"] == about["id"]), None)
+        card = export(options.run, about, report, options.folder)
     except (OSError, KeyError, ValueError) as error:
         console.print(f"[red]The run cannot be exported: {error}[/red]")
         return 1

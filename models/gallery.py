@@ -1,4 +1,4 @@
-"""Many photos' advice as one gallery: `python -m models.gallery FOLDER`; imports pipeline and torch."""
+"""Draws the colour advice on a folder of photos as a gallery: `python -m models.gallery FOLDER`."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from models.cards import DEFAULT_MODEL, ModelError, load_card
-from models.picture import PictureError, destinations, picture, write
+from models.picture import SUGGESTIONS, PictureError, destinations, picture, write
 from models.segmenter import Segmenter
 from pipeline.errors import InvalidOptions
 from pipeline.options import Options, parse_options
@@ -20,9 +20,10 @@ from pipeline.picture.blocks import PAPER, Picture
 
 OUT = Path("out/gallery")
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
+# Taste: how many photos a gallery has, and how many of them the sheet has.
 MOST_PHOTOS = 24
 MOST_ON_SHEET = 16
-SUGGESTIONS = 6  # as many as a page shows well
+# Taste: the layout of the sheet.
 COLUMNS, COLUMN_PX, GAP_PX = 2, 1000, 24
 _STYLE = (
     "body{margin:2rem auto;max-width:1200px;padding:0 1rem;background:#fbfaf7;color:#1d2433;"
@@ -32,16 +33,16 @@ _STYLE = (
 
 
 def photos_of(folder: Path, most: int) -> list[Path]:
-    """At most so many photos of a folder and those in it, evenly from all of them, by name. Raises PictureError."""
+    """At most `most` photos below a folder, by name and evenly spread. Raises PictureError when there are none."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in PHOTOS and path.is_file())
     if not found:
-        raise PictureError(f"{folder}: no JPEG, PNG or WebP files are there.")
+        raise PictureError(f"{folder}: there are no JPEG, PNG or WebP files.")
     count = min(most, len(found))
     return [found[k * len(found) // count] for k in range(count)]
 
 
 def sheet(pages: Sequence[Picture]) -> Picture:
-    """The pages on one sheet, each below the shorter column; RGB."""
+    """Puts the pages on one RGB sheet, each at the end of the shorter column."""
     heights_px = [GAP_PX] * COLUMNS
     placed = []
     for page in pages:
@@ -57,7 +58,7 @@ def sheet(pages: Sequence[Picture]) -> Picture:
 
 
 def index(names: Sequence[str]) -> str:
-    """The HTML page that shows the pages, at `pages/NAME.png` each."""
+    """An HTML page that shows the pictures `pages/NAME.png`."""
     figures = [
         f'<figure><a href="pages/{escape(name)}.png"><img loading="lazy" src="pages/{escape(name)}.png" '
         f'alt="Colour advice for {escape(name)}"></a><figcaption>{escape(name)}</figcaption></figure>'
@@ -71,7 +72,7 @@ def index(names: Sequence[str]) -> str:
 
 
 def make(folder: Path, out: Path, segmenter: Segmenter, options: Options, *, most: int, console: Console) -> int:
-    """Draws every photo's page, the sheet and the index; gives how many photos could not be read."""
+    """Draws every photo's page, the sheet and the index; returns how many photos could not be read."""
     photos = photos_of(folder, most)
     targets = destinations(photos, out / "pages")
     pages: list[Picture] = []
@@ -94,20 +95,20 @@ def make(folder: Path, out: Path, segmenter: Segmenter, options: Options, *, mos
 
 
 def write_files(out: Path, pages: Sequence[Picture], names: Sequence[str]) -> None:
-    """The sheet and the index into a folder that is there."""
+    """Writes the sheet and the index into an existing folder."""
     sheet(pages).save(out / "gallery.jpg", quality=88, subsampling=0, optimize=True)
     (out / "index.html").write_text(index(names), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; gives 2 when an argument or a photo is bad, else 0."""
-    asked = _parser().parse_args(arguments)
+    """Runs the command; returns 2 when an argument or a photo is bad, else 0."""
+    command = _parser().parse_args(arguments)
     console = Console(stderr=True, highlight=False)
     try:
         plain = replace(Options(), max_suggestions=SUGGESTIONS)
-        options = plain if asked.options is None else parse_options(asked.options)
-        segmenter = Segmenter(load_card(asked.model, allow_non_commercial=True), device=asked.device)
-        bad = make(asked.folder, asked.out, segmenter, options, most=asked.most, console=console)
+        options = plain if command.options is None else parse_options(command.options)
+        segmenter = Segmenter(load_card(command.model, allow_non_commercial=True), device=command.device)
+        bad = make(command.folder, command.out, segmenter, options, most=command.most, console=console)
     except (InvalidOptions, ModelError, PictureError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)
         return 2
@@ -115,11 +116,15 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models.gallery", description="A gallery of a folder of photos.")
+    parser = argparse.ArgumentParser(
+        prog="python -m models.gallery", description="Draws the colour advice on a folder of photos as a gallery."
+    )
     parser.add_argument("folder", type=Path, help="a folder of JPEG, PNG or WebP files")
     parser.add_argument("-o", "--out", type=Path, default=OUT, help="a folder; default: %(default)s")
-    parser.add_argument("--most", type=_count, default=MOST_PHOTOS, metavar="N", help="photos; default: %(default)s")
-    parser.add_argument("--options", metavar="JSON", help='as the service takes them, e.g. \'{"intent": "bold"}\'')
+    parser.add_argument(
+        "--most", type=_count, default=MOST_PHOTOS, metavar="N", help="most photos; default: %(default)s"
+    )
+    parser.add_argument("--options", metavar="JSON", help='the service\'s options, such as \'{"intent": "bold"}\'')
     parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="default: %(default)s")
     return parser

@@ -1,7 +1,7 @@
-"""Folders of labelled photos, and their labels in our classes: for training and evaluation; numpy and Pillow.
+"""Reads folders of labelled photos for training and evaluation, with their labels in our classes.
 
-Annotated: FOLDER/photos, FOLDER/labels and FOLDER/../labels.json, the layout of clothing-co-parsing. Products:
-FOLDER/GARMENT/*.jpg, the layout of clothing-dataset-small, without masks.
+Annotated photos are in FOLDER/photos, FOLDER/labels and FOLDER/../labels.json, as in clothing-co-parsing. Product
+photos are in FOLDER/GARMENT/*.jpg, as in clothing-dataset-small, and have no masks.
 """
 
 import json
@@ -13,7 +13,7 @@ from PIL import Image
 
 from pipeline.types import CLASSES, LabelMap
 
-# The 59 labels of clothing-co-parsing as our classes.
+# The 59 labels of clothing-co-parsing, by our classes.
 GROUPS = {
     "background": "null",
     "skin": "skin",
@@ -26,7 +26,7 @@ GROUPS = {
     "accessory": "accessories bag belt bracelet earrings glasses gloves hat necklace purse ring scarf sunglasses "
     "wallet watch",
 }
-# The folders of clothing-dataset-small as our classes.
+# Our class of each folder of clothing-dataset-small.
 FOLDERS = {
     "dress": "full_body",
     "hat": "accessory",
@@ -42,7 +42,10 @@ FOLDERS = {
 
 
 def class_lookup(names: Sequence[str]) -> LabelMap:
-    """A table (256,) from a data set's label values, named in order, to ours. Raises ValueError for an unknown name."""
+    """A table (256,) that maps a data set's label values to ours. Raises ValueError for an unknown name.
+
+    names: the data set's labels, in the order of their values.
+    """
     table = np.zeros(256, np.uint8)
     for value, name in enumerate(names):
         ours = [group for group, members in GROUPS.items() if name in members.split()]
@@ -53,12 +56,12 @@ def class_lookup(names: Sequence[str]) -> LabelMap:
 
 
 def labelled_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
-    """The files of an annotated folder in order of name, with their labels (H, W) in our classes.
+    """The files of an annotated folder, by name, with their labels (H, W) in our classes.
 
-    Raises ValueError when the folder is not laid out as said above.
+    Raises ValueError when the folder has another layout.
     """
     if not (folder / "photos").is_dir() or not (folder.parent / "labels.json").is_file():
-        raise ValueError(f"{folder} is no annotated folder: it needs photos/, labels/ and ../labels.json.")
+        raise ValueError(f"{folder} is not an annotated folder: it needs photos/, labels/ and ../labels.json.")
     table = class_lookup(json.loads((folder.parent / "labels.json").read_text()))
     for path in sorted((folder / "photos").iterdir()):
         with Image.open(folder / "labels" / f"{path.stem}.png") as labels:
@@ -66,7 +69,7 @@ def labelled_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
 
 
 def product_paths(folder: Path, per_class: int | None = None) -> list[Path]:
-    """The photos of the folders whose garment is known, the first so many of each. Raises ValueError without any."""
+    """The photos of the known garment folders, the first per_class of each. Raises ValueError when there are none."""
     found = [path for name in FOLDERS for path in sorted((folder / name).glob("*.jpg"))[:per_class]]
     if not found:
         raise ValueError(f"{folder} has no product photos: it needs folders such as dress/ and shirt/ with .jpg files.")
@@ -74,7 +77,7 @@ def product_paths(folder: Path, per_class: int | None = None) -> list[Path]:
 
 
 def product_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
-    """Product photos with a truth that is the folder's class everywhere (1, 1)."""
+    """Product photos, whose truth (1, 1) is the folder's class everywhere."""
     for path in product_paths(folder):
         yield path.read_bytes(), np.full((1, 1), CLASSES.index(FOLDERS[path.parent.name]), np.uint8)
 
@@ -82,7 +85,7 @@ def product_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
 def close_up_box(truth: LabelMap, random: np.random.Generator) -> tuple[int, int, int, int]:
     """An upper-body crop (left, top, right, bottom), px: from about the shoulders, 30 to 55 % of the person's height.
 
-    truth: (H, W), 0 where nobody is. Without a person it is the whole photo.
+    truth: (H, W), 0 outside the person. Without a person the crop is the whole photo.
     """
     height_px, width_px = truth.shape
     rows, columns = np.flatnonzero((truth > 0).any(axis=1)), np.flatnonzero((truth > 0).any(axis=0))

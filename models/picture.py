@@ -1,4 +1,4 @@
-"""A photo's advice as a picture, without a server: `python -m models.picture PHOTO`; imports pipeline and torch."""
+"""Draws the colour advice on a photo, without a server: `python -m models.picture PHOTO`."""
 
 import argparse
 import sys
@@ -20,12 +20,14 @@ from pipeline.options import Options, parse_options
 from pipeline.picture.page import PAGE_PX, page
 
 OUT = Path("out")
+# Taste: the widths that a picture may have.
 LEAST_PX, MOST_PX = 400, 4000
-SUGGESTIONS = 6  # as many as a page shows well, unless the options say otherwise
+# Taste: a page shows six suggestions well; the options may say otherwise.
+SUGGESTIONS = 6
 
 
 class PictureError(Exception):
-    """A photo that cannot be read or a picture that cannot be written; the message says which and why."""
+    """A photo cannot be read or a picture cannot be written; the message says which one and why."""
 
 
 def picture(path: Path, segmenter: Segmenter, options: Options) -> Image.Image:
@@ -43,7 +45,7 @@ def picture(path: Path, segmenter: Segmenter, options: Options) -> Image.Image:
 
 
 def destinations(photos: Sequence[Path], out: Path | None) -> list[Path]:
-    """Where each photo's picture goes: `out` itself for one photo, else a name of its own in the folder `out`."""
+    """The path of each photo's picture: the PNG `out` for a single photo, else a unique name in the folder `out`."""
     if out is not None and len(photos) == 1 and out.suffix.lower() == ".png":
         return [out]
     folder = OUT if out is None else out
@@ -59,7 +61,7 @@ def destinations(photos: Sequence[Path], out: Path | None) -> list[Path]:
 
 
 def write(image: Image.Image, path: Path, *, width_px: int = PAGE_PX) -> None:
-    """Writes a PNG of a width, making its folder. Raises PictureError."""
+    """Writes a PNG of a given width and makes its folder. Raises PictureError."""
     if width_px != image.width:
         image = image.resize((width_px, round(image.height * width_px / image.width)), Image.Resampling.LANCZOS)
     try:
@@ -70,26 +72,28 @@ def write(image: Image.Image, path: Path, *, width_px: int = PAGE_PX) -> None:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """The command; gives 2 when an argument or a photo is bad, else 0."""
-    asked = _parser().parse_args(arguments)
+    """Runs the command; returns 2 when an argument or a photo is bad, else 0."""
+    command = _parser().parse_args(arguments)
     console = Console(stderr=True, highlight=False)
     try:
         options = (
-            replace(Options(), max_suggestions=SUGGESTIONS) if asked.options is None else parse_options(asked.options)
+            replace(Options(), max_suggestions=SUGGESTIONS)
+            if command.options is None
+            else parse_options(command.options)
         )
-        segmenter = Segmenter(load_card(asked.model, allow_non_commercial=True), device=asked.device)
+        segmenter = Segmenter(load_card(command.model, allow_non_commercial=True), device=command.device)
     except (InvalidOptions, ModelError) as error:
         console.print(str(error), style="red", markup=False)
         return 2
 
     def draw(photo: Path, target: Path) -> None:
-        write(picture(photo, segmenter, options), target, width_px=asked.width)
+        write(picture(photo, segmenter, options), target, width_px=command.width)
 
-    return _all(asked.photos, asked.out, draw, console)
+    return _all(command.photos, command.out, draw, console)
 
 
 def _all(photos: list[Path], out: Path | None, draw: Callable[[Path, Path], None], console: Console) -> int:
-    """Draws every photo, the sound ones also after a bad one; gives the exit status."""
+    """Draws every photo, also after a bad one; returns the exit status."""
     status = 0
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, transient=True) as progress:
@@ -109,16 +113,16 @@ def _all(photos: list[Path], out: Path | None, draw: Callable[[Path, Path], None
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m models.picture",
-        description="Draws the colour advice on photos: what was found, its colours, and what goes with it.",
+        description="Draws the colour advice on photos: the garments, their colours, and what goes with them.",
     )
     parser.add_argument("photos", type=Path, nargs="+", metavar="PHOTO", help="JPEG, PNG or WebP")
     parser.add_argument(
         "-o", "--out", type=Path, help="a PNG for one photo, a folder for several; default: out/NAME.png"
     )
     parser.add_argument(
-        "--width", type=_width, default=PAGE_PX, metavar="PX", help="of the picture; default: %(default)s"
+        "--width", type=_width, default=PAGE_PX, metavar="PX", help="the picture's width; default: %(default)s"
     )
-    parser.add_argument("--options", metavar="JSON", help='as the service takes them, e.g. \'{"intent": "bold"}\'')
+    parser.add_argument("--options", metavar="JSON", help='the service\'s options, such as \'{"intent": "bold"}\'')
     parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="default: %(default)s")
     return parser

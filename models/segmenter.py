@@ -1,4 +1,4 @@
-"""Runs a clothes-parsing network: prepare, infer, answer, in batches, on a device and dtype; torch."""
+"""Runs a segmentation network on batches of photos: prepare, infer, answer."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True, slots=True)
 class SegmentationInput:
-    """One photo, best squeezed to the network's input size; width_px and height_px are the label map's."""
+    """One photo, best already at the network's input size. width_px, height_px: the size of its label map."""
 
     pixels: RgbImage
     width_px: int
@@ -31,9 +31,13 @@ class SegmentationInput:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Photos on their way: on the device, normalised (B, 3, H, W), then their logits (B, classes, h, w)."""
+    """A batch between two steps.
 
-    sizes_px: tuple[tuple[int, int], ...]  # of the label maps, (width, height)
+    sizes_px: (width, height) of each label map. planes: normalised photos (B, 3, H, W) on the device, and after
+    inference their logits (B, classes, h, w).
+    """
+
+    sizes_px: tuple[tuple[int, int], ...]
     planes: Tensor
     ready: Event
 
@@ -41,11 +45,11 @@ class Batch:
 class Segmenter:
     """A network with its weights on a device.
 
-    version: `id:weights-hash:dtype:device`. input_px: (width, height) that it wants its photos in. threads: of torch,
-    for the whole process, on a CPU. photos_per_forward: how many of a batch go through the network at once; by default
-    all on an accelerator, and one on a CPU, where more at a time are slower and could round differently. compile_mode:
-    torch.compile's; batches are then filled up to a power of two, since each size is compiled by itself.
-    Raises ModelError when the weights are not what the card says, or the device is not there.
+    version: `id:weights-hash:dtype:device`. input_px: (width, height) of the network's input. threads: torch's threads
+    on a CPU, for the whole process. photos_per_forward: how many photos go through the network at once. The default is
+    the whole batch on an accelerator and one photo on a CPU, where more at a time are slower and could round
+    differently. compile_mode: torch.compile's; batches are then padded to a power of two, since each size is compiled
+    separately. Raises ModelError when the weights do not match the card, or the device is missing.
     """
 
     def __init__(
@@ -70,7 +74,7 @@ class Segmenter:
         self._network: Callable[[Tensor], Tensor] = (
             torch.compile(network, mode=compile_mode, dynamic=False) if self._compiled else network
         )
-        # torchvision's ToDtype and Normalize in two lines (a test compares): importing it costs 2.4 s of CPU per start.
+        # These are torchvision's ToDtype and Normalize (a test compares). Importing it costs 2.4 s of CPU per start.
         self._mean, self._std = (
             torch.tensor(values, device=self._device).view(1, 3, 1, 1) for values in (card.mean, card.std)
         )
@@ -81,37 +85,37 @@ class Segmenter:
 
     @property
     def stages(self) -> tuple[Callable[[Any], Any], ...]:
-        """The steps of a batch, each for a thread of its own: on a CPU all is one; elsewhere they overlap."""
+        """The steps of a batch, each for its own thread. On a CPU they are one step; elsewhere they overlap."""
         if self._device.type == "cpu":
             return (self._whole,)
-        return self._noting(self.prepare), self._noting(self.infer), self._noting(self.answer)
+        return self._noting_memory(self.prepare), self._noting_memory(self.infer), self._noting_memory(self.answer)
 
     def warm_up(self) -> None:
-        """One forward on a blank photo, so that the first request does not pay for lazy initialisation."""
+        """Segments a blank photo, so that the first request does not pay for lazy initialisation."""
         self.segment(self.blank(1))
 
     def device_memory_bytes(self) -> dict[str, int]:
-        """The device's memory, `used` by whomever and `total`; empty for a CPU."""
+        """The device's memory: `used` by all processes, and `total`. Empty for a CPU."""
         if self._device.type != "cuda":
             return {}
         free, total = torch.cuda.mem_get_info(self._device)
         return {"used": total - free, "total": total}
 
     def blank(self, count: int) -> list[SegmentationInput]:
-        """So many black photos, to warm up with."""
+        """A number of black photos, for a warm-up."""
         width_px, height_px = self.input_px
         return [SegmentationInput(np.zeros((height_px, width_px, 3), np.uint8), width_px, height_px)] * count
 
     def segment(self, items: Sequence[SegmentationInput]) -> list[Segmentation | ColorMatchError]:
-        """The answers of a batch, in its order; an item that is no photo gets its own error and harms no other."""
+        """The answers of a batch, in order. An item that is not a photo gets an error of its own and harms no other."""
         results: list[Segmentation | ColorMatchError] = [_refusal(item) for item in items]
-        sound = [k for k, item in enumerate(items) if _is_photo(item)]
-        for k, found in zip(sound, self._whole([items[k] for k in sound]), strict=True):
+        valid = [k for k, item in enumerate(items) if _is_photo(item)]
+        for k, found in zip(valid, self._whole([items[k] for k in valid]), strict=True):
             results[k] = found
         return results
 
     def segment_photo(self, image: DecodedImage) -> Segmentation:
-        """One decoded photo, best decoded with `network_px=self.input_px`. Raises PhaseFailed when it is none."""
+        """Segments one photo, best decoded with `network_px=self.input_px`. Raises PhaseFailed for a non-photo."""
         height_px, width_px = image.pixels.shape[:2]
         pixels = image.pixels if image.network is None else image.network
         (found,) = self.segment([SegmentationInput(pixels, width_px, height_px)])
@@ -120,7 +124,7 @@ class Segmenter:
         return found
 
     def _whole(self, items: Sequence[SegmentationInput]) -> list[Segmentation]:
-        """All steps of a batch, so many photos at a time as suits the device."""
+        """Runs all steps of a batch, as many photos at a time as suit the device."""
         at_once = self._at_once or max(1, len(items))
         found: list[Segmentation] = []
         for start in range(0, len(items), at_once):
@@ -129,7 +133,7 @@ class Segmenter:
 
     # --- the steps --------------------------------------------------------------------------------------------
     def prepare(self, items: Sequence[SegmentationInput]) -> Batch:
-        """Photos to a normalised batch on the device."""
+        """Turns photos into a normalised batch on the device."""
         if self._short_of_memory:
             torch.cuda.empty_cache()
             self._short_of_memory = False
@@ -138,14 +142,14 @@ class Segmenter:
         return Batch(tuple((item.width_px, item.height_px) for item in items), planes, self._copy.mark())
 
     def infer(self, batch: Batch) -> Batch:
-        """A normalised batch to its logits."""
+        """Turns a normalised batch into its logits."""
         with self._compute.work(batch.ready, batch.planes):
             logits = self.forward(batch.planes)[: len(batch.sizes_px)]
         return Batch(batch.sizes_px, logits, self._compute.mark())
 
     @torch.inference_mode()
     def preprocess(self, photos: Sequence[RgbImage]) -> Tensor:
-        """Photos (h, w, 3) to a normalised batch (B, 3, H, W) on the device, through pinned memory on a GPU."""
+        """Turns photos (h, w, 3) into a normalised batch (B, 3, H, W) on the device, through pinned memory on a GPU."""
         width_px, height_px = self.input_px
         count = bucket(len(photos)) if self._compiled else len(photos)
         host = torch.zeros((count, height_px, width_px, 3), dtype=torch.uint8, pin_memory=self._device.type == "cuda")
@@ -156,7 +160,7 @@ class Segmenter:
         return planes.to(self._dtype, memory_format=torch.channels_last)
 
     def _resized(self, photo: RgbImage) -> RgbImage:
-        """A photo (h, w, 3) at the input size, by area as in training: a smoothing filter moves outlines."""
+        """Resizes a photo (h, w, 3) to the input size, by area as in training: a smoothing filter moves outlines."""
         width_px, height_px = self.input_px
         if photo.shape[:2] == (height_px, width_px):
             return photo
@@ -166,28 +170,30 @@ class Segmenter:
 
     @torch.inference_mode()
     def forward(self, batch: Tensor) -> Tensor:
-        """A normalised batch (B, 3, H, W) to logits (B, classes, h, w), fp32."""
-        # A copy where it was compiled: the next replay of its CUDA graph overwrites what it returned.
+        """Turns a normalised batch (B, 3, H, W) into logits (B, classes, h, w), fp32."""
+        # A compiled network's output is copied, because the next replay of its CUDA graph overwrites it.
         return self._network(batch).to(torch.float32, copy=self._compiled)
 
     @torch.inference_mode()
     def answer(self, batch: Batch) -> list[Segmentation]:
-        """Logits to labels at each photo's analysed size and a confidence map at theirs."""
+        """Turns logits into labels at each photo's size and a confidence map at the logits' size."""
         with self._reply.work(batch.ready, batch.planes):
             planes = batch.planes.contiguous()
-            certain = (planes.softmax(dim=1).amax(dim=1) * 255).to(torch.uint8)  # (B, h, w)
-            certain = certain.to("cpu", non_blocking=True)
+            # (B, h, w)
+            confidence = (planes.softmax(dim=1).amax(dim=1) * 255).to(torch.uint8)
+            confidence = confidence.to("cpu", non_blocking=True)
             labels: dict[int, Tensor] = {}
             for (width_px, height_px), members in _by_size(batch.sizes_px).items():
                 large = F.interpolate(planes[members], (height_px, width_px), mode="bilinear", align_corners=False)
-                best = large.max(dim=1).indices  # (b, H, W); on CPU argmax takes nine times as long
+                # (b, H, W). On a CPU argmax takes nine times as long.
+                best = large.max(dim=1).indices
                 of_size = self._ours[best].to("cpu", non_blocking=True)
                 labels.update(zip(members, of_size, strict=True))
         self._reply.wait()
-        return [Segmentation(labels[k].numpy(), certain[k].numpy(), self.version) for k in range(len(labels))]
+        return [Segmentation(labels[k].numpy(), confidence[k].numpy(), self.version) for k in range(len(labels))]
 
-    def _noting(self, stage: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        """The stage; when memory runs out in it, the next batch begins with what the allocator keeps being freed."""
+    def _noting_memory(self, stage: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        """The stage. When it runs out of memory, the next batch first frees what the allocator keeps."""
 
         def run(value: Any) -> Any:
             try:
@@ -200,14 +206,14 @@ class Segmenter:
 
 
 def bucket(count: int) -> int:
-    """The size that a batch of so many photos is filled up to: the next power of two."""
+    """The size that a batch is padded to: the next power of two."""
     return 1 << (count - 1).bit_length()
 
 
 def device_is_lost(error: Exception) -> bool:
-    """Whether a device will do no more work in this process after such an error.
+    """Whether a device is unusable in this process after an error.
 
-    CUDA's errors stick to the process; being out of memory, which cuBLAS and cuDNN report in their own way, does not.
+    CUDA's errors stay with the process. Running out of memory does not; cuBLAS and cuDNN report it in their own way.
     """
     if isinstance(error, torch.OutOfMemoryError) or "ALLOC_FAILED" in str(error):
         return False
@@ -215,7 +221,7 @@ def device_is_lost(error: Exception) -> bool:
 
 
 def check_photo(item: SegmentationInput) -> None:
-    """Raises PhaseFailed for an item that is no photo."""
+    """Raises PhaseFailed for an item that is not a photo."""
     if not _is_photo(item):
         raise _refusal(item)
 
@@ -230,7 +236,7 @@ def _by_size(sizes_px: Sequence[tuple[int, int]]) -> dict[tuple[int, int], list[
 def _usable(device: str) -> torch.device:
     found = torch.device(device)
     if found.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError(f"The device is '{device}', but no CUDA device can be used here; 'cpu' can.")
+        raise ModelError(f"The device is '{device}', but no CUDA device is available here; use 'cpu'.")
     return found
 
 

@@ -1,4 +1,4 @@
-"""A device's streams: what runs in each and waits for which, so that successive batches overlap; imports torch."""
+"""Runs the steps of successive batches in CUDA streams of their own, so that they overlap."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 
-Event = Any  # a torch.cuda.Event, or None on a CPU
+# A torch.cuda.Event, or None on a CPU.
+Event = Any
 
 
 class Lane:
-    """One stream of a device, for one thread's use; on a CPU work is done when it returns, and a lane does nothing.
+    """One stream of a device, for one thread. On a CPU a lane does nothing, since work is done when it returns.
 
-    cuda: the part of torch that makes streams.
+    cuda: the module that makes streams.
     """
 
     def __init__(self, device: torch.device, cuda: Any = torch.cuda) -> None:
@@ -21,9 +22,9 @@ class Lane:
 
     @contextmanager
     def work(self, after: Event = None, *inputs: Any) -> Iterator[None]:
-        """What is launched inside runs in this stream, once `after` is reached.
+        """Runs what is launched inside in this stream, once the event `after` is reached.
 
-        inputs: tensors made in another lane; their memory is not given away before this lane is through with them.
+        inputs: tensors made in another lane; their memory is not reused before this lane has finished with them.
         """
         if self._stream is None:
             yield
@@ -36,10 +37,10 @@ class Lane:
             yield
 
     def mark(self) -> Event:
-        """The point that the lane's work launched so far will reach; another lane may wait for it."""
+        """An event that follows all work launched here so far; another lane may wait for it."""
         return None if self._stream is None else self._stream.record_event()
 
     def wait(self) -> None:
-        """Blocks this thread, though not Python, until everything launched here is done."""
+        """Blocks this thread until everything launched here is done; other Python threads go on."""
         if self._stream is not None:
             self._stream.synchronize()

@@ -1,6 +1,8 @@
-"""Puts one ingress replica's parts together, whatever carries the calls; knows neither Ray nor FastAPI."""
+"""Assembles the parts of one ingress replica."""
 
 from collections.abc import Callable, Mapping
+
+from pydantic import SecretStr
 
 from pipeline.types import PhaseName
 from serve.decode.pool import DecodePool
@@ -12,7 +14,7 @@ from serve.readiness import Describe, Readiness
 from serve.service import Service
 from serve.settings import AdviceConfig, Environment, Settings
 from serve.stores.cache import Cache
-from serve.stores.redis import STATE_TIMEOUT_S, NoStore, RedisStore
+from serve.stores.redis import NoStore, Pool, RedisStore, state_pool
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import Uploads
@@ -32,11 +34,12 @@ def assemble(
     translate: Translate,
     metrics: Metrics | None = None,
 ) -> Service:
-    """The service of one ingress replica. Raises ValueError when keys are required and there is no place for them."""
+    """The service of one ingress replica. Raises ValueError when required keys have no configured place."""
     metrics = metrics or Metrics()
-    url = environment.redis_url
+    cache_url, state_url = _revealed(environment.redis_url), _revealed(environment.state_redis_url)
+    state = state_pool(state_url) if state_url else None
     cache = Cache(
-        RedisStore(url.get_secret_value()) if url else NoStore(),
+        RedisStore.of_cache(cache_url) if cache_url else NoStore(),
         secret=secret,
         memory_bytes=settings.memory_cache_bytes,
         count_lookup=metrics.counts_lookup,
@@ -45,14 +48,9 @@ def assemble(
     decoder = DecodePool(workers=settings.decode_workers, memory_bytes=settings.decode_memory_bytes)
     phases = Phases(**{name: _phase(name, call, translate, metrics) for name, call in start.items()})
     advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig(), metrics=metrics)
-    keys = _keys(environment, secret) if settings.require_keys else None
-    state_url = environment.state_redis_url
-    limiter = Limiter(
-        state_url.get_secret_value() if state_url else None,
-        replicas=settings.limit_replicas,
-        tell=metrics.counts_limit,
-    )
-    uploads = _uploads(settings, environment, secret)
+    keys = _keys(environment, secret, state) if settings.require_keys else None
+    limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
+    uploads = _uploads(settings, environment, secret, state)
     readiness = Readiness(advisor, cache, uploads, describe)
     return Service(settings, advisor, decoder, cache, keys, limiter, readiness, uploads, metrics)
 
@@ -62,25 +60,28 @@ def _phase(name: PhaseName, start: Callable[[bytes], PendingCall], translate: Tr
     return Phase(name, start, translate, breaker=breaker, tell=metrics.counts_call(name))
 
 
-def _keys(environment: Environment, pepper: bytes) -> KeyRing:
-    path, url = environment.stylesync_keys_file, environment.state_redis_url
-    if (path is None or not path.is_file()) and (path is not None or url is None):
+def _revealed(url: SecretStr | None) -> str | None:
+    return url.get_secret_value() if url else None
+
+
+def _keys(environment: Environment, pepper: bytes, state: Pool | None) -> KeyRing:
+    path = environment.stylesync_keys_file
+    if (path is None or not path.is_file()) and (path is not None or state is None):
         raise ValueError(
             f"STYLESYNC_KEYS_FILE is {str(path)!r}; it must name the file of API keys, or STATE_REDIS_URL their store "
             "(or set require_keys: false in the application's args)."
         )
     return KeyRing(
         pepper,
-        file=KeyFile(path, pepper) if path else None,
-        store=KeyStore(url.get_secret_value(), pepper) if url else None,
+        file=KeyFile(path) if path else None,
+        store=KeyStore(state, pepper) if state else None,
     )
 
 
-def _uploads(settings: Settings, environment: Environment, secret: bytes) -> Uploads | None:
+def _uploads(settings: Settings, environment: Environment, secret: bytes, state: Pool | None) -> Uploads | None:
     if environment.s3.bucket is None:
         return None
-    url = environment.state_redis_url
-    memory = RedisStore(url.get_secret_value(), timeout_s=STATE_TIMEOUT_S) if url else NoStore()
+    memory = RedisStore.of_state(state) if state else NoStore()
     return Uploads(
         ObjectStore(environment.s3, timeout_s=settings.object_timeout_s),
         Idempotency(memory, secret=secret, ttl_s=settings.upload_expiry_s),

@@ -1,4 +1,4 @@
-"""Batches for one device, formed the moment it is free for one; asyncio and threads, neither Ray nor torch."""
+"""Forms batches for one device, each at the moment the device is free for it."""
 
 import asyncio
 import logging
@@ -15,7 +15,8 @@ from serve.observe import tracing
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-RECENT_BATCHES, RECENT_S = 8, 2.0  # what the time of the next batch is judged by
+# Taste: the batches whose median time predicts the next batch's.
+RECENT_BATCHES, RECENT_S = 8, 2.0
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +25,8 @@ _log = logging.getLogger(__name__)
 class BatchLimits:
     """How much goes to the device at once.
 
-    max_items, max_px: of one batch; an item that is larger than max_px goes alone. in_flight: batches between the
-    first stage and the last. stall_s: a batch at work for longer means that the device hangs.
+    max_items, max_px: the largest batch; an item larger than max_px goes alone. in_flight: batches between the first
+    stage and the last. stall_s: a batch that takes longer means that the device hangs.
     """
 
     max_items: int
@@ -36,7 +37,7 @@ class BatchLimits:
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """One batch that came back: its items, their pixels, how long each had waited for it, and how long it took."""
+    """A finished batch: its items, their pixels, how long each item waited, and how long the batch took."""
 
     items: int
     px: int
@@ -46,14 +47,12 @@ class BatchReport:
 
 @dataclass(slots=True)
 class Tally:
-    """What a batcher has done so far. expired: nobody would have waited for the answer; splits: batches halved."""
+    """What a batcher has done so far. expired: items whose deadline came first."""
 
     batches: int = 0
-    answered: int = 0
     expired: int = 0
     cancelled: int = 0
     failed: int = 0
-    splits: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -67,13 +66,14 @@ class _Waiting(Generic[Item, Result]):
 
 
 class Batcher(Generic[Item, Result]):
-    """Gives a device its work: whatever waits, the moment there is room, the earliest deadline first.
+    """Gives a device whatever waits as soon as there is room, the earliest deadline first.
 
-    stages: the first takes the list of items, each next one what the one before gave, the last gives the results in
-    the items' order. Every stage has one thread of its own, so that stages of successive batches overlap while each
-    sees the batches in order. A batch that fails is halved and tried again, so that an item which breaks it fails
-    alone and a batch too large for the device's memory still gets through. is_fatal: whether an error means that the
-    device will do no more work. clock: Unix time, s. observe: is told of every batch.
+    A batch that fails is halved and tried again, so that an item which breaks it fails alone, and a batch that is too
+    large for the device's memory still succeeds.
+    stages: the first takes the list of items, each following one the previous result, and the last returns the results
+    in the items' order. Each stage has its own thread, so stages of successive batches overlap, and each stage sees the
+    batches in order. is_fatal: whether an error means that the device is unusable. clock: Unix time, s. observe: called
+    with every finished batch.
     """
 
     def __init__(
@@ -85,32 +85,35 @@ class Batcher(Generic[Item, Result]):
         clock: Callable[[], float] = time.time,
         observe: Callable[[BatchReport], None] = lambda _report: None,
     ) -> None:
-        self.limits = limits  # may be replaced at any time; batches at work are left alone
+        # The limits may be replaced at any time; batches in flight keep theirs.
+        self.limits = limits
         self.tally = Tally()
         self._stages = [(ThreadPoolExecutor(1, f"stage-{k}"), stage) for k, stage in enumerate(stages)]
         self._is_fatal = is_fatal
         self._clock = clock
         self._observe = observe
         self._waiting: dict[int, _Waiting[Item, Result]] = {}
-        self._at_work: dict[asyncio.Task[None], float] = {}  # and since when
-        self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_BATCHES)  # when a batch came back; it took, s
+        # When each batch in flight began.
+        self._at_work: dict[asyncio.Task[None], float] = {}
+        # When each recent batch finished, and how long it took.
+        self._recent: deque[tuple[float, float]] = deque(maxlen=RECENT_BATCHES)
         self._lost = False
 
     @property
     def queued(self) -> int:
-        """Items that wait for a batch."""
+        """The number of items that wait for a batch."""
         return len(self._waiting)
 
     @property
     def in_flight(self) -> int:
-        """Batches on their way through the stages."""
+        """The number of batches between the first stage and the last."""
         return len(self._at_work)
 
     async def submit(self, item: Item, *, px: int, deadline_s: float) -> Result:
-        """The item's result. An item whose caller leaves, or whose deadline comes first, is never begun.
+        """The item's result. An item whose caller leaves, or whose deadline comes first, is not started.
 
-        deadline_s: Unix time. Raises PhaseTimeout at the deadline, or before when it cannot be met; PhaseFailed, or
-        the stages' own ColorMatchError, when this item alone cannot be served; PhaseLost when the device is lost.
+        deadline_s: Unix time. Raises PhaseTimeout at the deadline, or earlier when it cannot be met; PhaseFailed, or
+        a stage's own ColorMatchError, when this item alone fails; PhaseLost when the device is lost.
         """
         if self._lost:
             raise _lost()
@@ -135,7 +138,7 @@ class Batcher(Generic[Item, Result]):
             self._waiting.pop(id(waiting), None)
 
     def warm_up(self, batches: Iterable[Sequence[Item]]) -> None:
-        """Sends batches through the stages, in their threads, and waits for each; raises what a stage raises."""
+        """Sends batches through the stages in their threads and waits for each. Raises what a stage raises."""
         for batch in batches:
             found: Any = batch
             for thread, stage in self._stages:
@@ -148,11 +151,6 @@ class Batcher(Generic[Item, Result]):
         if any(self._clock() - since_s > self.limits.stall_s for since_s in self._at_work.values()):
             raise PhaseLost("A batch does not come back from the device.")
 
-    def close(self) -> None:
-        """Ends the threads once their present work is done; what waits is not begun."""
-        for thread, _stage in self._stages:
-            thread.shutdown(wait=False, cancel_futures=True)
-
     # --- forming ----------------------------------------------------------------------------------------------
     def _fill(self) -> None:
         while self._waiting and len(self._at_work) < self.limits.in_flight:
@@ -162,10 +160,10 @@ class Batcher(Generic[Item, Result]):
                 self._at_work[task] = self._clock()
 
     def _form(self) -> list[_Waiting[Item, Result]]:
-        """Takes the next batch out of those that wait, and those that it is too late for."""
+        """Removes the next batch from the queue, and every item that can no longer meet its deadline."""
         expected_s, px = self._expected_s(), 0
         batch: list[_Waiting[Item, Result]] = []
-        for waiting in sorted(self._waiting.values(), key=lambda one: one.deadline_s):
+        for waiting in sorted(self._waiting.values(), key=lambda item: item.deadline_s):
             if waiting.answer.done() or self._too_late(waiting, expected_s):
                 del self._waiting[id(waiting)]
                 continue
@@ -177,7 +175,7 @@ class Batcher(Generic[Item, Result]):
         return batch
 
     def _too_late(self, waiting: _Waiting[Item, Result], expected_s: float) -> bool:
-        """Whether the item cannot be answered by its deadline if work on it begins now; it then has its error."""
+        """Whether an item cannot meet its deadline even when it starts now; such an item gets its error here."""
         if waiting.deadline_s > self._clock() + expected_s:
             return False
         self.tally.expired += 1
@@ -185,7 +183,7 @@ class Batcher(Generic[Item, Result]):
         return True
 
     def _expected_s(self) -> float:
-        """What a batch takes: the median of the recent ones; 0 after a while without any, so that one is tried."""
+        """The expected time of a batch: the median of recent ones, or 0 after a pause, so that one is tried again."""
         now_s = self._clock()
         return median([took_s for at_s, took_s in self._recent if now_s - at_s < RECENT_S] or [0.0])
 
@@ -207,14 +205,13 @@ class Batcher(Generic[Item, Result]):
                 results = await self._through([waiting.item for waiting in batch])
             answers = list(zip(batch, results, strict=True))
         except Exception as error:
-            trouble = self._judged(batch, error)
+            failure = self._failure_of(batch, error)
         else:
             return self._answer(answers, began_s)
-        # Outside of the except: the error's frames would hold on to the batch's memory on the device.
-        if trouble is not None:
+        # This is outside of the except clause, because the error's frames hold the batch's memory on the device.
+        if failure is not None:
             self.tally.failed += len(batch)
-            return _fail(batch, trouble)
-        self.tally.splits += 1
+            return _fail(batch, failure)
         middle = len(batch) // 2
         for half in (batch[:middle], batch[middle:]):
             wanted = [waiting for waiting in half if not waiting.answer.done()]
@@ -235,13 +232,12 @@ class Batcher(Generic[Item, Result]):
         self.tally.batches += 1
         for waiting, result in answers:
             if not waiting.answer.done():
-                self.tally.answered += 1
                 waiting.answer.set_result(result)
         waited_s = tuple(began_s - waiting.since_s for waiting, _ in answers)
         self._observe(BatchReport(len(answers), sum(waiting.px for waiting, _ in answers), waited_s, took_s))
 
-    def _judged(self, batch: list[_Waiting[Item, Result]], error: Exception) -> ColorMatchError | None:
-        """What a batch's failure means for all of its items; None: halves of it may fare better."""
+    def _failure_of(self, batch: list[_Waiting[Item, Result]], error: Exception) -> ColorMatchError | None:
+        """The error that all items of a failed batch get, or None when its halves should be tried."""
         if self._is_fatal(error):
             _log.error("The device is lost", exc_info=error)
             self._lose()

@@ -1,4 +1,4 @@
-"""Who sends a request, as dependencies of the routes: API key, scope, limits, no stray parameters; FastAPI."""
+"""FastAPI dependencies that check a request's API key, its scope and limits, and its query parameters."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -25,7 +25,7 @@ def service_of(request: Request) -> Service:
 
 
 def uploads_of(request: Request) -> Uploads:
-    """The replica's uploads. Raises NotReady where there are none."""
+    """The replica's uploads. Raises NotReady while no object store is configured."""
     uploads = service_of(request).uploads
     if uploads is None:
         raise no_object_store()
@@ -33,7 +33,10 @@ def uploads_of(request: Request) -> Uploads:
 
 
 def caller_with(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
-    """A dependency: the caller, who must hold a key with the scope, within its limits, with no stray parameters."""
+    """Makes a dependency that gives the caller.
+
+    It requires a key with the scope that is within its limits, and refuses unknown query parameters.
+    """
 
     async def known(
         request: Request,
@@ -52,17 +55,18 @@ def caller_with(scope: Scope) -> Callable[..., Coroutine[Any, Any, Principal]]:
         except TooManyRequests as error:
             request.state.quota = error.quota
             raise
-        async with limiter.seat(principal.key_id, principal.allowance):  # until the answer is made
+        # The slot is held until the answer is made.
+        async with limiter.slot(principal.key_id, principal.allowance):
             yield principal
 
-    async def careful(request: Request, principal: Annotated[Principal, Depends(metered)]) -> Principal:
-        _refuse_strays(request)
+    async def checked(request: Request, principal: Annotated[Principal, Depends(metered)]) -> Principal:
+        _refuse_unknown_parameters(request)
         return principal
 
-    return careful
+    return checked
 
 
-def _refuse_strays(request: Request) -> None:
+def _refuse_unknown_parameters(request: Request) -> None:
     """Raises InvalidFields for a query parameter that is unknown or given twice."""
     known = {parameter.alias for parameter in request.scope["route"].dependant.query_params}
     given = Counter(name for name, _ in request.query_params.multi_items())

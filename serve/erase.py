@@ -1,7 +1,7 @@
-"""Erases what is kept of a tenant or of one uploaded object: `python -m serve.erase tenant|object NAME`; redis only.
+"""Erases the stored data of a tenant or of one uploaded object: `python -m serve.erase tenant|object NAME`.
 
-Objects of the bucket and every cached answer and phase result go at once; what replicas hold in their own memory ends
-within 5 minutes (docs/privacy.md). Revoke the tenant's keys first, or it may write anew meanwhile.
+It removes the objects of the bucket and every cached answer and phase result at once. Copies in the memory of replicas
+expire within 5 minutes (docs/privacy.md). Revoke the tenant's keys first, or it may store new data meanwhile.
 """
 
 import argparse
@@ -19,17 +19,19 @@ from redis.exceptions import RedisError
 from pipeline.errors import ColorMatchError, NotFound
 from serve.settings import MIB, Environment
 from serve.stores.owners import owner_of, photo_of
+from serve.stores.timeouts import ERASE_TIMEOUT_S
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import prefix_of, tenant_of
 
-PATIENCE_S = 10.0
+# Taste: keys per SCAN, so that no single command blocks Redis for long.
 SCAN_COUNT = 1000
+# Taste: larger than any upload that the service accepts.
 MAX_READ_BYTES = 1024 * MIB
 
 
 @dataclass(frozen=True, slots=True)
 class Erased:
-    """How much was there; None where no such store is configured."""
+    """How much was erased; None where no such store is configured."""
 
     objects: int | None
     cached: int | None
@@ -41,25 +43,25 @@ class Erased:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0, 1 when a store failed and the command must be given again, or 2 when refused."""
-    asked = _parser().parse_args(arguments)
-    erase = erase_tenant if asked.what == "tenant" else erase_object
+    """Runs the command. Exit status: 0; 1 when a store failed and the command must be run again; 2 when refused."""
+    options = _parser().parse_args(arguments)
+    erase = erase_tenant if options.what == "tenant" else erase_object
     try:
-        erased = asyncio.run(erase(asked.name, Environment()))
+        erased = asyncio.run(erase(options.name, Environment()))
     except ValueError as error:
         sys.stderr.write(f"{error}\n")
         return 2
     except (RedisError, ColorMatchError, OSError) as error:
-        sys.stderr.write(f"Not everything is erased, a store failed; give the command again. {error}\n")
+        sys.stderr.write(f"A store failed and not everything is erased; run the command again. {error}\n")
         return 1
     sys.stdout.write(f"{erased}\n")
     return 0
 
 
 async def erase_tenant(tenant: str, environment: Environment) -> Erased:
-    """Erases a tenant's uploads and all that was worked out for it."""
+    """Erases a tenant's uploads and everything that was computed for it."""
     if tenant_of(f"{prefix_of(tenant)}{'0' * 32}") is None:
-        raise ValueError(f"{tenant!r} is not a tenant: 1 to 63 of a-z, 0-9 and -.")
+        raise ValueError(f"{tenant!r} is not a tenant, which has 1 to 63 of a-z, 0-9 and -.")
     objects = None
     async with _objects(environment) as store:
         if store is not None:
@@ -71,7 +73,10 @@ async def erase_tenant(tenant: str, environment: Environment) -> Erased:
 
 
 async def erase_object(object_key: str, environment: Environment) -> Erased:
-    """Erases one upload and what was worked out from it, found by its bytes; last the object, should it fail before."""
+    """Erases one upload and everything that was computed from its bytes.
+
+    The object goes last, so that the command can be run again when a store fails.
+    """
     tenant = tenant_of(object_key)
     if tenant is None:
         raise ValueError(f"{object_key!r} is not the key of an upload.")
@@ -89,11 +94,11 @@ async def erase_object(object_key: str, environment: Environment) -> Erased:
 
 
 async def _forget(pattern: str, environment: Environment) -> int | None:
-    """How many cached values of that pattern there were."""
+    """Removes the cached values under a key pattern; returns how many there were."""
     url = environment.redis_url
     if url is None:
         return None
-    client: Any = Redis.from_url(url.get_secret_value(), socket_timeout=PATIENCE_S)
+    client: Any = Redis.from_url(url.get_secret_value(), socket_timeout=ERASE_TIMEOUT_S)
     count = 0
     async with client:
         async for key in client.scan_iter(match=pattern, count=SCAN_COUNT):
@@ -103,7 +108,7 @@ async def _forget(pattern: str, environment: Environment) -> int | None:
 
 @asynccontextmanager
 async def _objects(environment: Environment) -> AsyncIterator[ObjectStore | None]:
-    store = ObjectStore(environment.s3, timeout_s=PATIENCE_S) if environment.s3.bucket else None
+    store = ObjectStore(environment.s3, timeout_s=ERASE_TIMEOUT_S) if environment.s3.bucket else None
     try:
         yield store
     finally:
@@ -114,9 +119,9 @@ async def _objects(environment: Environment) -> AsyncIterator[ObjectStore | None
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m serve.erase", description=__doc__)
     commands = parser.add_subparsers(dest="what", required=True)
-    tenant = commands.add_parser("tenant", help="everything of a tenant's but its keys")
+    tenant = commands.add_parser("tenant", help="erase everything of a tenant but its keys")
     tenant.add_argument("name", metavar="TENANT")
-    one = commands.add_parser("object", help="one upload and what came of it")
+    one = commands.add_parser("object", help="erase one upload and everything computed from it")
     one.add_argument("name", metavar="OBJECT_KEY")
     return parser
 

@@ -1,7 +1,7 @@
-"""What stands around Serve's own HTTP code: clean request headers, and Serve's texts as problems; Starlette only.
+"""ASGI middleware around Ray Serve's proxy: strips its control headers and makes its error texts problem documents.
 
-Serve wraps `middlewares()` around its proxies and, on the fast profile, around the ingress replicas' servers; it is
-named in RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH.
+Ray Serve wraps `middlewares()` around its proxies and, in the fast profile, around the ingress replicas' servers.
+RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names it.
 """
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,8 +13,8 @@ from pipeline.errors import ColorMatchError, NotFound, Overloaded
 from serve.http.headers import SECURITY_HEADERS, clean_request_id
 from serve.http.problems import problem_response
 
-# Serve obeys these, whoever sends them: a client must not lift its own time limit or choose its replica.
-STEERING_HEADERS = (
+# Serve obeys these from anybody, but a client must not lift its own time limit or choose its replica.
+CONTROL_HEADERS = (
     "x-request-timeout-seconds",
     "x-request-disconnect-disabled",
     "x-session-id",
@@ -22,18 +22,20 @@ STEERING_HEADERS = (
     "serve_multiplexed_model_id",
     "serve-multiplexed-model-id",
 )
-SERVE_PATHS = "/-/"  # Serve's own, of which its load balancer needs the health check alone
+# These paths are Serve's own; its load balancer only needs the health check.
+SERVE_PATHS = "/-/"
 SERVE_HEALTH = "/-/healthz"
-OUR_MARK = "x-content-type-options"  # on every answer of the application, on none of Serve's
+# Every answer of the application has this header, and no answer of Serve's has it.
+OUR_MARK = "x-content-type-options"
 
 
 def middlewares() -> list[Middleware]:
-    """What Serve puts around its HTTP servers."""
+    """The middleware that Ray Serve puts around its HTTP servers."""
     return [Middleware(Gate)]
 
 
 class Gate:
-    """Gives Serve a clean request, and the client one request id and no error without a problem document."""
+    """Cleans each request's headers, and gives each answer one request id and each error a problem document."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -44,7 +46,7 @@ class Gate:
             return
         request_id = clean_request_id(Headers(scope=scope).get("x-request-id"))
         headers = MutableHeaders(scope=scope)
-        for name in STEERING_HEADERS:
+        for name in CONTROL_HEADERS:
             del headers[name]
         headers["X-Request-ID"] = request_id
         answer = _Answer(request_id, scope, receive, send)
@@ -60,7 +62,7 @@ class Gate:
 
 
 class _Answer:
-    """One answer on its way out: passed on when it is the application's, replaced when it is an error of Serve's."""
+    """Passes an answer of the application on, and replaces an error of Serve's."""
 
     def __init__(self, request_id: str, scope: Scope, receive: Receive, send: Send) -> None:
         self._request_id = request_id
@@ -77,12 +79,13 @@ class _Answer:
             if message["status"] >= 400 and OUR_MARK not in headers:
                 await self.replace(message["status"])
                 return
-            headers["X-Request-ID"] = self._request_id  # Serve appends its own beside the application's
+            # Serve appends its own id to the application's.
+            headers["X-Request-ID"] = self._request_id
         if not self._replaced:
             await self._send(message)
 
     async def replace(self, status: int) -> None:
-        """Answers with the problem document for a status of Serve's."""
+        """Sends the problem document for one of Serve's statuses instead."""
         self._replaced = True
         response: Response = problem_response(_error_of(status), self._request_id)
         for name, value in SECURITY_HEADERS.items():
@@ -92,7 +95,7 @@ class _Answer:
 
 
 def _error_of(status: int) -> ColorMatchError:
-    """What Serve's statuses mean to a client; its 408 is its own time limit, not a slow body."""
+    """The error behind a status of Serve's. Its 408 means its own time limit, not a slow body."""
     match status:
         case 404:
             return NotFound("There is nothing at this address.")

@@ -1,4 +1,4 @@
-"""What can be configured, as frozen pydantic models; the environment is read in one place, when asked."""
+"""Everything that can be configured, as frozen pydantic models, and the environment variables that are read."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -16,13 +16,13 @@ PositiveMs = Annotated[float, Field(gt=0, le=60_000)]
 
 
 class Frozen(BaseModel):
-    """Immutable, and an unknown field is an error."""
+    """An immutable model that refuses unknown fields."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Budgets(Frozen):
-    """The time each step may take, ms; the total is the request's absolute deadline."""
+    """The time budget of each step, ms. The total is the request's deadline."""
 
     decode_ms: PositiveMs = 400
     segmentation_ms: PositiveMs = 1200
@@ -32,13 +32,12 @@ class Budgets(Frozen):
 
     def of(self, phase: PhaseName) -> float:
         """A phase's budget, ms."""
-        return {"segmentation": self.segmentation_ms, "extraction": self.extraction_ms, "harmony": self.harmony_ms}[
-            phase
-        ]
+        budgets = {"segmentation": self.segmentation_ms, "extraction": self.extraction_ms, "harmony": self.harmony_ms}
+        return budgets[phase]
 
 
 class BreakerConfig(Frozen):
-    """When a phase's breaker opens and closes (serve/walk/breaker.py). A call of slow_call_s or longer is slow."""
+    """When a phase's circuit breaker opens and closes (serve/walk/breaker.py). slow_call_s: longer calls are slow."""
 
     window_calls: Annotated[int, Field(ge=1, le=10_000)] = 50
     minimum_calls: Annotated[int, Field(ge=1)] = 10
@@ -50,7 +49,7 @@ class BreakerConfig(Frozen):
 
 
 class AdviceConfig(Frozen):
-    """`Advice`'s user_config: all of it can be changed live with `serve deploy`."""
+    """The user_config of `Advice`; `serve deploy` changes all of it live."""
 
     budgets: Budgets = Budgets()
     breaker: BreakerConfig = BreakerConfig()
@@ -58,14 +57,19 @@ class AdviceConfig(Frozen):
 
 
 class Settings(Frozen):
-    """The arguments of `serve.app:build`; a change restarts the application."""
+    """The arguments of `serve.app:build`; a change restarts the application.
+
+    Limits are per replica unless they say otherwise.
+    """
 
     max_image_bytes: int = 10 * MIB
     max_mask_bytes: int = 2 * MIB
     max_json_bytes: int = 1 * MIB
     max_object_bytes: int = MAX_OBJECT_BYTES
-    object_bytes_in_flight: int = 200 * MIB  # of all objects that a replica works on; beyond it 503
-    object_timeout_s: Annotated[float, Field(gt=0)] = 5.0  # of one call to the object store
+    # The bytes of all uploaded objects in progress; beyond this the answer is 503.
+    object_bytes_in_flight: int = 200 * MIB
+    # The timeout of one call to the object store.
+    object_timeout_s: Annotated[float, Field(gt=0)] = 5.0
     upload_expiry_s: Annotated[int, Field(ge=10, le=3600)] = 600
     body_timeout_s: float = 10.0
     decode_workers: Annotated[int, Field(ge=1)] = 2
@@ -73,18 +77,24 @@ class Settings(Frozen):
     memory_cache_bytes: int = 32 * MIB
     require_keys: bool = True
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    limit_replicas: Annotated[int, Field(ge=1)] = 2  # share a key's limits while the state store is away
-    cors_origins: tuple[Origin, ...] = ()  # whose pages may read answers; none: CORS is off
-    require_https: bool = False  # all but probes
-    trusted_proxies: tuple[Network, ...] = ()  # such as ["10.0.0.0/8"]: they set X-Forwarded-Proto themselves
-    allowed_hosts: tuple[str, ...] = ()  # such as ["api.example.com", "*.example.com"]; none: any
+    # How many ingress replicas share a key's limits while the state store is away.
+    limit_replicas: Annotated[int, Field(ge=1)] = 2
+    # The origins whose pages may read answers. Without any, CORS is off.
+    cors_origins: tuple[Origin, ...] = ()
+    # Refuses plain HTTP, except for probes.
+    require_https: bool = False
+    # Networks such as ["10.0.0.0/8"], whose X-Forwarded-Proto is believed.
+    trusted_proxies: tuple[Network, ...] = ()
+    # Patterns such as ["api.example.com", "*.example.com"]. Without any, every host is allowed.
+    allowed_hosts: tuple[str, ...] = ()
 
 
 class SegmentationSettings(BaseSettings):
     """The network of a `Segmentation` replica, from its own environment (`SEGMENTATION_MODEL=…`).
 
-    It stands in the deployment's runtime_env, so that a change of model rolls that deployment alone. compile_mode:
-    torch.compile's; every batch size is then compiled before the replica is ready.
+    The deployment's runtime_env sets these, so that a change of model restarts that deployment alone. compile_mode:
+    torch.compile's mode; a replica then compiles every batch size before it is ready. allow_non_commercial: accepts a
+    network whose licence is non-commercial.
     """
 
     model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", frozen=True, extra="ignore")
@@ -94,15 +104,15 @@ class SegmentationSettings(BaseSettings):
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
     threads: Annotated[int, Field(ge=1)] = 2
     compile_mode: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
-    allow_non_commercial: bool = False  # of the network's licence
+    allow_non_commercial: bool = False
 
 
 class BatchConfig(Frozen):
-    """`Segmentation`'s user_config: applies live. What is None is what suits the device.
+    """The user_config of `Segmentation`, which applies live. None means the value that suits the device.
 
-    max_photos, max_px: of one batch; a photo's pixels are its network's input and its label map. in_flight: batches
-    between copy and answer. stall_s: a batch at work for longer means that the device hangs, and the replica is
-    replaced. On a CPU one photo at a time is quickest, and its answer does not depend on its neighbours.
+    max_photos, max_px: the largest batch; a photo counts the pixels of its network input and of its label map.
+    in_flight: batches between copy and answer. stall_s: a batch that takes longer means that the device hangs, and the
+    replica is replaced. On a CPU one photo at a time is fastest, and its answer does not depend on other photos.
     """
 
     max_photos: Annotated[int, Field(ge=1, le=128)] | None = None
@@ -114,7 +124,7 @@ class BatchConfig(Frozen):
 class TracingSettings(BaseSettings):
     """Where traces go, from every replica's own environment (`TRACING_EXPORTER=otlp`).
 
-    sample_ratio: of the traces that begin here; for one that a client began, its own sampled flag decides.
+    sample_ratio: the share of new traces that are recorded. A client's own trace carries its sampled flag.
     """
 
     model_config = SettingsConfigDict(env_prefix="TRACING_", frozen=True, extra="ignore")
@@ -126,8 +136,9 @@ class TracingSettings(BaseSettings):
 class S3Environment(BaseSettings):
     """The object store of uploads, from the environment (`S3_BUCKET=…`); without a bucket there are no uploads.
 
-    endpoint_url: of any S3-compatible store, none: AWS in the region. public_endpoint_url: where clients reach it, when
-    not there. Without keys botocore's own chain (roles, profiles) finds them. addressing: path, or the bucket as host.
+    endpoint_url: any S3-compatible store; None: AWS in the region. public_endpoint_url: the URL for clients, when it is
+    another one. addressing: the bucket in the path, or as a virtual host. Without keys, botocore's own chain (roles,
+    profiles) finds them.
     """
 
     model_config = SettingsConfigDict(env_prefix="S3_", frozen=True, extra="ignore")
@@ -142,22 +153,26 @@ class S3Environment(BaseSettings):
 
     @property
     def url(self) -> str:
-        """Where the service reaches the store."""
+        """The URL at which the service reaches the store."""
         return self.endpoint_url or f"https://s3.{self.region}.amazonaws.com"
 
     @property
     def public_url(self) -> str:
-        """Where clients reach it."""
+        """The URL at which clients reach the store."""
         return self.public_endpoint_url or self.url
 
 
 class Environment(BaseSettings):
-    """Where the stores and secrets are, from the environment of the process that builds the application."""
+    """The stores and secrets, from the environment of the process that builds the application.
+
+    redis_url: the cache, which may be lost; without it every lookup misses. state_redis_url: API keys, limits and
+    idempotency keys, which must never be evicted.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore")
 
-    redis_url: SecretStr | None = None  # the cache: may be lost; without it every lookup is a miss
-    state_redis_url: SecretStr | None = None  # keys, limits, leases: never evicted
+    redis_url: SecretStr | None = None
+    state_redis_url: SecretStr | None = None
     stylesync_keys_file: Path | None = None
     stylesync_secret_file: Path | None = None
     s3: S3Environment = Field(default_factory=S3Environment)

@@ -1,4 +1,4 @@
-"""The project's version, from its one source; standard library only."""
+"""The project's version, from pyproject.toml or the installed package."""
 
 import tomllib
 from importlib import metadata

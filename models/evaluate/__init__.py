@@ -1,1 +1,1 @@
-"""The quality report of networks on annotated photos; `python -m models.evaluate` is the command."""
+"""Measures the quality of networks on annotated photos; `python -m models.evaluate` is the command."""

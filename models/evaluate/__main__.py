@@ -1,4 +1,4 @@
-"""The quality report of networks on labelled photos, side by side; imports pipeline and torch."""
+"""Reports the quality of several networks on labelled photos, side by side."""
 
 import argparse
 import json
@@ -40,18 +40,20 @@ from pipeline.garments.regions import whole_labels
 from pipeline.image.decode import decode_image
 from pipeline.types import CLASSES, LabelMap, RgbImage, Segmentation
 
-WHOLE_IMAGE = "whole image"  # the baseline that takes every pixel for the garment
+# The baseline without a network: every pixel is the garment.
+WHOLE_IMAGE = "whole image"
 PROTOTYPE = "u2netp-parse-224"
+# Taste: enough photos for a stable median time.
 TIMED_PHOTOS = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One network's figures; see models.evaluate.scores for what each means.
+    """One network's figures; models.evaluate.scores defines them.
 
-    kinds: whether it tells them at all; without, what is said of classes means nothing. full, close_up: clothes IoU.
-    product: share of garment pixels of the folder's class. palette: ΔE00, mean and 90th percentile over full photos.
-    slices: clothes IoU and number of photos. network_ms: median per photo.
+    kinds: whether the network tells kinds of garment apart; if not, the figures per class mean nothing. full, close_up:
+    clothes IoU. product: share of garment pixels of the folder's class. palette: ΔE00, mean and 90th percentile over
+    full photos. slices: clothes IoU and number of photos. network_ms: median per photo.
     """
 
     model: str
@@ -71,22 +73,22 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Photos:
-    """What networks are measured on: bytes of whole photos and of products, with their truth in our classes."""
+    """The photos that networks are measured on: files of whole photos and of products, with labels in our classes."""
 
     whole: list[tuple[bytes, LabelMap]]
     products: list[tuple[bytes, LabelMap]]
 
 
 def load_photos(annotated: Path, products: Path | None, limit: int | None) -> Photos:
-    """The photos of the folders. Raises ValueError where a folder is not what the command's help says."""
+    """The photos of the folders. Raises ValueError when a folder is not laid out as the command's help says."""
     whole = list(labelled_photos(annotated))[:limit]
     return Photos(whole, list(product_photos(products))[:limit] if products else [])
 
 
 def predict(segmenter: Segmenter | None, photos: Sequence[tuple[bytes, LabelMap]], *, close: bool) -> Iterator[Case]:
-    """What a network, or no network, makes of photos, decoded as the service decodes them.
+    """Segments photos with a network, or with none, after decoding them as the service does.
 
-    close: of the seeded upper-body crop of each, where there is a person to crop.
+    close: segments a seeded upper-body crop of each photo with a person instead.
     """
     size = segmenter.input_px if segmenter else None
     for k, (data, truth) in enumerate(photos):
@@ -113,7 +115,7 @@ def _segment(segmenter: Segmenter | None, pixels: RgbImage, network: RgbImage | 
 
 
 def report(name: str, whole: Sequence[Case], close: Sequence[Case], products: Sequence[Case]) -> Report:
-    """The figures of one network from its cases; `network_ms` is left to the caller."""
+    """The figures of one network from its cases; the caller fills in `network_ms`."""
     tables, pairs, errors = confusions(whole), clothes_pixels(whole), palette_errors(whole)
     kinds = bool(tables[:, :, 1:].any())
     present = np.flatnonzero(np.isfinite(iou_of_classes(tables)))
@@ -135,7 +137,7 @@ def report(name: str, whole: Sequence[Case], close: Sequence[Case], products: Se
 
 
 def timed(segmenters: dict[str, Segmenter], photos: Sequence[tuple[bytes, LabelMap]]) -> dict[str, float]:
-    """The networks' median time per photo, ms, in turns, so that whatever else the machine does meets all alike."""
+    """The networks' median time per photo, ms. They take turns, so that other load on the machine hits all alike."""
     taken: dict[str, list[float]] = {name: [] for name in segmenters}
     for data, _truth in photos[:TIMED_PHOTOS]:
         for name, segmenter in segmenters.items():
@@ -147,7 +149,7 @@ def timed(segmenters: dict[str, Segmenter], photos: Sequence[tuple[bytes, LabelM
 
 
 def table(reports: Sequence[Report], times: dict[str, float]) -> list[tuple[str, ...]]:
-    """The reports as rows of text, a column for each network; the first row names them."""
+    """The reports as rows of text with a column per network; the first row names the networks."""
 
     def figure(value: Interval | None) -> str:
         return "–" if value is None else f"{value.value:.3f} ({value.low:.3f}–{value.high:.3f})"
@@ -182,14 +184,15 @@ def _of_kinds(one: Report, shown: str) -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m models.evaluate FOLDER …`; prints the report and gives the exit code."""
-    asked = _parser().parse_args(arguments)
+    """Runs `python -m models.evaluate FOLDER …`: prints the report and returns the exit code."""
+    options = _parser().parse_args(arguments)
     console = Console()
     try:
-        photos = load_photos(asked.folder, asked.products, asked.limit)
-        cards = [load_card(one, allow_non_commercial=True) for one in asked.model or (DEFAULT_MODEL, PROTOTYPE)]
+        photos = load_photos(options.folder, options.products, options.limit)
+        cards = [load_card(one, allow_non_commercial=True) for one in options.model or (DEFAULT_MODEL, PROTOTYPE)]
         segmenters = {
-            card.id: Segmenter(card, device=asked.device, dtype=asked.dtype, threads=asked.threads) for card in cards
+            card.id: Segmenter(card, device=options.device, dtype=options.dtype, threads=options.threads)
+            for card in cards
         }
     except (ValueError, OSError, ModelError) as error:
         console.print(f"[red]{error}[/red]")
@@ -203,15 +206,15 @@ def main(arguments: list[str] | None = None) -> int:
         close = _shown(predict(one, photos.whole, close=True), name, "close-ups", len(photos.whole))
         products = _shown(predict(one, photos.products, close=False), name, "products", len(photos.products))
         reports.append(report(name, whole, close, products))
-        if asked.sheet and len(reports) == 1:
-            contact_sheet(whole, products).save(asked.sheet)
+        if options.sheet and len(reports) == 1:
+            contact_sheet(whole, products).save(options.sheet)
     rows = table(reports, times)
     _print(console, rows)
-    if asked.markdown:
-        asked.markdown.write_text(_markdown(rows))
-    if asked.json:
+    if options.markdown:
+        options.markdown.write_text(_markdown(rows))
+    if options.json:
         found = [asdict(one) | {"network_ms": times.get(one.model)} for one in reports]
-        asked.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+        options.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     return 0
 
 
@@ -235,7 +238,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m models.evaluate",
         description="Measures networks on FOLDER/photos and FOLDER/labels (FOLDER/../labels.json names the labels), "
-        "with 95 % intervals, beside the prototype and beside no network at all.",
+        "with 95 % intervals, beside the prototype and a baseline without a network.",
         epilog="Example: python -m models.evaluate ccp/val --products clothing_small/validation --sheet out/sheet.png",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER")
@@ -245,11 +248,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
     parser.add_argument("--dtype", default="fp32", choices=list(DTYPES), help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=2, help="of torch on a CPU; default: %(default)s")
-    parser.add_argument("--limit", type=int, help="the first so many photos; default: all")
-    parser.add_argument("--sheet", type=Path, metavar="PNG", help="best, median and worst photos of the first network")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="the table as Markdown")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="the report for programs")
+    parser.add_argument("--threads", type=int, default=2, help="torch's threads on a CPU; default: %(default)s")
+    parser.add_argument("--limit", type=int, help="use only the first photos; default: all")
+    parser.add_argument(
+        "--sheet", type=Path, metavar="PNG", help="draw the first network's best, median and worst photos"
+    )
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the table as Markdown")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the report for programs")
     return parser
 
 

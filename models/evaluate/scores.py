@@ -1,4 +1,4 @@
-"""How well a network agrees with labelled photos: overlaps with intervals, palettes, garments; imports pipeline."""
+"""Scores of a network on labelled photos: overlaps with intervals, palette errors and garments."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,16 +15,19 @@ from pipeline.parts import Region, Swatch
 from pipeline.types import CLASSES, UNKNOWN, Floats, LabelMap, Mask, RgbImage, Segmentation
 
 CLOTHES = tuple(CLASSES.index(name) for name in ("top", "outerwear", "bottom", "full_body"))
-MIN_GARMENT_SHARE = 0.01  # of the photo: smaller true garments are not asked for
-# CIELAB lightness of clothes and of what surrounds them, for the slices.
+# Taste: true garments below this share of the photo are not scored.
+MIN_GARMENT_SHARE = 0.01
+# Taste: the CIELAB lightness of clothes and of the background in each slice.
 DARK_L, DARK_AROUND_L, LIGHT_L, LIGHT_AROUND_L = 35.0, 50.0, 60.0, 65.0
-SMALL_SHARE = 0.1  # of the photo: clothes that count as small
+# Taste: clothes below this share of the photo count as small.
+SMALL_SHARE = 0.1
+# Taste: bootstrap resamples of an interval.
 RESAMPLES = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A photo (H, W, 3), what was found on it, and the truth (H, W) in our classes, at the prediction's size."""
+    """A photo (H, W, 3), its segmentation, and the true labels (H, W) in our classes at the same size."""
 
     pixels: RgbImage
     found: Segmentation
@@ -33,7 +36,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A figure over a set of photos and where 95 % of its values lie when the photos are drawn anew."""
+    """A figure over a set of photos with its 95 % bootstrap interval."""
 
     value: float
     low: float
@@ -42,10 +45,10 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Garments:
-    """What becomes of the label maps as garments.
+    """How well the garments that come from the label maps agree with the truth.
 
-    iou: mean over true clothes of the best overlap with one found garment; class_iou: the same, 0 where that garment is
-    of another kind. purity: share of found clothes that is of one true class, area-weighted.
+    iou: mean over true clothes of the best overlap with a found garment. class_iou: the same, but 0 when that garment
+    is of another kind. purity: area-weighted share of found clothes that belongs to one true class.
     """
 
     iou: float
@@ -54,7 +57,7 @@ class Garments:
 
 
 def clothes(labels: LabelMap) -> Mask:
-    """Where a label map has clothes, of known kind or not."""
+    """The mask of clothes in a label map, of known kind or not."""
     return np.isin(labels, (*CLOTHES, UNKNOWN))
 
 
@@ -70,48 +73,49 @@ def confusions(cases: Sequence[Case]) -> Floats:
 
 
 def clothes_pixels(cases: Sequence[Case]) -> Floats:
-    """Pixels of each photo that are clothes for both sides and for either, (photos, 2)."""
+    """Each photo's pixels that are clothes in both truth and prediction, and in either, (photos, 2)."""
     pairs = [(clothes(case.truth), clothes(case.found.labels)) for case in cases]
     return np.array([(np.count_nonzero(a & b), np.count_nonzero(a | b)) for a, b in pairs], float).reshape(-1, 2)
 
 
 def iou_of_classes(tables: Floats) -> Floats:
-    """IoU of each class over photos' tables (photos, 9, 9), pixels pooled; NaN for a class that neither side has."""
+    """IoU of each class over the pooled pixels of tables (photos, 9, 9); NaN for a class that is in neither side."""
     table = tables.sum(axis=0)
     unions = table.sum(axis=0) + table.sum(axis=1) - np.diag(table)
     return np.where(unions > 0, np.diag(table) / np.maximum(1, unions), np.nan)
 
 
 def iou_of_class(label: int, tables: Floats) -> float:
-    """IoU of one class; NaN when neither side has it."""
+    """IoU of one class; NaN when it is in neither side."""
     return float(iou_of_classes(tables)[label])
 
 
 def mean_iou(tables: Floats) -> float:
-    """The mean of the classes that are there; NaN when none is."""
+    """The mean IoU of the classes that occur; NaN when none does."""
     ious = iou_of_classes(tables)
     return float(np.nanmean(ious)) if np.isfinite(ious).any() else float("nan")
 
 
 def pooled_iou(pairs: Floats) -> float:
-    """Clothes IoU over photos' (both, either) pixels; NaN without any clothes."""
+    """Clothes IoU over the pooled (both, either) pixels; NaN when there are no clothes."""
     both, either = pairs.sum(axis=0)
     return float(both / either) if either else float("nan")
 
 
 def interval(statistic: Callable[[Floats], float], rows: Floats) -> Interval:
-    """A statistic of per-photo rows with its bootstrap interval: photos drawn with replacement, seed fixed."""
+    """A statistic of per-photo rows with its bootstrap interval; the seed is fixed."""
     random = np.random.default_rng(0)
     drawn = [statistic(rows[random.integers(len(rows), size=len(rows))]) for _ in range(RESAMPLES)]
-    known = [value for value in drawn if np.isfinite(value)]  # a rare class may be on none of the photos drawn
+    # A rare class may be on none of the photos drawn.
+    known = [value for value in drawn if np.isfinite(value)]
     low, high = np.percentile(known, (2.5, 97.5)) if known else (np.nan, np.nan)
     return Interval(statistic(rows), float(low), float(high))
 
 
 def palette_errors(cases: Sequence[Case]) -> Floats:
-    """ΔE00 between the palettes of the found and of the true clothes, each taken as one garment, of every photo.
+    """ΔE00 between the palettes of each photo's found and true clothes, each taken as one garment.
 
-    Photos without true clothes are left out; where none were found the whole photo speaks, as in the service.
+    Photos without true clothes are left out. Where none were found, the whole photo counts, as in the service.
     """
     errors = []
     for case in cases:
@@ -130,7 +134,7 @@ def _palette(pixels: RgbImage, mask: Mask) -> tuple[Swatch, ...]:
 
 
 def purities(cases: Sequence[Case]) -> Floats:
-    """For each product photo, whose truth is one class everywhere: the share of garment pixels found as that class."""
+    """Each product photo's share of garment pixels that have its one true class."""
     shares = []
     for case in cases:
         garment = case.found.labels >= CLASSES.index("top")
@@ -140,7 +144,7 @@ def purities(cases: Sequence[Case]) -> Floats:
 
 
 def garments(cases: Sequence[Case]) -> Garments:
-    """How the garments that the service would report agree with the truth."""
+    """How well the garments that the service would report agree with the truth."""
     overlaps: list[tuple[float, bool]] = []
     pure: list[tuple[float, int]] = []
     for case in cases:
@@ -155,7 +159,7 @@ def garments(cases: Sequence[Case]) -> Garments:
 
 
 def _overlaps(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, bool]]:
-    """For each true garment: its best overlap with a found one, and whether that is of its class."""
+    """Each true garment's best overlap with a found one, and whether that one is of its class."""
     overlaps = []
     for label in CLOTHES:
         real = truth == label
@@ -171,7 +175,7 @@ def _iou(one: Mask, other: Mask) -> float:
 
 
 def _region_purities(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, int]]:
-    """For each found garment with clothes under it: the share of their commonest class, and their pixels."""
+    """For each found garment on true clothes: the share of their commonest class, and their number of pixels."""
     found = []
     for region in regions:
         counts = np.bincount(truth[region.mask], minlength=len(CLASSES))[list(CLOTHES)]
@@ -181,7 +185,7 @@ def _region_purities(regions: Sequence[Region], truth: LabelMap) -> list[tuple[f
 
 
 def slices(cases: Sequence[Case]) -> dict[str, NDArray[np.bool_]]:
-    """Which photos are hard, and why: by the lightness of the clothes and of what surrounds them, and by size."""
+    """Masks of hard photos: by the lightness of the clothes and of the background, and by size."""
     figures = np.array([_lightness_and_size(case) for case in cases]).reshape(-1, 3)
     inside, around, size = figures.T
     return {

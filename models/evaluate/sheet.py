@@ -1,4 +1,4 @@
-"""A contact sheet of a network's best, median and worst photos; Pillow. It shows other people: keep it apart."""
+"""Draws a contact sheet of a network's best, median and worst photos. It shows real people: do not publish it."""
 
 from collections.abc import Sequence
 
@@ -9,14 +9,17 @@ from models.evaluate.scores import Case, clothes_pixels, purities
 from pipeline.picture.overlay import TINTS
 from pipeline.types import Floats, LabelMap, RgbImage
 
+# Taste: the layout of the sheet.
 PER_ROW = 6
 TILE_PX = (150, 200)
 LINE_PX = 18
 
 
 def contact_sheet(whole: Sequence[Case], products: Sequence[Case]) -> Image.Image:
-    """Rows of six: the best, median and worst whole photos by clothes IoU, then products by purity; each tile the photo
-    beside its labels, with its figure."""
+    """Rows of six photos: the best, median and worst by clothes IoU, then products by purity.
+
+    Each tile shows a photo beside its labels, with its figure.
+    """
     both, either = clothes_pixels(whole).T
     rows = _picked("photos, clothes IoU", whole, both / np.maximum(1, either))
     rows += _picked("products, purity", products, purities(products)) if products else []

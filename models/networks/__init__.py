@@ -1,1 +1,1 @@
-"""Network architectures, one a file."""
+"""Network architectures, one per file, and the table of them (table.py)."""

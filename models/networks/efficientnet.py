@@ -1,4 +1,4 @@
-"""A parser on EfficientNet-Lite: the encoder under a small feature pyramid; torch only.
+"""The shipped clothes parser: an EfficientNet-Lite encoder under a small feature pyramid.
 
 EfficientNet: Tan & Le, ICML 2019; its Lite variants (no squeeze-and-excitation, ReLU6) are Google's, Apache-2.0.
 Feature pyramid: Lin et al., CVPR 2017. Shapes below are for an input of (B, 3, H, W), sides divisible by 32.
@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-NORM_EPS = 1e-3  # as the encoder was trained with
+# Standard: the published EfficientNet-Lite encoder was trained with it.
+NORM_EPS = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A run of blocks; the first of them takes the stride."""
+    """A run of blocks; the first one has the stride."""
 
     repeats: int
     kernel_px: int
@@ -25,6 +26,7 @@ class Stage:
     channels: int
 
 
+# Standard: EfficientNet-Lite0, as published.
 LITE0 = (
     Stage(1, 3, 1, 1, 16),
     Stage(2, 3, 2, 6, 24),
@@ -34,13 +36,14 @@ LITE0 = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
-TAPS = (0, 1, 2, 4, 6)  # the stages whose outputs the decoder reads: 1/2, 1/4, 1/8, 1/16 and 1/32 of the input
+# The decoder reads the outputs of these stages: 1/2, 1/4, 1/8, 1/16 and 1/32 of the input.
+TAPS = (0, 1, 2, 4, 6)
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch norm and, where asked, ReLU6, with the padding TensorFlow calls "same".
+    """Convolution, batch norm and an optional ReLU6, with the padding that TensorFlow calls "same".
 
-    folded: the norm is already in the convolution's weights.
+    folded: the convolution's weights already contain the norm.
     """
 
     def __init__(
@@ -70,7 +73,7 @@ class ConvNorm(nn.Module):
 
 
 class InvertedResidual(nn.Module):
-    """MBConv without squeeze-and-excitation: widen, filter each channel, narrow; a shortcut where shapes allow."""
+    """MBConv without squeeze-and-excitation: widen, filter each channel, narrow; with a shortcut where shapes allow."""
 
     def __init__(self, in_channels: int, stage: Stage, stride: int, *, folded: bool) -> None:
         super().__init__()
@@ -88,7 +91,7 @@ class InvertedResidual(nn.Module):
 class EfficientNetLiteParser(nn.Module):
     """(B, 3, H, W) normalised RGB to logits (B, classes, H/2, W/2).
 
-    width: channels of the pyramid. folded: batch norms are in the convolutions' weights, as `fold` puts them there.
+    width: channels of the pyramid. folded: the convolutions' weights contain the batch norms, as `fold` makes them.
     """
 
     def __init__(self, classes: int, *, width: int = 64, fine: int = 24, folded: bool = True) -> None:
@@ -112,7 +115,8 @@ class EfficientNetLiteParser(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         finest, *maps = self.features(x)
-        scene = self.scene(maps[-1].mean(dim=(2, 3)))[:, :, None, None]  # what kind of photo it is, everywhere
+        # One vector for the whole photo, added everywhere: it says what kind of photo this is.
+        scene = self.scene(maps[-1].mean(dim=(2, 3)))[:, :, None, None]
         total = self.merge[-1](F.relu6(self.lateral[-1](maps[-1]) + scene))
         for level in (2, 1, 0):
             total = self.merge[level](F.relu6(self.lateral[level](maps[level]) + _doubled(total)))
@@ -136,7 +140,7 @@ def _doubled(x: Tensor) -> Tensor:
 
 
 def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a network with `folded=False` as one with `folded=True` has them."""
+    """Converts the weights of a network with `folded=False` to those of one with `folded=True`."""
     folded = {}
     for name, value in weights.items():
         prefix = name.rpartition(".")[0]
@@ -154,7 +158,7 @@ def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def encoder_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The encoder's weights out of a published EfficientNet-Lite0 classifier (names of `efficientnet_lite_pytorch`)."""
+    """The encoder's weights from a published EfficientNet-Lite0 classifier (names of `efficientnet_lite_pytorch`)."""
     starts = [sum(stage.repeats for stage in LITE0[:k]) for k in range(len(LITE0) + 1)]
     parts = {
         "_expand_conv": "expand.conv",

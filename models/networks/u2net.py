@@ -1,7 +1,7 @@
-"""U²-Net and U²-Net-p as published, to find what stands out or to parse clothes; torch only.
+"""U²-Net and U²-Net-p as published, for salient objects or for clothes.
 
-Qin, Zhang, Huang, Dehghan, Zaiane & Jagersand, Pattern Recognition 106 (2020). Batch norms are folded into the
-convolutions when published weights are read.
+Qin, Zhang, Huang, Dehghan, Zaiane & Jagersand, Pattern Recognition 106 (2020). Reading
+published weights folds the batch norms into the convolutions.
 """
 
 import re
@@ -13,10 +13,13 @@ from torch.nn import functional as F
 
 from models.networks.u2net_parser import DilatedResidualU, ResidualU
 
+# Standard: PyTorch's default, with which the networks were published.
 NORM_EPS = 1e-5
-# In, middle and out channels of the stages, down and up again; the depths are always the same.
+# The in, middle and out channels of the stages, down and up again.
 Widths = tuple[tuple[int, int, int], ...]
-DEPTHS = (7, 6, 5, 4, None, None, None, 4, 5, 6, 7)  # None: dilated, at one resolution
+# Standard: the published depths, equal for both networks. None: a dilated stage at one resolution.
+DEPTHS = (7, 6, 5, 4, None, None, None, 4, 5, 6, 7)
+# Standard: the published widths.
 SMALL: Widths = ((3, 16, 64), *((64, 16, 64),) * 5, *((128, 16, 64),) * 5)
 LARGE: Widths = (
     (3, 32, 64),
@@ -36,8 +39,8 @@ LARGE: Widths = (
 class U2Net(nn.Module):
     """(B, 3, H, W) normalised RGB to logits (B, classes, H, W).
 
-    With two classes there is one output, how much a pixel stands out; the background's logit then is 0, so that their
-    softmax is the published sigmoid.
+    With two classes there is one output, a pixel's salience. The background's logit is then 0, so that the softmax of
+    both is the published sigmoid.
     """
 
     def __init__(self, classes: int, widths: Widths) -> None:
@@ -78,7 +81,7 @@ def large(classes: int) -> nn.Module:
 
 
 def from_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The weights of a published checkpoint under our names, its batch norms folded in. Raises KeyError."""
+    """Renames the weights of a published checkpoint to ours and folds its batch norms in. Raises KeyError."""
     plain = {name.removeprefix("module."): value for name, value in weights.items()}
     found = {}
     for name in plain:
@@ -96,7 +99,7 @@ def from_published(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _ours(name: str) -> str:
-    """`stage5d.rebnconv3d.conv_s1` as `decoder.0.up.0.conv`."""
+    """Our name of a published one: `stage5d.rebnconv3d.conv_s1` becomes `decoder.0.up.0.conv`."""
     if name == "outconv":
         return "fuse"
     if side := re.fullmatch(r"side(\d)", name):

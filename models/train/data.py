@@ -1,4 +1,4 @@
-"""Training samples: photos with label maps, cut, mirrored and tinted so that labels stay true; numpy, Pillow, torch.
+"""Makes training samples: photos with label maps, cropped, mirrored and tinted so that the labels stay true.
 
 Product photos have no masks: a teacher network gives their outline, skin and hair, and the folder's name the garment.
 """
@@ -19,15 +19,17 @@ from models.segmenter import SegmentationInput, Segmenter
 from pipeline.errors import ColorMatchError
 from pipeline.types import CLASSES, LabelMap, RgbImage
 
-UNKNOWN = 255  # a label that the loss does not ask for
+# The loss ignores this label.
+UNKNOWN = 255
 BODY = (CLASSES.index("skin"), CLASSES.index("hair"))
-WORN_SHARE = 0.05  # of the foreground
+# Taste: with this share of skin and hair in the foreground, someone wears the garment.
+WORN_SHARE = 0.05
 Random = np.random.Generator
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A photo (H, W, 3) and its labels (H, W), in our classes or UNKNOWN; product: a garment by itself."""
+    """A photo (H, W, 3) and its labels (H, W), in our classes or UNKNOWN; product: it shows a single garment."""
 
     pixels: RgbImage
     labels: LabelMap
@@ -35,14 +37,14 @@ class Sample:
 
 
 def annotated_samples(folder: Path, long_side_px: int) -> Iterator[Sample]:
-    """The annotated photos of a folder, made smaller. Raises ValueError for labels that are not ours."""
+    """The annotated photos of a folder, scaled down. Raises ValueError for unknown labels."""
     for data, truth in labelled_photos(folder):
         photo = _photo(BytesIO(data), long_side_px)
         yield Sample(np.asarray(photo), np.asarray(Image.fromarray(truth).resize(photo.size, Image.Resampling.NEAREST)))
 
 
 def product_samples(paths: Sequence[Path], long_side_px: int, teacher: Segmenter, cache: Path) -> Iterator[Sample]:
-    """Product photos with labels by a teacher; what it found is kept in `cache` for the next time."""
+    """Product photos with labels by a teacher network, which are cached in the folder `cache`."""
     for path in paths:
         photo = _photo(path, long_side_px)
         pixels = np.asarray(photo)
@@ -58,8 +60,8 @@ def product_samples(paths: Sequence[Path], long_side_px: int, teacher: Segmenter
 def named_by_folder(seen: LabelMap, folder: str) -> LabelMap:
     """A teacher's labels (H, W) with every garment named after the folder.
 
-    Skin and hair stay where someone wears it; a little of them on a garment that lies flat is the teacher's error, and
-    not asked for.
+    Skin and hair stay where someone wears the garment. A little of them on a garment that lies flat is the teacher's
+    error, and becomes UNKNOWN.
     """
     labels = np.where(seen > 0, np.uint8(CLASSES.index(FOLDERS[folder])), np.uint8(0))
     body = np.isin(seen, BODY)
@@ -83,7 +85,7 @@ def _photo(source: Path | BytesIO, long_side_px: int) -> Image.Image:
 
 
 def cut(sample: Sample, size_px: tuple[int, int], random: Random) -> tuple[RgbImage, LabelMap]:
-    """A part of a sample at a size (width, height): now the whole, now a close-up; half of them mirrored."""
+    """A random crop of a sample at a size (width, height): nearly the whole or a close-up, half of them mirrored."""
     box = _whole(sample, random) if sample.product or random.random() < 0.45 else _close_up(sample, random)
     photo = Image.fromarray(sample.pixels).resize(size_px, Image.Resampling.BOX, box=box)
     labels = Image.fromarray(sample.labels).resize(size_px, Image.Resampling.NEAREST, box=box)
@@ -92,7 +94,7 @@ def cut(sample: Sample, size_px: tuple[int, int], random: Random) -> tuple[RgbIm
 
 
 def _whole(sample: Sample, random: Random) -> tuple[float, float, float, float]:
-    """Nearly all of the photo: 70 to 100 % of each side."""
+    """A crop of 70 to 100 % of each side."""
     height_px, width_px = sample.labels.shape
     width, height = random.uniform(0.7, 1.0, 2) * (width_px, height_px)
     left, top = random.uniform(0, 1, 2) * (width_px - width, height_px - height)
@@ -100,7 +102,7 @@ def _whole(sample: Sample, random: Random) -> tuple[float, float, float, float]:
 
 
 def _close_up(sample: Sample, random: Random) -> tuple[float, float, float, float]:
-    """Around some piece of clothing, a quarter to three quarters of the person high."""
+    """A crop around a random pixel of clothing, a quarter to three quarters of the person's height."""
     height_px, width_px = sample.labels.shape
     rows, columns = np.nonzero(np.isin(sample.labels, CLOTHES))
     if rows.size == 0:
@@ -115,7 +117,7 @@ def _close_up(sample: Sample, random: Random) -> tuple[float, float, float, floa
 
 
 def tinted(photos: Tensor, random: Random) -> Tensor:
-    """A batch (B, 3, H, W) of 0…1 under other light: brightness, contrast, colour of the light, saturation, gamma."""
+    """Varies a batch (B, 3, H, W) of 0…1: brightness, contrast, colour of the light, saturation and gamma."""
     n = len(photos)
 
     def draw(low: float, high: float, *shape: int) -> Tensor:
@@ -128,7 +130,8 @@ def tinted(photos: Tensor, random: Random) -> Tensor:
     photos = grey + (photos - grey) * draw(0.4, 1.5, 1, 1, 1)
     middle = photos.mean(dim=(1, 2, 3), keepdim=True)
     photos = middle + (photos - middle) * draw(0.75, 1.3, 1, 1, 1)
-    swapped = random.random(n) < 0.15  # dyed anew: red, green and blue change places
+    # Some garments get other dyes: red, green and blue change places.
+    swapped = random.random(n) < 0.15
     for k in np.flatnonzero(swapped):
         photos[k] = photos[k, torch.from_numpy(random.permutation(3))]
     return photos.clamp(0, 1)

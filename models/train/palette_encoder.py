@@ -1,10 +1,10 @@
-"""Trains the palette encoder of pipeline/palette/vector.py, on the CPU in some minutes; imports pipeline and torch.
+"""Trains the palette encoder of pipeline/palette/vector.py, on a CPU in some minutes.
 
     python -m models.train.palette_encoder
 
-Pairs of random palettes (uniform sRGB, or around the fashion vocabulary; a quarter of the pairs are near each other)
-teach a DeepSets network (Zaheer et al. 2017) that Euclidean distance is the palette error. Everything is drawn from one
-seed; the weights are written to pipeline/palette/palette_encoder.npz.
+A DeepSets network (Zaheer et al. 2017) learns vectors whose Euclidean distance is the palette error. It trains on pairs
+of random palettes: uniform in sRGB, or around the fashion vocabulary; a quarter of the pairs are near each other. One
+seed determines everything. The weights are written to pipeline/palette/palette_encoder.npz.
 """
 
 import argparse
@@ -21,21 +21,24 @@ from pipeline.color.vocabulary import vocabulary
 from pipeline.palette.vector import DIMENSIONS, ENCODER_FILE, SHARPNESS
 from pipeline.types import Floats
 
+# Contract: a palette has at most so many colours.
 MOST_COLORS = 8
+# Taste: the width of the network.
 HIDDEN = 64
-SCALE_DE00 = 10.0  # the network works in tens of ΔE00
+# Taste: the network works in tens of ΔE00.
+SCALE_DE00 = 10.0
 
 
 @dataclass(frozen=True, slots=True)
 class Palettes:
-    """n palettes, padded. lab: (n, 8, 3); share: (n, 8), 0 where there is no colour."""
+    """n padded palettes. lab: (n, 8, 3); share: (n, 8), 0 for padding."""
 
     lab: Floats
     share: Floats
 
 
 class PaletteEncoder(nn.Module):
-    """Colours (n, k, 3) and shares (n, k) to vectors (n, 64)."""
+    """Maps colours (n, k, 3) and shares (n, k) to vectors (n, 64)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -56,7 +59,7 @@ class PaletteEncoder(nn.Module):
 
 
 def random_palettes(random: np.random.Generator, count: int) -> Palettes:
-    """Palettes of 1 to 8 colours with uneven shares, a third of them uniform over sRGB, the others wearable."""
+    """Random palettes of 1 to 8 colours with uneven shares; a third are uniform in sRGB, the others wearable."""
     shape = (count, MOST_COLORS)
     uniform = srgb_to_lab_d65(random.random((*shape, 3)))
     words = vocabulary("fashion").lab
@@ -68,7 +71,7 @@ def random_palettes(random: np.random.Generator, count: int) -> Palettes:
 
 
 def palette_errors(first: Palettes, second: Palettes) -> Floats:
-    """`pipeline.palette.vector.palette_error` of n pairs at once, (n,)."""
+    """`pipeline.palette.vector.palette_error` for n pairs at once, (n,)."""
     distance = delta_e_2000(first.lab[:, :, None], second.lab[:, None])
     distance = np.where((first.share[:, :, None] > 0) & (second.share[:, None] > 0), distance, np.inf)
     forth = np.where(first.share > 0, distance.min(axis=2), 0) * first.share
@@ -77,7 +80,7 @@ def palette_errors(first: Palettes, second: Palettes) -> Floats:
 
 
 def training_pairs(random: np.random.Generator, count: int) -> tuple[Palettes, Palettes]:
-    """Pairs of random palettes; in every fourth the second is the first, disturbed."""
+    """Pairs of random palettes; in every fourth pair the second is the first with noise."""
     first, second = random_palettes(random, count), random_palettes(random, count)
     near = (np.arange(count) % 4 == 0)[:, None]
     noise = random.normal(0, 1, first.lab.shape) * random.choice([2.0, 6.0, 15.0], (count, 1, 1))
@@ -112,7 +115,7 @@ def train(pairs: int, epochs: int, seed: int) -> PaletteEncoder:
 
 
 def rank_correlation(network: PaletteEncoder, seed: int) -> float:
-    """Spearman's correlation of distance and palette error over 4000 unseen pairs."""
+    """Spearman's correlation of vector distance and palette error over 4000 unseen pairs."""
     random = np.random.default_rng(seed)
     first, second = random_palettes(random, 4000), random_palettes(random, 4000)
     with torch.no_grad():
@@ -121,7 +124,7 @@ def rank_correlation(network: PaletteEncoder, seed: int) -> float:
 
 
 def main() -> None:
-    """Trains, tells the rank correlation, writes the weights."""
+    """Trains, prints the rank correlation, and writes the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=60_000)
     parser.add_argument("--epochs", type=int, default=30)

@@ -1,4 +1,4 @@
-"""One training run: recipe, batches, steps and saved state; the same steps on every run; imports torch."""
+"""A training run: its recipe, batches, steps and saved state, which are the same on every run."""
 
 import math
 import tomllib
@@ -21,7 +21,10 @@ from models.networks.efficientnet import EfficientNetLiteParser, encoder_weights
 from models.train.data import UNKNOWN, Sample, cut, tinted
 from pipeline.types import CLASSES
 
-MEAN, STD = 127 / 255, 128 / 255  # what the published encoder was trained with, for each channel
+# Standard: the published encoder was trained with these, for each channel.
+MEAN, STD = 127 / 255, 128 / 255
+# The architectures that can be trained, by their names in models.networks.table.
+TRAINABLE = {"efficientnet_lite0_parser": EfficientNetLiteParser}
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,11 +48,13 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dice: float
     validate_every: int
     class_weights: dict[str, float] = {}
+    # Runs from before this field existed are of this architecture.
+    architecture: str = "efficientnet_lite0_parser"
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The samples of a run: annotated and product ones to learn from, annotated ones to look at."""
+    """The samples of a run: annotated photos and product photos to train on, annotated ones to validate on."""
 
     annotated: list[Sample]
     products: list[Sample]
@@ -58,7 +63,7 @@ class Data:
 
 @dataclass(slots=True)
 class Run:
-    """A training in progress: the network, its running average, the optimiser, and the step that comes next."""
+    """A training in progress: the network, its running average, the optimiser and the next step."""
 
     recipe: Recipe
     device: torch.device
@@ -71,25 +76,29 @@ class Run:
 def read_recipe(path: Path) -> Recipe:
     """The recipe of a file. Raises ValueError naming the file and what is wrong in it."""
     try:
-        told = tomllib.loads(path.read_text())
-        told.pop("card", None)  # for models.export
-        recipe = msgspec.convert(told, Recipe)
+        values = tomllib.loads(path.read_text())
+        # The table [card] is for models.export.
+        values.pop("card", None)
+        recipe = msgspec.convert(values, Recipe)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ValueError(f"The recipe {path} cannot be used: {error}.") from error
     unknown = sorted(set(recipe.class_weights) - set(CLASSES))
     if unknown:
-        raise ValueError(f"The recipe {path} weighs classes that are not ours: {', '.join(unknown)}.")
+        raise ValueError(f"The recipe {path} has weights for unknown classes: {', '.join(unknown)}.")
+    if recipe.architecture not in TRAINABLE:
+        known = ", ".join(TRAINABLE)
+        raise ValueError(f"The recipe {path} names the architecture '{recipe.architecture}'; trainable are: {known}.")
     return recipe
 
 
 def begin(recipe: Recipe, encoder: Mapping[str, Tensor], device: torch.device) -> Run:
-    """A run before its first step: the published encoder under a fresh decoder."""
+    """A run before its first step: the published encoder and a random decoder."""
     torch.manual_seed(recipe.seed)
-    network = EfficientNetLiteParser(len(CLASSES), folded=False)
+    network = TRAINABLE[recipe.architecture](len(CLASSES), folded=False)
     missing, unexpected = network.load_state_dict(encoder_weights(encoder), strict=False)
-    strangers = [name for name in missing if name.startswith(("stem.", "stages."))] + unexpected
-    if strangers:
-        raise ModelError(f"The encoder's weights do not fit; the first that does not is '{strangers[0]}'.")
+    misfits = [name for name in missing if name.startswith(("stem.", "stages."))] + unexpected
+    if misfits:
+        raise ModelError(f"The encoder's weights do not fit; the first that does not is '{misfits[0]}'.")
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     for part in frozen(recipe, network):
         part.requires_grad_(False)
@@ -106,12 +115,12 @@ def begin(recipe: Recipe, encoder: Mapping[str, Tensor], device: torch.device) -
 
 
 def frozen(recipe: Recipe, network: EfficientNetLiteParser) -> list[nn.Module]:
-    """The parts that stay as published: the stem and the first stages, whose large maps cost half of a step's time."""
+    """The parts that are not trained: the stem and the first stages, whose large maps cost half of a step's time."""
     return [network.stem, *network.stages[: recipe.frozen_stages]] if recipe.frozen_stages else []
 
 
 def rate(recipe: Recipe, step: int) -> float:
-    """The decoder's learning rate at a step: linear to its height, then half a cosine down to a hundredth of it."""
+    """The decoder's learning rate at a step: a linear warm-up, then half a cosine down to a hundredth of the peak."""
     if step < recipe.warm_up_steps:
         return recipe.learning_rate * (step + 1) / recipe.warm_up_steps
     done = (step - recipe.warm_up_steps) / max(1, recipe.steps - recipe.warm_up_steps)
@@ -131,7 +140,7 @@ def batch(recipe: Recipe, data: Data, step: int) -> tuple[Tensor, Tensor]:
 
 
 def loss_of(recipe: Recipe, logits: Tensor, labels: Tensor) -> Tensor:
-    """Weighted cross-entropy and soft Dice over the classes of the batch; UNKNOWN is asked for by neither."""
+    """Weighted cross-entropy plus soft Dice over the classes of the batch; both ignore UNKNOWN."""
     weights = torch.tensor([recipe.class_weights.get(name, 1.0) for name in CLASSES], device=logits.device)
     entropy = F.cross_entropy(logits, labels, weights, ignore_index=UNKNOWN)
     asked = labels != UNKNOWN
@@ -144,7 +153,7 @@ def loss_of(recipe: Recipe, logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
-    """One step on a batch; gives its loss. Raises FloatingPointError when the loss is no number."""
+    """Trains one step on a batch and returns its loss. Raises FloatingPointError when the loss is not finite."""
     recipe = run.recipe
     for group in run.optimiser.param_groups:
         group["lr"] = rate(recipe, run.step) * group["share"]
@@ -168,7 +177,7 @@ def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
 
 @torch.no_grad()
 def _follow(run: Run) -> None:
-    """The running average takes a step towards the network; early on a larger one."""
+    """Moves the running average towards the network; early steps are larger."""
     keep = min(run.recipe.average, (1 + run.step) / (10 + run.step))
     for mean, now in zip(run.average.state_dict().values(), run.network.state_dict().values(), strict=True):
         if mean.is_floating_point():
@@ -179,7 +188,7 @@ def _follow(run: Run) -> None:
 
 @torch.inference_mode()
 def validate(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """IoU by class (9,) of the averaged network on whole photos, squeezed to the training size; NaN for absent ones."""
+    """The averaged network's IoU by class (9,) on whole photos at the training size; NaN for absent classes."""
     n = len(CLASSES)
     confusion = np.zeros((n, n))
     run.average.eval()
@@ -199,7 +208,7 @@ def _plain(recipe: Recipe, sample: Sample) -> tuple[Tensor, NDArray[np.uint8]]:
 
 
 def save(run: Run, path: Path) -> None:
-    """Everything that the next step depends on, replaced at once."""
+    """Saves everything that the next step depends on, atomically."""
     state = {
         "recipe": msgspec.json.encode(run.recipe).decode(),
         "step": run.step,
@@ -213,7 +222,7 @@ def save(run: Run, path: Path) -> None:
 
 
 def resume(run: Run, path: Path) -> None:
-    """Takes up a saved run. Raises ValueError when it was begun with another recipe."""
+    """Resumes a saved run. Raises ValueError when it began with another recipe."""
     state: dict[str, Any] = torch.load(path, map_location=run.device, weights_only=True)
     began = msgspec.json.decode(state["recipe"], type=Recipe)
     changed = [name for name in Recipe.__struct_fields__ if getattr(began, name) != getattr(run.recipe, name)]

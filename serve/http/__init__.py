@@ -1,1 +1,1 @@
-"""HTTP as clients see it: bodies, headers, request models, problem documents, pages."""
+"""The HTTP side of the service: bodies, headers, request models, problem documents and pages."""

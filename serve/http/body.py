@@ -1,4 +1,4 @@
-"""Reads request bodies within limits of size and time: strict JSON, multipart; Starlette's requests only."""
+"""Reads request bodies, strict JSON or multipart, within limits of size and time."""
 
 import asyncio
 import json
@@ -13,20 +13,24 @@ from pipeline.errors import SlowBody, TooLarge, Unparsable, UnsupportedMedia
 from serve.http.multipart import Part, PartCollector
 from serve.settings import Settings
 
-FRAMING_BYTES = 64 * 1024  # what multipart's own headers and boundaries may add
-MAX_VALUES = 50_000  # of a JSON body; the largest wardrobe has 20,000, and a MiB of `[],[],…` takes half a second
-MAX_MEMBERS = 64  # of one object; none of ours has 20
+# Taste: room for multipart's own headers and boundaries.
+FRAMING_BYTES = 64 * 1024
+# Taste: values in a JSON body. The largest wardrobe has 20,000, and a MiB of `[],[],…` takes half a second to read.
+MAX_VALUES = 50_000
+# Taste: fields in one JSON object; none of ours has 20.
+MAX_MEMBERS = 64
+# An escaped surrogate, which may be half of a character.
 SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 async def read_json(request: Request, settings: Settings) -> Any:
-    """A JSON body. Raises Unparsable (also for NaN, duplicate keys, deep nesting), TooLarge, SlowBody."""
+    """Reads a JSON body. Raises Unparsable (also for NaN, duplicate keys, deep nesting), TooLarge, SlowBody."""
     chunks = [chunk async for chunk in _bounded(request, settings.max_json_bytes, settings.body_timeout_s)]
     return parse_json(b"".join(chunks))
 
 
 async def read_parts(request: Request, settings: Settings) -> dict[str, Part]:
-    """The parts of a multipart body by name: image, mask, options.
+    """Reads the parts of a multipart body, by name: image, mask, options.
 
     Raises Unparsable, InvalidFields for unknown parts, TooLarge, SlowBody.
     """
@@ -42,7 +46,7 @@ async def read_parts(request: Request, settings: Settings) -> dict[str, Part]:
 
 
 def parse_json(data: bytes) -> Any:
-    """Strict JSON (RFC 8259 in UTF-8; unique keys and whole characters as I-JSON has them). Raises Unparsable."""
+    """Parses strict JSON: RFC 8259 in UTF-8, with the unique keys and whole characters of I-JSON. Raises Unparsable."""
     if not data.strip():
         raise Unparsable("The body is empty; send an image (multipart/form-data) or JSON.")
     if sum(data.count(sign) for sign in (b",", b"[", b"{")) > MAX_VALUES:
@@ -51,7 +55,8 @@ def parse_json(data: bytes) -> Any:
         text = data.decode()
         value = json.loads(text, object_pairs_hook=_unique, parse_float=_finite, parse_constant=_no_constant)
         if SURROGATE.search(text):
-            json.dumps(value, ensure_ascii=False).encode()  # raises for half a character, which nothing could answer
+            # This raises for half a character, which no answer could contain.
+            json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
         raise Unparsable("The JSON is nested too deeply.") from error
     except ValueError as error:
@@ -61,7 +66,7 @@ def parse_json(data: bytes) -> Any:
 
 
 def content_type(request: Request, allowed: tuple[str, ...] = ("multipart/form-data", "application/json")) -> str:
-    """The media type of the body, lower case, without parameters. Raises UnsupportedMedia for any but the allowed."""
+    """The media type of the body, in lower case, without parameters. Raises UnsupportedMedia unless it is allowed."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind in allowed:
         return kind
@@ -71,7 +76,7 @@ def content_type(request: Request, allowed: tuple[str, ...] = ("multipart/form-d
 
 
 async def _bounded(request: Request, limit_bytes: int, timeout_s: float) -> AsyncGenerator[bytes, None]:
-    """The body's chunks. Raises TooLarge as soon as it is known, also without Content-Length, and SlowBody."""
+    """The body's chunks. Raises TooLarge as early as possible, also without a Content-Length, and SlowBody."""
     declared = request.headers.get("content-length", "")
     if declared.isdecimal() and int(declared[:20]) > limit_bytes:
         raise TooLarge(f"The body has {declared[:20]} bytes; at most {limit_bytes} are allowed.")
@@ -109,7 +114,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _finite(digits: str) -> float:
     value = float(digits)
     if not math.isfinite(value):
-        raise ValueError("beyond every number")
+        raise ValueError("not a finite number")
     return value
 
 

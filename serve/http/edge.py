@@ -1,4 +1,4 @@
-"""The outermost ASGI layer: one request id, security headers, and no error without a problem document."""
+"""The outermost ASGI layer: it gives each answer a request id, security headers, and a problem document on errors."""
 
 import re
 import time
@@ -27,10 +27,10 @@ log = structlog.get_logger(__name__)
 
 
 class Edge:
-    """Gives every request an id (a client's own when it is clean) and every answer its headers.
+    """Gives every request an id (the client's own when it is valid) and every answer its headers.
 
-    allowed_hosts: patterns such as `api.example.com` and `*.example.com`; none: any host of a sound form.
-    done: is told of every answer: route (its template), mode, status, and how long it took, s.
+    allowed_hosts: patterns such as `api.example.com` and `*.example.com`; without any, every well-formed host is
+    allowed. done: called for every answer with its route (the template), mode, status and duration, s.
     """
 
     def __init__(self, app: ASGIApp, allowed_hosts: tuple[str, ...] = (), done: Done | None = None) -> None:
@@ -44,7 +44,8 @@ class Edge:
             return
         headers = Headers(scope=scope)
         request_id = clean_request_id(headers.get("x-request-id"))
-        head = scope["method"] == "HEAD"  # answered as GET, without the body
+        # HEAD is answered as GET, without the body.
+        head = scope["method"] == "HEAD"
         scope = {**scope, "method": "GET" if head else scope["method"]}
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         started, began_s, status = False, time.perf_counter(), 0
@@ -58,7 +59,8 @@ class Edge:
                 given["traceparent"] = scope["state"]["traceparent"]
                 for name, value in SECURITY_HEADERS.items():
                     given.setdefault(name, value)
-                quota: Quota | None = scope["state"].get("quota")  # set where the request was counted
+                # callers.py sets the quota when it counts the request.
+                quota: Quota | None = scope["state"].get("quota")
                 given.update(quota.headers() if quota else {})
             elif head:
                 message = {**message, "body": b""}
@@ -69,7 +71,8 @@ class Edge:
             try:
                 await self._answer(scope, receive, send_with_headers, headers, request_id)
             except ClientDisconnect:
-                pass  # its line and its count say status 0
+                # Its log line and its count have the status 0.
+                pass
             except Exception:
                 log.exception("request_failed", request_id=request_id, trace_id=scope["state"]["trace_id"])
                 if started:
@@ -77,10 +80,10 @@ class Edge:
                 await problem_response(ColorMatchError(), request_id)(scope, receive, send_with_headers)
             finally:
                 span.set_attributes({"http.route": route_of(scope), "http.response.status_code": status})
-                self._tell(scope, status, time.perf_counter() - began_s)
+                self._report(scope, status, time.perf_counter() - began_s)
 
-    def _tell(self, scope: Scope, status: int, took_s: float) -> None:
-        """Counts the answer and writes its one line: ids, names and times, nothing that a client sent."""
+    def _report(self, scope: Scope, status: int, took_s: float) -> None:
+        """Counts the answer and logs one line of ids, names and times, without anything that a client sent."""
         state, route = scope["state"], route_of(scope)
         if self._done is not None:
             self._done(route, state.get("mode", ""), status, took_s)
@@ -98,21 +101,21 @@ class Edge:
         )
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, headers: Headers, request_id: str) -> None:
-        if self._knows(headers.getlist("host")):
+        if self._allows(headers.getlist("host")):
             await self._app(scope, receive, send)
         else:
             await problem_response(Unparsable(BAD_HOST), request_id)(scope, receive, send)
 
-    def _knows(self, hosts: list[str]) -> bool:
-        """Whether the Host header is sound and allowed; HTTP/1.0 clients may send none."""
+    def _allows(self, hosts: list[str]) -> bool:
+        """Whether the Host header is well formed and allowed. HTTP/1.0 clients may send none."""
         if not hosts:
             return True
-        found = HOST.fullmatch(hosts[0])
-        if found is None or len(hosts) > 1:
+        match = HOST.fullmatch(hosts[0])
+        if match is None or len(hosts) > 1:
             return False
-        return not self._allowed_hosts or any(fnmatchcase(found[1].lower(), host) for host in self._allowed_hosts)
+        return not self._allowed_hosts or any(fnmatchcase(match[1].lower(), host) for host in self._allowed_hosts)
 
 
 def route_of(scope: Scope) -> str:
-    """The template of the route that answered; `none` for an address where nothing is."""
+    """The template of the route that answered; `none` for an unknown address."""
     return getattr(scope.get("route"), "path", "none")

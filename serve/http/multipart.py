@@ -1,4 +1,4 @@
-"""Collects the parts of a multipart/form-data body in memory, as bytes, within limits; python-multipart only."""
+"""Collects the parts of a multipart/form-data body in memory, within size limits."""
 
 import logging
 from collections.abc import Mapping
@@ -9,23 +9,23 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from pipeline.errors import FieldError, InvalidFields, TooLarge, Unparsable, pointer
 
-# What is wrong with a form is told to who sent it; a line of plain text for each is nothing for our log.
+# The client learns what is wrong with its form; python-multipart's plain-text lines do not belong in our log.
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 MALFORMED = "The multipart body cannot be read: a boundary, header or part is malformed."
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part. media_type: as its own header says, lower case, without parameters; empty where it says nothing."""
+    """One part. media_type: from its own header, in lower case and without parameters; empty without a header."""
 
     content: bytes
     media_type: str = ""
 
 
 class PartCollector:
-    """Takes a body's chunks in turn and keeps its parts; a photo never touches the disk, nor is it taken for text.
+    """Takes a body's chunks one by one and keeps its parts as bytes. A photo never touches the disk.
 
-    content_type: the request's header. limits: the parts that may come, by name, with the most bytes of each.
+    content_type: the request's header. limits: the allowed parts, by name, with the most bytes of each.
     """
 
     def __init__(self, content_type: str, limits: Mapping[str, int]) -> None:
@@ -36,7 +36,8 @@ class PartCollector:
         self._parts: dict[str, Part] = {}
         self._begun = False
         self._ended = False
-        self._header = [bytearray(), bytearray()]  # name, value
+        # The name and the value of the header that is being read.
+        self._header = [bytearray(), bytearray()]
         self._headers: dict[bytes, bytes] = {}
         self._name = ""
         self._chunks: list[bytes] = []
@@ -61,10 +62,10 @@ class PartCollector:
     def write(self, chunk: bytes) -> None:
         """Takes the next chunk.
 
-        Raises Unparsable for malformed bodies and parts that come twice, InvalidFields for unknown parts, TooLarge.
+        Raises Unparsable for a malformed body or a repeated part, InvalidFields for an unknown part, TooLarge.
         """
         if not self._begun:
-            # The parser would pass over anything behind a leading line end, as far as this chunk goes and no further.
+            # After a leading line end the parser would skip the rest of this chunk.
             chunk = chunk.lstrip(b"\r\n")
             self._begun = bool(chunk)
         try:
@@ -73,7 +74,7 @@ class PartCollector:
             raise Unparsable(MALFORMED) from error
 
     def finish(self) -> dict[str, Part]:
-        """The parts by name. Raises Unparsable when the body broke off."""
+        """The parts by name. Raises Unparsable when the body is incomplete."""
         if not self._ended:
             raise Unparsable("The multipart body ends before its closing boundary.")
         return self._parts

@@ -1,12 +1,13 @@
-"""Whether a client accepts what a route answers with (RFC 9110, 12.5.1); no imports but the errors."""
+"""Checks that a client accepts the media type of a route's answer (RFC 9110, section 12.5.1)."""
 
 from pipeline.errors import NotAcceptable
 
 
 def must_accept(header: str | None, media_type: str) -> None:
-    """Raises NotAcceptable when the Accept header leaves nothing of this media type; no header accepts all."""
+    """Raises NotAcceptable when the Accept header excludes this media type; a missing header accepts every type."""
     ranges = _ranges(header or "*/*")
-    for pattern in (media_type, media_type.partition("/")[0] + "/*", "*/*"):  # the most specific decides
+    # The most specific range decides.
+    for pattern in (media_type, media_type.partition("/")[0] + "/*", "*/*"):
         if pattern in ranges:
             if ranges[pattern] > 0:
                 return
@@ -15,10 +16,10 @@ def must_accept(header: str | None, media_type: str) -> None:
 
 
 def _ranges(header: str) -> dict[str, float]:
-    """Media ranges and their quality; parameters other than q are passed over, and so is a q that is no number."""
+    """Media ranges and their quality. Parameters other than q are ignored, and so is a q that is not a number."""
     found: dict[str, float] = {}
-    for one in header.split(","):
-        media_range, *parameters = (part.strip().lower() for part in one.split(";"))
+    for item in header.split(","):
+        media_range, *parameters = (part.strip().lower() for part in item.split(";"))
         quality = next((part[2:] for part in parameters if part.startswith("q=")), "1")
         found[media_range] = _number(quality)
     return found

@@ -1,4 +1,4 @@
-"""Where requests may come from: pages of other origins (CORS), HTTPS alone, proxies that are believed; Starlette."""
+"""ASGI layers for CORS and for HTTPS only. Unlike Starlette's, they answer with problem documents."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -19,15 +19,16 @@ ALLOWED = {
     "Access-Control-Max-Age": "600",
 }
 EXPOSED = "Deprecation, ETag, RateLimit, RateLimit-Policy, Retry-After, Sunset, X-Request-ID"
-PROBES = ("/v1/healthz", "/v1/readyz")  # asked from within, where there may be no HTTPS
+# Orchestrators probe these from within the cluster, where there may be no HTTPS.
+PROBES = ("/v1/healthz", "/v1/readyz")
 HTTPS_ONLY = "This service is reached over HTTPS only. The key that came in the clear should be revoked."
 
 
 class Cors:
-    """Lets browsers' pages of the configured origins read answers; without any, no page of another origin can."""
+    """Lets pages of the configured origins read answers; without any, no page of another origin can."""
 
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
-        """origins: such as `https://shop.example`, or `*`; credentials are never allowed, keys are sent by hand."""
+        """origins: such as `https://shop.example`, or `*`. Credentials are never allowed; pages send the key."""
         self._app = app
         self._origins = origins
 
@@ -55,10 +56,10 @@ class Cors:
 
 
 class HttpsOnly:
-    """Refuses what came in the clear, except from probes."""
+    """Refuses plain HTTP, except for probes."""
 
     def __init__(self, app: ASGIApp, required: bool, trusted_proxies: tuple[str, ...]) -> None:
-        """trusted_proxies: networks such as `10.0.0.0/8`, whose X-Forwarded-Proto is believed; nobody else's is."""
+        """trusted_proxies: networks such as `10.0.0.0/8`; only their X-Forwarded-Proto is believed."""
         self._app = app
         self._required = required
         self._trusted = [ipaddress.ip_network(network) for network in trusted_proxies]
@@ -70,10 +71,10 @@ class HttpsOnly:
         await self._app(scope, receive, send)
 
     def scheme(self, scope: Scope) -> str:
-        """How the client reached us: by the nearest proxy's word, if it is one of ours, else by the connection."""
-        said = Headers(scope=scope).getlist("x-forwarded-proto")
-        if said and _is_within(scope.get("client"), self._trusted):
-            return said[-1].rpartition(",")[2].strip().lower()
+        """The client's scheme: what the nearest proxy says if it is trusted, else the connection's."""
+        forwarded = Headers(scope=scope).getlist("x-forwarded-proto")
+        if forwarded and _is_within(scope.get("client"), self._trusted):
+            return forwarded[-1].rpartition(",")[2].strip().lower()
         return str(scope.get("scheme", "http"))
 
 

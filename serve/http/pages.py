@@ -1,4 +1,4 @@
-"""The playground at /, the API reference at /docs, and their files; Starlette's routing, no templates."""
+"""Serves the playground at /, the API reference at /docs, and their files."""
 
 import hashlib
 from functools import cache
@@ -23,7 +23,7 @@ PAGE_CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-# Swagger UI writes style attributes; its scripts are files of ours.
+# Swagger UI writes style attributes; its scripts are files of this server.
 DOCS_CSP = PAGE_CSP.replace("style-src 'self'", "style-src 'self' 'unsafe-inline'")
 FILES = {path.name: path for folder in (SWAGGER, PLAYGROUND) for path in sorted(folder.iterdir())}
 
@@ -51,13 +51,13 @@ async def get_asset(request: Request, name: str) -> Response:
 
 
 def cacheable(request: Request, content: bytes, media_type: str, *, headers: dict[str, str] | None = None) -> Response:
-    """The content with a strong ETag, or 304 when the client has it already."""
+    """An answer with the content and a strong ETag, or 304 when the client has this content."""
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    found = {"ETag": etag, "Cache-Control": "private, max-age=86400", **(headers or {})}
-    asked = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
-    if etag in asked or "*" in asked:
-        return Response(status_code=304, headers=found)
-    return Response(content, headers={**found, "Content-Type": media_type})
+    sent = {"ETag": etag, "Cache-Control": "private, max-age=86400", **(headers or {})}
+    known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
+    if etag in known or "*" in known:
+        return Response(status_code=304, headers=sent)
+    return Response(content, headers={**sent, "Content-Type": media_type})
 
 
 def _file(request: Request, name: str, csp: str) -> Response:

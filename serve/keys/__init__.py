@@ -1,1 +1,1 @@
-"""API keys and what they may use; `python -m serve.keys` is the command."""
+"""API keys and their limits; `python -m serve.keys` manages them."""

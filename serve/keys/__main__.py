@@ -1,8 +1,7 @@
-"""API keys by command: `python -m serve.keys create|list|revoke`, in the state store or in a file."""
+"""Creates, lists and revokes API keys, in the state store or in a file: `python -m serve.keys create|list|revoke`."""
 
 import argparse
 import asyncio
-import os
 import re
 import sys
 import time
@@ -14,27 +13,31 @@ from typing import TypeVar
 from serve.keys.keyring import KeyStore
 from serve.keys.quota import SCOPES
 from serve.keys.records import KeyRecord, new_key, read_keys, write_keys
-from serve.stores.redis import StoreError
+from serve.settings import Environment
+from serve.stores.redis import StoreError, state_pool
+from serve.stores.timeouts import KEYS_COMMAND_TIMEOUT_S
 
 T = TypeVar("T")
 DAY_S = 86_400
-PATIENCE_S = 5.0  # an operator waits longer than a request
+# The development start writes these (records.ensure_development_key).
+DEVELOPMENT_KEYS, DEVELOPMENT_SECRET = Path(".dev/keys.json"), Path(".dev/secret")
 EXAMPLES = """examples:
   python -m serve.keys create --tenant shop --scopes advice uploads --per-minute 600 --concurrent 8 --days 90
   python -m serve.keys list
   python -m serve.keys revoke 014bed3f0a73
 
-Where keys are kept: with --file in that file; else in the state store, when STATE_REDIS_URL names one; else in the
-file STYLESYNC_KEYS_FILE (.dev/keys.json). A service takes keys from both places. The pepper is the service's own,
-STYLESYNC_SECRET_FILE (.dev/secret). A key is shown once, when it is made; only its keyed hash is kept. A revoked key
-is shut out by every replica within 2 s."""
+Where keys are kept: in the file given by --file; else in the state store, when STATE_REDIS_URL names one; else in the
+file STYLESYNC_KEYS_FILE (.dev/keys.json). A service accepts keys from both the store and the file. The pepper is the
+service's own, STYLESYNC_SECRET_FILE (.dev/secret). A key is shown once, when it is created; only its keyed hash is
+kept. Every replica refuses a revoked key within 2 s."""
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit status: 0, or 2 when refused."""
-    asked = _parser().parse_args(arguments)
+    """Runs the command. Exit status: 0, or 2 when refused."""
     try:
-        return int(asked.run(asked, _place(asked)))
+        environment = Environment()
+        options = _parser(environment).parse_args(arguments)
+        return int(options.run(options, _place(options, environment)))
     except StoreError:
         sys.stderr.write("The state store at STATE_REDIS_URL cannot be asked.\n")
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -55,10 +58,10 @@ class FilePlace:
         write_keys(self._path, [*(self.records() if self._path.exists() else []), record])
 
     def remove(self, key_id: str) -> bool:
-        found = self.records()
-        kept = [record for record in found if record.id != key_id]
+        records = self.records()
+        kept = [record for record in records if record.id != key_id]
         write_keys(self._path, kept)
-        return len(kept) < len(found)
+        return len(kept) < len(records)
 
 
 class StorePlace:
@@ -79,7 +82,8 @@ class StorePlace:
 
     def _run(self, ask: Callable[[KeyStore], Awaitable[T]]) -> T:
         async def run() -> T:
-            store = KeyStore(self._url, self._pepper, timeout_s=PATIENCE_S)
+            pool = state_pool(self._url, timeout_s=KEYS_COMMAND_TIMEOUT_S)
+            store = KeyStore(pool, self._pepper, timeout_s=KEYS_COMMAND_TIMEOUT_S)
             try:
                 return await ask(store)
             finally:
@@ -91,64 +95,67 @@ class StorePlace:
 Place = FilePlace | StorePlace
 
 
-def _place(asked: argparse.Namespace) -> Place:
-    url = os.environ.get("STATE_REDIS_URL")
-    if asked.file is None and url:
-        return StorePlace(url, _pepper(asked))
-    return FilePlace(asked.file or Path(os.environ.get("STYLESYNC_KEYS_FILE", ".dev/keys.json")))
+def _place(options: argparse.Namespace, environment: Environment) -> Place:
+    url = environment.state_redis_url
+    if options.file is None and url and url.get_secret_value():
+        return StorePlace(url.get_secret_value(), _pepper(options))
+    return FilePlace(options.file or environment.stylesync_keys_file or DEVELOPMENT_KEYS)
 
 
-def _pepper(asked: argparse.Namespace) -> bytes:
-    secret: Path = asked.secret
+def _pepper(options: argparse.Namespace) -> bytes:
+    secret: Path = options.secret
     return secret.read_text().strip().encode()
 
 
-def _create(asked: argparse.Namespace, place: Place) -> int:
-    key, record = new_key(tenant=asked.tenant, scopes=tuple(asked.scopes), pepper=_pepper(asked))
-    expires_s = None if asked.days is None else time.time() + asked.days * DAY_S
-    place.add(replace(record, expires_s=expires_s, per_minute=asked.per_minute, concurrent=asked.concurrent))
+def _create(options: argparse.Namespace, place: Place) -> int:
+    key, record = new_key(tenant=options.tenant, scopes=tuple(options.scopes), pepper=_pepper(options))
+    expires_s = None if options.days is None else time.time() + options.days * DAY_S
+    place.add(replace(record, expires_s=expires_s, per_minute=options.per_minute, concurrent=options.concurrent))
     sys.stdout.write(key + "\n")
     return 0
 
 
-def _list(asked: argparse.Namespace, place: Place) -> int:
+def _list(options: argparse.Namespace, place: Place) -> int:
     row = "{:<14} {:<20} {:<24} {:>10} {:>10}  {}\n"
     sys.stdout.write(row.format("id", "tenant", "scopes", "per minute", "concurrent", "expires"))
-    for record in sorted(place.records(), key=lambda one: (one.tenant, one.id)):
+    for record in sorted(place.records(), key=lambda record: (record.tenant, record.id)):
         ends = "never" if record.expires_s is None else time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(record.expires_s))
         limits = (str(limit or "any") for limit in (record.per_minute, record.concurrent))
         sys.stdout.write(row.format(record.id, record.tenant, ",".join(record.scopes), *limits, ends))
     return 0
 
 
-def _revoke(asked: argparse.Namespace, place: Place) -> int:
-    if not place.remove(asked.id):
-        sys.stderr.write(f"There is no key with the id {asked.id!r}; `list` shows them.\n")
+def _revoke(options: argparse.Namespace, place: Place) -> int:
+    if not place.remove(options.id):
+        sys.stderr.write(f"There is no key with the id {options.id!r}; `list` shows them.\n")
         return 2
-    sys.stdout.write(f"Revoked {asked.id}.\n")
+    sys.stdout.write(f"Revoked {options.id}.\n")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(environment: Environment) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m serve.keys",
         description=__doc__,
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--file", type=Path, help="keep the keys in this file")
-    parser.add_argument("--secret", type=Path, default=Path(os.environ.get("STYLESYNC_SECRET_FILE", ".dev/secret")))
+    parser.add_argument("--file", type=Path, help="the file of the keys")
+    secret = environment.stylesync_secret_file or DEVELOPMENT_SECRET
+    parser.add_argument("--secret", type=Path, default=secret, help="the file of the pepper; default: %(default)s")
     commands = parser.add_subparsers(dest="command", required=True)
-    create = commands.add_parser("create", help="make a key and print it")
-    create.add_argument("--tenant", type=_tenant, required=True, help="whose key it is: caches and uploads are apart")
+    create = commands.add_parser("create", help="create a key and print it")
+    create.add_argument(
+        "--tenant", type=_tenant, required=True, help="the owner, who has a cache and uploads of its own"
+    )
     create.add_argument("--scopes", nargs="+", choices=SCOPES, default=["advice"])
-    create.add_argument("--per-minute", type=_positive, help="requests a minute; without: any number")
-    create.add_argument("--concurrent", type=_positive, help="requests at a time; without: any number")
-    create.add_argument("--days", type=_positive, help="valid for so many days; without: for ever")
+    create.add_argument("--per-minute", type=_positive, help="most requests per minute; default: no limit")
+    create.add_argument("--concurrent", type=_positive, help="most concurrent requests; default: no limit")
+    create.add_argument("--days", type=_positive, help="how long the key is valid; default: for ever")
     create.set_defaults(run=_create)
-    commands.add_parser("list", help="show the keys, never their secrets").set_defaults(run=_list)
-    revoke = commands.add_parser("revoke", help="end a key at once")
-    revoke.add_argument("id", help="the part of the key between its underscores")
+    commands.add_parser("list", help="list the keys, without their secrets").set_defaults(run=_list)
+    revoke = commands.add_parser("revoke", help="revoke a key")
+    revoke.add_argument("id", help="the part of the key between its first two underscores")
     revoke.set_defaults(run=_revoke)
     return parser
 

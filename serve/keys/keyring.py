@@ -1,8 +1,8 @@
-"""Who may come in: the keys of a file and those of the state store, which all replicas share; redis and msgspec.
+"""Authenticates API keys from a file and from the state store, which all replicas share.
 
-A replica works on a snapshot of the store's keys and asks for a newer one at most every FRESH_S, so an unknown key
-costs no trip, a known one rarely, and a revoked one is shut out everywhere within FRESH_S.  While the store is away
-the snapshot's keys stay valid for KEEP_S; about any other key the service does not guess (NotReady).
+A replica keeps a snapshot of the store's keys and refreshes it at most every FRESH_S. An unknown key therefore costs no
+trip to the store, and every replica refuses a revoked key within FRESH_S. While the store cannot be asked, the keys of
+the snapshot stay valid for KEEP_S; for any other key the service answers NotReady rather than guess.
 """
 
 import asyncio
@@ -12,19 +12,20 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from pipeline.errors import NotReady, Unauthenticated
 from serve.keys.quota import Principal
 from serve.keys.records import NO_KEY, KeyFile, KeyRecord, admit, key_id_of
-from serve.stores.redis import Rest, StoreError, connection_pool
+from serve.stores import timeouts
+from serve.stores.redis import Cooldown, Pool, StoreError, client_of
 from serve.stores.sealing import Seal
 
+# Contract: a revoked key is refused by every replica within 2 s.
 FRESH_S = 2.0
+# Taste: how long the snapshot's keys stay valid while the store is away.
 KEEP_S = 600.0
-TIMEOUT_S = 0.25
-CONNECTIONS = 2
-RECORDS, VERSION = "{keys}:records", "{keys}:version"  # one slot of a Redis cluster
+# The braces put both into one hash slot of a Redis cluster, so that one transaction may change both.
+RECORDS, VERSION = "{keys}:records", "{keys}:version"
 CANNOT_TELL = "The API keys cannot be read just now; try again shortly."
 
 
@@ -33,24 +34,30 @@ class KeyStore:
 
     def __init__(
         self,
-        url: str,
+        pool: Pool,
         pepper: bytes,
         *,
-        timeout_s: float = TIMEOUT_S,
+        timeout_s: float = timeouts.KEYS_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        pool = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
-        self._redis: Any = Redis.from_pool(pool)  # its annotations leave open whether it is asynchronous
-        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=self._redis.ping, clock=clock)
+        self._pool = pool
+        self._redis = client_of(pool)
+        self._cooldown = Cooldown(
+            permits=timeouts.KEYS_CONNECTIONS, timeout_s=timeout_s, probe=self._redis.ping, clock=clock
+        )
         self._seal = Seal(pepper, "key-record")
         self._clock = clock
         self._reading = asyncio.Lock()
         self._records: dict[str, KeyRecord] = {}
         self._version: bytes | None = None
-        self._asked_s = -KEEP_S  # when the snapshot was last known to be the store's
+        # When the snapshot was last known to equal the store.
+        self._asked_s = -KEEP_S
 
     async def find(self, key_id: str) -> KeyRecord | None:
-        """The record of an id, at most FRESH_S old while the store answers. Raises NotReady when nobody can tell."""
+        """The record of an id, at most FRESH_S old while the store answers.
+
+        Raises NotReady when neither the store nor the snapshot can tell.
+        """
         await self._refresh()
         age_s = self._clock() - self._asked_s
         record = self._records.get(key_id)
@@ -59,35 +66,34 @@ class KeyStore:
         raise NotReady(CANNOT_TELL)
 
     async def records(self) -> list[KeyRecord]:
-        """All records, as they are now. Raises StoreError."""
-        await self._rest.ask(self._read)
+        """All records in the store. Raises StoreError."""
+        await self._cooldown.ask(self._read)
         return list(self._records.values())
 
     async def add(self, record: KeyRecord) -> None:
-        """Keeps a record. Raises StoreError."""
+        """Stores a record. Raises StoreError."""
         sealed = self._seal.close(record.id, msgspec.json.encode(record))
-        await self._rest.ask(lambda: self._change(lambda pipe: pipe.hset(RECORDS, record.id, sealed)))
+        await self._cooldown.ask(lambda: self._change(lambda pipe: pipe.hset(RECORDS, record.id, sealed)))
 
     async def remove(self, key_id: str) -> bool:
-        """Ends a key; whether there was one. Raises StoreError."""
-        found = await self._rest.ask(lambda: self._change(lambda pipe: pipe.hdel(RECORDS, key_id)))
-        return bool(found)
+        """Removes a key; returns whether there was one. Raises StoreError."""
+        removed = await self._cooldown.ask(lambda: self._change(lambda pipe: pipe.hdel(RECORDS, key_id)))
+        return bool(removed)
 
     async def close(self) -> None:
-        """Gives the connections back."""
-        self._rest.close()
-        await self._redis.aclose()
-        await self._redis.connection_pool.disconnect()
+        """Closes the connections."""
+        self._cooldown.close()
+        await self._pool.disconnect()
 
     async def _refresh(self) -> None:
-        """One request at a time asks the store, the others wait for its answer."""
+        """Refreshes the snapshot. One request at a time asks the store; the others wait for its answer."""
         if self._clock() - self._asked_s < FRESH_S:
             return
         async with self._reading:
             if self._clock() - self._asked_s < FRESH_S:
                 return
             try:
-                await self._rest.ask(self._read)
+                await self._cooldown.ask(self._read)
             except StoreError:
                 return
 
@@ -97,17 +103,20 @@ class KeyStore:
             async with self._redis.pipeline(transaction=True) as pipe:
                 pipe.get(VERSION)
                 pipe.hgetall(RECORDS)
-                self._version, found = await pipe.execute()
-            opened = (self._opened(key_id.decode(errors="replace"), sealed) for key_id, sealed in found.items())
+                self._version, sealed_records = await pipe.execute()
+            opened = (
+                self._opened(key_id.decode(errors="replace"), sealed) for key_id, sealed in sealed_records.items()
+            )
             self._records = {record.id: record for record in opened if record is not None}
         self._asked_s = asked_s
 
     def _opened(self, key_id: str, sealed: bytes) -> KeyRecord | None:
-        """The record; None for one that was not written with this pepper: whoever wrote it must not choose rights."""
+        """The record, or None when it was not sealed with this pepper: others must not be able to grant rights."""
         value = self._seal.open(key_id, sealed)
         try:
             return None if value is None else msgspec.json.decode(value, type=KeyRecord)
-        except msgspec.MsgspecError:  # written by another version of this code
+        # Another version of this code may have written the record.
+        except msgspec.MsgspecError:
             return None
 
     async def _change(self, command: Callable[[Any], Any]) -> Any:
@@ -119,7 +128,7 @@ class KeyStore:
 
 
 class KeyRing:
-    """The keys of a file, which need no store, and those of the state store; either may be missing."""
+    """The keys of a file and those of the state store; either may be missing. The file's keys need no store."""
 
     def __init__(self, pepper: bytes, *, file: KeyFile | None = None, store: KeyStore | None = None) -> None:
         self._pepper = pepper
@@ -129,7 +138,7 @@ class KeyRing:
     async def authenticate(self, key: str | None) -> Principal:
         """The owner of a key.
 
-        Raises Unauthenticated when missing, unknown, wrong or expired, NotReady while nobody can tell.
+        Raises Unauthenticated for a missing, unknown, wrong or expired key, NotReady while the keys cannot be read.
         """
         if not key:
             raise Unauthenticated(NO_KEY)

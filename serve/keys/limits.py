@@ -1,6 +1,6 @@
-"""What a key may use: requests per minute and requests at a time, exact over all replicas; limits and redis only.
+"""Limits each key's requests per minute and its concurrent requests, exactly over all replicas.
 
-While the state store cannot be asked, each replica holds a share of every limit by itself: never open, never shut.
+While the state store cannot be asked, each replica enforces limit / replicas locally: it fails neither open nor closed.
 """
 
 import time
@@ -13,16 +13,16 @@ from typing import Any
 from limits import RateLimitItemPerMinute
 from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import MovingWindowRateLimiter
-from redis.asyncio import Redis
 
 from pipeline.errors import RateLimited
 from serve.keys.quota import WINDOW_S, Allowance, Quota, TooManyRequests
-from serve.stores.redis import Rest, StoreError, connection_pool
+from serve.stores import timeouts
+from serve.stores.redis import Cooldown, Pool, StoreError, client_of
 
-TIMEOUT_S = 0.5  # a busy machine may need so long, and an outage costs it once
-CONNECTIONS = 4  # a burst waits for its turn: each replica counting for itself would not be exact
-SEAT_S = 30.0  # a seat whose replica died is free again after this long; longer than any request may take
-_TAKE_SEAT = """
+# Taste: longer than any request may take. The slot of a replica that died is free again after this time.
+SLOT_S = 30.0
+# The slots of a key are a sorted set: each member is a slot, and its score is when the slot expires (Unix time).
+_TAKE_SLOT = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[1])
 if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[2]) then return 0 end
 redis.call('ZADD', KEYS[1], ARGV[3], ARGV[4])
@@ -32,103 +32,106 @@ return 1
 
 
 class Limiter:
-    """Counts what keys use."""
+    """Counts the requests of each key."""
 
     def __init__(
         self,
-        url: str | None,
+        pool: Pool | None,
         *,
         replicas: int = 2,
-        timeout_s: float = TIMEOUT_S,
-        tell: Callable[[str], None] = lambda _: None,
+        timeout_s: float = timeouts.LIMITS_TIMEOUT_S,
+        count_event: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """replicas: how many ingress replicas share a limit while the state store is away.
+        """pool: the state store's; None: every replica counts locally.
 
-        tell: of a request beyond a limit, `minute` or `concurrent`, and of `local` counting for want of the store.
+        replicas: how many ingress replicas share a limit while the state store is away. count_event: called with
+        `minute` or `concurrent` for a request beyond that limit, and with `local` when the store cannot be asked.
         """
-        self._tell = tell
-        self._redis: Redis | None = None
+        self._count_event = count_event
+        self._pool = pool
+        self._redis: Any = None
         self._shared: MovingWindowRateLimiter | None = None
-        if url:
-            pool: Any = connection_pool(url, connections=CONNECTIONS, timeout_s=timeout_s)
-            self._redis = Redis.from_pool(pool)
-            storage = RedisStorage(f"async+{url}", implementation="redispy", connection_pool=pool)
-            self._shared = MovingWindowRateLimiter(storage)
+        if pool is not None:
+            self._redis = client_of(pool)
+            options: dict[str, Any] = {"connection_pool": pool}
+            # The URL names no server: the pool does.
+            self._shared = MovingWindowRateLimiter(RedisStorage("async+redis://", implementation="redispy", **options))
         self._local = MovingWindowRateLimiter(MemoryStorage())
-        self._local_seats: Counter[str] = Counter()
+        self._local_slots: Counter[str] = Counter()
         self._replicas = replicas
         probe = self._redis.ping if self._redis is not None else None
-        self._rest = Rest(turns=CONNECTIONS, timeout_s=timeout_s, probe=probe)
+        self._cooldown = Cooldown(permits=timeouts.LIMITS_CONNECTIONS, timeout_s=timeout_s, probe=probe)
 
     async def count(self, key_id: str, allowance: Allowance) -> Quota | None:
-        """Counts one request: what is left, or None for a key without such a limit. Raises TooManyRequests."""
+        """Counts one request; returns what is left, or None for a key without this limit. Raises TooManyRequests."""
         if allowance.per_minute is None:
             return None
         try:
             return await self._count(key_id, allowance.per_minute)
         except TooManyRequests:
-            self._tell("minute")
+            self._count_event("minute")
             raise
 
     async def _count(self, key_id: str, per_minute: int) -> Quota:
         if self._shared is not None:
             shared, item = self._shared, RateLimitItemPerMinute(per_minute)
             try:
-                return await self._rest.ask(lambda: _counted(shared, item, key_id))
+                return await self._cooldown.ask(lambda: _counted(shared, item, key_id))
             except StoreError:
-                self._tell("local")
+                self._count_event("local")
         return await _counted(self._local, RateLimitItemPerMinute(self._share(per_minute)), key_id)
 
     @asynccontextmanager
-    async def seat(self, key_id: str, allowance: Allowance) -> AsyncIterator[None]:
-        """One of the key's places for requests at a time. Raises RateLimited when all are taken."""
+    async def slot(self, key_id: str, allowance: Allowance) -> AsyncIterator[None]:
+        """Holds one of the key's slots for concurrent requests. Raises RateLimited when all are taken."""
         if allowance.concurrent is None:
             yield
             return
-        seat = uuid.uuid4().hex
+        slot = uuid.uuid4().hex
         try:
-            taken = await self._take_seat(key_id, allowance.concurrent, seat)
+            shared = await self._take_slot(key_id, allowance.concurrent, slot)
         except RateLimited:
-            self._tell("concurrent")
+            self._count_event("concurrent")
             raise
         try:
             yield
         finally:
-            await self._leave_seat(key_id, seat, shared=taken)
+            await self._release_slot(key_id, slot, shared=shared)
 
     async def close(self) -> None:
-        """Gives the connections back."""
-        self._rest.close()
-        if self._redis is not None:
-            await self._redis.aclose()
-            await self._redis.connection_pool.disconnect()
+        """Closes the connections."""
+        self._cooldown.close()
+        if self._pool is not None:
+            await self._pool.disconnect()
 
-    async def _take_seat(self, key_id: str, limit: int, seat: str) -> bool:
-        """Whether the seat is one in the state store. Raises RateLimited."""
+    async def _take_slot(self, key_id: str, limit: int, slot: str) -> bool:
+        """Takes a slot; returns whether it is one in the state store. Raises RateLimited."""
         redis = self._redis
         if redis is not None:
             now_s = time.time()
-            arguments = (now_s, limit, now_s + SEAT_S, seat, round(SEAT_S))
+            arguments = (now_s, limit, now_s + SLOT_S, slot, round(SLOT_S))
             try:
-                free = await self._rest.ask(lambda: redis.eval(_TAKE_SEAT, 1, _seats(key_id), *arguments))
+                free = await self._cooldown.ask(lambda: redis.eval(_TAKE_SLOT, 1, _slots_key(key_id), *arguments))
             except StoreError:
-                self._tell("local")
+                self._count_event("local")
             else:
-                return _seated(bool(free), limit)
+                _require(bool(free), limit)
+                return True
         share = self._share(limit)
-        _seated(self._local_seats[key_id] < share, share)
-        self._local_seats[key_id] += 1
+        _require(self._local_slots[key_id] < share, share)
+        self._local_slots[key_id] += 1
         return False
 
-    async def _leave_seat(self, key_id: str, seat: str, *, shared: bool) -> None:
+    async def _release_slot(self, key_id: str, slot: str, *, shared: bool) -> None:
         redis = self._redis
         if not shared or redis is None:
-            self._local_seats[key_id] -= 1
+            self._local_slots[key_id] -= 1
             return
         try:
-            await self._rest.ask(lambda: redis.zrem(_seats(key_id), seat))
+            await self._cooldown.ask(lambda: redis.zrem(_slots_key(key_id), slot))
         except StoreError:
-            return  # it frees itself after SEAT_S
+            # The slot is free again after SLOT_S.
+            return
 
     def _share(self, limit: int) -> int:
         return max(1, limit // self._replicas)
@@ -143,11 +146,11 @@ async def _counted(limiter: MovingWindowRateLimiter, item: RateLimitItemPerMinut
     return quota
 
 
-def _seated(free: bool, limit: int) -> bool:
+def _require(free: bool, limit: int) -> None:
     if not free:
-        raise RateLimited(f"The key has {limit} requests under way, the most at a time; wait for one to end.")
-    return True
+        raise RateLimited(f"The key has {limit} concurrent requests, its limit; wait for one to end.")
 
 
-def _seats(key_id: str) -> str:
+def _slots_key(key_id: str) -> str:
+    # The prefix is older than the word slot. It stays, because replicas of both versions share it during a roll-out.
     return f"seats:{key_id}"

@@ -1,1 +1,1 @@
-"""The development start; `python -m serve.local` is the command."""
+"""The development launcher; `python -m serve.local` starts it."""

@@ -1,8 +1,9 @@
-"""Development start, `python -m serve.local`: the cluster process, which owns the stores, Ray and Serve; imports ray.
+"""Starts the development service, `python -m serve.local`, and runs its cluster process.
 
-`python -m serve.local` runs the launcher (launcher.py), and that starts this module once more with `--cluster`.
-There standard input is the lifeline: its first line is the plan, its end means stop, which also comes when the
-launcher was killed.  Standard output carries events to the launcher, one JSON object a line.
+`python -m serve.local` runs the launcher (launcher.py), which starts this module again with `--cluster`. That cluster
+process owns the stores, Ray and Serve. Its standard input is the lifeline: the first line is the plan, and its end
+means stop, also when the launcher was killed. Its standard output carries events to the launcher, one JSON object per
+line.
 """
 
 import contextlib
@@ -19,8 +20,11 @@ from serve.local import stores
 from serve.local.plan import Plan
 from serve.local.processes import HOST, adopt_orphans, kill_descendants
 
+# Taste: processes that survive SIGKILL for longer are left to the launcher.
 KILL_TIMEOUT_S = 2.0
-STATUS_EVERY_S = 1.0  # each look costs the controller some milliseconds of a busy start
+# Taste: each status request costs the controller some milliseconds of a busy start.
+STATUS_EVERY_S = 1.0
+# Taste: lines of a failure, and of a failed replica's own log in it.
 FAILURE_LINES = 40
 LOG_LINES = 12
 
@@ -30,32 +34,33 @@ class Launcher:
 
     def __init__(self) -> None:
         self._events: TextIO = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever Ray prints belongs to the log
+        # What Ray prints belongs in the log.
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
-    def tell(self, **event: Any) -> None:
-        """Sends an event; a launcher that is gone is noticed by `is_gone`."""
+    def send(self, **event: Any) -> None:
+        """Sends an event. `is_gone` notices when the launcher has gone."""
         with contextlib.suppress(BrokenPipeError):
             self._events.write(json.dumps(event) + "\n")
 
     def is_gone(self, wait_s: float) -> bool:
-        """Whether the launcher closed the lifeline, at the latest after wait_s."""
+        """Whether the launcher closed the lifeline; waits at most wait_s for it."""
         return bool(select.select([sys.stdin], [], [], wait_s)[0])
 
 
 def cluster_main() -> None:
-    """Starts the stores, Ray and the application of the plan on standard input, and ends them at its end of file."""
+    """Starts the stores, Ray and the application of the plan on standard input, and stops them at its end."""
     adopt_orphans()
     launcher = Launcher()
     plan = Plan.from_json(sys.stdin.readline())
     servers: list[stores.Running] = []
     try:
-        launcher.tell(step="Stores")
+        launcher.send(step="Stores")
         servers += _start_stores(plan)
         objects = _start_objects(plan)
         servers += [objects] if objects else []
         _serve(plan, launcher, objects)
     except (stores.StoreFailed, local_objects.ObjectServerFailed) as failure:
-        launcher.tell(failed=str(failure))
+        launcher.send(failed=str(failure))
         launcher.is_gone(60.0)
     finally:
         for server in servers:
@@ -64,7 +69,7 @@ def cluster_main() -> None:
 
 
 def _start_stores(plan: Plan) -> list[stores.Store]:
-    """The stores that no URL was given for; their URLs go into this environment, which Ray's processes inherit."""
+    """Starts each store without a given URL, and puts its URL into this environment, which Ray's processes inherit."""
     started = []
     if not os.environ.get("REDIS_URL"):
         started.append(stores.start_cache(plan.run_folder))
@@ -76,7 +81,7 @@ def _start_stores(plan: Plan) -> list[stores.Store]:
 
 
 def _start_objects(plan: Plan) -> local_objects.ObjectServer | None:
-    """The object store of uploads, where no other is named; it is waited for once Ray has started beside it."""
+    """Starts the object store of uploads unless one is configured; Ray starts before it has to be ready."""
     if os.environ.get("S3_BUCKET"):
         return None
     started = local_objects.start(plan.run_folder / "objects", plan.objects_folder)
@@ -85,8 +90,10 @@ def _start_objects(plan: Plan) -> local_objects.ObjectServer | None:
 
 
 def _serve(plan: Plan, launcher: Launcher, objects: local_objects.ObjectServer | None) -> None:
-    launcher.tell(step="Ray")
-    import ray  # here, because Ray reads the environment when it is imported, and the launcher needs none of it
+    launcher.send(step="Ray")
+
+    # Ray is imported here, because it reads the environment at import, and the launcher must not load it.
+    import ray
     from ray import serve as ray_serve
 
     ray.init(
@@ -102,9 +109,9 @@ def _serve(plan: Plan, launcher: Launcher, objects: local_objects.ObjectServer |
     try:
         if objects is not None:
             local_objects.wait_until_ready(objects)
-        launcher.tell(step="Serve")
+        launcher.send(step="Serve")
         _deploy(plan)
-        launcher.tell(step="Application", deployed=True)
+        launcher.send(step="Application", deployed=True)
         _follow(plan, launcher)
     finally:
         ray_serve.shutdown()  # type: ignore[no-untyped-call]
@@ -112,7 +119,7 @@ def _serve(plan: Plan, launcher: Launcher, objects: local_objects.ObjectServer |
 
 
 def _deploy(plan: Plan) -> None:
-    """Hands the config to Serve as `serve run` does (ray/serve/scripts.py), without waiting."""
+    """Deploys the config as `serve run` does (ray/serve/scripts.py), without waiting."""
     from ray.serve._private.api import serve_start
     from ray.serve.schema import ServeDeploySchema
 
@@ -126,7 +133,7 @@ def _deploy(plan: Plan) -> None:
 
 
 def _follow(plan: Plan, launcher: Launcher) -> None:
-    """Reports the deployments' states until the application runs, then waits for the end."""
+    """Reports the deployments' states until the application runs, then waits for the lifeline's end."""
     from ray import serve as ray_serve
 
     seen = ""
@@ -134,14 +141,14 @@ def _follow(plan: Plan, launcher: Launcher) -> None:
         applications = ray_serve.status().applications
         for name, application in applications.items():
             if application.status == "DEPLOY_FAILED":
-                launcher.tell(failed=_failure(plan, name, application))
+                launcher.send(failed=_failure(plan, name, application))
         states = ", ".join(
             f"{name} {deployment.status.value.lower()}"
             for application in applications.values()
             for name, deployment in application.deployments.items()
         )
         if states != seen:
-            launcher.tell(detail=states)
+            launcher.send(detail=states)
             seen = states
         if applications and all(application.status == "RUNNING" for application in applications.values()):
             break
@@ -150,7 +157,7 @@ def _follow(plan: Plan, launcher: Launcher) -> None:
 
 
 def _failure(plan: Plan, name: str, application: Any) -> str:
-    """What Serve says of the failed deployments, and the end of each one's own log, where the cause stands."""
+    """Serve's messages about the failed deployments, and the end of each one's own log, which has the cause."""
     lines = [f"The application {name} failed to start. {application.message}"]
     for deployment_name, deployment in application.deployments.items():
         if deployment.status == "DEPLOY_FAILED":

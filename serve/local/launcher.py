@@ -1,6 +1,6 @@
-"""The launcher of a development start: it checks, starts the cluster process, shows what happens, stops everything.
+"""The launcher of a development start: it checks, starts the cluster process, shows progress, and stops everything.
 
-It never runs Ray's code, so nothing can keep it from stopping.  Standard library and this package's local_* modules.
+It never runs Ray's code, so nothing can keep it from stopping.
 """
 
 import contextlib
@@ -24,13 +24,18 @@ from serve.local.plan import CannotStart, Plan
 from serve.local.processes import Stop, adopt_orphans, kill_descendants, reap_orphans
 from serve.local.screen import Screen
 
-READY_TIMEOUT_S = 300.0  # a first start compiles every package
-GRACE_S = 7.0  # for Serve to drain and Ray to end; what is left then is killed
+# Taste: a first start compiles every package.
+READY_TIMEOUT_S = 300.0
+# Taste: how long Serve may drain and Ray may end before what is left is killed. A stop takes at most 10 s.
+GRACE_S = 7.0
 KILL_TIMEOUT_S = 2.5
+# Taste: how often the launcher looks for events, and for ended orphans.
 POLL_S = 0.1
 REAP_EVERY_S = 5.0
+# Taste: lines of the log in a failure.
 LOG_LINES = 30
-LONGEST_TEMP_PATH = 8  # the path of HAProxy's socket, 89 characters more, may have 97
+# Standard: the path of HAProxy's socket may have 97 characters, and 89 of them follow the temporary folder.
+LONGEST_TEMP_PATH = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +48,11 @@ class Cluster:
 
 
 class StartFailed(Exception):
-    """The start was broken off; the one argument says why."""
+    """The start failed; the one argument says why."""
 
 
 def main() -> int:
-    """Runs until Ctrl-C. Exit status: 0 after a stop that was asked for, 1 after a failure, 2 when refused."""
+    """Runs until Ctrl-C. Exit status: 0 after a requested stop, 1 after a failure, 2 when refused."""
     stop = Stop()
     stop.listen()
     run_folder = Path(tempfile.mkdtemp(prefix="stylesync-", dir=_temp_folder()))
@@ -84,7 +89,7 @@ def _run(plan: Plan, stop: Stop, screen: Screen) -> int:
 
 
 def _start_cluster(plan: Plan) -> Cluster:
-    """The cluster process, in a session of its own, so that the terminal's Ctrl-C reaches the launcher alone."""
+    """Starts the cluster process in its own session, so that the terminal's Ctrl-C only reaches the launcher."""
     with _log_file(plan).open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "serve.local", "--cluster"],
@@ -102,9 +107,9 @@ def _start_cluster(plan: Plan) -> Cluster:
 
 
 def _until_ready(plan: Plan, cluster: Cluster, stop: Stop, screen: Screen) -> bool:
-    """True when /v1/readyz answers 200, False when a stop was asked for. Raises StartFailed."""
+    """True when /v1/readyz answers 200, False when a stop was requested. Raises StartFailed."""
     deployed, end_s = False, time.monotonic() + READY_TIMEOUT_S
-    while not stop.asked:
+    while not stop.requested:
         for event in _events(cluster):
             deployed = deployed or event.get("deployed", False)
             _show(event, screen)
@@ -126,7 +131,7 @@ def _show(event: dict[str, Any], screen: Screen) -> None:
 
 
 def _events(cluster: Cluster) -> Iterator[dict[str, Any]]:
-    """What the cluster process reported within the poll time; each line is written whole."""
+    """The events of the cluster process within POLL_S; it writes each line at once."""
     readable, _, _ = select.select([cluster.events], [], [], POLL_S)
     if readable and (line := cluster.events.readline()):
         yield json.loads(line)
@@ -143,7 +148,7 @@ def _answers_ready(url: str) -> bool:
 
 def _until_stopped(cluster: Cluster, stop: Stop) -> None:
     reaped_s = time.monotonic()
-    while not stop.asked:
+    while not stop.requested:
         if cluster.process.poll() is not None:
             raise StartFailed(f"The cluster process ended by itself (status {cluster.process.returncode}).")
         if time.monotonic() - reaped_s > REAP_EVERY_S:
@@ -158,7 +163,7 @@ def _check_alive(plan: Plan, cluster: Cluster) -> None:
 
 
 def _stop_all(cluster: Cluster, *, gently: bool, screen: Screen) -> None:
-    """Ends the cluster process and everything else below this one: within 10 s, whatever state it is in."""
+    """Ends the cluster process and every other descendant within 10 s, whatever their state."""
     with contextlib.suppress(OSError):
         cluster.lifeline.close()
     with contextlib.suppress(subprocess.TimeoutExpired):

@@ -1,4 +1,4 @@
-"""The S3 server of a development start and of tests: SeaweedFS, which verifies signatures; asyncio, our own signing."""
+"""Starts the S3 server of a development start and of tests: SeaweedFS, which verifies signatures."""
 
 import asyncio
 import json
@@ -19,15 +19,17 @@ from serve.uploads.object_store import ObjectStore
 
 HOST = "127.0.0.1"
 BUCKET = "uploads"
+# Taste: SeaweedFS takes some seconds, and longer on a busy machine.
 START_TIMEOUT_S = 60.0
 POLL_S = 0.1
 PORTS = ("master.port", "volume.port", "filer.port", "s3.port")
+# Taste: how long a development start keeps uploads.
 MAX_OBJECTS_DAYS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectServer:
-    """A server that was started, and what reaches it."""
+    """A started server and its credentials."""
 
     url: str
     access_key_id: str
@@ -36,7 +38,7 @@ class ObjectServer:
     log: Path
 
     def config(self, bucket: str = BUCKET) -> S3Environment:
-        """How the service reaches a bucket of it."""
+        """The settings of the service for one of its buckets."""
         return S3Environment(
             bucket=bucket,
             endpoint_url=self.url,
@@ -45,7 +47,7 @@ class ObjectServer:
         )
 
     def environment(self) -> dict[str, str]:
-        """The same as variables."""
+        """The same settings as environment variables."""
         return {
             "S3_BUCKET": BUCKET,
             "S3_ENDPOINT_URL": self.url,
@@ -59,7 +61,7 @@ class ObjectServerFailed(Exception):
 
 
 def start(run_folder: Path, data_folder: Path) -> ObjectServer:
-    """A server on free ports of the loopback interface; it takes some seconds more until it is ready."""
+    """Starts a server on free ports of the loopback interface; it is ready some seconds later."""
     for folder in (run_folder, data_folder):
         folder.mkdir(parents=True, exist_ok=True)
     access_key_id, secret_access_key = f"local-{secrets.token_hex(4)}", secrets.token_hex(24)
@@ -82,7 +84,7 @@ def start(run_folder: Path, data_folder: Path) -> ObjectServer:
 
 
 def wait_until_ready(server: ObjectServer, bucket: str = BUCKET) -> None:
-    """Waits until the server takes objects, in a bucket that is made where it is missing. Raises ObjectServerFailed."""
+    """Waits until the server takes objects, and makes the bucket unless it exists. Raises ObjectServerFailed."""
     asyncio.run(_prepare(server, bucket))
 
 
@@ -113,12 +115,12 @@ def _command(config: Path, data_folder: Path, ports: list[int]) -> list[str]:
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that were free together, so that no two are the same."""
+    """Free ports, all different because they are bound at the same time."""
     sockets = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+        for bound in sockets:
+            bound.bind((HOST, 0))
+        return [bound.getsockname()[1] for bound in sockets]
     finally:
-        for one in sockets:
-            one.close()
+        for bound in sockets:
+            bound.close()

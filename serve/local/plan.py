@@ -1,4 +1,4 @@
-"""What a development start needs and whether this machine can give it; pydantic, yaml and the standard library."""
+"""Plans a development start: its port, config, folders, keys and environment, or why it cannot start."""
 
 import os
 import secrets
@@ -17,15 +17,17 @@ from serve.local.processes import HOST, free_port, port_is_free, port_owner
 DEFAULT_PORT = 8000
 DEFAULT_CONFIG = "configs/serve.local.yaml"
 DEFAULT_DEV_FOLDER = ".dev"
-DASHBOARD_PORT = 8265  # Ray's own default, where `serve deploy` and `ray job submit` look
+# Standard: Ray's own default, where `serve deploy` and `ray job submit` look.
+DASHBOARD_PORT = 8265
+# Taste: requests pass through Ray's object store only briefly.
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
-# Read when Ray is imported: in the environment of every process, before `ray start` on every node (docs/transport.md).
+# Ray reads these at import, so every process needs them, on every node before `ray start` (docs/transport.md).
 TRANSPORT_FLAGS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
-    # No request does harm when it is repeated, so one whose replica died without a word is asked again elsewhere; for
-    # that HAProxy must still hold it: those beyond the buffer, in bytes, are lost with their replica. It waits a second
-    # before it asks the same server again: two such waits were once not enough while replicas were exchanged.
+    # Every request may be repeated, so HAProxy sends a request whose replica died to another replica. For that it must
+    # still hold the request: one that is larger than the buffer, in bytes, is lost with its replica. HAProxy waits a
+    # second before it asks the same server again; two such waits were once not enough while replicas were replaced.
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
     "RAY_SERVE_HAPROXY_RETRIES": "4",
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "131072",
@@ -40,7 +42,7 @@ class CannotStart(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One start. `run_folder` is private to it and temporary; `dev_folder` outlives it."""
+    """The plan of one start. `run_folder` is its own and temporary; `dev_folder` outlives it."""
 
     port: int
     config_path: Path
@@ -51,7 +53,7 @@ class Plan:
     api_key: str
 
     def to_json(self) -> str:
-        """One line that `from_json` reads."""
+        """The plan as one line, which `from_json` reads."""
         return TypeAdapter(Plan).dump_json(self).decode()
 
     @classmethod
@@ -61,23 +63,23 @@ class Plan:
 
     @property
     def url(self) -> str:
-        """Where the application answers, without a slash at the end."""
+        """The application's URL, without a trailing slash."""
         prefix = str(self.config["applications"][0].get("route_prefix") or "/")
         return f"http://{HOST}:{self.port}{prefix.rstrip('/')}"
 
     @property
     def state_folder(self) -> Path:
-        """Where the state store keeps its file; one for each port, so that two instances do not share it."""
+        """The folder of the state store's file; one per port, so that two instances do not share it."""
         return self.dev_folder / f"state-{self.port}"
 
     @property
     def objects_folder(self) -> Path:
-        """Where the object store keeps uploads, likewise."""
+        """The folder of the object store's uploads; one per port."""
         return self.dev_folder / f"objects-{self.port}"
 
     @property
     def ray_environment_file(self) -> Path:
-        """The variables that let a shell talk to this Ray."""
+        """The file of the variables with which a shell reaches this Ray."""
         return self.dev_folder / f"ray-{self.port}.env"
 
 
@@ -105,7 +107,7 @@ def read_port(text: str) -> int:
 
 
 def refuse_taken_port(port: int) -> None:
-    """Raises CannotStart when something listens on the port already, naming its pid where it can be seen."""
+    """Raises CannotStart when something listens on the port, with its pid if that is visible."""
     if port_is_free(port):
         return
     owner = port_owner(port)
@@ -133,8 +135,9 @@ def read_config(path: Path) -> dict[str, Any]:
 
 
 def cluster_environment(plan: Plan, environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment that Ray, Serve and every replica of this start run in."""
-    leave_out = {"RAY_ADDRESS", "RAY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE"}  # another cluster's; slow starts
+    """The environment of Ray, Serve and every replica of this start."""
+    # The first two belong to another cluster, and the third makes starts slow.
+    leave_out = {"RAY_ADDRESS", "RAY_AUTH_TOKEN", "PYTHONDONTWRITEBYTECODE"}
     inherited = {name: value for name, value in environment.items() if name not in leave_out}
     return (
         inherited
@@ -145,9 +148,9 @@ def cluster_environment(plan: Plan, environment: Mapping[str, str]) -> dict[str,
 
 
 def transport_profile(run_folder: Path) -> dict[str, str]:
-    """Serve's throughput-optimised profile behind HAProxy, on ports and paths of this start alone (docs/transport.md).
+    """Serve's throughput-optimised profile behind HAProxy, on ports and paths of this start only (docs/transport.md).
 
-    HAProxy binds its statistics and metrics ports to all interfaces and has no setting against it; they are read-only.
+    HAProxy binds its statistics and metrics ports to all interfaces and has no setting against it. They are read-only.
     """
     return {
         **TRANSPORT_FLAGS,
@@ -165,7 +168,7 @@ def transport_profile(run_folder: Path) -> dict[str, str]:
 
 
 def write_ray_environment(plan: Plan) -> None:
-    """Writes `ray_environment_file`, for `. FILE` in a shell before `serve deploy` or `ray job submit`."""
+    """Writes `ray_environment_file`; a shell reads it with `. FILE` before `serve deploy` or `ray job submit`."""
     variables = {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(ray_token_file(plan.dev_folder)),
@@ -177,7 +180,7 @@ def write_ray_environment(plan: Plan) -> None:
 
 
 def ray_token_file(folder: Path) -> Path:
-    """The file of the development clusters' token, made on the first call."""
+    """The file of the development clusters' token; the first call makes it."""
     path = folder / "ray_token"
     if not path.is_file():
         write_private(path, secrets.token_hex(32))
@@ -185,14 +188,16 @@ def ray_token_file(folder: Path) -> Path:
 
 
 def ray_environment(token_folder: Path) -> dict[str, str]:
-    """What every process of a Ray on this machine alone needs: its token, from token_folder, and loopback addresses."""
+    """The environment of a Ray on this machine only: its token, from token_folder, and loopback addresses."""
     return {
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(ray_token_file(token_folder)),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "FORWARDED_ALLOW_IPS": "",  # by default uvicorn believes HAProxy's X-Forwarded-*, which are its client's
-        "RAY_worker_niceness": "0",  # by default replicas give way to whatever else the machine does
-        # Read as "no cluster on this machine": the node's address is 127.0.0.1 and Ray's own ports bind to it alone.
+        # By default uvicorn believes HAProxy's X-Forwarded-* headers, which come from its client.
+        "FORWARDED_ALLOW_IPS": "",
+        # By default replicas give way to everything else on the machine.
+        "RAY_worker_niceness": "0",
+        # Ray takes this for "no cluster on this machine": the node's address is 127.0.0.1, and Ray's ports bind to it.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
 
@@ -201,7 +206,8 @@ def _application(plan: Plan, environment: Mapping[str, str]) -> dict[str, str]:
     paths = [str(REPOSITORY), *filter(None, environment.get("PYTHONPATH", "").split(os.pathsep))]
     programs = [str(Path(sys.executable).parent), environment.get("PATH", os.defpath)]
     return {
-        "PATH": os.pathsep.join(programs),  # so that the `python` of a submitted job is this one
+        # This makes the `python` of a submitted job this one.
+        "PATH": os.pathsep.join(programs),
         "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths)),
         "STYLESYNC_KEYS_FILE": str(plan.dev_folder / "keys.json"),
         "STYLESYNC_SECRET_FILE": str(plan.dev_folder / "secret"),

@@ -1,4 +1,4 @@
-"""The development launcher's hold on the processes below it; standard library and psutil."""
+"""Finds, reaps and kills the development launcher's descendants, and finds free ports."""
 
 import contextlib
 import ctypes
@@ -11,22 +11,24 @@ from pathlib import Path
 
 import psutil
 
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+# Standard: linux/prctl.h.
+PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.05
+HOST = "127.0.0.1"
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of every orphan below it (Linux only), so that none can slip out of its tree.
+    """Makes this process the parent of every orphan below it (Linux only), so that none leaves its tree.
 
-    Ray's workers, HAProxy and the decode workers outlive their parents when those are killed; without this they would
-    become children of init, where nothing tells them from another cluster's.
+    Ray's workers, HAProxy and the decode workers outlive a killed parent. Otherwise they would become children of init,
+    where they look like another cluster's.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def descendants() -> list[psutil.Process]:
-    """Every living process below this one; zombies do not count."""
+    """Every living descendant of this process, without zombies."""
     found = []
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -36,17 +38,18 @@ def descendants() -> list[psutil.Process]:
 
 
 def memory_bytes(processes: list[psutil.Process]) -> int:
-    """What processes hold together: the sum of their PSS, in which a page that n processes share counts 1/n each."""
+    """The memory of processes together: the sum of their PSS, where a page shared by n processes counts 1/n each."""
     total = 0
     for process in processes:
         with contextlib.suppress(psutil.Error):
             memory = process.memory_full_info()
-            total += getattr(memory, "pss", memory.uss)  # only Linux tells PSS
+            # Only Linux has PSS.
+            total += getattr(memory, "pss", memory.uss)
     return total
 
 
 def reap_orphans(*, known: set[int]) -> None:
-    """Collects adopted children that have ended, except the pids in `known`, whose owners wait for them."""
+    """Reaps adopted children that have ended, except the pids in `known`, whose owners wait for them."""
     for process in psutil.Process().children():
         with contextlib.suppress(psutil.NoSuchProcess, ChildProcessError):
             if process.pid not in known and process.status() == psutil.STATUS_ZOMBIE:
@@ -54,12 +57,13 @@ def reap_orphans(*, known: set[int]) -> None:
 
 
 def kill_descendants(*, within_s: float) -> list[psutil.Process]:
-    """SIGKILL to everything below this process until nothing is left; what is left after `within_s` is returned."""
+    """Kills every descendant until none is left; returns those that are left after `within_s`."""
     end_s = time.monotonic() + within_s
     while left := descendants():
         if time.monotonic() > end_s:
             return left
-        for process in left:  # again each round: a dying parent may still have started a child
+        # Each round starts again, because a dying parent may still have started a child.
+        for process in left:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
         psutil.wait_procs(left, timeout=POLL_S)
@@ -68,7 +72,7 @@ def kill_descendants(*, within_s: float) -> list[psutil.Process]:
 
 
 def port_owner(port: int) -> int | None:
-    """The pid that listens on a TCP port of this machine, or None when it is not ours to see."""
+    """The pid that listens on a TCP port of this machine, or None when it is not visible."""
     with contextlib.suppress(psutil.AccessDenied):
         for connection in psutil.net_connections(kind="tcp"):
             listens = connection.status == psutil.CONN_LISTEN and (connection.laddr or None)
@@ -78,31 +82,31 @@ def port_owner(port: int) -> int | None:
 
 
 class Stop:
-    """Whether this process was asked to end, by SIGINT, SIGTERM or SIGHUP or through the make that runs it."""
+    """Whether this process should stop: after SIGINT, SIGTERM or SIGHUP, or when the make that runs it ends."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._requested = False
         self._make = os.getppid() if os.environ.get("MAKELEVEL") else None
 
     def listen(self) -> None:
-        """Takes over the three signals; a second Ctrl-C changes nothing, so it cannot break off the clearing up."""
+        """Handles the three signals. A second Ctrl-C changes nothing, so it cannot interrupt the clean-up."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._request)
 
     @property
-    def asked(self) -> bool:
-        """True once the end was asked for."""
-        return self._asked or (self._make is not None and _make_is_leaving(self._make))
+    def requested(self) -> bool:
+        """True once a stop was requested."""
+        return self._requested or (self._make is not None and _make_is_leaving(self._make))
 
-    def _ask(self, *_: object) -> None:
-        self._asked = True
+    def _request(self, *_: object) -> None:
+        self._requested = True
 
 
 def _make_is_leaving(pid: int) -> bool:
-    """Whether the make above us died or was interrupted alone.
+    """Whether the parent make died, or received a SIGINT that we did not get.
 
-    GNU make passes SIGTERM on, but after a SIGINT of its own it waits for its children without telling them: it stays
-    in the signal's handler (fatal_error_signal in its commands.c), where SIGINT is blocked.
+    GNU make passes SIGTERM on. After a SIGINT it only waits for its children, inside the signal's handler
+    (fatal_error_signal in its commands.c), where SIGINT is blocked.
     """
     if os.getppid() != pid:
         return True
@@ -111,9 +115,6 @@ def _make_is_leaving(pid: int) -> bool:
         blocked = int(next(line.split()[1] for line in status if line.startswith("SigBlk:")), 16)
         return bool(blocked >> (signal.SIGINT - 1) & 1)
     return False
-
-
-HOST = "127.0.0.1"
 
 
 def port_is_free(port: int) -> bool:

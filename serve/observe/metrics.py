@@ -1,10 +1,11 @@
-"""Every metric of the application, defined once; what a replica counts, as a report; prometheus-client and msgspec.
+"""Defines every metric of the application, and reports what a replica counts.
 
-Each replica counts for itself and reports cumulative figures (serve/observe/hub.py merges them).  No label holds
-anything that a client can choose: routes are templates, statuses and phases are few, keys and ids are never labels.
+Each replica reports cumulative figures, which serve/observe/hub.py merges. Clients cannot choose any label value:
+routes are templates, statuses and phases are few, and keys and ids are never labels.
 """
 
 import threading
+import time
 from collections.abc import Callable, Sequence
 from typing import get_args
 
@@ -16,8 +17,11 @@ from serve.version import VERSION
 from serve.vocabulary import BREAKER_STATES, LAYERS
 
 PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
-SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.2, 1.6, 2.5, 5.0)  # budgets too
+# Taste: the buckets of durations; every default time budget is one of them.
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.2, 1.6, 2.5, 5.0)
+# Standard: the powers of two up to the largest batch that serve.settings allows.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
+# Taste: a changed report is pushed after 1 s, an unchanged one after 5 s.
 PUSH_S, HEARTBEAT_S = 1.0, 5.0
 
 Labels = tuple[tuple[str, str], ...]
@@ -34,12 +38,13 @@ class Family(msgspec.Struct, frozen=True):
 
 
 class Metrics:
-    """What one replica counts. A process without Ray has one, too."""
+    """The metrics of one replica, or of a process without Ray."""
 
     def __init__(self, component: str = "advice") -> None:
-        """component: `advice` or the phase that this replica serves."""
+        """component: `advice`, or the phase that this replica serves."""
         self.registry = CollectorRegistry(auto_describe=False)
-        self.before_report: list[Callable[[], None]] = []  # they bring gauges up to date
+        # These functions update the gauges before every report.
+        self.before_report: list[Callable[[], None]] = []
         self._requests()
         self._walk()
         self._replica(component)
@@ -50,20 +55,20 @@ class Metrics:
             "http_request_duration_seconds", "From a request's first byte to its answer's last.", "route", "mode"
         )
         self.rate_limited = self._counter("rate_limited", "Requests beyond a key's limit.", "limit")
-        self.limits_local = self._counter("limits_local", "Limits counted in the replica: no state store.")
-        self.shed = self._counter("admission_shed", "Photos refused because no seat was free.")
-        self.seats = self._gauge("admission_seats", "Photos that may be under way, as admission found it.")
-        self.seats_taken = self._gauge("admission_seats_taken", "Photos under way.")
+        self.limits_local = self._counter("limits_local", "Requests counted without the state store.")
+        self.shed = self._counter("admission_shed", "Photos refused because no slot was free.")
+        self.seats = self._gauge("admission_seats", "The concurrency limit for photos, as admission adapts it.")
+        self.seats_taken = self._gauge("admission_seats_taken", "Photos in progress.")
 
     def _walk(self) -> None:
         self.phase_seconds = self._histogram(
             "phase_duration_seconds", "A step of a request; source: computed, cache, fallback.", "phase", "source"
         )
         self.calls = self._counter("phase_calls", "Calls of a phase by outcome.", "phase", "outcome")
-        self.retries = self._counter("phase_retries", "Calls made again because a replica was lost.", "phase")
+        self.retries = self._counter("phase_retries", "Calls repeated because a replica was lost.", "phase")
         self.degraded = self._counter("degraded_answers", "Answers in which a phase was replaced.", "phase")
-        self.breaker_state = self._gauge("breaker_state", "Ingress replicas whose breaker is so.", "phase", "state")
-        self.breaker_changes = self._counter("breaker_transitions", "Changes of a breaker.", "phase", "to")
+        self.breaker_state = self._gauge("breaker_state", "Ingress replicas by breaker state.", "phase", "state")
+        self.breaker_changes = self._counter("breaker_transitions", "State changes of a breaker.", "phase", "to")
         self.lookups = self._counter(
             "cache_lookups", "Lookups: L0 in the replica, L1 answers, L2 phases.", "level", "layer", "result"
         )
@@ -83,7 +88,7 @@ class Metrics:
         self._gauge("replicas", "Replicas that report.", "component").labels(component).set(1)
 
     def expect_requests(self) -> None:
-        """Makes what an ingress replica will count visible at 0: a rate needs a first value."""
+        """Shows what an ingress replica will count at 0, because a rate needs a first value."""
         for phase in PHASES:
             self.degraded.labels(phase)
             self.retries.labels(phase)
@@ -99,18 +104,18 @@ class Metrics:
             self.rate_limited.labels(limit)
 
     def counts_request(self, route: str, mode: str, status: int, took_s: float) -> None:
-        """Counts an answer. status: 0 for a client that left before it."""
+        """Counts an answer. status: 0 when the client left before it."""
         self.requests.labels(route, mode, str(status)).inc()
         self.request_seconds.labels(route, mode).observe(took_s)
 
     def counts_call(self, phase: PhaseName) -> Callable[[str], None]:
-        """Counts a phase's calls by outcome, and `retried`."""
+        """Makes a function that counts a phase's calls by outcome; `retried` counts a retry."""
         return lambda outcome: (
             self.retries.labels(phase) if outcome == "retried" else self.calls.labels(phase, outcome)
         ).inc()
 
     def counts_limit(self, what: str) -> None:
-        """Counts a request beyond a limit, `minute` or `concurrent`, and one that was counted without the store."""
+        """Counts a request beyond a limit, `minute` or `concurrent`, or one counted without the store, `local`."""
         (self.limits_local if what == "local" else self.rate_limited.labels(what)).inc()
 
     def counts_lookup(self, level: str, layer: str, result: str) -> None:
@@ -118,7 +123,7 @@ class Metrics:
         self.lookups.labels(level, layer, result).inc()
 
     def counts_write(self, layer: str, result: str) -> None:
-        """Counts a value written to the cache store, or not."""
+        """Counts a write to the cache store."""
         self.writes.labels(layer, result).inc()
 
     def text(self) -> bytes:
@@ -127,11 +132,11 @@ class Metrics:
         return generate_latest(self.registry)
 
     def knows_model(self, version: str) -> None:
-        """Tells the network by its version, `id:weights-hash:dtype:device`."""
+        """Reports the network by its version, `id:weights-hash:dtype:device`."""
         self.model_info.labels(*(version.split(":") + [""] * 4)[:4]).set(1)
 
     def report(self) -> bytes:
-        """Everything counted so far."""
+        """Everything counted so far, encoded."""
         self._update()
         families = [
             Family(
@@ -163,49 +168,42 @@ class Metrics:
 
 
 class Reporter:
-    """Pushes a replica's report about once a second from a thread of its own, so that no request waits for it.
+    """Pushes a replica's report about once a second from its own thread, so that no request waits for it.
 
-    An unchanged report goes out every HEARTBEAT_S, as a sign of life; one that could not be sent goes with the next.
+    An unchanged report is pushed every HEARTBEAT_S as a heartbeat. A report that fails is made up for by the next.
     """
 
     def __init__(self, metrics: Metrics, push: Push, *, every_s: float = PUSH_S) -> None:
         self._metrics = metrics
         self._push = push
         self._every_s = every_s
-        self._ended = threading.Event()
         self._sent = b""
         self._silent_s = 0.0
-        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Pushes once more and ends."""
-        if not self._ended.is_set():
-            self._ended.set()
-            self._thread.join(HEARTBEAT_S)
+        threading.Thread(target=self._run, name="metrics", daemon=True).start()
 
     def _run(self) -> None:
-        while not self._ended.wait(self._every_s):
-            self._tell()
-        self._tell()
+        while True:
+            time.sleep(self._every_s)
+            self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         report = self._metrics.report()
         self._silent_s += self._every_s
         if report == self._sent and self._silent_s < HEARTBEAT_S:
             return
         try:
             self._push(report)
-        except Exception:  # whatever ails the way there: the figures are cumulative, the next push makes up for it
+        # Any error may be ignored: the figures are cumulative, so the next push makes up for this one.
+        except Exception:
             return
         self._sent, self._silent_s = report, 0.0
 
 
 def families_of(report: bytes) -> list[Family]:
-    """A report, read."""
+    """Decodes a report."""
     return msgspec.msgpack.decode(report, type=list[Family])
 
 
 def is_counted(family: Family) -> bool:
-    """Whether its samples only ever grow."""
+    """Whether the family's samples only ever grow."""
     return family.kind in ("counter", "histogram")

@@ -1,7 +1,7 @@
-"""The hub of the metrics as a named Ray actor, and the same metrics for Ray's own exporters; imports ray.
+"""Runs the metrics hub as a named Ray actor, and passes the metrics to Ray's own exporters.
 
-The actor needs no CPU and is restarted wherever there is room; what it showed lies in Ray's key-value store, which a
-cluster with GCS fault tolerance keeps in Redis.  Without Ray (Serve's local testing mode) the hub is in the process.
+The actor needs no CPU and restarts on any node. It saves its state in Ray's key-value store, which a cluster with GCS
+fault tolerance keeps in Redis. Without Ray (Serve's local testing mode) the hub is in the process.
 """
 
 import asyncio
@@ -17,14 +17,16 @@ from pipeline.errors import NotReady
 from serve.observe.hub import Hub
 from serve.observe.metrics import Family, Metrics, Reporter, families_of, is_counted
 
-FORMAT = 1  # of reports and state; another one gets a hub of its own
+# The version of the format of reports and state; another version gets a hub of its own.
+FORMAT = 1
 NAMESPACE = "serve"
+# Taste: the hub sums thousands of samples at most, so it is down when it needs longer.
 TIMEOUT_S = 5.0
 CANNOT_TELL = "The metrics cannot be collected just now; try again shortly."
 
 
 class HubActor(Hub):
-    """The hub, which keeps its state in Ray's key-value store."""
+    """The hub, which saves its state in Ray's key-value store."""
 
     def __init__(self, name: str) -> None:
         from ray.experimental.internal_kv import _internal_kv_get, _internal_kv_put
@@ -36,7 +38,7 @@ class HubActor(Hub):
 
 
 class Exchange:
-    """A replica's way to the hub, and to Ray's exporters."""
+    """Connects a replica to the hub and to Ray's exporters."""
 
     def __init__(self) -> None:
         context = ray_serve.get_replica_context()
@@ -46,7 +48,7 @@ class Exchange:
         self._found: Any = None
 
     def push(self, report: bytes) -> None:
-        """Sends a report; waits for the hub. Raises Ray's errors."""
+        """Sends a report and waits for the hub. Raises Ray's errors."""
         self._exported.update(families_of(report))
         try:
             ray.get(self._hub().push.remote(self._replica, report), timeout=TIMEOUT_S)
@@ -55,7 +57,7 @@ class Exchange:
             raise
 
     async def text(self) -> bytes:
-        """All replicas' metrics as text. Raises NotReady while the hub does not answer."""
+        """The metrics of all replicas as text. Raises NotReady while the hub does not answer."""
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 text: bytes = await self._hub().text.remote()
@@ -64,7 +66,7 @@ class Exchange:
         return text
 
     def _hub(self) -> Any:
-        """The application's hub; whoever needs it first starts it."""
+        """The application's hub; the first replica that needs it starts it."""
         if self._found is None:
             options = {"name": self._name, "namespace": NAMESPACE, "lifetime": "detached", "get_if_exists": True}
             self._found = ray.remote(HubActor).options(num_cpus=0, max_restarts=-1, **options).remote(self._name)
@@ -72,13 +74,13 @@ class Exchange:
 
 
 class InProcess:
-    """The hub of a process without Ray, in which each thread that reports is a replica."""
+    """The hub of a process without Ray, where each reporting thread counts as a replica."""
 
     def __init__(self) -> None:
         self._hub = Hub()
 
     def push(self, report: bytes) -> None:
-        """Takes a report in."""
+        """Takes a report."""
         self._hub.push(str(threading.get_ident()), report)
 
     async def text(self) -> bytes:
@@ -88,19 +90,19 @@ class InProcess:
 
 @cache
 def exchange() -> Exchange | InProcess:
-    """This process's way to the hub."""
+    """This process's connection to the hub."""
     return Exchange() if ray.is_initialized() else InProcess()
 
 
 def report(metrics: Metrics) -> Reporter:
-    """Reports a replica's metrics from now on."""
+    """Starts reporting a replica's metrics."""
     return Reporter(metrics, exchange().push)
 
 
 class Exported:
-    """The metrics in Ray's own exporters, as `ray_<name>` with Serve's labels; fed once a second.
+    """Copies the metrics to Ray's own exporters, as `ray_<name>` with Serve's labels, once a second.
 
-    Ray's histograms take single values only, so the buckets, sums and counts of ours go out as counters.
+    Ray's histograms only take single values, so our buckets, sums and counts become counters.
     """
 
     def __init__(self) -> None:
@@ -108,7 +110,7 @@ class Exported:
         self._values: dict[tuple[str, tuple[tuple[str, str], ...]], float] = {}
 
     def update(self, families: list[Family]) -> None:
-        """Passes on what changed since the last time."""
+        """Passes on what changed since the last call."""
         for family in families:
             kind: Any = ray_metrics.Counter if is_counted(family) else ray_metrics.Gauge
             for name, labels, value in family.samples:

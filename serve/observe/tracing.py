@@ -1,8 +1,8 @@
-"""One trace from the HTTP request through the phases to the stores; OpenTelemetry and settings only.
+"""Traces a request from HTTP through the phases to the stores, with OpenTelemetry.
 
-W3C trace context comes in as `traceparent`, goes on to the phases inside the wire's messages, and back in the answer.
-Nothing of a request but names, times and counts is ever in a span.  A request that is not sampled, and every request
-while the exporter is off, has a trace id for its log line and makes no further span anywhere.
+The W3C trace context comes in as `traceparent`, goes to the phases inside the wire's messages, and returns in the
+answer. A span holds names, times and counts, and nothing else of a request. A request that is not sampled, and every
+request while the exporter is off, has a trace id for its log line and makes no further span.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,28 +20,26 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from serve.settings import TracingSettings
 from serve.version import VERSION
 
-TRACESTATE_CHARS = 512  # of the W3C recommendation; what is longer is dropped
+# Standard: W3C Trace Context; a longer `tracestate` is dropped.
+TRACESTATE_CHARS = 512
 _propagator = TraceContextTextMapPropagator()
 _provider = TracerProvider(sampler=ALWAYS_OFF)
 
 
-def configure(settings: TracingSettings, component: str, *, exporter: SpanExporter | None = None) -> None:
-    """Sets this process up: where spans go, and which share of the traces. exporter: in place of the settings' own.
+def configure(settings: TracingSettings, component: str, *, exporter: SpanExporter | None = None) -> TracerProvider:
+    """Sets up where this process sends its spans, and for which share of the traces; returns the provider.
 
-    OTLP's address and headers are OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_ENDPOINT …).
+    exporter: replaces the one that the settings name. OTLP's address and headers come from OpenTelemetry's own
+    variables (OTEL_EXPORTER_OTLP_ENDPOINT …).
     """
     global _provider
-    found = exporter or _exporter(settings)
-    sampler = ParentBased(TraceIdRatioBased(settings.sample_ratio)) if found else ALWAYS_OFF
+    exporter = exporter or _exporter(settings)
+    sampler = ParentBased(TraceIdRatioBased(settings.sample_ratio)) if exporter else ALWAYS_OFF
     resource = Resource.create({"service.name": "colormatch", "service.version": VERSION, "component": component})
     _provider = TracerProvider(sampler=sampler, resource=resource)
-    if found:
-        _provider.add_span_processor(BatchSpanProcessor(found))
-
-
-def flush() -> None:
-    """Sends what has not been sent yet."""
-    _provider.force_flush()
+    if exporter:
+        _provider.add_span_processor(BatchSpanProcessor(exporter))
+    return _provider
 
 
 def _exporter(settings: TracingSettings) -> SpanExporter | None:
@@ -56,7 +54,7 @@ def _exporter(settings: TracingSettings) -> SpanExporter | None:
 
 @contextmanager
 def request(headers: Mapping[str, str]) -> Iterator[Span]:
-    """The span of an HTTP request, which continues the client's trace when its `traceparent` is sound."""
+    """Starts the span of an HTTP request, which continues the client's trace when its `traceparent` is valid."""
     given = {"traceparent": headers.get("traceparent", "")}
     if len(state := headers.get("tracestate", "")) <= TRACESTATE_CHARS:
         given["tracestate"] = state
@@ -66,7 +64,7 @@ def request(headers: Mapping[str, str]) -> Iterator[Span]:
 
 @contextmanager
 def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: Any) -> Iterator[Span]:
-    """A step within the present span; none where that is not recorded."""
+    """Starts a span within the current one, unless that is not recorded."""
     if not trace.get_current_span().is_recording():
         yield INVALID_SPAN
         return
@@ -76,17 +74,17 @@ def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: Any) -> It
 
 @contextmanager
 def continued(traceparent: str, name: str, *, linked: Sequence[str] = (), **attributes: Any) -> Iterator[Span]:
-    """A step of another process's trace. linked: the traceparents of what it was done for together."""
+    """Starts a span in another process's trace. linked: the traceparents of all requests that it serves."""
     if not traceparent:
         yield INVALID_SPAN
         return
-    links = [Link(trace.get_current_span(_context(one)).get_span_context()) for one in linked if one]
+    links = [Link(trace.get_current_span(_context(parent)).get_span_context()) for parent in linked if parent]
     with _started(name, SpanKind.CONSUMER, context=_context(traceparent), links=links, attributes=attributes) as begun:
         yield begun
 
 
 def traceparent() -> str:
-    """The present span as a `traceparent`; empty where it is not recorded."""
+    """The current span as a `traceparent`; empty when it is not recorded."""
     return header_of(present) if (present := trace.get_current_span()).is_recording() else ""
 
 
@@ -97,7 +95,7 @@ def header_of(span: Span) -> str:
 
 
 def trace_id_of(span: Span) -> str:
-    """The id of the span's trace, hex."""
+    """The id of the span's trace, in hex."""
     return f"{span.get_span_context().trace_id:032x}"
 
 
@@ -107,7 +105,7 @@ def _context(traceparent: str) -> Any:
 
 @contextmanager
 def _started(name: str, kind: SpanKind, **options: Any) -> Iterator[Span]:
-    """A span that says of an error its class alone: texts may hold what a client sent."""
+    """Starts a span that records only the class of an error, because its text may contain what a client sent."""
     tracer = _provider.get_tracer("stylesync")
     with tracer.start_as_current_span(
         name, kind=kind, record_exception=False, set_status_on_exception=False, **options

@@ -1,1 +1,1 @@
-"""Redis, and the cache on top of it."""
+"""Redis, its timeouts, and the cache on top of it."""

@@ -1,7 +1,6 @@
-"""The caches: bytes in this process (L0) and in Redis (L1, L2); whatever ails Redis costs a miss, never an error."""
+"""The caches: bytes in this process (L0) and in Redis (L1 answers, L2 phase results)."""
 
 import hashlib
-import hmac
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,26 +8,34 @@ from dataclasses import dataclass
 from cachetools import TTLCache
 
 from serve.stores.redis import Store, StoreError
+from serve.stores.sealing import Seal
 from serve.vocabulary import CacheStatus, Layer
 
-CountLookup = Callable[[str, str, str], None]  # level (L0 this process, L1 answers, L2 phases), layer, result
-CountWrite = Callable[[str, str], None]  # layer, result
+# Called with level (L0, L1 or L2), layer and result.
+CountLookup = Callable[[str, str, str], None]
+# Called with layer and result.
+CountWrite = Callable[[str, str], None]
 
 HOUR_S = 3600
+# Contract: how long a cached value lives.
 TTL_S: dict[Layer, int] = {
     "advice": 7 * 24 * HOUR_S,
     "segmentation": 24 * HOUR_S,
     "extraction": 24 * HOUR_S,
     "harmony": HOUR_S,
 }
-MEMORY_TTL_S = 300  # of values in this process, which no command can erase
-TTL_JITTER = 0.1  # keys written together must not expire together
+# Taste: no command can erase values in this process, so they live for 5 minutes at most (docs/privacy.md).
+MEMORY_TTL_S = 300
+# Taste: keys that were written together must not expire together.
+TTL_JITTER = 0.1
+# Taste: 128 bits cannot be guessed, and take less room in the cache than the whole HMAC. Another length turns every
+# value that is in the store already into a miss.
 TAG_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a lookup gave; value only on a hit."""
+    """The result of a lookup; it has a value only on a hit."""
 
     status: CacheStatus
     value: bytes | None = None
@@ -36,7 +43,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to work out the value of a key, of all replicas alone; held: whether it was had."""
+    """The right of one replica to compute the value of a key. held: whether this replica got it."""
 
     key: str
     token: bytes
@@ -44,9 +51,10 @@ class Lease:
 
 
 class Cache:
-    """Values under content keys, tagged so that a store that others can write to cannot feed us anything.
+    """Values under content keys. A failing store costs a miss, never an error.
 
-    count_lookup, count_write: are told what became of each.
+    Values are sealed, so that whoever else can write to the store cannot make us serve anything.
+    count_lookup, count_write: called with the result of each lookup and each write.
     """
 
     def __init__(
@@ -61,11 +69,12 @@ class Cache:
         self._store = store
         self._count_lookup = count_lookup
         self._count_write = count_write
-        self._secret = secret
+        # Keys begin with their layer, so they need no purpose.
+        self._seal = Seal(secret, None, tag_bytes=TAG_BYTES)
         self._memory: TTLCache[str, bytes] = TTLCache(max(1, memory_bytes), MEMORY_TTL_S, getsizeof=len)
 
     def remembered(self, key: str) -> bytes | None:
-        """The value where this process still has it."""
+        """The value from this process, or None."""
         value = self._memory.get(key)
         if value is not None:
             self._count_lookup("L0", key.partition(":")[0], "hit")
@@ -80,7 +89,7 @@ class Cache:
         except StoreError:
             self._count_lookup(level, layer, "unavailable")
             return Found("unavailable")
-        value = None if sealed is None else self._unseal(key, sealed)
+        value = None if sealed is None else self._seal.open(key, sealed)
         if value is None:
             self._count_lookup(level, layer, "miss" if sealed is None else "damaged")
             return Found("miss")
@@ -89,17 +98,17 @@ class Cache:
         return Found("hit", value)
 
     async def set(self, key: str, value: bytes) -> None:
-        """Keeps a value in this process and in the store; failing to is no error."""
+        """Keeps a value in this process and in the store. A failing store is not an error."""
         self._remember(key, value)
         try:
-            await self._store.set(key, self._tag(key, value) + value, _ttl_s(key))
+            await self._store.set(key, self._seal.close(key, value), _ttl_s(key))
         except StoreError:
             self._count_write(key.partition(":")[0], "failed")
         else:
             self._count_write(key.partition(":")[0], "ok")
 
     async def lease(self, key: str, ttl_s: float) -> Lease | None:
-        """A lease of the key for ttl_s, held by whoever comes first; None while the store cannot be asked."""
+        """Takes a lease of the key for ttl_s, which the first to ask holds. None while the store cannot be asked."""
         token = secrets.token_bytes(16)
         try:
             return Lease(key, token, await self._store.add(f"lease:{key}", token, ttl_s))
@@ -129,18 +138,11 @@ class Cache:
         if key.startswith("advice:") and len(value) < self._memory.maxsize:
             self._memory[key] = value
 
-    def _unseal(self, key: str, sealed: bytes) -> bytes | None:
-        tag, value = sealed[:TAG_BYTES], sealed[TAG_BYTES:]
-        return value if hmac.compare_digest(tag, self._tag(key, value)) else None
-
-    def _tag(self, key: str, value: bytes) -> bytes:
-        return hmac.digest(self._secret, key.encode() + b"\0" + value, "sha256")[:TAG_BYTES]
-
 
 def cache_key(layer: Layer, *parts: str | bytes, owner: str = "") -> str:
-    """A key of everything that shapes the value: `layer:<owner><sha256 of the length-prefixed parts>`.
+    """The key of a value: `layer:<owner><sha256 of the length-prefixed parts>`.
 
-    owner: what the value can be found by when it has to be erased, with a colon behind it.
+    parts: everything that shapes the value. owner: the prefix that an erasure searches for; it ends with a colon.
     """
     digest = hashlib.sha256()
     for part in parts:

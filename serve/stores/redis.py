@@ -1,4 +1,9 @@
-"""Stores of bytes outside the process, within times that a request can afford; redis-py only."""
+"""Stores of bytes in Redis, asked within timeouts that a request can afford.
+
+A replica has three connection pools. The cache has one for reads and claims and one for writes: a write that times out
+closes its connection, and a read has no time to open a new one. Everything that asks the state store shares the third.
+No user of a shared pool waits for another, because the pool is as large as their concurrency limits together.
+"""
 
 import asyncio
 import math
@@ -14,17 +19,11 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from serve.observe import tracing
+from serve.stores import timeouts
 from serve.waiting import drop, ended
 
 T = TypeVar("T")
-READ_TIMEOUT_S = 0.04
-STATE_TIMEOUT_S = 0.25  # of what has to be known, not only would be good to know
-CLAIM_TIMEOUT_S = 0.25  # of a key that is claimed so that its work is not done twice
-WRITE_TIMEOUT_S = 0.5  # nobody waits for a write, and a busy machine may need longer than a request could
-CONNECTIONS, CLAIM_CONNECTIONS, WRITE_CONNECTIONS = 32, 8, 8
-LATE = 1.5  # times the timeout: what took longer to time out says that this process was held up
-BACKSTOP = 10  # times the timeout: the client's own, which knows nothing of a loop that is held up
-REST_AFTER_FAILURE_S = 1.0
+Pool = BlockingConnectionPool
 FAILURES = RedisError, OSError, TimeoutError
 _REMOVE_IF_EQUAL = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
@@ -40,143 +39,195 @@ class Store(Protocol):
         """The value, or None."""
 
     async def set(self, key: str, value: bytes, ttl_s: int) -> None:
-        """Keeps the value for about ttl_s."""
+        """Stores the value for about ttl_s."""
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        """Keeps the value where there is none; whether it did."""
+        """Stores the value unless the key already has one; returns whether it did."""
 
     async def remove(self, key: str, value: bytes) -> None:
         """Removes the key if this is its value."""
 
     async def ping(self) -> None:
-        """Nothing, when the store answers."""
+        """Returns when the store answers."""
 
     async def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
 
 
-class HeldUp(StoreError):
-    """No answer was seen because this process had no time to look; it says nothing of the store."""
+class LoopBlocked(StoreError):
+    """Our event loop was blocked, so the timeout says nothing about the store's health."""
 
 
-class Rest:
-    """Leaves a store alone after it failed, so that few requests pay for its trouble, not each.
+class Cooldown:
+    """After a failure, fails fast for a second instead of letting every request time out.
 
-    turns: how many commands may be under way; the others wait for their turn, at most patience_s. timeout_s: of a
-    command; one that ends far later than that says nothing of the store, since a flood of requests held our loop up.
-    probe: asked every second after a failure, until it succeeds; without one the next command after a second finds out.
+    permits: the most commands at a time; others wait for a permit, at most acquire_timeout_s (None: without end).
+    timeout_s: the timeout of one command. probe: called every second after a failure until it succeeds, so that no
+    request pays for finding out; without a probe the first command after a second finds out.
     """
 
     def __init__(
         self,
         *,
-        turns: int,
+        permits: int,
         timeout_s: float,
-        patience_s: float | None = None,
+        acquire_timeout_s: float | None = None,
         probe: Callable[[], Awaitable[Any]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._turns = asyncio.Semaphore(turns)
+        self._permits = asyncio.Semaphore(permits)
         self._timeout_s = timeout_s
+        self._acquire_timeout_s = acquire_timeout_s
         self._probe = probe
         self._probing: asyncio.Task[None] | None = None
-        self._patience_s = patience_s
         self._clock = clock
         self._until_s = 0.0
 
     async def ask(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's result. Raises StoreError when the store fails, rests after it failed, or has no turn free."""
+        """The command's result. Raises StoreError when the store fails, cools down, or no permit comes free."""
         try:
-            async with asyncio.timeout(self._patience_s):
-                await self._turns.acquire()
+            async with asyncio.timeout(self._acquire_timeout_s):
+                await self._permits.acquire()
         except TimeoutError as error:
             raise StoreError from error
         try:
-            if self.rests:
+            if self.active:
                 raise StoreError
-            return await self._attended(command)
+            return await self._timed(command)
         except FAILURES as error:
             self._begin()
             raise StoreError from error
         finally:
-            self._turns.release()
+            self._permits.release()
 
     @property
-    def rests(self) -> bool:
+    def active(self) -> bool:
         """Whether the store failed lately and is not asked."""
         return self._clock() < self._until_s
 
     def close(self) -> None:
-        """Nothing is asked any more."""
+        """Ends the probing."""
         if self._probing is not None:
             self._probing.cancel()
 
-    async def _attended(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's result within the timeout. Raises HeldUp where the loop came round too late to tell."""
+    async def _timed(self, command: Callable[[], Awaitable[T]]) -> T:
+        """The command's result within the timeout. Raises LoopBlocked when our own loop was too late to tell."""
         work, began_s = asyncio.ensure_future(command()), self._clock()
         try:
             if not await ended(work, self._timeout_s):
                 raise TimeoutError
             return work.result()
         except FAILURES as error:
-            if self._clock() - began_s > LATE * self._timeout_s:
-                raise HeldUp from error
+            if self._clock() - began_s > timeouts.LATE_FACTOR * self._timeout_s:
+                raise LoopBlocked from error
             raise
         finally:
             await drop(work)
 
     def _begin(self) -> None:
         if self._probe is None:
-            self._until_s = self._clock() + REST_AFTER_FAILURE_S
+            self._until_s = self._clock() + timeouts.COOLDOWN_S
         elif self._probing is None or self._probing.done():
             self._until_s = math.inf
-            self._probing = asyncio.ensure_future(self._until_well(self._probe))
+            self._probing = asyncio.ensure_future(self._until_recovered(self._probe))
 
-    async def _until_well(self, probe: Callable[[], Awaitable[Any]]) -> None:
+    async def _until_recovered(self, probe: Callable[[], Awaitable[Any]]) -> None:
         while True:
-            await asyncio.sleep(REST_AFTER_FAILURE_S)
+            await asyncio.sleep(timeouts.COOLDOWN_S)
             with suppress(*FAILURES):
-                with suppress(HeldUp):
-                    await self._attended(probe)
+                # A probe that only our own loop delayed counts as a success: asking beats doing without.
+                with suppress(LoopBlocked):
+                    await self._timed(probe)
                 self._until_s = 0.0
                 return
 
 
-def connection_pool(url: str, *, connections: int, timeout_s: float) -> BlockingConnectionPool:
-    """A pool for a Rest with that timeout, which never retries; redis-py's own defaults (5 s, 10 retries) stall."""
-    return BlockingConnectionPool.from_url(
+def connection_pool(url: str, *, connections: int, timeout_s: float) -> Pool:
+    """A pool for commands with that timeout, which never retries; redis-py's own defaults (5 s, 10 retries) stall."""
+    return Pool.from_url(
         url,
         max_connections=connections,
-        timeout=BACKSTOP * timeout_s,
-        socket_timeout=BACKSTOP * timeout_s,
-        socket_connect_timeout=BACKSTOP * timeout_s,
+        timeout=timeouts.BACKSTOP_FACTOR * timeout_s,
+        socket_timeout=timeouts.BACKSTOP_FACTOR * timeout_s,
+        socket_connect_timeout=timeouts.BACKSTOP_FACTOR * timeout_s,
         retry=Retry(NoBackoff(), 0),
     )
 
 
-class RedisStore:
-    """Redis or Valkey."""
+def state_pool(url: str, *, timeout_s: float = timeouts.LIMITS_TIMEOUT_S) -> Pool:
+    """The one pool of a state store, for API keys, limits and idempotency keys together.
 
-    def __init__(self, url: str, *, timeout_s: float = READ_TIMEOUT_S) -> None:
-        """timeout_s: of reads, and at least of claims."""
-        self._redis = _client(url, CONNECTIONS + CLAIM_CONNECTIONS, timeout_s)
-        self._rest = Rest(turns=CONNECTIONS, patience_s=timeout_s, timeout_s=timeout_s, probe=self._redis.ping)
-        claim_s = max(timeout_s, CLAIM_TIMEOUT_S)
-        self._claims = Rest(turns=CLAIM_CONNECTIONS, patience_s=claim_s, timeout_s=claim_s, probe=self._redis.ping)
-        self._writer = _client(url, WRITE_CONNECTIONS, WRITE_TIMEOUT_S)
-        self._writes = Rest(turns=WRITE_CONNECTIONS, patience_s=WRITE_TIMEOUT_S, timeout_s=WRITE_TIMEOUT_S)
+    timeout_s: the longest timeout of its users. Each user closes the pool when it closes; closing it again is harmless.
+    """
+    return connection_pool(url, connections=timeouts.STATE_CONNECTIONS, timeout_s=timeout_s)
+
+
+def client_of(pool: Pool) -> Any:
+    """Redis' own client on a pool, which it never closes; its annotations leave open whether it is asynchronous."""
+    return Redis(connection_pool=pool)
+
+
+class RedisStore:
+    """Redis or Valkey.
+
+    pool: for reads and claims. write_pool: for writes; it may be the same one. timeout_s: of reads; claims have at
+    least that.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        write_pool: Pool,
+        *,
+        timeout_s: float = timeouts.READ_TIMEOUT_S,
+    ) -> None:
+        self._pools = (pool, write_pool)
+        self._redis, self._writer = client_of(pool), client_of(write_pool)
+        claim_s, write_s = max(timeout_s, timeouts.CLAIM_TIMEOUT_S), timeouts.WRITE_TIMEOUT_S
+        self._reads = Cooldown(
+            permits=timeouts.READ_CONNECTIONS,
+            acquire_timeout_s=timeout_s,
+            timeout_s=timeout_s,
+            probe=self._redis.ping,
+        )
+        self._claims = Cooldown(
+            permits=timeouts.CLAIM_CONNECTIONS,
+            acquire_timeout_s=claim_s,
+            timeout_s=claim_s,
+            probe=self._redis.ping,
+        )
+        self._writes = Cooldown(
+            permits=timeouts.WRITE_CONNECTIONS,
+            acquire_timeout_s=write_s,
+            timeout_s=write_s,
+        )
+
+    @classmethod
+    def of_cache(cls, url: str) -> "RedisStore":
+        """The cache at a URL, on two pools of its own."""
+        connections = timeouts.READ_CONNECTIONS + timeouts.CLAIM_CONNECTIONS
+        return cls(
+            connection_pool(url, connections=connections, timeout_s=timeouts.READ_TIMEOUT_S),
+            connection_pool(url, connections=timeouts.WRITE_CONNECTIONS, timeout_s=timeouts.WRITE_TIMEOUT_S),
+        )
+
+    @classmethod
+    def of_state(cls, pool: Pool) -> "RedisStore":
+        """What a request cannot do without, on the state store's shared pool."""
+        return cls(pool, pool, timeout_s=timeouts.STATE_TIMEOUT_S)
 
     async def get(self, key: str) -> bytes | None:
         with tracing.span("redis get", SpanKind.CLIENT):
-            found: bytes | None = await self._rest.ask(lambda: self._redis.get(key))
-        return found
+            value: bytes | None = await self._reads.ask(lambda: self._redis.get(key))
+        return value
 
     async def set(self, key: str, value: bytes, ttl_s: int) -> None:
         with tracing.span("redis set", SpanKind.CLIENT):
             await self._writes.ask(lambda: self._writer.set(key, value, ex=ttl_s))
 
     async def add(self, key: str, value: bytes, ttl_s: float) -> bool:
-        if self._rest.rests:  # a claim is patient, but not with a store that is known to fail
+        # A claim waits long, but not for a store that is known to fail.
+        if self._reads.active:
             raise StoreError
         with tracing.span("redis set", SpanKind.CLIENT):
             return bool(await self._claims.ask(lambda: self._redis.set(key, value, nx=True, px=round(ttl_s * 1000))))
@@ -185,22 +236,17 @@ class RedisStore:
         await self._writes.ask(lambda: self._writer.eval(_REMOVE_IF_EQUAL, 1, key, value))
 
     async def ping(self) -> None:
-        await self._rest.ask(self._redis.ping)
+        await self._reads.ask(self._redis.ping)
 
     async def close(self) -> None:
-        self._rest.close()
+        self._reads.close()
         self._claims.close()
-        await self._redis.aclose()
-        await self._writer.aclose()
-
-
-def _client(url: str, connections: int, timeout_s: float) -> Any:
-    """Redis' own client, whose annotations leave open whether it is asynchronous."""
-    return Redis.from_pool(connection_pool(url, connections=connections, timeout_s=timeout_s))
+        for pool in self._pools:
+            await pool.disconnect()
 
 
 class NoStore:
-    """No Redis configured: nothing is ever found."""
+    """The store where no Redis is configured: every method but close raises StoreError."""
 
     async def get(self, key: str) -> bytes | None:
         raise StoreError

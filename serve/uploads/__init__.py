@@ -1,1 +1,1 @@
-"""Presigned uploads, and reading the uploaded objects."""
+"""Presigned uploads, and reads of the uploaded objects."""

@@ -1,4 +1,4 @@
-"""One answer for one Idempotency-Key: kept in the state store for as long as the answer is of use; msgspec only."""
+"""Gives repeated requests with one Idempotency-Key the same answer, which is kept in the state store."""
 
 import hashlib
 from collections.abc import Awaitable, Callable
@@ -11,18 +11,19 @@ from pipeline.errors import FieldError, IdempotencyKeyReused, InvalidFields, Not
 from serve.stores.redis import Store, StoreError
 from serve.stores.sealing import Seal
 
+# Taste: longer than any UUID or hash that clients use.
 MAX_KEY_CHARS = 255
 
 
 class Kept(msgspec.Struct, frozen=True):
-    """What was asked, as its hash, and what was answered."""
+    """A hash of the request, and its answer."""
 
     asked: bytes
     answer: dict[str, Any]
 
 
 class Idempotency:
-    """Remembers answers by tenant and key."""
+    """Remembers answers by tenant and key, for ttl_s."""
 
     def __init__(self, store: Store, *, secret: bytes, ttl_s: float) -> None:
         self._store = store
@@ -32,10 +33,10 @@ class Idempotency:
     async def once(
         self, tenant: str, key: str, asked: object, work: Callable[[], Awaitable[dict[str, Any]]]
     ) -> dict[str, Any]:
-        """The answer that the first such request got, or the work's, which later ones will get.
+        """The answer to the first request with this key; if this is the first, the result of `work`.
 
-        asked: what the client wants, as JSON. Raises InvalidFields for a bad key, IdempotencyKeyReused when it came
-        with another request, NotReady while nobody can tell.
+        asked: the request, as a JSON value. Raises InvalidFields for a bad key, IdempotencyKeyReused when the key came
+        with another request, NotReady while the store cannot be asked.
         """
         if not (1 <= len(key) <= MAX_KEY_CHARS and key.isascii() and key.isprintable()):
             message = f"It must be 1 to {MAX_KEY_CHARS} printable ASCII characters."
@@ -60,7 +61,7 @@ class Idempotency:
         return None if value is None else msgspec.msgpack.decode(value, type=Kept)
 
     async def _keep(self, name: str, kept: Kept) -> Kept:
-        """Of requests that come together the first one's answer holds for all."""
+        """Stores an answer. When several requests come together, all get the first one's."""
         sealed = self._seal.close(name, msgspec.msgpack.encode(kept))
         if await self._store.add(name, sealed, self._ttl_s):
             return kept

@@ -1,6 +1,6 @@
-"""An S3-compatible object store: presigned uploads, and bounded reads of one bucket; botocore's signatures over httpx.
+"""A client of one S3 bucket: presigned uploads and bounded reads, with botocore's signatures over httpx.
 
-Nothing else is ever asked: one endpoint, one bucket, no redirects, no proxies of the environment.
+It only ever asks one endpoint and one bucket: it follows no redirect and uses no proxy of the environment.
 """
 
 import asyncio
@@ -25,8 +25,11 @@ from pipeline.errors import NotFound, NotReady, ObjectChanged, TooLarge
 from serve.observe import tracing
 from serve.settings import S3Environment
 
+# Taste: a store that does not accept a connection by then is down.
 CONNECT_TIMEOUT_S = 1.0
+# Taste: concurrent calls of a replica.
 CONNECTIONS = 16
+# Taste: how much is read at once.
 CHUNK_BYTES = 256 * 1024
 LIFECYCLE = (
     "<LifecycleConfiguration><Rule><ID>uploads</ID><Status>Enabled</Status><Filter><Prefix>uploads/</Prefix></Filter>"
@@ -39,7 +42,7 @@ UNREACHABLE = "The object store cannot be asked just now; try again shortly."
 
 @dataclass(frozen=True, slots=True)
 class ObjectFacts:
-    """What the store says of an object before it is read; sha256: hex, where the upload announced it."""
+    """An object's metadata in the store; sha256: hex, when the upload announced it."""
 
     etag: str
     length_bytes: int
@@ -49,7 +52,7 @@ class ObjectFacts:
 
 @dataclass(frozen=True, slots=True)
 class UploadTerms:
-    """What one upload must be: its key, media type and exact length; sha256: hex, kept with the object."""
+    """The terms of one upload: its key, media type and exact length; sha256: hex, stored with the object."""
 
     key: str
     content_type: str
@@ -62,7 +65,7 @@ class ObjectStore:
     """One bucket. Every method raises NotReady when the store cannot be asked."""
 
     def __init__(self, config: S3Environment, *, timeout_s: float) -> None:
-        """config: a bucket must be named. timeout_s: of a whole call."""
+        """config: must name a bucket. timeout_s: the timeout of a whole call."""
         self._config = config
         self._timeout_s = timeout_s
         self._credentials: Any = _credentials(config)
@@ -73,9 +76,9 @@ class ObjectStore:
             trust_env=False,
         )
 
-    # --- what clients get -------------------------------------------------------------------------------------
+    # --- presigned uploads ------------------------------------------------------------------------------------
     async def post_policy(self, terms: UploadTerms) -> tuple[str, dict[str, str]]:
-        """The URL and the form fields of a presigned POST, which allows this upload and no other."""
+        """The URL and the form fields of a presigned POST, which allows this upload only."""
         fields = {"key": terms.key, "Content-Type": terms.content_type}
         if terms.sha256 is not None:
             fields[SHA256_META] = terms.sha256
@@ -90,7 +93,7 @@ class ObjectStore:
         return request.url, fields
 
     async def put_url(self, terms: UploadTerms) -> tuple[str, dict[str, str]]:
-        """The URL of a presigned PUT and the headers that are signed with it, length and type among them."""
+        """The URL of a presigned PUT, and the headers that it signs, among them the length and the type."""
         headers = {"Content-Type": terms.content_type, "Content-Length": str(terms.length_bytes)}
         if terms.sha256 is not None:
             digest = base64.b64encode(bytes.fromhex(terms.sha256)).decode()
@@ -100,10 +103,10 @@ class ObjectStore:
         S3SigV4QueryAuth(await self._frozen(), "s3", self._config.region, expires=expires_s).add_auth(request)
         return request.url, headers
 
-    # --- what the service does --------------------------------------------------------------------------------
+    # --- calls of the service ---------------------------------------------------------------------------------
     async def facts(self, key: str) -> ObjectFacts:
-        """What the store says of an object. Raises NotFound."""
-        async with self._asked("HEAD", key) as response:
+        """An object's metadata. Raises NotFound."""
+        async with self._response("HEAD", key) as response:
             headers = response.headers
             return ObjectFacts(
                 etag=headers.get("etag", ""),
@@ -113,11 +116,11 @@ class ObjectStore:
             )
 
     async def read(self, key: str, facts: ObjectFacts, *, max_bytes: int) -> bytes:
-        """The object's bytes, if it still is the one that the facts are of.
+        """The bytes of the object that `facts` describe.
 
-        Raises ObjectChanged when it is another by now, NotFound when it is gone, TooLarge beyond max_bytes.
+        Raises ObjectChanged when it was replaced, NotFound when it is gone, TooLarge beyond max_bytes.
         """
-        async with self._asked("GET", key, {"If-Match": facts.etag}) as response:
+        async with self._response("GET", key, {"If-Match": facts.etag}) as response:
             data = bytearray()
             async for chunk in response.aiter_raw(CHUNK_BYTES):
                 data += chunk
@@ -128,16 +131,16 @@ class ObjectStore:
         return bytes(data)
 
     async def remove(self, key: str) -> None:
-        """Removes an object; one that is not there is no error."""
-        async with self._asked("DELETE", key):
+        """Removes an object; a missing one is not an error."""
+        async with self._response("DELETE", key):
             return
 
     async def keys(self, prefix: str, *, page_size: int = 1000) -> AsyncIterator[str]:
-        """The keys that begin with the prefix, in order."""
+        """The keys with a prefix, in order."""
         query = {"list-type": "2", "prefix": prefix, "max-keys": str(page_size)}
         while True:
-            async with self._asked("GET", "", query=query) as response:
-                page = ElementTree.fromstring(await response.aread())  # noqa: S314 - from the configured endpoint alone
+            async with self._response("GET", "", query=query) as response:
+                page = ElementTree.fromstring(await response.aread())  # noqa: S314 - only the configured endpoint
             space = page.tag.partition("}")[0] + "}" if page.tag.startswith("{") else ""
             for found in page.iter(f"{space}Contents"):
                 yield found.findtext(f"{space}Key", "")
@@ -148,33 +151,34 @@ class ObjectStore:
 
     async def put(self, key: str, data: bytes, content_type: str) -> None:
         """Writes an object."""
-        async with self._asked("PUT", key, {"Content-Type": content_type}, data=data):
+        async with self._response("PUT", key, {"Content-Type": content_type}, data=data):
             return
 
     async def make_bucket(self, *, expire_days: int) -> None:
-        """Makes the bucket where it is missing; what lies in it for longer than expire_days is removed by the store."""
+        """Makes the bucket unless it exists, and has the store remove objects after expire_days."""
         try:
-            async with self._asked("PUT", ""):
+            async with self._response("PUT", ""):
                 pass
-        except ObjectChanged:  # there already
+        # S3 answers 409 when the bucket exists already.
+        except ObjectChanged:
             pass
         rule = LIFECYCLE.format(days=expire_days).encode()
         md5 = base64.b64encode(hashlib.md5(rule, usedforsecurity=False).digest()).decode()
-        async with self._asked("PUT", "", {"Content-MD5": md5}, {"lifecycle": ""}, data=rule):
+        async with self._response("PUT", "", {"Content-MD5": md5}, {"lifecycle": ""}, data=rule):
             return
 
     async def ping(self) -> None:
-        """Nothing, when the store answers and the bucket is there."""
-        async with self._asked("HEAD", ""):
+        """Returns when the store answers and has the bucket."""
+        async with self._response("HEAD", ""):
             return
 
     async def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
         await self._client.aclose()
 
     # --- the wire ---------------------------------------------------------------------------------------------
     @asynccontextmanager
-    async def _asked(
+    async def _response(
         self,
         method: str,
         key: str,
@@ -183,7 +187,7 @@ class ObjectStore:
         *,
         data: bytes = b"",
     ) -> AsyncIterator[httpx.Response]:
-        """A successful answer with its body still to come."""
+        """A successful response, whose body is still to be read."""
         url = self._url(key, self._config.url)
         if query:
             url += "?" + "&".join(f"{quote(name, safe='')}={quote(query[name], safe='')}" for name in sorted(query))
@@ -209,18 +213,19 @@ class ObjectStore:
         return f"{parts.scheme}://{bucket}.{parts.netloc}"
 
     async def _frozen(self) -> Any:
-        """The credentials of this moment; those of a role are renewed over the network, hence the thread."""
+        """The current credentials. It uses a thread, because a role's credentials are renewed over the network."""
         if isinstance(self._credentials, Credentials) and self._credentials.method == "explicit":
             return self._credentials.get_frozen_credentials()
         return await asyncio.to_thread(self._credentials.get_frozen_credentials)
 
 
 def _check(response: httpx.Response) -> None:
-    """Raises what a status other than success means."""
+    """Raises the error that a failed status means."""
     match response.status_code:
         case 200 | 204:
             return
-        case 403 | 404:  # S3 says 403 of a missing object to whoever may not list the bucket
+        # S3 answers 403 for a missing object when the caller may not list the bucket.
+        case 403 | 404:
             raise NotFound(NO_SUCH_OBJECT)
         case 409 | 412:
             raise ObjectChanged("The object changed while it was being read.")
@@ -231,7 +236,7 @@ def _check(response: httpx.Response) -> None:
 def _credentials(config: S3Environment) -> Any:
     if config.access_key_id and config.secret_access_key:
         return Credentials(config.access_key_id, config.secret_access_key.get_secret_value(), method="explicit")
-    found = get_session().get_credentials()
-    if found is None:
+    credentials = get_session().get_credentials()
+    if credentials is None:
         raise ValueError("S3_BUCKET is set, but no credentials: set S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY.")
-    return found
+    return credentials

@@ -1,4 +1,4 @@
-"""Uploads past this service: presigned terms for one tenant's prefix, and objects checked again when they are read."""
+"""Presigns uploads that go past this service, and checks the uploaded objects when it reads them."""
 
 import hashlib
 import hmac
@@ -34,7 +34,7 @@ class Uploads:
     def __init__(
         self, store: ObjectStore, idempotency: Idempotency, *, max_bytes: int, bytes_in_flight: int, expiry_s: int
     ) -> None:
-        """bytes_in_flight: of all objects that are being worked on together."""
+        """max_bytes: the largest object. bytes_in_flight: the most bytes of all objects in progress."""
         self.store = store
         self._idempotency = idempotency
         self._max_bytes = max_bytes
@@ -42,7 +42,7 @@ class Uploads:
         self._expiry_s = expiry_s
 
     async def presign(self, tenant: str, wanted: WantedUpload, *, idempotency_key: str | None = None) -> dict[str, Any]:
-        """Where and how to upload one image under a fresh key of the tenant's; once for each idempotency key.
+        """The terms for uploading one image under a new key of the tenant; one answer per idempotency key.
 
         Raises InvalidFields, IdempotencyKeyReused, NotReady.
         """
@@ -74,16 +74,16 @@ class Uploads:
 
     @asynccontextmanager
     async def opened(self, tenant: str, object_key: str) -> AsyncIterator[bytes]:
-        """An object of the tenant's, which counts as in flight for as long as the block lasts.
+        """Opens an object of the tenant, which counts as in progress until the block ends.
 
-        Raises InvalidFields for what is no key, NotFound (also when it is another tenant's), TooLarge,
+        Raises InvalidFields for a malformed key, NotFound (also for another tenant's object), TooLarge,
         UnsupportedMedia, ChecksumMismatch, ObjectChanged, Overloaded, NotReady.
         """
         check_owner(tenant, object_key)
         facts = await self.store.facts(object_key)
         self._check(facts)
         if facts.length_bytes > self._bytes_left:
-            raise Overloaded("Too many large objects are being worked on; try again shortly.")
+            raise Overloaded("Too many large objects are in progress; try again shortly.")
         self._bytes_left -= facts.length_bytes
         try:
             data = await self.store.read(object_key, facts, max_bytes=facts.length_bytes)
@@ -93,7 +93,7 @@ class Uploads:
             self._bytes_left += facts.length_bytes
 
     async def close(self) -> None:
-        """Gives the connections back."""
+        """Closes the connections."""
         await self.store.close()
         await self._idempotency.close()
 
@@ -106,7 +106,7 @@ class Uploads:
 
 
 def prefix_of(tenant: str) -> str:
-    """Where all objects of a tenant lie, and nobody else's."""
+    """The prefix of all objects of a tenant, and of no other's."""
     return f"uploads/{tenant}/"
 
 
@@ -129,4 +129,4 @@ def _check_bytes(data: bytes, facts: ObjectFacts) -> None:
     if facts.sha256 is not None and not hmac.compare_digest(hashlib.sha256(data).hexdigest(), facts.sha256):
         raise ChecksumMismatch("The object's SHA-256 is not the one that was announced for the upload.")
     if (kind := sniff(data)) != FORMATS[facts.content_type]:
-        raise UnsupportedMedia(f"The object's type is '{facts.content_type}', but by its first bytes it is {kind}.")
+        raise UnsupportedMedia(f"The object's type is '{facts.content_type}', but its first bytes say {kind}.")

@@ -1,4 +1,4 @@
-"""The terms of an upload that a client asks for."""
+"""The upload that a client asks for."""
 
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal

@@ -17,7 +17,7 @@ from unittest import mock
 
 import httpx
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -48,27 +48,28 @@ class Nothing:
 
 
 @contextmanager
-def variant(name: str) -> Iterator[None]:
+def variant(name: str) -> Iterator[TracerProvider]:
     """What is counted, written and traced meanwhile."""
     logs.configure("info" if "log lines" in name else "critical")
-    tracing.configure(TracingSettings(sample_ratio=1.0), "advice", exporter=Thrown() if "trace" in name else None)
+    exporter = Thrown() if "trace" in name else None
+    provider = tracing.configure(TracingSettings(sample_ratio=1.0), "advice", exporter=exporter)
     try:
         if name == "none":
             with mock.patch.object(MetricWrapperBase, "labels", return_value=Nothing()):
-                yield
+                yield provider
         else:
-            yield
+            yield provider
     finally:
-        tracing.flush()
+        provider.force_flush()
 
 
-async def round_ms(client: httpx.AsyncClient, request: dict[str, Any], times: int) -> float:
+async def round_ms(provider: TracerProvider, client: httpx.AsyncClient, request: dict[str, Any], times: int) -> float:
     """CPU time of a request, ms."""
     began_s = time.process_time()
     for _ in range(times):
         answer = await client.post("/v1/advice", **request)
         assert answer.status_code == 200, answer.text
-    tracing.flush()
+    provider.force_flush()
     return (time.process_time() - began_s) * 1000 / times
 
 
@@ -83,10 +84,10 @@ async def measure(application: Application) -> list[tuple[str, list[float], list
     async with httpx.AsyncClient(transport=transport, base_url="http://localhost", headers=headers) as client:
         for number in range(ROUNDS + 1):
             for name, with_colors, with_photo in found:
-                with variant(name):
+                with variant(name) as provider:
                     times = (
-                        await round_ms(client, colors, COLORS_A_ROUND),
-                        await round_ms(client, image, PHOTOS_A_ROUND),
+                        await round_ms(provider, client, colors, COLORS_A_ROUND),
+                        await round_ms(provider, client, image, PHOTOS_A_ROUND),
                     )
                 if number:  # the first finds everything cold
                     with_colors.append(times[0])

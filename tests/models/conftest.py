@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models.cards import DEFAULT_MODEL, ModelCard, load_card
-from models.networks.u2net_parser import ARCHITECTURES
+from models.networks.table import ARCHITECTURES, Architecture
 from models.segmenter import Segmenter
 from pipeline.types import Mask, RgbImage
 
@@ -58,7 +58,7 @@ def make_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> MakeCard:
     """Makes the card of a one-convolution network whose output k is the brightness times k, so the last class wins."""
 
     def make(classes: dict[str, str]) -> ModelCard:
-        monkeypatch.setitem(ARCHITECTURES, "tiny", _tiny)
+        monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture(_tiny))
         rank = torch.arange(len(classes), dtype=torch.float32)
         weight = rank[:, None, None, None].expand(-1, 3, 2, 2).contiguous()
         path = tmp_path / "tiny.safetensors"

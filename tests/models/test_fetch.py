@@ -1,4 +1,4 @@
-"""Downloads that break, lie or come from nowhere, from a real HTTP server on this machine."""
+"""Downloads from a real HTTP server on this machine that breaks, lies or has no file."""
 
 import re
 import threading
@@ -20,7 +20,7 @@ SHA256 = sha256(DATA).hexdigest()
 
 
 class Server(ThreadingHTTPServer):
-    """Serves DATA at any path, as badly as told, and writes down the ranges that it was asked for."""
+    """Serves DATA at any path with configurable faults, and records the requested ranges."""
 
     daemon_threads = True
 
@@ -29,13 +29,14 @@ class Server(ThreadingHTTPServer):
         self.ranges: list[str | None] = []
         self.data = DATA
         self.knows_ranges = True
-        self.drops_after: list[int] = []  # bytes sent before the connection breaks, by request; then none breaks
+        # The bytes that are sent before the connection breaks, by request. Later requests do not break.
+        self.drops_after: list[int] = []
         self.status = 200
         self.content_type = "application/octet-stream"
 
     @property
     def url(self) -> str:
-        """Where the file is."""
+        """The file's URL."""
         return f"http://127.0.0.1:{self.server_address[1]}/net.bin"
 
 
@@ -73,7 +74,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server() -> Iterator[Server]:
-    """A server that behaves until told otherwise."""
+    """A server without faults, until a test sets some."""
     server = Server()
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -91,12 +92,12 @@ def card(server: Server) -> ModelCard:
 
 
 def part_of(folder: Path) -> Path:
-    """Where an unfinished download lies."""
+    """The path of an unfinished download."""
     return folder / "fetched" / "net.bin.part"
 
 
 def test_weights_are_there_when_fetched(server: Server, card: ModelCard, tmp_path: Path) -> None:
-    """They lie under their name, pass verification, nothing else is left, and a second fetch asks nobody."""
+    """The weights have their name and pass verification, nothing else is left, and a second fetch sends no request."""
     seen: list[tuple[int, int | None]] = []
     path = fetch(card, tmp_path, progress=lambda here, total: seen.append((here, total)))
     assert path == verify(card, tmp_path)
@@ -109,14 +110,14 @@ def test_weights_are_there_when_fetched(server: Server, card: ModelCard, tmp_pat
 
 
 def test_the_download_goes_on_when_the_connection_breaks(server: Server, card: ModelCard, tmp_path: Path) -> None:
-    """After each break the rest is asked for, and the file is whole."""
+    """After each broken connection the rest is requested, and the file is complete."""
     server.drops_after = [300_000, 250_000]
     assert fetch(card, tmp_path).read_bytes() == DATA
     assert server.ranges == [None, "bytes=300000-", "bytes=550000-"]
 
 
 def test_the_download_goes_on_when_an_earlier_run_left_a_part(server: Server, card: ModelCard, tmp_path: Path) -> None:
-    """What came before a kill is not asked for again."""
+    """A killed download's bytes are not requested again."""
     part_of(tmp_path).parent.mkdir()
     part_of(tmp_path).write_bytes(DATA[:123_456])
     assert fetch(card, tmp_path).read_bytes() == DATA
@@ -134,7 +135,7 @@ def test_all_is_taken_again_when_the_server_ignores_ranges(server: Server, card:
 def test_what_came_is_deleted_when_it_is_wrong(
     server: Server, card: ModelCard, tmp_path: Path, change: Callable[[bytes], bytes]
 ) -> None:
-    """One wrong byte, or a file that is too short, is told by both hashes; nothing is put in place or kept."""
+    """For one wrong byte or a short file the error has both hashes; nothing is put in place or kept."""
     server.data = change(DATA)
     with pytest.raises(ModelError, match=f"sha256 {sha256(server.data).hexdigest()}, not {SHA256}: it was deleted"):
         fetch(card, tmp_path)
@@ -152,7 +153,7 @@ def test_too_much_is_refused_when_the_card_knows_the_size(server: Server, card: 
 
 
 def test_it_starts_again_when_the_part_is_larger_than_the_file(server: Server, card: ModelCard, tmp_path: Path) -> None:
-    """A part of something else does not block the download for ever."""
+    """A partial download of another file does not block the download for ever."""
     part_of(tmp_path).parent.mkdir()
     part_of(tmp_path).write_bytes(DATA + b"more")
     assert fetch(card, tmp_path, pause=lambda _s: None).read_bytes() == DATA
@@ -160,7 +161,7 @@ def test_it_starts_again_when_the_part_is_larger_than_the_file(server: Server, c
 
 
 def test_the_address_is_blamed_when_a_page_or_an_error_comes(server: Server, card: ModelCard, tmp_path: Path) -> None:
-    """Web pages, which some hosts send in place of files, and statuses are told as such."""
+    """The error names a web page, which some hosts send instead of a file, and an HTTP status."""
     server.content_type = "text/html; charset=utf-8"
     with pytest.raises(ModelError, match=r"127\.0\.0\.1 sent a web page"):
         fetch(card, tmp_path)
@@ -171,7 +172,7 @@ def test_the_address_is_blamed_when_a_page_or_an_error_comes(server: Server, car
 
 
 def test_it_gives_up_when_nothing_comes(server: Server, card: ModelCard, tmp_path: Path) -> None:
-    """After some tries in vain, with longer and longer pauses, the error says that a new run goes on."""
+    """After some failed tries, with growing pauses, the error says that a new run resumes."""
     server.drops_after = [100_000] + [0] * TRIES
     pauses: list[float] = []
     with pytest.raises(ModelError, match=r"does not answer .*100000 bytes are here; run again"):
@@ -184,13 +185,14 @@ def test_it_gives_up_when_nothing_comes(server: Server, card: ModelCard, tmp_pat
 
 
 def test_the_user_vouches_when_the_card_knows_no_sha256(server: Server, card: ModelCard, tmp_path: Path) -> None:
-    """First the found hash is told and nothing put in place; given back, it is kept beside the weights and checked."""
+    """First the error has the found hash and nothing is put in place. Given back, the hash is kept and checked."""
     unknown = replace(card, sha256="", bytes=0)
     with pytest.raises(ModelError, match=f"Nobody vouches .* sha256 is {SHA256}.*--sha256 {SHA256}"):
         fetch(unknown, tmp_path)
     assert not (tmp_path / unknown.weights).exists()
     path = fetch(unknown, tmp_path, sha256=SHA256.upper())
-    assert server.ranges == [None, f"bytes={len(DATA)}-"]  # the second asks only whether more is missing
+    # The second request only asks for what is missing.
+    assert server.ranges == [None, f"bytes={len(DATA)}-"]
     assert path.with_name("net.bin.sha256").read_text() == f"{SHA256}  net.bin\n"  # as sha256sum writes it
 
 
@@ -198,12 +200,12 @@ def test_a_users_word_is_refused_when_it_is_not_the_cards(card: ModelCard, tmp_p
     """A given hash cannot overrule a card, and must be one."""
     with pytest.raises(ModelError, match=f"says sha256 {SHA256}, not {'0' * 64}"):
         fetch(card, tmp_path, sha256="0" * 64)
-    with pytest.raises(ModelError, match="'abc' is no sha256"):
+    with pytest.raises(ModelError, match="'abc' is not a sha256"):
         fetch(replace(card, sha256=""), tmp_path, sha256="abc")
 
 
 def test_an_address_is_asked_for_when_the_card_has_none(card: ModelCard, server: Server, tmp_path: Path) -> None:
-    """A card without an address says so; one may be given in the command."""
+    """A card without an address is an error that says so; the command may give one."""
     with pytest.raises(ModelError, match="give one with --url"):
         fetch(replace(card, url=None), tmp_path)
     assert fetch(replace(card, url=None), tmp_path, url=server.url).is_file()
@@ -213,7 +215,7 @@ def test_an_address_is_asked_for_when_the_card_has_none(card: ModelCard, server:
 def test_the_command_goes_from_unknown_to_verified_when_the_hash_is_given(
     server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """`fetch`, the hash it tells, `fetch --sha256`, `verify`: and the card then loads with that hash."""
+    """After `fetch`, `fetch --sha256` with the printed hash, and `verify`, the card loads with that hash."""
     text = (Path(__file__).parents[2] / "models/weights/u2netp.json").read_text()
     (tmp_path / "u2netp.json").write_text(text)
     ask = ["fetch", "u2netp", "--url", server.url]

@@ -38,20 +38,20 @@ def test_photos_when_folders_are_nested(tmp_path: Path) -> None:
 
 
 def test_photos_when_there_are_too_many(tmp_path: Path) -> None:
-    """So many as asked, from all over the folder, not its first ones."""
+    """The requested number of photos is spread over the folder, not taken from its start."""
     names = [_photo(tmp_path / f"{k}.png").stem for k in range(9)]
     assert [path.stem for path in photos_of(tmp_path, 3)] == [names[0], names[3], names[6]]
 
 
 def test_photos_when_there_are_none(tmp_path: Path) -> None:
-    """A folder without photos, and one that is not there, are told so."""
+    """An empty and a missing folder each get an error that says so."""
     for folder in (tmp_path, tmp_path / "missing"):
         with pytest.raises(PictureError, match="no JPEG, PNG or WebP"):
             photos_of(folder, 24)
 
 
 def test_sheet_when_pages_differ_in_height() -> None:
-    """Every page stands in one of two columns, below the one that is shorter so far."""
+    """Every page goes to the end of the shorter of two columns."""
     colors = ("red", "lime", "blue")
     heights_px = (600, 200, 200)
     whole = sheet([Image.new("RGB", (500, height), color) for color, height in zip(colors, heights_px, strict=True)])
@@ -71,7 +71,7 @@ def test_index_when_name_has_signs() -> None:
 
 
 def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: pytest.CaptureFixture[str]) -> None:
-    """The sound photos are drawn on pages, sheet and index; the bad one is named, and the exit status is 2."""
+    """The valid photos are on pages, sheet and index; the bad one is named, and the exit status is 2."""
     photos, out = tmp_path / "photos", tmp_path / "out"
     photos.mkdir()
     Image.fromarray(shirt).save(photos / "shirt.png")
@@ -94,7 +94,7 @@ def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: 
 def test_command_when_an_argument_is_bad(
     tmp_path: Path, arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Bad options, an unknown network and an empty folder are told in a sentence, with exit status 2."""
+    """Bad options, an unknown network and an empty folder each get a sentence and exit status 2."""
     assert main([str(tmp_path), *arguments]) == 2
     assert said in capsys.readouterr().err
     assert main([str(tmp_path)]) == 2

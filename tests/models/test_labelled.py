@@ -27,7 +27,7 @@ def test_lookup_raises_when_a_label_is_unknown() -> None:
 
 
 def test_photos_come_with_our_labels_when_the_folder_is_annotated(tmp_path: Path) -> None:
-    """The bytes are the file's own, and the label values ours."""
+    """The bytes are the file's, and the label values are ours."""
     folder = tmp_path / "val"
     for name in ("photos", "labels"):
         (folder / name).mkdir(parents=True)
@@ -42,7 +42,7 @@ def test_photos_come_with_our_labels_when_the_folder_is_annotated(tmp_path: Path
 
 
 def test_truth_is_the_folders_class_when_a_product_has_no_mask(tmp_path: Path) -> None:
-    """A photo in skirt/ is asked to be a bottom; a folder without any known garment is refused."""
+    """A photo in skirt/ is labelled as a bottom; a folder without a known garment is refused."""
     with pytest.raises(ValueError, match="no product photos"):
         list(product_photos(tmp_path))
     (tmp_path / "skirt").mkdir()
@@ -65,5 +65,5 @@ def test_close_up_is_the_upper_body_when_a_person_stands_there() -> None:
 
 
 def test_close_up_is_the_whole_photo_when_nobody_is_there() -> None:
-    """Without a person there is nothing to come close to."""
+    """Without a person the crop is the whole photo."""
     assert close_up_box(np.zeros((40, 60), np.uint8), np.random.default_rng(0)) == (0, 0, 60, 40)

@@ -1,4 +1,4 @@
-"""Networks of others: their published names and shapes, our classes, and files that are refused; random weights."""
+"""Other publishers' networks with random weights: names and shapes, our classes, and refused files."""
 
 import pickle
 import sys
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.cards import ModelCard, ModelError, label_of, list_cards, load_card, sha256_of
-from models.loading import FOREIGN, Wrapped, load_network
+from models.loading import load_network
 from models.networks import u2net
-from models.networks.u2net_parser import ARCHITECTURES
+from models.networks.table import ARCHITECTURES, Architecture, Wrapped
 from models.segmenter import SegmentationInput, Segmenter
 from pipeline.types import CLASSES, UNKNOWN, Segmentation
 
@@ -27,7 +27,7 @@ FETCHED = [card.id for card in list_cards() if card.url]
 
 
 def at_hand(card_id: str, folder: Path, weights: Weights, **changes: Any) -> ModelCard:
-    """A packaged card whose weights are these."""
+    """A packaged card with the given weights."""
     card = load_card(card_id, allow_non_commercial=True)
     path = folder / Path(card.weights).name
     if path.suffix == ".safetensors":
@@ -39,7 +39,7 @@ def at_hand(card_id: str, folder: Path, weights: Weights, **changes: Any) -> Mod
 
 @pytest.fixture
 def one_thread() -> Iterator[None]:
-    """These networks are small: more threads would wait for each other."""
+    """More threads would wait for each other, because these networks are small."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -79,7 +79,7 @@ def _published_u2net(
 
 
 def _as_published(w: Weights, x: Tensor) -> Tensor:
-    """What the published U²-Net computes, written down from its paper's figures 2 and 5 with its checkpoints' names."""
+    """The published U²-Net's computation, after figures 2 and 5 of its paper and with its checkpoints' names."""
 
     def up(h: Tensor, like: Tensor) -> Tensor:
         return F.interpolate(h, size=like.shape[2:], mode="bilinear", align_corners=False)
@@ -142,7 +142,7 @@ def test_u2net_parses_three_kinds_of_clothes_when_it_has_four_outputs(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The cloth network's stages have widths of their own; here a sixteenth of them, to be quick."""
-    monkeypatch.setitem(FOREIGN, "u2net", replace(FOREIGN["u2net"], build=lambda n: u2net.U2Net(n, THIN)))
+    monkeypatch.setitem(ARCHITECTURES, "u2net", replace(ARCHITECTURES["u2net"], build=lambda n: u2net.U2Net(n, THIN)))
     weights = _published_u2net(THIN, 4)
     network = load_network(at_hand("u2net-cloth-seg", tmp_path, weights))
     x = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -161,11 +161,12 @@ def test_large_u2net_has_the_published_shapes_when_built() -> None:
 def test_torchvisions_network_loads_when_its_checkpoint_has_a_head_for_training(card_id: str, tmp_path: Path) -> None:
     """A checkpoint by torchvision's names loads; the auxiliary head is left out; only persons are garments."""
     card = load_card(card_id)
-    network = FOREIGN[card.architecture].build(len(card.classes))
+    network = ARCHITECTURES[card.architecture].build(len(card.classes))
     weights = {name.removeprefix("net."): w for name, w in network.state_dict().items()}
     assert "backbone.0.0.weight" in weights
     for name in [name for name in weights if name.startswith("classifier.") and name.endswith("_classifier.bias")]:
-        weights[name] = torch.zeros(21) + 100 * (torch.arange(21) == 15)  # of the person
+        # Class 15 is the person.
+        weights[name] = torch.zeros(21) + 100 * (torch.arange(21) == 15)
     weights["aux_classifier.0.weight"] = torch.zeros(1)
     card = at_hand(card_id, tmp_path, weights, input_px=(64, 64))
     (found,) = Segmenter(card, threads=1).segment([SegmentationInput(np.zeros((64, 64, 3), np.uint8), 40, 30)])
@@ -177,7 +178,7 @@ def test_torchvisions_network_loads_when_its_checkpoint_has_a_head_for_training(
 def test_deeplab_has_torchvisions_shapes_when_built() -> None:
     """It has the names of the published checkpoint and, as asked, 21 outputs."""
     with torch.device("meta"):
-        weights = FOREIGN["deeplabv3_resnet50"].build(21).state_dict()
+        weights = ARCHITECTURES["deeplabv3_resnet50"].build(21).state_dict()
     assert {"net.backbone.conv1.weight", "net.classifier.4.bias"} <= set(weights)
     assert weights["net.classifier.4.bias"].shape == (21,)
 
@@ -216,7 +217,7 @@ def test_outputs_are_in_the_published_order_when_segformer_is_mapped() -> None:
 
 
 def test_labels_are_indices_of_ours_when_named() -> None:
-    """The class of a garment whose kind is not told has its own label."""
+    """A garment of unknown kind has a label of its own."""
     assert [label_of(name) for name in CLASSES] == list(range(len(CLASSES)))
     assert label_of("unknown") == UNKNOWN
 
@@ -274,7 +275,7 @@ def test_segformer_gives_logits_when_the_extra_is_there(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("transformers")
 def test_segformer_is_refused_when_transformers_misses_a_weight(tmp_path: Path) -> None:
-    """What transformers would only warn of, and fill with noise, is an error here."""
+    """Missing weights, which transformers would fill with noise and a warning, are an error here."""
     card = at_hand("segformer-b2-clothes", tmp_path, {"weight": torch.zeros(18, 3, 4, 4)})
     with pytest.raises(ModelError, match=r"do not fit 'segformer_b2': missing_keys: renamed\.bias"):
         load_network(card)
@@ -282,11 +283,11 @@ def test_segformer_is_refused_when_transformers_misses_a_weight(tmp_path: Path) 
 
 @pytest.mark.parametrize("card_id", FETCHED)
 def test_a_card_tells_where_from_when_its_weights_are_not_packaged(card_id: str) -> None:
-    """Each has an address, a known architecture, and no sha256 that nobody has seen."""
+    """Each card has an address, a known architecture, and weights below fetched/."""
     card = load_card(card_id, allow_non_commercial=True)
     assert card.url is not None
     assert card.url.startswith("https://")
-    assert card.architecture in FOREIGN
+    assert card.architecture in ARCHITECTURES
     assert card.weights.startswith("fetched/")
 
 
@@ -317,7 +318,7 @@ def test_nothing_is_run_when_a_checkpoint_holds_code(
 @pytest.mark.parametrize("name", ["net.pth", "net.safetensors"])
 @pytest.mark.parametrize("data", [b"", b"<!doctype html>" * 9, b"PK\x03\x04" + bytes(50)])
 def test_a_file_is_refused_when_it_is_no_file_of_tensors(tmp_path: Path, name: str, data: bytes) -> None:
-    """Empty files, web pages and broken archives get one clear sentence, whatever their name says."""
+    """Empty files, web pages and broken archives get one clear sentence, whatever their suffix."""
     path = tmp_path / name
     path.write_bytes(data)
     card = replace(load_card("u2netp"), weights=str(path), sha256=sha256_of(path))
@@ -345,19 +346,19 @@ def test_weights_are_refused_when_they_are_another_networks(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weights: Weights, reason: str
 ) -> None:
     """Weights that do not fit say so in one line, with the first difference."""
-    monkeypatch.setitem(ARCHITECTURES, "tiny", lambda classes: nn.Conv2d(3, classes, 2))
+    monkeypatch.setitem(ARCHITECTURES, "tiny", Architecture(lambda classes: nn.Conv2d(3, classes, 2)))
     card = at_hand("u2netp", tmp_path, weights, architecture="tiny")
     with pytest.raises(ModelError, match=f"'u2netp' do not fit 'tiny': .*{reason}"):
         load_network(card)
 
 
 def test_known_architectures_are_named_when_a_card_asks_for_another(tmp_path: Path) -> None:
-    """A typing error in a card is answered with what there is."""
+    """The error for a misspelt architecture lists the known ones."""
     card = at_hand("u2netp", tmp_path, {}, architecture="u3net")
     with pytest.raises(ModelError, match=r"architecture 'u3net'; known are: .*u2netp"):
         load_network(card)
 
 
 def test_a_wrapped_network_gives_its_logits_when_called() -> None:
-    """The other package's answer is opened."""
+    """The wrapper extracts the logits from the other package's answer."""
     assert torch.equal(Wrapped(nn.Identity(), lambda answer: answer + 1)(torch.zeros(2)), torch.ones(2))

@@ -46,7 +46,7 @@ def _count(shown: Image.Image, rgb: tuple[int, int, int]) -> int:
     ("text", "shown"), [("3 × 4", "3 x 4"), ("ΔE00 2", "delta E00 2"), ("Café – Öl", "Cafe - Ol"), ("裙 a", "? a")]
 )
 def test_text_is_spelt_when_the_font_has_no_glyph(text: str, shown: str) -> None:
-    """Signs are spelt out, letters lose their accents, and what nobody can draw is a question mark, not a box."""
+    """Signs are spelt out, letters lose their accents, and an undrawable character becomes a question mark."""
     assert printable(text) == shown
 
 
@@ -147,7 +147,7 @@ def test_destinations_differ_when_photos_share_a_name() -> None:
 def test_command_draws_the_sound_photos_when_others_are_bad(
     tmp_path: Path, shirt: RgbImage, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A missing file and a text are named with their problem, the exit status is 2, and the sound photo is drawn."""
+    """A missing file and a text file are named with their problem; the exit status is 2, the valid photo is drawn."""
     Image.fromarray(shirt).save(tmp_path / "shirt.png")
     (tmp_path / "text.jpg").write_text("no picture")
     photos = [str(tmp_path / name) for name in ("missing.jpg", "text.jpg", "shirt.png")]
@@ -171,6 +171,6 @@ def test_command_draws_the_sound_photos_when_others_are_bad(
 def test_command_refuses_when_an_argument_is_bad(
     arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Bad options and an unknown network are told in a sentence, with exit status 2."""
+    """Bad options and an unknown network each get a sentence and exit status 2."""
     assert main(["photo.jpg", *arguments]) == 2
     assert said in capsys.readouterr().err

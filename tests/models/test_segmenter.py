@@ -43,7 +43,7 @@ def test_labels_have_the_asked_size_when_it_differs_from_the_input(segmenter: Se
 
 
 def test_labels_agree_when_the_photo_comes_larger(segmenter: Segmenter, shirt: RgbImage) -> None:
-    """A photo that is not yet squeezed to the input size is resized, with nearly the same labels."""
+    """A photo of another size is resized to the input size, with nearly the same labels."""
     (same,) = _segment(segmenter, shirt)
     (larger,) = _segment(segmenter, shirt.repeat(2, axis=0).repeat(2, axis=1))
     assert (same.labels == larger.labels).mean() > 0.99
@@ -73,7 +73,7 @@ def test_bytes_are_equal_when_photos_come_in_a_batch(segmenter: Segmenter, shirt
 def test_labels_agree_when_a_batch_is_one_forward(
     segmenter: Segmenter, shirt: RgbImage, dtype: Any, equal: float
 ) -> None:
-    """One forward for several photos gives the labels of single fp32 forwards, in bf16 nearly."""
+    """One forward pass over several photos gives the labels of single fp32 passes, and nearly so in bf16."""
     photos = [shirt, shirt[:, ::-1].copy()]
     together = Segmenter(load_card(DEFAULT_MODEL), dtype=dtype, threads=1, photos_per_forward=2)
     for one, other in zip(_segment(segmenter, *photos), _segment(together, *photos), strict=True):
@@ -123,7 +123,7 @@ def test_neighbours_are_served_when_one_item_is_bad(make_card: MakeCard, bad: Se
 
 
 def test_nothing_is_answered_when_the_batch_is_empty(make_card: MakeCard) -> None:
-    """An empty batch is no error."""
+    """An empty batch is not an error."""
     assert Segmenter(make_card({"sky": "background"}), threads=1).segment([]) == []
 
 
@@ -165,7 +165,7 @@ def test_stages_give_what_the_whole_gives_when_run_one_by_one(make_card: MakeCar
 
 
 def test_batches_are_filled_up_when_sizes_are_compiled(make_card: MakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With torch.compile the network sees powers of two alone, and the filling is cut off before the answers."""
+    """With torch.compile the network only sees powers of two, and the padding is removed before the answers."""
     seen: list[int] = []
 
     def compiled(network: Any, *, mode: str, dynamic: bool) -> Any:
@@ -186,7 +186,7 @@ def test_batches_are_filled_up_when_sizes_are_compiled(make_card: MakeCard, monk
 
 
 def test_logits_are_copied_when_they_were_compiled(make_card: MakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CUDA graph writes each answer into the same memory: the last batch's logits must not change under it."""
+    """A CUDA graph writes each answer into the same memory; the previous batch's logits must not change."""
     memory = torch.zeros(1, 2, 24, 16)
     monkeypatch.setattr(torch, "compile", lambda network, **_how: lambda batch: memory.copy_(network(batch)))
     card = make_card({"sky": "background", "cloth": "top"})
@@ -211,18 +211,18 @@ def test_logits_are_copied_when_they_were_compiled(make_card: MakeCard, monkeypa
     ],
 )
 def test_the_device_is_lost_when_cuda_will_not_recover(error: Exception, lost: bool) -> None:
-    """Too little memory, and faults of one item, leave the device well; errors that stick to the process do not."""
+    """The device survives too little memory and errors of one item, but not errors that stay with the process."""
     assert device_is_lost(error) == lost
 
 
 @pytest.mark.parametrize(("count", "filled"), [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (32, 32), (33, 64)])
 def test_a_bucket_is_the_next_power_of_two_when_asked(count: int, filled: int) -> None:
-    """Batches of so many photos are filled up to so many."""
+    """A batch is padded to the next power of two."""
     assert bucket(count) == filled
 
 
 def test_segmenter_refuses_when_there_is_no_such_device(make_card: MakeCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A CUDA device that is not there is named, before any weights are read."""
+    """A missing CUDA device is named before any weights are read."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ModelError, match="device is 'cuda', but no CUDA device"):
         Segmenter(make_card({"sky": "background"}), device="cuda")

@@ -1,4 +1,4 @@
-"""The streams of a device, with a recorder in CUDA's place: who waits for whom, and whose memory is kept."""
+"""A device's streams, with a recorder in place of CUDA: which waits for which, and whose memory is kept."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,11 +8,12 @@ import torch
 
 from models.streams import Lane
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")  # naming a device asks for none
+# Naming a device does not require one.
+CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 class Recorder:
-    """Stands for torch.cuda: its streams write down what is asked of them."""
+    """A fake torch.cuda whose streams record their calls."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -25,14 +26,14 @@ class Recorder:
 
     @contextmanager
     def stream(self, stream: Any) -> Iterator[None]:
-        """What runs in a stream."""
+        """Records what runs in a stream."""
         self.log.append(f"enter {stream.number}")
         yield
         self.log.append(f"leave {stream.number}")
 
 
 class RecordedStream:
-    """A stream that does nothing but tell."""
+    """A stream that only records."""
 
     def __init__(self, number: int, log: list[str]) -> None:
         self.number = number
@@ -52,7 +53,7 @@ class RecordedStream:
 
 
 class Plane:
-    """A tensor that tells in which streams it is used."""
+    """A tensor that records the streams that use it."""
 
     def __init__(self, log: list[str]) -> None:
         self._log = log
@@ -63,7 +64,7 @@ class Plane:
 
 
 def test_work_waits_for_the_lane_before_when_batches_pass_from_one_to_the_next() -> None:
-    """A lane's stream waits, on the device, for the mark before; the host waits only when it is told to."""
+    """A lane's stream waits on the device for the previous mark; the host only waits in `wait`."""
     cuda = Recorder()
     copy, compute = Lane(CUDA, cuda), Lane(CUDA, cuda)
     with copy.work():
@@ -79,7 +80,7 @@ def test_work_waits_for_the_lane_before_when_batches_pass_from_one_to_the_next()
 
 
 def test_a_lane_is_nothing_when_the_device_is_a_cpu() -> None:
-    """On a CPU nothing is asked of CUDA."""
+    """On a CPU no CUDA function is called."""
     cuda = Recorder()
     lane = Lane(CPU, cuda)
     with lane.work(lane.mark(), Plane(cuda.log)):

@@ -13,7 +13,7 @@ import redis
 
 from serve.keys.records import new_key, read_keys, write_keys
 from serve.local.plan import REPOSITORY
-from serve.stores.redis import CONNECTIONS
+from serve.stores.timeouts import READ_CONNECTIONS
 from tests.reliability import layouts, load
 from tests.reliability.bars_overload import SHIPPED
 from tests.reliability.cluster import Cluster, wait_until
@@ -74,11 +74,13 @@ def _suffered(kit: Kit, at: Cluster, name: str, break_it: Change, mend_it: Chang
 def _exhausted(at: Cluster) -> str:
     """More lookups at once than there are connections, each of them slow: nobody waits for a connection for long."""
     _slow(at, 0.2)
-    shots = load.burst(at.load(for_s=0, kinds={"colors": 1.0}, seed=43), 2 * CONNECTIONS)
+    shots = load.burst(at.load(for_s=0, kinds={"colors": 1.0}, seed=43), 2 * READ_CONNECTIONS)
     _slow(at, 0.0)
     slowest_ms = max(shot.took_s for shot in shots) * 1000
     bad = "" if all(shot.status == 200 for shot in shots) else " FAIL"
-    return f"{len(shots)} at once on a slow pool of {CONNECTIONS}: {tally(shots)}, slowest {slowest_ms:.0f} ms{bad}"
+    return (
+        f"{len(shots)} at once on a slow pool of {READ_CONNECTIONS}: {tally(shots)}, slowest {slowest_ms:.0f} ms{bad}"
+    )
 
 
 def _colours_ms(at: Cluster, for_s: float) -> list[float]:

@@ -1,4 +1,4 @@
-"""Limits of a key as its owner meets them over HTTP: 429 with the RateLimit fields, places that come free again."""
+"""A key's limits over HTTP: 429 with the RateLimit fields, and slots that become free again."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -26,7 +26,7 @@ async def ask(application: Application, key: str) -> httpx.Response:
 
 
 async def test_the_fields_count_down_to_429_when_a_key_is_used_up(application: Application) -> None:
-    """Three requests a minute are three answers and then 429: the fields say what is left and when there is more."""
+    """Three requests a minute give three answers and then 429; the fields say what is left and when it resets."""
     answers = [await ask(application, "few") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     left = [answer.headers["RateLimit"].split(";")[1] for answer in answers]
@@ -39,7 +39,7 @@ async def test_the_fields_count_down_to_429_when_a_key_is_used_up(application: A
 
 
 async def test_others_are_served_when_a_key_is_used_up(application: Application) -> None:
-    """One key's limit is no other's; without a limit there are no such fields."""
+    """Keys do not share limits, and a key without a limit gets no such fields."""
     for _ in range(4):
         await ask(application, "few")
     answer = await ask(application, "whole")
@@ -48,7 +48,7 @@ async def test_others_are_served_when_a_key_is_used_up(application: Application)
 
 
 async def test_refused_requests_count_when_they_reach_the_key(application: Application) -> None:
-    """A request that is refused for its contents has used the key; one with a wrong key has not."""
+    """A request that is refused for its content counts; one with a wrong key does not."""
     key = {"X-API-Key": application.keys["few"]}
     for _ in range(3):
         assert (await application.stranger.post("/v1/advice", json={}, headers=key)).status_code == 422
@@ -57,7 +57,7 @@ async def test_refused_requests_count_when_they_reach_the_key(application: Appli
 
 
 async def test_a_second_request_is_refused_when_the_first_is_under_way(application: Application) -> None:
-    """A key of one place gives 429 and Retry-After beside its own request, and serves again when that has ended."""
+    """A key with one slot gets 429 and Retry-After during its own request, and an answer after it."""
     gate = application.walk.segmentation.gate
     gate.clear()
     key = {"X-API-Key": application.keys["single"]}

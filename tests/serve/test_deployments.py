@@ -189,7 +189,7 @@ async def test_a_replica_answers_when_it_is_asked(replica: Segmentation) -> None
     assert found.labels.shape == (80, 60)
     with pytest.raises(PhaseTimeout):
         await replica.run(segment_request(left_s=-1))
-    assert (replica.batcher.tally.answered, replica.batcher.tally.expired) == (1, 1)
+    assert (replica.batcher.tally.batches, replica.batcher.tally.expired) == (1, 1)
     await replica.check_health()
 
 

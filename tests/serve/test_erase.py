@@ -1,4 +1,4 @@
-"""What is kept of people can be erased: by tenant and by upload, on a real cache server and a real object store."""
+"""Stored data can be erased by tenant and by upload, shown on a real cache server and a real object store."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -25,7 +25,7 @@ OTHER = b"another photo"
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What a service has kept: two photos of each of two tenants, in the cache, and one of them as objects."""
+    """A service's stored data: two photos of each of two tenants in the cache, and one photo of each as an object."""
 
     environment: Environment
     store: ObjectStore
@@ -33,7 +33,7 @@ class Kept:
     uploads: dict[str, str]
 
     async def values(self) -> int:
-        """How many cached values there are."""
+        """The number of cached values."""
         return int(await self.cache._redis.dbsize())
 
     async def objects(self) -> list[str]:
@@ -47,7 +47,7 @@ async def kept(s3: S3Server, tmp_path: Path) -> AsyncIterator[Kept]:
     server = stores.start_cache(tmp_path)
     s3.make_bucket(bucket := f"b{secrets.token_hex(8)}")
     environment = Environment(redis_url=SecretStr(server.url), s3=s3.started.config(bucket))
-    store, cache = ObjectStore(environment.s3, timeout_s=20), RedisStore(server.url)
+    store, cache = ObjectStore(environment.s3, timeout_s=20), RedisStore.of_cache(server.url)
     uploads = {}
     walk = Walk()
     walk.advisor = walk.replica(cache)
@@ -68,7 +68,7 @@ async def kept(s3: S3Server, tmp_path: Path) -> AsyncIterator[Kept]:
 
 
 async def test_nothing_of_a_tenant_is_left_when_it_is_erased(kept: Kept) -> None:
-    """All cached values and objects of the tenant go, and none of another's whose name begins alike."""
+    """All cached values and objects of the tenant go; another tenant whose name begins alike keeps its own."""
     before = await kept.values()
     erased = await erase_tenant("shop", kept.environment)
     assert erased == Erased(objects=1, cached=before // 2)
@@ -78,10 +78,11 @@ async def test_nothing_of_a_tenant_is_left_when_it_is_erased(kept: Kept) -> None
 
 
 async def test_nothing_of_a_photo_is_left_when_its_upload_is_erased(kept: Kept) -> None:
-    """The object and the answers, masks and palettes of its bytes go; the tenant's other photos stay."""
+    """The object and every cached value of its bytes go; the tenant's other photos stay."""
     before = await kept.values()
     erased = await erase_object(kept.uploads["shop"], kept.environment)
-    assert erased == Erased(objects=1, cached=3)  # the advice, the segmentation and the extraction
+    # The three values are the advice, the segmentation and the extraction.
+    assert erased == Erased(objects=1, cached=3)
     assert await kept.values() == before - 3
     assert await kept.objects() == [kept.uploads["shop-2"]]
     assert await erase_object(kept.uploads["shop"], kept.environment) == Erased(0, 0)
@@ -90,7 +91,7 @@ async def test_nothing_of_a_photo_is_left_when_its_upload_is_erased(kept: Kept) 
 def test_the_command_says_what_it_did_when_given(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    """Without stores there is nothing to erase, and it says so; a bad name is refused; a store that fails is told."""
+    """The command says when no store is configured, refuses a bad name, and reports a store that fails."""
     for name in ("REDIS_URL", "S3_BUCKET"):
         monkeypatch.delenv(name, raising=False)
     assert main(["tenant", "shop"]) == 0
@@ -104,4 +105,4 @@ def test_the_command_says_what_it_did_when_given(
         assert main(wrong) == 2
     monkeypatch.setenv("REDIS_URL", "redis://127.0.0.1:1")
     assert main(["tenant", "shop"]) == 1
-    assert "give the command again" in capsys.readouterr().err
+    assert "run the command again" in capsys.readouterr().err

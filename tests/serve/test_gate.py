@@ -1,4 +1,4 @@
-"""The gate around Serve's HTTP code, with made-up applications behind it."""
+"""The gate around Serve's HTTP code, with fake applications behind it."""
 
 import json
 from typing import Any
@@ -23,7 +23,7 @@ def answering(response: Response) -> ASGIApp:
 
 
 async def ask(app: ASGIApp, path: str = "/", **arguments: Any) -> httpx.Response:
-    """What comes out of the gate in front of an application."""
+    """The answer of an application behind the gate."""
     transport = httpx.ASGITransport(app=Gate(app))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         return await client.get(path, **arguments)
@@ -35,7 +35,7 @@ async def ask(app: ASGIApp, path: str = "/", **arguments: Any) -> httpx.Response
      (499, 500, "INTERNAL"), (500, 500, "INTERNAL"), (502, 500, "INTERNAL")],
 )  # fmt: skip
 async def test_text_becomes_a_problem_when_serve_answers_an_error_itself(given: int, status: int, code: str) -> None:
-    """Nothing of Serve's text remains; the document has the contract's status, id and headers."""
+    """The problem document has the contract's status, id and headers, and nothing of Serve's text."""
     response = await ask(answering(PlainTextResponse("Request 17 died in Replica colormatch#Advice#x", given)))
     document = json.loads(response.text)
     assert (response.status_code, document["status"], document["code"]) == (status, status, code)
@@ -47,14 +47,14 @@ async def test_text_becomes_a_problem_when_serve_answers_an_error_itself(given: 
 
 
 async def test_answer_passes_when_it_is_the_applications_own() -> None:
-    """An error of ours, and anything below 400, goes through as it is."""
+    """An error of the application, and any status below 400, passes unchanged."""
     app = Edge(answering(Response('{"ready": false}', 503, media_type="application/json")))
     assert (await ask(app)).text == '{"ready": false}'
     assert (await ask(answering(PlainTextResponse("fine")))).text == "fine"
 
 
 async def test_answer_is_a_problem_when_the_application_raises_before_it_began() -> None:
-    """What escapes from below is an internal error without a word of it."""
+    """An exception becomes an internal error without its text."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise RuntimeError("secret of /home/me")
@@ -65,7 +65,7 @@ async def test_answer_is_a_problem_when_the_application_raises_before_it_began()
 
 
 async def test_error_is_passed_on_when_the_answer_had_begun() -> None:
-    """Half an answer cannot be mended: the server must break the connection off."""
+    """After half an answer the exception goes on, so that the server closes the connection."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -76,14 +76,14 @@ async def test_error_is_passed_on_when_the_answer_had_begun() -> None:
 
 
 async def test_health_check_passes_when_the_load_balancer_asks() -> None:
-    """Serve's own health check is not touched."""
+    """Serve's own health check passes unchanged."""
     response = await ask(answering(PlainTextResponse("draining", 503)), "/-/healthz")
     assert (response.status_code, response.text) == (503, "draining")
 
 
 @pytest.mark.parametrize("path", ["/-/routes", "/%2d/routes", "/-/healthz/", "/-/"])
 async def test_serves_other_routes_are_shut_when_anybody_asks(path: str) -> None:
-    """What runs behind the door is nobody's business."""
+    """Serve's other paths do not reveal what runs behind them."""
     response = await ask(answering(PlainTextResponse('{"/":"colormatch"}')), path)
     assert (response.status_code, json.loads(response.text)["code"]) == (404, "NOT_FOUND")
 

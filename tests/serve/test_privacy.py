@@ -1,4 +1,4 @@
-"""What a photo says beside its pixels, such as where it was taken, is in no answer, no cache and no log."""
+"""A photo's metadata, such as its place, is in no answer, no cache and no log."""
 
 import base64
 import io
@@ -79,7 +79,7 @@ def _payloads(application: Application, name: Any) -> list[bytes]:
 
 
 def test_the_playground_keeps_the_key_in_its_tab_when_it_is_typed() -> None:
-    """Its script knows the session's storage, which ends with the tab, and no other place that lasts."""
+    """The playground only uses the session storage, which ends with the tab, and no lasting storage."""
     for script in Path(PLAYGROUND).glob("*.js"):
         text = script.read_text()
         assert not [place for place in ("localStorage", "indexedDB", "document.cookie", "caches.") if place in text]

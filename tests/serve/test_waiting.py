@@ -1,4 +1,4 @@
-"""Waiting with a timeout on a loop that is held up."""
+"""Waiting with a timeout on a blocked event loop."""
 
 import asyncio
 import os
@@ -12,13 +12,13 @@ TIMEOUT_S = 0.02
 
 
 async def test_work_that_ends_in_time_has_ended() -> None:
-    """The ordinary case."""
+    """Work that ends within the timeout has ended."""
     assert await ended(asyncio.ensure_future(asyncio.sleep(0)), 5.0)
 
 
 @pytest.mark.parametrize("timeout_s", [TIMEOUT_S, 0.0, -1.0])
 async def test_work_that_does_not_end_has_not_and_goes_on(timeout_s: float) -> None:
-    """It is the caller's to cancel, and the timeout is kept to a few milliseconds by an idle loop."""
+    """The caller has to cancel the work, and an idle loop keeps the timeout."""
     work, began_s = asyncio.ensure_future(asyncio.sleep(3600)), time.perf_counter()
     assert not await ended(work, timeout_s)
     assert time.perf_counter() - began_s < TIMEOUT_S + 1.0
@@ -27,7 +27,7 @@ async def test_work_that_does_not_end_has_not_and_goes_on(timeout_s: float) -> N
 
 
 async def test_an_answer_that_lies_ready_is_read_after_a_loop_that_was_held_up() -> None:
-    """It came in time, but the loop comes round only after the timeout, and its timer is due first."""
+    """The answer came in time, but the blocked loop runs its timer first."""
     loop, (readable, writable) = asyncio.get_running_loop(), os.pipe()
     ready: asyncio.Future[bytes] = loop.create_future()
 

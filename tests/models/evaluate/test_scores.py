@@ -1,4 +1,4 @@
-"""The figures of the quality report: hand-counted overlaps, intervals, palettes and slices."""
+"""The figures of the quality report, against hand-counted overlaps, intervals, palettes and slices."""
 
 import numpy as np
 import pytest
@@ -50,7 +50,7 @@ def test_overlaps_are_the_hand_counted_ones_when_half_is_found(half_right: Case)
 
 
 def test_interval_holds_the_value_and_shrinks_when_photos_agree(half_right: Case) -> None:
-    """Equal photos leave no doubt; unlike ones give an interval around the value, the same on every run."""
+    """Equal photos have an interval of no width; unlike ones an interval around the value, equal on every run."""
     same = interval(pooled_iou, np.array([[5.0, 10.0]] * 8))
     assert (same.low, same.value, same.high) == (0.5, 0.5, 0.5)
     unlike = interval(pooled_iou, np.array([[2.0, 10.0], [5.0, 10.0], [9.0, 10.0], [8.0, 10.0]]))
@@ -71,7 +71,7 @@ def test_palette_error_is_nothing_when_the_mask_is_true_and_large_when_all_is_ta
 
 
 def test_purity_counts_garments_alone_when_a_product_is_judged() -> None:
-    """Of 60 garment pixels 45 are of the folder's class: .75; background and skin do not count; nothing found is 0."""
+    """45 of 60 garment pixels have the folder's class: .75. Background and skin do not count; nothing found is 0."""
     found = np.zeros((10, 10), np.uint8)
     found[0, :] = 1
     found[1:7] = 5
@@ -86,7 +86,7 @@ def test_purity_counts_garments_alone_when_a_product_is_judged() -> None:
     [(30, 40, 40, "dark on dark"), (240, 250, 40, "light on light"), (120, 250, 10, "small"), (120, 250, 40, None)],
 )
 def test_slices_are_told_by_lightness_and_size(cloth: int, ground: int, side: int, expected: str | None) -> None:
-    """Black on black, white on white and a garment far away are each found hard for its own reason."""
+    """Black on black, white on white and a small garment are each in the slice of that name."""
     truth = np.zeros((64, 64), np.uint8)
     truth[:side, :side] = 3
     pixels = np.where((truth > 0)[..., None], cloth, ground).astype(np.uint8).repeat(3, axis=2)

@@ -9,7 +9,7 @@ from models.networks.efficientnet import NORM_EPS, ConvNorm, EfficientNetLitePar
 
 
 def _stirred(network: nn.Module) -> nn.Module:
-    """The network with norms that have seen something: fresh ones change nothing, and would hide an error."""
+    """The network with random norms: fresh norms change nothing and would hide an error."""
     generator = torch.Generator().manual_seed(3)
     for name, value in network.state_dict().items():
         if ".norm." in name and value.is_floating_point():

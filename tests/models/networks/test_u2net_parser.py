@@ -1,4 +1,4 @@
-"""The architecture: shapes, size and the logits of the shipped weights."""
+"""The prototype architecture: its shapes, its size, and the logits of its weights."""
 
 import pytest
 import torch

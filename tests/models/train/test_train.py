@@ -19,6 +19,7 @@ from models.evaluate.scores import CLOTHES
 from models.export import export
 from models.networks.efficientnet import EfficientNetLiteParser
 from models.segmenter import SegmentationInput, Segmenter
+from models.train import steps
 from models.train.__main__ import main, train
 from models.train.data import UNKNOWN, Sample, cut, named_by_folder, tinted
 from models.train.steps import Data, Recipe, Run, batch, begin, learn, loss_of, rate, read_recipe, resume, save
@@ -30,7 +31,7 @@ RECIPE = Path("configs/parser.toml")
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """Threads wait for each other longer than such small steps take."""
+    """Several threads would wait for each other longer than such small steps take."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -146,7 +147,7 @@ def test_tint_changes_colours_and_keeps_places_when_light_is_varied() -> None:
 
 
 def test_unknown_pixels_do_not_count_when_the_loss_is_taken(recipe: Recipe) -> None:
-    """Whatever the network says where nobody knows, the loss is the same."""
+    """The loss ignores the network's output on unknown pixels."""
     logits = torch.randn(1, 9, 4, 4, generator=torch.Generator().manual_seed(0))
     labels = torch.zeros(1, 4, 4, dtype=torch.long)
     labels[0, :2] = 3
@@ -159,7 +160,7 @@ def test_unknown_pixels_do_not_count_when_the_loss_is_taken(recipe: Recipe) -> N
 
 
 def test_garments_take_the_folders_name_when_a_teacher_saw_them() -> None:
-    """In shirt/ every garment is a top; much skin stays skin, a little is not asked for."""
+    """In shirt/ every garment is a top. Much skin stays skin; a little becomes unknown."""
     seen = np.array([[0, 3, 5, 4], [8, 3, 3, 1]], np.uint8)
     worn = named_by_folder(seen, "shirt")
     assert worn.tolist() == [[0, 3, 3, 3], [3, 3, 3, 1]]
@@ -169,7 +170,7 @@ def test_garments_take_the_folders_name_when_a_teacher_saw_them() -> None:
 
 
 def test_rate_rises_then_falls_when_steps_go_on(recipe: Recipe) -> None:
-    """Linear to the height, then a cosine to a hundredth of it."""
+    """The rate rises linearly to its peak, then falls as a cosine to a hundredth of it."""
     long = msgspec.structs.replace(recipe, steps=1000, warm_up_steps=100)
     assert rate(long, 49) == pytest.approx(long.learning_rate / 2)
     assert rate(long, 100) == pytest.approx(long.learning_rate)
@@ -207,6 +208,27 @@ def test_exported_network_is_served_when_a_run_is_done(
     assert isinstance(segmenter.segment([SegmentationInput(photo, 64, 64)])[0], Segmentation)
 
 
+def test_a_card_names_the_architecture_of_its_run_when_exported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: Recipe, encoder: dict[str, Tensor]
+) -> None:
+    """The card's architecture is the recipe's, also when it is not the default; an unknown one is refused."""
+    monkeypatch.setitem(steps.TRAINABLE, "another_parser", EfficientNetLiteParser)
+    save(_run(msgspec.structs.replace(recipe, architecture="another_parser"), encoder), tmp_path / "run.pt")
+    about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny"}
+    assert export(tmp_path / "run.pt", about, None, tmp_path).architecture == "another_parser"
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(RECIPE.read_text().replace('"efficientnet_lite0_parser"', '"u3net"'))
+    with pytest.raises(ValueError, match=r"'u3net'; trainable are: .*efficientnet_lite0_parser"):
+        read_recipe(wrong)
+
+
+def test_a_run_has_the_only_architecture_when_it_is_older_than_that_field(recipe: Recipe) -> None:
+    """A saved recipe without an architecture reads as EfficientNet-Lite0."""
+    older = msgspec.to_builtins(recipe)
+    del older["architecture"]
+    assert msgspec.convert(older, Recipe) == recipe
+
+
 def test_command_says_what_is_wrong_when_recipe_or_folder_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -236,12 +258,12 @@ def test_early_stages_stay_as_published_when_the_recipe_freezes_them(
 
 
 def test_recipe_opens_with_its_launch_command_when_read() -> None:
-    """Whoever finds the file knows how to run it."""
+    """The recipe says how to run it."""
     assert "make train" in RECIPE.read_text().splitlines()[1]
 
 
 def test_photo_is_turned_upright_when_a_sample_is_loaded(tmp_path: Path) -> None:
-    """EXIF orientation is obeyed, as the service does."""
+    """Training applies the EXIF orientation, as the service does."""
     from models.train.data import _photo
 
     photo = Image.new("RGB", (40, 20))

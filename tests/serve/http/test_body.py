@@ -1,4 +1,4 @@
-"""Bodies at the door: limits of size and time, strict JSON, and multipart that tries to be clever."""
+"""Request bodies: limits of size and time, strict JSON, and hostile multipart."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ PHOTO = bytes(range(256)) * 4
 
 
 def _request(chunks: Iterable[bytes], *, ends: bool = True, **headers: str) -> Request:
-    """A request whose body comes in these chunks; one that does not end goes on waiting for more."""
+    """A request whose body comes in chunks; an endless one waits for more."""
     waiting = iter(chunks)
 
     async def receive() -> Message:
@@ -138,7 +138,7 @@ COSTLY_JSON = {
 
 @pytest.mark.parametrize("data", COSTLY_JSON.values(), ids=COSTLY_JSON.keys())
 def test_json_is_refused_soon_when_it_has_more_in_it_than_any_request(data: bytes) -> None:
-    """A body within the cap must not hold up an event loop: half a second before there was a bound."""
+    """A body within the limit must not block the event loop; without the bound it took half a second."""
     since_s = time.process_time()
     with pytest.raises(Unparsable, match="more than"):
         body.parse_json(data)
@@ -146,7 +146,7 @@ def test_json_is_refused_soon_when_it_has_more_in_it_than_any_request(data: byte
 
 
 def test_json_is_taken_when_it_is_the_largest_that_a_client_can_mean() -> None:
-    """Five hundred pieces of twelve colours each, with their shares and kinds."""
+    """A wardrobe of five hundred items with twelve colours each."""
     colors = [{"hex": "lightgoldenrodyellow", "share": 0.0833333333} for _ in range(12)]
     wardrobe = [{"id": f"piece {number}", "colors": colors, "category": "outerwear"} for number in range(500)]
     value = {"colors": colors, "options": {"wardrobe": wardrobe, "garments": ["top"], "schemes": ["triadic"]}}
@@ -155,7 +155,7 @@ def test_json_is_taken_when_it_is_the_largest_that_a_client_can_mean() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"  \r\n"])
 def test_an_empty_body_is_named_when_it_is_parsed(data: bytes) -> None:
-    """Nothing, or only white space, is refused as what it is."""
+    """An empty body, or only white space, gets an error that says so."""
     with pytest.raises(Unparsable, match="body is empty"):
         body.parse_json(data)
 
@@ -218,7 +218,7 @@ async def test_parts_are_whole_when_chunks_are_of_any_size(size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 async def test_what_comes_before_a_form_is_the_same_when_chunks_are_of_any_size(size: int) -> None:
-    """Line ends may come first, anything else may not; found by fuzzing: it hung on where the transport cut."""
+    """Only line ends may precede the first boundary, wherever the transport cuts the body. Fuzzing found this."""
     form = _form(_part("options", b"{}"))
     assert await _parts(b"\r\n\n" + form, size=size) == {"options": Part(b"{}")}
     with pytest.raises(Unparsable):
@@ -226,14 +226,14 @@ async def test_what_comes_before_a_form_is_the_same_when_chunks_are_of_any_size(
 
 
 async def test_a_photo_is_bytes_when_its_part_has_no_filename() -> None:
-    """A part without a filename is no text: its bytes come through as they were sent."""
+    """The bytes of a part without a filename are not decoded as text."""
     assert await _parts(_form(_part("image", PHOTO, filename=None))) == {"image": Part(PHOTO)}
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
 @settings(derandomize=True, deadline=None, max_examples=60)
 def test_parts_come_back_when_their_bytes_are_random(image: bytes, mask: bytes) -> None:
-    """Any bytes without the boundary travel unchanged."""
+    """Any bytes without the boundary arrive unchanged."""
     if b"--XX" not in image + mask:
         found = asyncio.run(_parts(_form(_part("image", image), _part("mask", mask)), size=64))
         assert (found["image"].content, found["mask"].content) == (image, mask)
@@ -241,7 +241,7 @@ def test_parts_come_back_when_their_bytes_are_random(image: bytes, mask: bytes) 
 
 @pytest.mark.parametrize("kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; b=XX"])
 async def test_a_form_is_refused_when_it_names_no_boundary(kind: str) -> None:
-    """Without a boundary there is nothing to tell the parts apart by."""
+    """Multipart without a boundary is unparsable."""
     with pytest.raises(Unparsable, match="no boundary"):
         await _parts(_form(_part("image", PHOTO)), content_type=kind)
 
@@ -265,7 +265,7 @@ BROKEN_FORMS = {
 
 @pytest.mark.parametrize("data", BROKEN_FORMS.values(), ids=BROKEN_FORMS.keys())
 async def test_a_form_is_refused_when_it_is_malformed(data: bytes) -> None:
-    """Every malformed form is unparsable, whatever is wrong with it."""
+    """Every malformed form is unparsable."""
     with pytest.raises(Unparsable):
         await _parts(data)
 
@@ -280,7 +280,7 @@ async def test_the_log_stays_empty_when_a_form_is_malformed(caplog: pytest.LogCa
 
 @pytest.mark.parametrize("length", [71, 5000])
 async def test_a_form_is_refused_when_its_boundary_is_too_long(length: int) -> None:
-    """A boundary beyond the parser's limit is no crash; RFC 2046 allows 70 characters."""
+    """A boundary beyond the parser's limit is unparsable, not a crash; RFC 2046 allows 70 characters."""
     boundary = "X" * length
     data = _form(_part("image", PHOTO)).replace(b"--XX", b"--" + boundary.encode())
     if length > 256:
@@ -292,7 +292,7 @@ async def test_a_form_is_refused_when_its_boundary_is_too_long(length: int) -> N
 
 @pytest.mark.parametrize("name", ["picture", "Image", "image[]", "a/b~c"])
 async def test_an_unknown_part_is_named_when_it_comes(name: str) -> None:
-    """A part that nobody asked for is refused with its pointer, at its first byte."""
+    """An unknown part is refused with its pointer, at its first byte."""
     with pytest.raises(InvalidFields) as caught:
         await _parts(_form(_part(name, b"x" * 9000)))
     (field,) = caught.value.fields
@@ -301,7 +301,7 @@ async def test_an_unknown_part_is_named_when_it_comes(name: str) -> None:
 
 
 async def test_ten_thousand_parts_are_refused_when_the_first_is_seen() -> None:
-    """A flood of parts ends at the first that is unknown, or comes twice; the rest is never awaited."""
+    """A flood of parts ends at the first unknown or repeated one; the rest is not read."""
     flood = b"".join(_part(f"p{k}", b"x") for k in range(10_000))
     request = _request([flood[:1000]], ends=False, content_type=FORM)
     with pytest.raises(InvalidFields):
@@ -335,7 +335,7 @@ def test_a_type_is_refused_when_it_is_another(header: str) -> None:
 
 @pytest.mark.parametrize("length", ["", "0"])
 def test_a_request_is_empty_when_it_has_no_type_and_no_length(length: str) -> None:
-    """A request without any body is told so, instead of that its type is missing."""
+    """A request without a body gets an error about the body, not about its type."""
     request = _request([], content_length=length) if length else _request([])
     with pytest.raises(Unparsable, match="body is empty"):
         body.content_type(request)
@@ -343,6 +343,6 @@ def test_a_request_is_empty_when_it_has_no_type_and_no_length(length: str) -> No
 
 @pytest.mark.parametrize("request_", [_request([], content_length="5"), _request([], transfer_encoding="chunked")])
 def test_a_type_is_missing_when_a_body_comes_without(request_: Request) -> None:
-    """A body of no type is unsupported."""
+    """A body without a type is unsupported."""
     with pytest.raises(UnsupportedMedia):
         body.content_type(request_)

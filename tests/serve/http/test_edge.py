@@ -1,4 +1,4 @@
-"""The edge around the application: one clean request id, headers on every answer, no error without a document."""
+"""The edge around the application: one valid request id, headers on every answer, and a problem document per error."""
 
 import json
 import re
@@ -19,7 +19,7 @@ Header = tuple[bytes, bytes]
 
 
 class Answer:
-    """What an application sent."""
+    """The messages that an application sent."""
 
     def __init__(self, messages: list[Message]) -> None:
         start = messages[0]
@@ -68,7 +68,7 @@ def broken(error: Exception) -> ASGIApp:
 # --- request ids ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("given", ["a", "0f8fad5b-d9cb-469f-a165-70867728950e", "A.b_C-9", "x" * 64])
 async def test_a_clients_id_is_kept_when_it_is_plain(given: str) -> None:
-    """A short id of plain characters is the request's, inside and in the answer."""
+    """A short, plain id is kept, for the application and in the answer."""
     answer = await _send(Edge(hello), (b"x-request-id", given.encode()))
     assert answer.all("X-Request-ID") == [given]
     assert answer.body == given.encode()
@@ -91,7 +91,7 @@ BAD_IDS = {
 
 @pytest.mark.parametrize("given", BAD_IDS.values(), ids=BAD_IDS.keys())
 async def test_a_clients_id_is_replaced_when_it_is_not_plain(given: bytes) -> None:
-    """Anything that could break a log line or a header gets a fresh id, and leaves no trace."""
+    """An id that could break a log line or a header is replaced and appears nowhere."""
     answer = await _send(Edge(hello), (b"x-request-id", given))
     (found,) = answer.all("X-Request-ID")
     assert NEW_ID.fullmatch(found)
@@ -156,7 +156,7 @@ async def test_a_head_request_is_a_get_without_its_body_when_sent() -> None:
 # --- hosts ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "API.example.com", "10.0.0.7:80", "[::1]:8000", "a_b"])
 async def test_a_host_is_taken_when_it_is_sound(host: str) -> None:
-    """Without configured hosts any sound name or address will do."""
+    """Without configured hosts every well-formed name or address is allowed."""
     assert (await _send(Edge(hello), hosts=[host])).status == 200
 
 
@@ -165,7 +165,7 @@ async def test_a_host_is_taken_when_it_is_sound(host: str) -> None:
     [[""], ["a b"], ["a/b"], ["a@b"], ["evil.com\r\nX: y"], ["é.com"], ["a:b"], ["a:80:80"], ["a", "b"], ["a,b"]],
 )
 async def test_a_host_is_refused_when_it_is_broken(hosts: list[str]) -> None:
-    """No host, two hosts, and names that are none are a bad request."""
+    """An empty host, two hosts and a malformed host are a bad request."""
     answer = await _send(Edge(hello), hosts=hosts)
     assert (answer.status, answer.json()["code"]) == (400, "UNPARSABLE")
 
@@ -220,7 +220,7 @@ async def test_an_unexpected_error_tells_nothing_when_answered(error: Exception)
 
 
 async def test_the_error_goes_on_when_the_answer_has_begun() -> None:
-    """Halfway through a body no second answer is begun: the server has to cut the connection."""
+    """An error in the middle of a body starts no second answer; the server has to close the connection."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -233,7 +233,7 @@ async def test_the_error_goes_on_when_the_answer_has_begun() -> None:
 
 
 async def test_nothing_is_answered_when_the_client_has_left() -> None:
-    """A client that leaves while its body is read is no error of ours."""
+    """A client that leaves while its body is read is not an error."""
     messages: list[Message] = []
 
     async def nobody() -> Message:

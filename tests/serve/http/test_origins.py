@@ -1,4 +1,4 @@
-"""CORS is off unless configured, HTTPS is enforced where asked for, and only proxies of ours may speak for clients."""
+"""CORS is off unless configured, HTTPS is enforced if required, and only trusted proxies are believed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ CORS_HEADERS = ("access-control-allow-origin", "access-control-allow-methods", "
 
 
 class Bare:
-    """A service of which only health is asked."""
+    """A service for health requests only."""
 
     def __init__(self, **settings: Any) -> None:
         self.settings, self.metrics = Settings(**settings), Metrics()
@@ -66,7 +66,7 @@ async def test_a_page_may_read_when_its_origin_is_configured() -> None:
 
 
 async def test_any_page_may_read_when_all_origins_are_configured() -> None:
-    """`*` is answered as it is."""
+    """The origin `*` is answered with `*`."""
     async with client(cors_origins=("*",)) as made:
         found = await made.get("/v1/healthz", headers={"Origin": "https://anyone.example"})
     assert found.headers["access-control-allow-origin"] == "*"
@@ -98,7 +98,7 @@ async def test_a_request_in_the_clear_is_refused_when_https_is_required(
 
 
 async def test_a_request_over_https_is_served_when_https_is_required() -> None:
-    """A connection that is encrypted to this very process needs no proxy's word; by default anything goes."""
+    """A connection that is encrypted up to this process needs no proxy's header; by default HTTP is allowed too."""
     async with client(require_https=True) as made:
         assert (await made.get("https://api.example/nowhere")).status_code == 404
     async with client() as made:
@@ -110,6 +110,6 @@ async def test_a_request_over_https_is_served_when_https_is_required() -> None:
     [{"cors_origins": ("https://a.example/",)}, {"cors_origins": ("null",)}, {"trusted_proxies": ("everyone",)}],
 )
 def test_settings_are_refused_when_they_could_never_match(wrong: dict[str, Any]) -> None:
-    """An origin with a path, a null origin and what is no network are mistakes."""
+    """An origin with a path, a null origin and a malformed network are refused."""
     with pytest.raises(ValidationError):
         Settings(**wrong)

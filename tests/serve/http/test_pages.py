@@ -1,4 +1,4 @@
-"""The pages behind the edge: every file they name is there, and their policy allows what they do and no more."""
+"""The pages behind the edge: their files exist, and their content security policy allows what they need and no more."""
 
 import re
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def test_everything_is_there_when_a_page_names_it(client: httpx.AsyncClien
 
 @pytest.mark.parametrize("page", PAGES)
 async def test_a_page_runs_only_our_files_when_its_policy_is_read(client: httpx.AsyncClient, page: str) -> None:
-    """Nothing is allowed that is not named, no script stands in the page, and no other site may frame it."""
+    """The policy allows only what it names; the page has no inline script, and no other site may frame it."""
     response = await client.get(page)
     policy = dict(part.strip().split(" ", 1) for part in response.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"

@@ -1,4 +1,4 @@
-"""The key command as an operator uses it, against the service's own reading of the file."""
+"""The key command as an operator uses it, checked by the service's own reader of the file."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.errors import Unauthenticated
 from serve.keys.__main__ import main
+from serve.keys.keyring import KeyRing
 from serve.keys.quota import Allowance
 from serve.keys.records import KeyFile
 
@@ -25,30 +26,30 @@ def made(files: list[str], capsys: pytest.CaptureFixture[str], *arguments: str) 
     return capsys.readouterr().out.strip()
 
 
-def test_a_key_opens_the_service_when_created(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_key_opens_the_service_when_created(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The printed key is valid, with its tenant, scopes and limits; an earlier key stays valid."""
     first = made(files, capsys)
     second = made(files, capsys, "--scopes", "advice", "uploads", "--per-minute", "60", "--concurrent", "4")
-    keys = KeyFile(Path(files[1]), PEPPER.encode())
-    principal = keys.authenticate(second)
+    keys = KeyRing(PEPPER.encode(), file=KeyFile(Path(files[1])))
+    principal = await keys.authenticate(second)
     assert (principal.tenant, principal.scopes) == ("shop", frozenset({"advice", "uploads"}))
     assert principal.allowance == Allowance(60, 4)
-    assert keys.authenticate(first).allowance == Allowance()
+    assert (await keys.authenticate(first)).allowance == Allowance()
 
 
-def test_a_key_is_shut_out_when_revoked(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A running service's next check of a revoked key fails, and others go on."""
+async def test_a_key_is_shut_out_when_revoked(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    """A running service refuses a revoked key at its next check and accepts the others."""
     gone, stays = made(files, capsys), made(files, capsys)
-    keys = KeyFile(Path(files[1]), PEPPER.encode())
-    keys.authenticate(gone)
+    keys = KeyRing(PEPPER.encode(), file=KeyFile(Path(files[1])))
+    await keys.authenticate(gone)
     assert main([*files, "revoke", gone.split("_")[1]]) == 0
     with pytest.raises(Unauthenticated):
-        keys.authenticate(gone)
-    keys.authenticate(stays)
+        await keys.authenticate(gone)
+    await keys.authenticate(stays)
 
 
 def test_no_secret_is_shown_when_listed(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """The list has ids, tenants, limits and ends, and nothing of the secret or its hash."""
+    """The list has ids, tenants, limits and expiries, but neither the secret nor its hash."""
     key = made(files, capsys, "--per-minute", "60", "--days", "90")
     assert main([*files, "list"]) == 0
     shown = capsys.readouterr().out
@@ -72,7 +73,7 @@ def test_no_secret_is_shown_when_listed(files: list[str], capsys: pytest.Capture
 def test_the_value_is_named_when_refused(
     files: list[str], capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
 ) -> None:
-    """A bad argument is exit status 2 and a message that names it."""
+    """A bad argument gives exit status 2 and a message that names it."""
     with pytest.raises(SystemExit) as left:
         main([*files, *arguments])
     assert left.value.code == 2
@@ -80,7 +81,7 @@ def test_the_value_is_named_when_refused(
 
 
 def test_nothing_is_lost_when_the_file_is_broken(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    """A broken key file is reported and left as it is; an id that is not there is an error."""
+    """A broken key file is reported and left unchanged; an unknown id is an error."""
     assert main([*files, "revoke", "abc"]) == 2
     made(files, capsys)
     assert main([*files, "revoke", "abc"]) == 2

@@ -1,4 +1,4 @@
-"""Keys in the state store, on a real Valkey server: shared by replicas, revoked for all, safe without the server."""
+"""Keys in the state store on a real Valkey server: replicas share and revoke them, and stay safe without it."""
 
 import asyncio
 import time
@@ -16,6 +16,7 @@ from serve.keys.keyring import FRESH_S, KEEP_S, RECORDS, KeyRing, KeyStore
 from serve.keys.quota import Allowance
 from serve.keys.records import KeyFile, new_key, write_keys
 from serve.local import stores as local_stores
+from serve.stores.redis import state_pool
 
 pytestmark = pytest.mark.cluster
 PEPPER = b"pepper"
@@ -60,20 +61,20 @@ def server(tmp_path: Path) -> Iterator[local_stores.Store]:
 async def replicas(server: local_stores.Store) -> AsyncIterator[Replicas]:
     """Two replicas and an operator; a busy machine keeps them waiting."""
     clock = Clock()
-    stores = [KeyStore(server.url, PEPPER, timeout_s=10, clock=clock) for _ in range(3)]
+    stores = [KeyStore(state_pool(server.url, timeout_s=10), PEPPER, timeout_s=10, clock=clock) for _ in range(3)]
     yield Replicas((KeyRing(PEPPER, store=stores[0]), KeyRing(PEPPER, store=stores[1])), stores[2], clock)
     for store in stores:
         await store.close()
 
 
 def kill(server: local_stores.Store) -> None:
-    """The server is gone."""
+    """Kills the server."""
     server.process.kill()
     server.process.wait()
 
 
 async def test_a_key_opens_every_replica_when_it_is_created(replicas: Replicas) -> None:
-    """A key made by an operator is known to both replicas, with its limits, at the latest when they ask again."""
+    """Both replicas know an operator's new key and its limits, at the latest at their next refresh."""
     for ring in replicas.rings:
         with pytest.raises(Unauthenticated, match="not valid"):
             await ring.authenticate(UNKNOWN)
@@ -85,7 +86,7 @@ async def test_a_key_opens_every_replica_when_it_is_created(replicas: Replicas) 
 
 
 async def test_a_revoked_key_is_shut_out_by_all_replicas_when_seconds_have_passed(replicas: Replicas) -> None:
-    """Both replicas let the key in before, and both refuse it once their snapshot is too old; others stay."""
+    """Both replicas accept the key at first and refuse it after their next refresh; other keys stay valid."""
     gone, stays = await replicas.key(), await replicas.key()
     for ring in replicas.rings:
         await ring.authenticate(gone)
@@ -100,13 +101,13 @@ async def test_a_revoked_key_is_shut_out_by_all_replicas_when_seconds_have_passe
 
 
 async def test_an_expired_key_is_refused_when_its_time_has_come(replicas: Replicas) -> None:
-    """The end of a key holds in the store as in the file."""
+    """A key in the store expires like one in the file."""
     with pytest.raises(Unauthenticated, match="expired"):
         await replicas.rings[0].authenticate(await replicas.key(expires_s=time.time() - 1))
 
 
 async def test_the_store_is_asked_once_when_many_requests_come(replicas: Replicas, server: local_stores.Store) -> None:
-    """A hundred requests with known and unknown keys cost one look at the store, and none until it is old."""
+    """A hundred requests with known and unknown keys cost one read of the store."""
     key = await replicas.key()
     with redis.Redis.from_url(server.url) as watcher:
         before = int(watcher.info("commandstats")["cmdstat_hset"]["calls"])
@@ -122,7 +123,7 @@ async def test_the_store_is_asked_once_when_many_requests_come(replicas: Replica
 async def test_known_keys_stay_valid_for_a_while_when_the_server_is_gone(
     replicas: Replicas, server: local_stores.Store
 ) -> None:
-    """The last snapshot's keys open, others are refused for now, never let in; in the end nobody is."""
+    """The last snapshot's keys stay valid for a while; other keys get NotReady, and in the end all do."""
     ring, key = replicas.rings[0], await replicas.key()
     await ring.authenticate(key)
     kill(server)
@@ -140,8 +141,8 @@ async def test_known_keys_stay_valid_for_a_while_when_the_server_is_gone(
 
 
 async def test_nobody_is_let_in_when_the_server_was_never_there() -> None:
-    """A replica that starts without the store opens to nobody, and soon says so."""
-    ring = KeyRing(PEPPER, store=KeyStore("redis://127.0.0.1:1", PEPPER))
+    """A replica that starts without the store accepts no key, and answers quickly."""
+    ring = KeyRing(PEPPER, store=KeyStore(state_pool("redis://127.0.0.1:1"), PEPPER))
     since_s = time.perf_counter()
     for _ in range(20):
         with pytest.raises(NotReady):
@@ -151,11 +152,11 @@ async def test_nobody_is_let_in_when_the_server_was_never_there() -> None:
 
 
 async def test_the_files_keys_open_when_the_server_is_gone(tmp_path: Path) -> None:
-    """Keys of the file need no store: the way in for operators, whatever happens to the store."""
+    """Keys of the file need no store, so an operator has access whatever happens to it."""
     key, record = new_key(tenant="operator", scopes=("metrics",), pepper=PEPPER)
     write_keys(tmp_path / "keys.json", [record])
-    file = KeyFile(tmp_path / "keys.json", PEPPER)
-    ring = KeyRing(PEPPER, file=file, store=KeyStore("redis://127.0.0.1:1", PEPPER))
+    file = KeyFile(tmp_path / "keys.json")
+    ring = KeyRing(PEPPER, file=file, store=KeyStore(state_pool("redis://127.0.0.1:1"), PEPPER))
     assert (await ring.authenticate(key)).tenant == "operator"
     await ring.close()
 
@@ -165,7 +166,7 @@ async def test_the_files_keys_open_when_the_server_is_gone(tmp_path: Path) -> No
 async def test_a_record_counts_for_nothing_when_it_was_not_sealed_with_the_pepper(
     replicas: Replicas, server: local_stores.Store, change: str
 ) -> None:
-    """Whoever can write to the store can end keys, and neither make one nor change whose it is or what it opens."""
+    """Others who can write to the store can remove keys, but neither make one nor change its tenant or scopes."""
     key, other = await replicas.key(), await replicas.key()
     key_id = key.split("_")[1]
     with redis.Redis.from_url(server.url) as intruder:
@@ -190,14 +191,14 @@ async def test_a_record_counts_for_nothing_when_it_was_not_sealed_with_the_peppe
 def test_the_command_works_on_the_store_when_its_url_is_set(
     server: local_stores.Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """create, list and revoke change the store that the replicas read, and no file."""
+    """create, list and revoke use the store that the replicas read, and no file."""
     monkeypatch.setenv("STATE_REDIS_URL", server.url)
     (tmp_path / "secret").write_text("pepper\n")
     secret = ["--secret", str(tmp_path / "secret")]
 
     def tenant_of(key: str) -> str:
         async def ask() -> str:
-            ring = KeyRing(PEPPER, store=KeyStore(server.url, PEPPER, timeout_s=10))
+            ring = KeyRing(PEPPER, store=KeyStore(state_pool(server.url, timeout_s=10), PEPPER, timeout_s=10))
             try:
                 return (await ring.authenticate(key)).tenant
             finally:

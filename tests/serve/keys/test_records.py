@@ -1,4 +1,4 @@
-"""API keys: kept as keyed hashes, compared in constant time, with scopes and an end; the file may change any time."""
+"""API keys: keyed hashes in a file that may change at any time, constant-time comparison, scopes and expiry."""
 
 import hashlib
 import hmac
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import Forbidden, NotReady, Unauthenticated
+from serve.keys.keyring import KeyRing
 from serve.keys.quota import SCOPES, Principal
 from serve.keys.records import (
     KeyFile,
@@ -28,25 +29,30 @@ PEPPER = b"pepper"
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """Where the key file is."""
+    """The path of the key file."""
     return tmp_path / "keys.json"
 
 
+async def opened(path: Path, key: str | None) -> Principal:
+    """The owner of a key, by the key file alone."""
+    return await KeyRing(PEPPER, file=KeyFile(path)).authenticate(key)
+
+
 def _key(path: Path, **changes: object) -> str:
-    """A fresh key, alone in the file, its record changed as asked."""
+    """A fresh key, the only one in the file, with a changed record."""
     key, record = new_key(tenant="shop", scopes=("advice",), pepper=PEPPER)
     write_keys(path, [replace(record, **changes)])  # type: ignore[arg-type]
     return key
 
 
-def test_the_owner_is_known_when_the_key_is_right(path: Path) -> None:
+async def test_the_owner_is_known_when_the_key_is_right(path: Path) -> None:
     """A valid key names its id, tenant and scopes."""
     key = _key(path)
-    assert KeyFile(path, PEPPER).authenticate(key) == Principal(key.split("_")[1], "shop", frozenset({"advice"}))
+    assert await opened(path, key) == Principal(key.split("_")[1], "shop", frozenset({"advice"}))
 
 
 def test_a_key_has_the_agreed_form_when_made() -> None:
-    """`ssk_<id>_<secret>`, a secret of 256 bits, no two alike."""
+    """Keys have the form `ssk_<id>_<secret>` with a secret of 256 bits, and all differ."""
     keys = [new_key(tenant="shop", scopes=("advice",), pepper=PEPPER)[0] for _ in range(50)]
     assert len({key.split("_", 2)[2] for key in keys}) == len({key.split("_", 2)[1] for key in keys}) == 50
     assert all(key.startswith("ssk_") and len(key.split("_", 2)[2]) >= 43 for key in keys)
@@ -74,37 +80,37 @@ def _wrong_keys(key: str) -> dict[str, str | None]:
 
 
 @pytest.mark.parametrize("case", _wrong_keys("ssk_0_0"))
-def test_nobody_is_known_when_the_key_is_wrong(path: Path, case: str) -> None:
-    """Whatever is wrong with it, the answer is the same, and tells nothing of the key."""
+async def test_nobody_is_known_when_the_key_is_wrong(path: Path, case: str) -> None:
+    """Every wrong key gets the same answer, which reveals nothing about the key."""
     key = _key(path)
     wrong = _wrong_keys(key)[case]
     with pytest.raises(Unauthenticated) as caught:
-        KeyFile(path, PEPPER).authenticate(wrong)
+        await opened(path, wrong)
     expected = "The API key is not valid." if wrong else "Send the API key as X-API-Key or as Authorization: Bearer."
     assert caught.value.detail == expected
 
 
-def test_nobody_is_known_when_the_pepper_is_another(path: Path) -> None:
+async def test_nobody_is_known_when_the_pepper_is_another(path: Path) -> None:
     """A stolen key file is of no use with another pepper."""
     with pytest.raises(Unauthenticated):
-        KeyFile(path, b"another").authenticate(_key(path))
+        await KeyRing(b"another", file=KeyFile(path)).authenticate(_key(path))
 
 
 @pytest.mark.parametrize(("ends_in_s", "valid"), [(60, True), (0, False), (-60, False)])
-def test_a_key_ends_when_its_time_has_come(path: Path, ends_in_s: float, valid: bool) -> None:
-    """Before its expiry a key is valid, from then on it is not; only its owner is told why."""
+async def test_a_key_ends_when_its_time_has_come(path: Path, ends_in_s: float, valid: bool) -> None:
+    """A key is valid until its expiry; only the holder of the full key learns that it expired."""
     key = _key(path, expires_s=time.time() + ends_in_s)
     if valid:
-        assert KeyFile(path, PEPPER).authenticate(key).tenant == "shop"
+        assert (await opened(path, key)).tenant == "shop"
         return
     with pytest.raises(Unauthenticated, match="has expired"):
-        KeyFile(path, PEPPER).authenticate(key)
+        await opened(path, key)
     with pytest.raises(Unauthenticated, match="is not valid"):
-        KeyFile(path, PEPPER).authenticate(key + "A")
+        await opened(path, key + "A")
 
 
 def test_a_scope_is_needed_when_required() -> None:
-    """A key opens what its scopes name and nothing else."""
+    """A key permits what its scopes name and nothing else."""
     principal = Principal("k", "shop", frozenset({"advice"}))
     require_scope(principal, "advice")
     for scope in ("uploads", "metrics"):
@@ -123,7 +129,7 @@ def test_the_key_is_not_kept_when_it_is_written(path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_the_same_comparison_is_made_when_the_id_is_unknown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_same_comparison_is_made_when_the_id_is_unknown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A right key, a wrong secret and an unknown id all cost one comparison in constant time of 64 characters."""
     compared: list[tuple[int, int]] = []
     real = hmac.compare_digest
@@ -133,37 +139,37 @@ def test_the_same_comparison_is_made_when_the_id_is_unknown(path: Path, monkeypa
         return real(first, second)
 
     key = _key(path)
-    keys = KeyFile(path, PEPPER)
+    keys = KeyRing(PEPPER, file=KeyFile(path))
     monkeypatch.setattr(hmac, "compare_digest", compare)
-    keys.authenticate(key)
+    await keys.authenticate(key)
     for wrong in (key[:-1], "ssk_unknown_secret", "hello"):
         with pytest.raises(Unauthenticated):
-            keys.authenticate(wrong)
+            await keys.authenticate(wrong)
     assert compared == [(64, 64)] * 4
 
 
 # --- the file changes -----------------------------------------------------------------------------------------
-def test_a_new_key_is_known_when_the_file_is_replaced(path: Path) -> None:
-    """Keys are created and revoked without a restart, also within one tick of the clock and at the same size."""
-    keys = KeyFile(path, PEPPER)
+async def test_a_new_key_is_known_when_the_file_is_replaced(path: Path) -> None:
+    """A replaced file is noticed without a restart, even with the same time and size."""
+    keys = KeyRing(PEPPER, file=KeyFile(path))
     old = _key(path)
-    assert keys.authenticate(old).tenant == "shop"
+    assert (await keys.authenticate(old)).tenant == "shop"
     times = path.stat()
     new = _key(path)
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
     assert path.stat().st_size == times.st_size
-    assert keys.authenticate(new).tenant == "shop"
+    assert (await keys.authenticate(new)).tenant == "shop"
     with pytest.raises(Unauthenticated):
-        keys.authenticate(old)
+        await keys.authenticate(old)
 
 
-def test_the_file_is_read_once_when_it_does_not_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request costs a look at the file's times, not its contents."""
+async def test_the_file_is_read_once_when_it_does_not_change(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request reads the file's status, not its contents."""
     key = _key(path)
-    keys = KeyFile(path, PEPPER)
-    keys.authenticate(key)
+    keys = KeyRing(PEPPER, file=KeyFile(path))
+    await keys.authenticate(key)
     monkeypatch.setattr(Path, "read_text", _fail)
-    assert keys.authenticate(key).tenant == "shop"
+    assert (await keys.authenticate(key)).tenant == "shop"
 
 
 def _fail(*_: object) -> str:
@@ -171,50 +177,52 @@ def _fail(*_: object) -> str:
 
 
 @pytest.mark.parametrize("broken", [None, "", "{", "[]", '{"keys": [{"id": "x"}]}', '{"keys": [5]}'])
-def test_known_keys_stay_valid_when_the_file_is_broken(path: Path, broken: str | None) -> None:
-    """A lost or half-written file locks nobody out who was let in before, and lets nobody else in."""
+async def test_known_keys_stay_valid_when_the_file_is_broken(path: Path, broken: str | None) -> None:
+    """With a lost or half-written file the known keys stay valid, and no other key becomes valid."""
     key = _key(path)
-    keys = KeyFile(path, PEPPER)
-    keys.authenticate(key)
+    keys = KeyRing(PEPPER, file=KeyFile(path))
+    await keys.authenticate(key)
     path.unlink()
     if broken is not None:
         path.write_text(broken)
-    assert keys.authenticate(key).tenant == "shop"
+    assert (await keys.authenticate(key)).tenant == "shop"
     with pytest.raises(Unauthenticated):
-        keys.authenticate(key[:-1])
+        await keys.authenticate(key[:-1])
 
 
-def test_nobody_is_let_in_when_the_file_was_never_readable(path: Path) -> None:
-    """Without any keys the service is not ready; it does not guess."""
+async def test_nobody_is_let_in_when_the_file_was_never_readable(path: Path) -> None:
+    """Without a readable key file the service answers NotReady."""
     with pytest.raises(NotReady):
-        KeyFile(path, PEPPER).authenticate("ssk_a_b")
+        await opened(path, "ssk_a_b")
 
 
 # --- development ----------------------------------------------------------------------------------------------
-def test_the_development_key_opens_everything_when_made(tmp_path: Path) -> None:
+async def test_the_development_key_opens_everything_when_made(tmp_path: Path) -> None:
     """Every scope, private files, and the same key at the next start."""
     folder = tmp_path / "dev"
     key = ensure_development_key(folder)
     pepper = (folder / "secret").read_text().encode()
-    assert KeyFile(folder / "keys.json", pepper).authenticate(key).scopes == frozenset(SCOPES)
+    principal = await KeyRing(pepper, file=KeyFile(folder / "keys.json")).authenticate(key)
+    assert principal.scopes == frozenset(SCOPES)
     assert (folder / "api_key").read_text().strip() == key
     assert {stat.S_IMODE(file.stat().st_mode) for file in folder.iterdir()} == {0o600}
     assert ensure_development_key(folder) == key
 
 
 @pytest.mark.parametrize("lost", ["api_key", "secret", "keys.json"])
-def test_the_development_key_is_made_anew_when_a_file_is_lost(tmp_path: Path, lost: str) -> None:
-    """Half a set of files is replaced by a whole one that fits together."""
+async def test_the_development_key_is_made_anew_when_a_file_is_lost(tmp_path: Path, lost: str) -> None:
+    """An incomplete set of files is replaced by a new one that fits together."""
     ensure_development_key(tmp_path)
     (tmp_path / lost).unlink()
     key = ensure_development_key(tmp_path)
     pepper = (tmp_path / "secret").read_text().encode()
-    assert KeyFile(tmp_path / "keys.json", pepper).authenticate(key).tenant == "development"
+    principal = await KeyRing(pepper, file=KeyFile(tmp_path / "keys.json")).authenticate(key)
+    assert principal.tenant == "development"
 
 
-def test_a_record_is_what_was_written_when_read_back(path: Path) -> None:
-    """All of a record survives the file."""
+async def test_a_record_is_what_was_written_when_read_back(path: Path) -> None:
+    """A record read back equals the one written."""
     key, record = new_key(tenant="shop", scopes=("advice", "metrics"), pepper=PEPPER)
     write_keys(path, [replace(record, expires_s=4e9)])
     assert record == KeyRecord(key.split("_")[1], key_digest(key, PEPPER), "shop", ("advice", "metrics"))
-    assert KeyFile(path, PEPPER).authenticate(key).scopes == frozenset({"advice", "metrics"})
+    assert (await opened(path, key)).scopes == frozenset({"advice", "metrics"})

@@ -1,4 +1,4 @@
-"""The plan of a development start: what its processes find in their environment."""
+"""The plan of a development start: the environment of its processes."""
 
 import shutil
 import sys

@@ -1,4 +1,4 @@
-"""What is counted, and the sum over replicas that come and go."""
+"""The metrics of a replica, and their sum over replicas that come and go."""
 
 import re
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ NAVY = {"colors": ["navy"]}
 
 @pytest_asyncio.fixture
 async def application(tmp_path: Path) -> AsyncIterator[Application]:
-    """An application that nobody has asked yet."""
+    """An application without any requests yet."""
     async with running(tmp_path) as found:
         yield found
 
@@ -47,7 +47,7 @@ async def scraped(application: Application) -> str:
 
 
 async def test_requests_are_counted_by_route_mode_and_status(application: Application) -> None:
-    """Each answer once, under its route's template, whatever it was."""
+    """Each answer counts once under its route's template, whatever its status."""
     before = await scraped(application)
     await application.client.post("/v1/advice", json=NAVY)
     await application.client.post("/v1/advice", **form(cache="bypass"))
@@ -63,7 +63,8 @@ async def test_requests_are_counted_by_route_mode_and_status(application: Applic
     assert more(route="/v1/advice", mode="image", status="200") == 1
     assert more(route="/v1/advice", mode="", status="422") == 1
     assert more(route="/v1/healthz") == 1
-    assert more() == 5  # the first scrape too
+    # The first scrape counts too.
+    assert more() == 5
     assert of(after, "colormatch_http_request_duration_seconds_count") == of(after, "colormatch_http_requests_total")
 
 
@@ -80,7 +81,7 @@ async def test_junk_makes_no_series(application: Application) -> None:
 
 
 async def test_phases_caches_and_seats_are_told(application: Application) -> None:
-    """A photo twice: computed, then from the cache in this process."""
+    """The same photo twice is computed first and then comes from the cache in this process."""
     before = await scraped(application)
     for _ in range(2):
         await application.client.post("/v1/advice", **form(max_suggestions=3))
@@ -99,7 +100,7 @@ async def test_phases_caches_and_seats_are_told(application: Application) -> Non
 
 
 async def test_degraded_answers_and_breakers_are_counted(tmp_path: Path) -> None:
-    """A phase that fails: answers without it, its calls by outcome, and the breaker's opening."""
+    """A failing phase shows in degraded answers, its calls by outcome, and the breaker's opening."""
     async with running(tmp_path) as application:
         application.walk.phase("extraction").error = RuntimeError("broken")
         for _ in range(12):
@@ -114,7 +115,7 @@ async def test_degraded_answers_and_breakers_are_counted(tmp_path: Path) -> None
 
 
 async def test_limits_are_counted(application: Application) -> None:
-    """What a key was refused, under the limit's name and not the key's."""
+    """A refused request counts under the limit's name, not the key's."""
     before = of(await scraped(application), "colormatch_rate_limited_total", limit="minute")
     few = {"X-API-Key": application.keys["few"]}
     statuses = [(await application.stranger.post("/v1/advice", json=NAVY, headers=few)).status_code for _ in range(6)]
@@ -125,14 +126,14 @@ async def test_limits_are_counted(application: Application) -> None:
 
 @pytest.mark.parametrize(("key", "status"), [("metrics", 200), ("few", 403), (None, 401)])
 async def test_metrics_need_their_scope(application: Application, key: str | None, status: int) -> None:
-    """A key for advice alone does not show how the service is doing."""
+    """A key with the scope advice cannot read the metrics."""
     headers = {"X-API-Key": application.keys[key]} if key else {}
     assert (await application.stranger.get("/v1/metrics", headers=headers)).status_code == status
 
 
 # --- the sum over replicas ------------------------------------------------------------------------------------
 def replica(shed: int) -> Metrics:
-    """A replica that refused so many photos."""
+    """The report of a replica that refused a number of photos."""
     made = Metrics()
     made.shed.inc(shed)
     made.knows_model("a:b:fp32:cpu")
@@ -140,7 +141,7 @@ def replica(shed: int) -> Metrics:
 
 
 def test_replicas_are_summed_and_none_is_lost_when_it_dies() -> None:
-    """Counters of a replica that is gone stay, its gauges go; a late report of it is not counted again."""
+    """A departed replica's counters stay and its gauges go; its late report is not counted again."""
     now = [0.0]
     hub = Hub(clock=lambda: now[0])
     hub.push("a", replica(3).report())
@@ -155,7 +156,7 @@ def test_replicas_are_summed_and_none_is_lost_when_it_dies() -> None:
 
 
 def test_no_counter_runs_backwards_when_the_hub_is_started_anew() -> None:
-    """What was shown had been kept; replicas that live report again, and those that are gone stay counted."""
+    """A restarted hub knows what was shown: live replicas report again, and departed ones stay counted."""
     kept = list[bytes]()
     first = Hub(keep=kept.append)
     first.push("a", replica(3).report())
@@ -168,7 +169,7 @@ def test_no_counter_runs_backwards_when_the_hub_is_started_anew() -> None:
 
 
 def test_a_report_twice_counts_once() -> None:
-    """Reports are cumulative: one that is sent again, or lost, does no harm."""
+    """Reports are cumulative, so a repeated or lost one does no harm."""
     hub = Hub()
     report = replica(2).report()
     for _ in range(3):

@@ -21,19 +21,29 @@ SAMPLED, UNSAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
 COLOURS = {"colors": ["navy"]}
 
 
+class Spans:
+    """The spans that this process would send, kept in memory."""
+
+    def __init__(self) -> None:
+        self._exporter = InMemorySpanExporter()
+        self._provider = tracing.configure(TracingSettings(exporter="console"), "test", exporter=self._exporter)
+
+    def finished(self) -> tuple[ReadableSpan, ...]:
+        """The finished spans, in order."""
+        self._provider.force_flush()
+        return self._exporter.get_finished_spans()
+
+
 @pytest.fixture
-def spans() -> Iterator[InMemorySpanExporter]:
-    """What this process would send, kept in memory; afterwards tracing is off again."""
-    exporter = InMemorySpanExporter()
-    tracing.configure(TracingSettings(exporter="console"), "test", exporter=exporter)
-    yield exporter
+def spans() -> Iterator[Spans]:
+    """Tracing into memory; afterwards it is off again."""
+    yield Spans()
     tracing.configure(TracingSettings(exporter="off"), "test")
 
 
-def finished(spans: InMemorySpanExporter) -> dict[str, ReadableSpan]:
+def finished(spans: Spans) -> dict[str, ReadableSpan]:
     """The spans by name."""
-    tracing.flush()
-    return {span.name: span for span in spans.get_finished_spans()}
+    return {span.name: span for span in spans.finished()}
 
 
 def ids(span: ReadableSpan) -> tuple[str, str]:
@@ -49,7 +59,7 @@ def parent_of(span: ReadableSpan) -> str:
     return f"{span.parent.span_id:016x}"
 
 
-async def test_a_trace_goes_on_when_the_client_began_it(tmp_path: Path, spans: InMemorySpanExporter) -> None:
+async def test_a_trace_goes_on_when_the_client_began_it(tmp_path: Path, spans: Spans) -> None:
     """The request's span is the client's child, the phase's is the request's, and the wire carries it to the phase."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": SAMPLED})
@@ -64,10 +74,8 @@ async def test_a_trace_goes_on_when_the_client_began_it(tmp_path: Path, spans: I
 
 
 @pytest.mark.parametrize("given", ["", "00-0-0-01", f"00-{'0' * 32}-{PARENT}-01", "x\t" * 90, SAMPLED + "-more"])
-async def test_a_new_trace_begins_when_the_clients_is_unsound(
-    tmp_path: Path, spans: InMemorySpanExporter, given: str
-) -> None:
-    """What is no W3C trace context is ignored."""
+async def test_a_new_trace_begins_when_the_clients_is_unsound(tmp_path: Path, spans: Spans, given: str) -> None:
+    """An invalid W3C trace context is ignored."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": given})
     trace_id, _ = ids(finished(spans)["request"])
@@ -75,8 +83,8 @@ async def test_a_new_trace_begins_when_the_clients_is_unsound(
     assert answer.headers["traceparent"].split("-")[1] == trace_id
 
 
-async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path, spans: InMemorySpanExporter) -> None:
-    """An unsampled trace keeps its id, and the phases are not told of it."""
+async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path, spans: Spans) -> None:
+    """An unsampled trace keeps its id, and the phases do not get it."""
     async with running(tmp_path) as application:
         answer = await application.client.post("/v1/advice", json=COLOURS, headers={"traceparent": UNSAMPLED})
         payload = application.walk.harmony.payloads[-1]
@@ -85,8 +93,8 @@ async def test_nothing_is_recorded_when_a_client_does_not_sample(tmp_path: Path,
     assert TRACE.encode() not in payload
 
 
-async def test_a_batch_is_linked_to_all_of_its_photos(spans: InMemorySpanExporter) -> None:
-    """Two photos of two traces in one batch: its span is in the first's trace and links to both."""
+async def test_a_batch_is_linked_to_all_of_its_photos(spans: Spans) -> None:
+    """The span of a batch with photos of two traces is in the first trace and links to both."""
 
     def stage(items: Sequence[int]) -> Sequence[int]:
         time.sleep(0.05)
@@ -101,18 +109,17 @@ async def test_a_batch_is_linked_to_all_of_its_photos(spans: InMemorySpanExporte
             await batcher.submit(number, px=1, deadline_s=time.time() + 10 + number)
 
     await asyncio.gather(*(one(number) for number in range(3)))
-    batcher.close()
-    tracing.flush()
-    batches = [span for span in spans.get_finished_spans() if span.name == "batch"]
+    batches = [span for span in spans.finished() if span.name == "batch"]
     sizes = [(batch.attributes or {})["size"] for batch in batches]
-    assert sizes == [1, 2]  # the first goes alone, for the device was free
+    # The first item goes alone, because the device was free.
+    assert sizes == [1, 2]
     linked = {f"{link.context.trace_id:032x}" for link in batches[1].links}
     assert linked == {asked[1], asked[2]}
     assert ids(batches[1])[0] == asked[1]
 
 
 async def test_one_line_tells_a_request_when_it_is_answered(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Ids, names, times and the trace; neither the key nor anything of what was asked."""
+    """The line has ids, names, times and the trace, but neither the key nor any of the request's content."""
     async with running(tmp_path) as application:
         headers = {"traceparent": SAMPLED, "X-Request-ID": "r-1"}
         await application.client.post("/v1/advice", json={"colors": ["rebeccapurple"]}, headers=headers)

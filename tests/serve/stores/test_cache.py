@@ -1,4 +1,4 @@
-"""The caches: hits only of what this cache wrote, misses for whatever else the store holds or does."""
+"""The caches: a hit only for a value that this cache wrote, and a miss for everything else."""
 
 import hashlib
 import hmac
@@ -28,7 +28,7 @@ def _cache(store: MemoryStore, *, secret: bytes = SECRET, memory_bytes: int = 10
 
 # --- what a lookup gives --------------------------------------------------------------------------------------
 async def test_a_value_is_found_when_it_was_kept() -> None:
-    """What was set is a hit, also for another replica on the same store."""
+    """A stored value is a hit, also for another replica on the same store."""
     store = MemoryStore()
     await _cache(store).set(KEY, b"value")
     assert await _cache(store).get(KEY) == Found("hit", b"value")
@@ -40,7 +40,7 @@ async def test_a_lookup_misses_when_nothing_was_kept() -> None:
 
 
 async def test_the_store_is_unavailable_when_it_is_down() -> None:
-    """A store that fails costs a lookup its hit, and a write nothing."""
+    """With a failing store a lookup misses, and a write is not an error."""
     store = MemoryStore()
     store.down = True
     cache = _cache(store)
@@ -53,7 +53,7 @@ async def test_the_store_is_unavailable_when_it_is_down() -> None:
 
 
 async def test_advice_is_found_in_the_process_when_the_store_is_down() -> None:
-    """Whole answers are also kept in the process itself; phases' values are not."""
+    """Whole answers are also kept in the process; phase results are not."""
     store = MemoryStore()
     cache = _cache(store)
     await cache.set(ADVICE_KEY, b"value")
@@ -74,7 +74,7 @@ async def test_an_answer_is_remembered_when_the_store_had_it() -> None:
 
 
 async def test_memory_is_bounded_when_answers_are_many_or_large() -> None:
-    """The process keeps the answers used last, within its bytes, and none that is larger than all of them."""
+    """The process keeps the most recently used answers within its limit, and no answer above the limit."""
     store = MemoryStore()
     cache = _cache(store, memory_bytes=100)
     keys = [cache_key("advice", str(k)) for k in range(20)]
@@ -87,7 +87,7 @@ async def test_memory_is_bounded_when_answers_are_many_or_large() -> None:
 
 
 async def test_nothing_is_available_when_no_store_is_configured() -> None:
-    """Without Redis every lookup says so."""
+    """Without Redis every lookup is unavailable."""
     cache = Cache(NoStore(), secret=SECRET, memory_bytes=1)
     await cache.set(KEY, b"value")
     assert await cache.get(KEY) == Found("unavailable")
@@ -95,7 +95,7 @@ async def test_nothing_is_available_when_no_store_is_configured() -> None:
 
 
 async def test_the_store_is_closed_when_the_cache_is() -> None:
-    """Closing gives the store's connections back."""
+    """Closing the cache closes the store."""
     store = MemoryStore()
     await _cache(store).close()
     assert store.closed
@@ -119,7 +119,7 @@ async def test_a_lookup_misses_when_a_byte_was_changed(position: int) -> None:
 
 
 async def test_a_lookup_misses_when_a_value_was_moved() -> None:
-    """A rightly tagged value under another key is a miss: nobody can be served another's answer."""
+    """A validly tagged value under another key is a miss, so no tenant gets another's answer."""
     store = MemoryStore()
     other = cache_key("extraction", "other tenant", b"content")
     store.values[other] = await _sealed()
@@ -127,7 +127,7 @@ async def test_a_lookup_misses_when_a_value_was_moved() -> None:
 
 
 async def test_a_lookup_misses_when_it_was_tagged_with_another_secret() -> None:
-    """What another application's secret tagged is a miss."""
+    """A value that was tagged with another secret is a miss."""
     store = MemoryStore()
     await _cache(store, secret=b"another").set(KEY, b"value")
     assert await _cache(store).get(KEY) == Found("miss")
@@ -136,7 +136,7 @@ async def test_a_lookup_misses_when_it_was_tagged_with_another_secret() -> None:
 @given(st.binary(max_size=64))
 @settings(derandomize=True, deadline=None, max_examples=100)
 async def test_a_lookup_misses_when_the_store_holds_junk(junk: bytes) -> None:
-    """Any bytes without our tag, pickles and too short ones among them, are a miss."""
+    """Any bytes without our tag are a miss, including pickles and bytes that are too short."""
     store = MemoryStore()
     store.values[KEY] = junk
     assert await _cache(store).get(KEY) == Found("miss")
@@ -151,7 +151,7 @@ async def test_a_value_is_tagged_with_hmac_sha256_when_kept() -> None:
 # --- how long -------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("layer", get_args(Layer))
 async def test_lifetimes_differ_when_values_are_written_together(layer: Layer) -> None:
-    """Each key's lifetime is its layer's, up to a tenth more or less, the same every time, and spread out."""
+    """Each key's lifetime is its layer's within a tenth, the same every time, and spread out."""
     store = MemoryStore()
     keys = [cache_key(layer, str(k)) for k in range(200)]
     for _ in range(2):
@@ -196,7 +196,7 @@ def _advice_key(question: Question, versions: dict[PhaseName, str] | None = None
 
 
 def test_every_option_is_known_to_shape_or_not_when_listed() -> None:
-    """The two tables here cover all options, so that a new one cannot be forgotten in the key."""
+    """The two tables cover all options, so that the key cannot miss a new one."""
     assert SHAPING.keys() | NOT_SHAPING.keys() == {field.name for field in fields(Options)}
 
 
@@ -208,7 +208,7 @@ def test_the_advice_key_differs_when_one_option_does(name: str, value: Any) -> N
 
 @pytest.mark.parametrize(("name", "value"), NOT_SHAPING.items())
 def test_the_advice_key_is_the_same_when_an_option_shapes_nothing(name: str, value: Any) -> None:
-    """What only says how to use the caches, or asks for times, does not split them."""
+    """Options that only steer the caches, or ask for timings, do not change the key."""
     assert _advice_key(replace(BASE, options=Options(**{name: value}))) == _advice_key(BASE)
 
 
@@ -254,10 +254,10 @@ def test_a_phase_key_differs_when_one_part_does(tenant: str, phase: PhaseName, c
 @given(st.lists(st.binary(max_size=4), max_size=4), st.lists(st.binary(max_size=4), max_size=4))
 @settings(derandomize=True, deadline=None, max_examples=200)
 def test_keys_are_equal_only_when_their_parts_are(first: list[bytes], second: list[bytes]) -> None:
-    """Parts cannot run into one another."""
+    """Two keys are equal only when their parts are: parts cannot run into one another."""
     assert (cache_key("advice", *first) == cache_key("advice", *second)) == (first == second)
 
 
 def test_a_key_tells_nothing_when_it_is_read() -> None:
-    """A key is a layer and digests: no tenant and nothing of the photo can be read from it."""
+    """A key consists of a layer and digests, so it reveals neither the tenant nor the photo."""
     assert re.fullmatch(r"advice(:[0-9a-f]{32}){2}:[0-9a-f]{64}", _advice_key(BASE))

@@ -1,4 +1,4 @@
-"""The cache on a real Valkey server: kept, lost, stopped and gone, it never costs a request more than a moment."""
+"""The cache on a real Valkey server that is up, hangs or is gone: a request never waits more than a moment."""
 
 import asyncio
 import math
@@ -13,14 +13,16 @@ import pytest
 import pytest_asyncio
 
 from serve.local import stores as local_stores
-from serve.stores import redis
+from serve.stores import timeouts
 from serve.stores.cache import Cache, Found, cache_key
-from serve.stores.redis import READ_TIMEOUT_S, REST_AFTER_FAILURE_S, STATE_TIMEOUT_S, RedisStore, Rest, StoreError
+from serve.stores.redis import Cooldown, RedisStore, StoreError, state_pool
+from serve.stores.timeouts import COOLDOWN_S, READ_TIMEOUT_S
 from tests.reliability.tcp_proxy import TcpProxy, tcp_proxy
 
 pytestmark = pytest.mark.cluster
 KEY = cache_key("extraction", "tenant", b"content")
-MOMENT_S = 0.3  # 40 ms by the clock of the socket, and the patience of a loaded machine
+# The timeout of a read is 40 ms; the rest is for a loaded machine.
+MOMENT_S = 0.3
 
 
 @pytest.fixture
@@ -34,23 +36,23 @@ def server(tmp_path: Path) -> Iterator[local_stores.Store]:
 
 @pytest.fixture
 def attentive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A loaded machine may hold this process up, which is not what is shown here."""
-    monkeypatch.setattr(redis, "LATE", math.inf)
+    """Ignores that a loaded machine may block this process, which is not tested here."""
+    monkeypatch.setattr(timeouts, "LATE_FACTOR", math.inf)
 
 
 @pytest_asyncio.fixture
 async def cache(server: local_stores.Store) -> AsyncIterator[Cache]:
-    """A cache on the server, with next to no memory of its own."""
-    made = Cache(RedisStore(server.url), secret=b"secret", memory_bytes=1)
+    """A cache on the server, with almost no memory of its own."""
+    made = Cache(RedisStore.of_cache(server.url), secret=b"secret", memory_bytes=1)
     yield made
     await made.close()
 
 
 async def test_a_value_is_found_by_all_when_one_replica_kept_it(server: local_stores.Store, cache: Cache) -> None:
-    """What one replica writes, another reads; bytes of any kind."""
+    """One replica reads what another wrote, whatever the bytes."""
     value = bytes(range(256)) * 1000
     await cache.set(KEY, value)
-    other = Cache(RedisStore(server.url), secret=b"secret", memory_bytes=1)
+    other = Cache(RedisStore.of_cache(server.url), secret=b"secret", memory_bytes=1)
     assert await other.get(KEY) == Found("hit", value)
     assert await other.get(KEY[:-1]) == Found("miss")
     await other.close()
@@ -58,7 +60,7 @@ async def test_a_value_is_found_by_all_when_one_replica_kept_it(server: local_st
 
 async def test_a_value_ends_when_its_lifetime_does(server: local_stores.Store) -> None:
     """The lifetime reaches the server."""
-    store = RedisStore(server.url)
+    store = RedisStore.of_cache(server.url)
     await store.set(KEY, b"value", 4321)
     assert 4300 < await store._redis.ttl(KEY) <= 4321
     await store.close()
@@ -68,7 +70,7 @@ async def test_a_value_ends_when_its_lifetime_does(server: local_stores.Store) -
 async def test_a_request_waits_a_moment_at_most_when_the_server_is_killed(
     server: local_stores.Store, cache: Cache
 ) -> None:
-    """The first lookup finds out at once, the next ones do not even ask; writes are lost without an error."""
+    """The first lookup fails at once, the next ones do not ask, and writes are lost without an error."""
     await cache.set(KEY, b"value")
     server.process.kill()
     server.process.wait()
@@ -102,7 +104,7 @@ async def test_a_request_waits_a_moment_at_most_when_the_server_hangs(server: lo
 @pytest.mark.usefixtures("attentive")
 async def test_the_first_request_waits_a_moment_at_most_when_there_never_was_a_server() -> None:
     """A port where nobody listens is refused without redis-py's retries."""
-    cache = Cache(RedisStore("redis://127.0.0.1:1"), secret=b"secret", memory_bytes=1)
+    cache = Cache(RedisStore.of_cache("redis://127.0.0.1:1"), secret=b"secret", memory_bytes=1)
     since_s = time.perf_counter()
     assert await cache.get(KEY) == Found("unavailable")
     assert time.perf_counter() - since_s < MOMENT_S
@@ -112,10 +114,10 @@ async def test_the_first_request_waits_a_moment_at_most_when_there_never_was_a_s
 async def test_a_value_is_kept_when_the_server_is_slower_than_a_request_could_wait(
     server: local_stores.Store, cache: Cache
 ) -> None:
-    """Nobody waits for a write, so it has the time that a lookup has not."""
+    """No request waits for a write, so a write has more time than a lookup."""
     await cache.set(KEY, b"old")
     with tcp_proxy(urlsplit(server.url).port or 0) as proxy:
-        slow = Cache(RedisStore(_through(server, proxy)), secret=b"secret", memory_bytes=1)
+        slow = Cache(RedisStore.of_cache(_through(server, proxy)), secret=b"secret", memory_bytes=1)
         proxy.delay_s = 2 * READ_TIMEOUT_S
         await slow.set(KEY, b"new")
         assert await slow.get(KEY) == Found("unavailable")
@@ -126,10 +128,11 @@ async def test_a_value_is_kept_when_the_server_is_slower_than_a_request_could_wa
 async def test_what_has_to_be_known_is_waited_for_when_the_server_is_slower_than_a_lookup_could_wait(
     server: local_stores.Store,
 ) -> None:
-    """A presign with an Idempotency-Key is not refused for a hiccup of the state store."""
+    """A presign with an Idempotency-Key survives a short delay of the state store."""
     with tcp_proxy(urlsplit(server.url).port or 0) as proxy:
-        state = RedisStore(_through(server, proxy), timeout_s=STATE_TIMEOUT_S)
-        assert await state.get("k") is None  # the connection is there
+        state = RedisStore.of_state(state_pool(_through(server, proxy)))
+        # This opens the connection.
+        assert await state.get("k") is None
         proxy.delay_s = 2 * READ_TIMEOUT_S
         assert await state.add("k", b"first", 60.0)
         assert await state.get("k") == b"first"
@@ -138,20 +141,21 @@ async def test_what_has_to_be_known_is_waited_for_when_the_server_is_slower_than
 
 @pytest.mark.usefixtures("attentive")
 async def test_only_the_first_lookup_waits_when_the_server_hangs_for_seconds(server: local_stores.Store) -> None:
-    """Whether it is well again is found out beside the requests, which never wait for it a second time."""
-    store = RedisStore(server.url)
+    """A probe beside the requests finds out when the server is back; no second request waits for it."""
+    store = RedisStore.of_cache(server.url)
     cache = Cache(store, secret=b"secret", memory_bytes=1)
     await cache.set(KEY, b"value")
     server.process.send_signal(signal.SIGSTOP)
     try:
         assert await cache.get(KEY) == Found("unavailable")
-        waits, until_s = 0, time.monotonic() + 2.5 * REST_AFTER_FAILURE_S
+        waits, until_s = 0, time.monotonic() + 2.5 * COOLDOWN_S
         while time.monotonic() < until_s:
             began_s = time.perf_counter()
             assert await cache.get(KEY) == Found("unavailable")
             waits += time.perf_counter() - began_s > 0.8 * READ_TIMEOUT_S
             await asyncio.sleep(0.01)
-        assert waits <= 1  # by the clock, on a loaded machine
+        # On a loaded machine a fast failure may look like one wait.
+        assert waits <= 1
     finally:
         server.process.send_signal(signal.SIGCONT)
         await cache.close()
@@ -162,49 +166,49 @@ def _through(server: local_stores.Store, proxy: TcpProxy) -> str:
 
 
 class Clock:
-    """Time that passes when it is told to, and by itself."""
+    """The real clock plus the time for which a test says that this process was blocked."""
 
     def __init__(self) -> None:
-        self.held_up_s = 0.0
+        self.blocked_s = 0.0
 
     def __call__(self) -> float:
-        return time.monotonic() + self.held_up_s
+        return time.monotonic() + self.blocked_s
 
 
-def a_rest(clock: Clock, **more: Any) -> Rest:
-    """With one turn, and time enough for a loaded machine."""
-    return Rest(turns=1, timeout_s=0.5, clock=clock, **more)
+def a_cooldown(clock: Clock, **more: Any) -> Cooldown:
+    """One permit, and time enough for a loaded machine."""
+    return Cooldown(permits=1, timeout_s=0.5, clock=clock, **more)
 
 
 async def value() -> bytes:
-    """A store that is well."""
+    """A command that succeeds."""
     return b"value"
 
 
-@pytest.mark.parametrize(("held_up_s", "asked_again"), [(0.0, False), (3.0, True)])
-async def test_the_store_rests_when_it_failed_not_when_this_process_was_held_up(
-    held_up_s: float, asked_again: bool
+@pytest.mark.parametrize(("blocked_s", "asked_again"), [(0.0, False), (3.0, True)])
+async def test_a_store_cools_down_when_it_failed_not_when_this_process_was_blocked(
+    blocked_s: float, asked_again: bool
 ) -> None:
-    """A failure after far more than the timeout is the event loop's, and no reason to bypass the store."""
+    """A failure long after the timeout is the event loop's fault and no reason to bypass the store."""
     clock = Clock()
-    rest = a_rest(clock)
+    cooldown = a_cooldown(clock)
 
     async def late() -> bytes:
-        clock.held_up_s += held_up_s
+        clock.blocked_s += blocked_s
         raise TimeoutError
 
     with pytest.raises(StoreError):
-        await rest.ask(late)
+        await cooldown.ask(late)
     if asked_again:
-        assert await rest.ask(value) == b"value"
+        assert await cooldown.ask(value) == b"value"
     else:
         with pytest.raises(StoreError):
-            await rest.ask(value)
+            await cooldown.ask(value)
 
 
 async def test_a_silent_command_is_cancelled_after_its_timeout_and_leaves_nothing() -> None:
-    """Its turn is free again, and the next ones are spared."""
-    rest, ended = a_rest(Clock()), list[str]()
+    """Its permit is free again, and the next commands fail at once."""
+    cooldown, ended = a_cooldown(Clock()), list[str]()
 
     async def silent() -> bytes:
         try:
@@ -214,36 +218,36 @@ async def test_a_silent_command_is_cancelled_after_its_timeout_and_leaves_nothin
         return b""
 
     with pytest.raises(StoreError):
-        await rest.ask(silent)
+        await cooldown.ask(silent)
     assert ended == ["silent"]
     with pytest.raises(StoreError):
-        await rest.ask(value)
-    assert not rest._turns.locked()
+        await cooldown.ask(value)
+    assert not cooldown._permits.locked()
 
 
-@pytest.mark.parametrize(("held_up_s", "rests_on"), [(0.0, True), (3.0, False)])
-async def test_the_rest_ends_when_it_was_this_process_that_was_late(
-    held_up_s: float, rests_on: bool, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("blocked_s", "stays"), [(0.0, True), (3.0, False)])
+async def test_a_cooldown_ends_when_this_process_was_late(
+    blocked_s: float, stays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under load a ping may never be in time: the store is then asked again rather than done without."""
-    monkeypatch.setattr(redis, "REST_AFTER_FAILURE_S", 0.0)
+    """Under load a probe may always be late; the store is then asked again rather than bypassed."""
+    monkeypatch.setattr(timeouts, "COOLDOWN_S", 0.0)
     clock, pinged = Clock(), asyncio.Event()
 
     async def fails() -> bytes:
-        if rest._until_s:
-            clock.held_up_s += held_up_s
+        if cooldown._until_s:
+            clock.blocked_s += blocked_s
         pinged.set()
         raise TimeoutError
 
-    rest = a_rest(clock, probe=fails)
+    cooldown = a_cooldown(clock, probe=fails)
     with pytest.raises(StoreError):
-        await rest.ask(fails)
+        await cooldown.ask(fails)
     pinged.clear()
     await pinged.wait()
     await asyncio.sleep(0.01)
-    if rests_on:
+    if stays:
         with pytest.raises(StoreError):
-            await rest.ask(value)
+            await cooldown.ask(value)
     else:
-        assert await rest.ask(value) == b"value"
-    rest.close()
+        assert await cooldown.ask(value) == b"value"
+    cooldown.close()

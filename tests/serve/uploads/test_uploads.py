@@ -1,4 +1,4 @@
-"""Uploads on a real S3 server: what is announced goes through, and nothing else, whatever is tampered with."""
+"""Uploads on a real S3 server: exactly what the client announced is accepted."""
 
 import hashlib
 import secrets
@@ -33,7 +33,7 @@ pytestmark = pytest.mark.cluster
 
 @pytest.fixture(scope="module")
 def bucket(s3: S3Server) -> str:
-    """A bucket of these tests' own."""
+    """A bucket for these tests."""
     return made_bucket(s3)
 
 
@@ -50,7 +50,7 @@ async def counter(s3: S3Server, bucket: str) -> AsyncIterator[Counter]:
 async def test_the_bytes_come_back_when_they_are_sent_as_announced(
     counter: Counter, method: str, announced: bool
 ) -> None:
-    """A form and a PUT, with and without a checksum, end as the same object, which the service can read."""
+    """A form and a PUT, with and without a checksum, store the same object, which the service can read."""
     data = photo_bytes()
     sha256 = hashlib.sha256(data).hexdigest() if announced else None
     answer = await counter.presigned(method=method, sha256=sha256)
@@ -63,7 +63,7 @@ async def test_the_bytes_come_back_when_they_are_sent_as_announced(
 
 
 async def test_keys_cannot_be_guessed_when_they_are_made(counter: Counter) -> None:
-    """Each upload has a key of 128 random bits below its tenant's prefix, and nothing of the client's choosing."""
+    """Each upload has a key of 128 random bits below its tenant's prefix; the client chooses no part of it."""
     keys = {(await counter.presigned())["object_key"] for _ in range(20)}
     assert len(keys) == 20
     assert all(key.startswith("uploads/shop/") and len(key.rpartition("/")[2]) == 32 for key in keys)
@@ -95,7 +95,7 @@ BAD_KEYS = (
 
 @pytest.mark.parametrize("key", BAD_KEYS)
 async def test_nothing_is_asked_when_a_key_has_not_our_form(key: str) -> None:
-    """URLs, paths, other buckets and look-alikes are refused before the store, which here is nowhere, is asked."""
+    """URLs, paths, other buckets and look-alikes are refused without asking the store."""
     store = ObjectStore(NOWHERE, timeout_s=1)
     with pytest.raises(InvalidFields, match="/object_key"):
         async with uploads_at(store).opened("shop", key):
@@ -115,7 +115,7 @@ async def test_an_object_is_not_there_when_it_is_anothers(counter: Counter) -> N
 
 
 async def test_an_object_is_gone_when_it_was_removed(counter: Counter) -> None:
-    """A removed object is not found; removing it twice is no error."""
+    """A removed object is not found; removing it twice is not an error."""
     key = await counter.uploaded()
     await counter.store.remove(key)
     await counter.store.remove(key)
@@ -131,7 +131,7 @@ async def _facts_then(counter: Counter, key: str, between: Callable[[], Any]) ->
 
 
 async def test_a_conflict_is_told_when_an_object_changes_before_it_is_read(counter: Counter) -> None:
-    """Between check and read another object of the same length under the same key is a conflict, and none is a miss."""
+    """An object that is replaced between check and read is a conflict, and one that is removed is not found."""
     key = await counter.uploaded()
     other = photo_bytes()[:-1] + b"!"
     with pytest.raises(ObjectChanged):
@@ -141,7 +141,7 @@ async def test_a_conflict_is_told_when_an_object_changes_before_it_is_read(count
 
 
 async def test_the_type_is_checked_again_when_an_object_is_read(counter: Counter) -> None:
-    """HTML with an image's type is refused, and so are a PNG that says JPEG and an object of no image type."""
+    """HTML with an image's type, a PNG declared as JPEG, and an object without an image type are refused."""
     page = b"<html><script>alert(1)</script></html>"
     answer = await counter.presigned(data=page)
     assert await counter.post(answer, page) == 204
@@ -157,7 +157,7 @@ async def test_the_type_is_checked_again_when_an_object_is_read(counter: Counter
 
 
 async def test_the_checksum_is_checked_when_an_object_is_read(counter: Counter) -> None:
-    """A form can carry other bytes of the same length than were announced; the service does not take them."""
+    """A form can send other bytes of the announced length; the service does not accept them."""
     answer = await counter.presigned(sha256=hashlib.sha256(photo_bytes()).hexdigest())
     assert await counter.post(answer, photo_bytes()[:-1] + b"!") == 204
     with pytest.raises(ChecksumMismatch):
@@ -165,7 +165,7 @@ async def test_the_checksum_is_checked_when_an_object_is_read(counter: Counter) 
 
 
 async def test_a_large_object_is_refused_when_it_is_beyond_the_limit(counter: Counter) -> None:
-    """Neither announced nor found nor read: each step has the limit of its own."""
+    """The announcement, the check and the read each enforce the size limit."""
     with pytest.raises(InvalidFields, match="100000"):
         await counter.presigned(data=bytes(MAX_BYTES + 1))
     key = f"uploads/shop/{secrets.token_hex(16)}"
@@ -178,7 +178,7 @@ async def test_a_large_object_is_refused_when_it_is_beyond_the_limit(counter: Co
 
 
 async def test_a_photo_waits_its_turn_when_too_many_bytes_are_in_flight(counter: Counter) -> None:
-    """Beside a held object there is no room for a second; once it is given back there is."""
+    """While one object is in progress there is no room for a second; afterwards there is."""
     key = await counter.uploaded()
     small = uploads_at(counter.store, bytes_in_flight=len(photo_bytes()))
     async with small.opened("shop", key):
@@ -190,7 +190,7 @@ async def test_a_photo_waits_its_turn_when_too_many_bytes_are_in_flight(counter:
 
 
 async def test_the_service_is_not_ready_for_objects_when_the_store_is_gone() -> None:
-    """A store that nobody answers for is 503, not an error of ours."""
+    """An unreachable store gives 503."""
     store = ObjectStore(NOWHERE, timeout_s=1)
     for call in (store.ping(), store.facts("uploads/shop/x"), store.remove("uploads/shop/x")):
         with pytest.raises(NotReady):
@@ -199,7 +199,7 @@ async def test_the_service_is_not_ready_for_objects_when_the_store_is_gone() -> 
 
 
 async def test_all_keys_are_listed_when_there_are_several_pages(counter: Counter) -> None:
-    """A tenant's keys are found whole, and no other's: the prefix ends with a slash."""
+    """All keys of a tenant are listed and no other's, because the prefix ends with a slash."""
     objects = [f"uploads/store/{k:032x}" for k in range(5)]
     for key in (*objects, f"uploads/store-2/{0:032x}"):
         await counter.store.put(key, b"x", "image/png")
@@ -208,7 +208,7 @@ async def test_all_keys_are_listed_when_there_are_several_pages(counter: Counter
 
 # --- idempotency ----------------------------------------------------------------------------------------------
 async def test_the_same_answer_comes_when_a_request_is_repeated(counter: Counter) -> None:
-    """One key and body give one answer, another body is refused, and other tenants' keys are their own."""
+    """One key and body give one answer, another body is refused, and tenants do not share keys."""
     png, jpeg = WantedUpload("image/png", 100), WantedUpload("image/jpeg", 100)
     first = await counter.uploads.presign("shop", png, idempotency_key="order-1")
     assert await counter.uploads.presign("shop", png, idempotency_key="order-1") == first
@@ -223,7 +223,7 @@ async def test_the_same_answer_comes_when_a_request_is_repeated(counter: Counter
 
 
 async def test_a_repeated_request_waits_when_its_memory_is_away(counter: Counter) -> None:
-    """Rather a 503 than a second upload."""
+    """Without the state store the answer is 503 rather than a second upload."""
     memory = MemoryStore()
     memory.down = True
     uploads = uploads_at(counter.store, memory=memory)
@@ -237,7 +237,7 @@ async def test_a_repeated_request_waits_when_its_memory_is_away(counter: Counter
 async def application(
     s3: S3Server, bucket: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Application]:
-    """The application with the bucket; it checks every answer against its document."""
+    """The application with the bucket; every answer is checked against the OpenAPI document."""
     async with running(tmp_path_factory.mktemp("keys"), s3=s3.started.config(bucket), object_timeout_s=20) as made:
         yield made
 
@@ -254,7 +254,7 @@ async def _upload(application: Application, data: bytes, **wanted: Any) -> str:
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_an_uploaded_photo_is_answered_as_a_sent_one_when_asked_for(application: Application) -> None:
-    """Presign, upload, advice: the answer is that of the same photo in the body, but for its mode."""
+    """Presign, upload, advice: the answer equals that of the same photo in the body, except for its mode."""
     key = await _upload(application, photo_bytes())
     asked = {"object_key": key, "options": {"subject": "worn"}}
     found = (await application.client.post("/v1/advice", json=asked)).json()
@@ -268,7 +268,7 @@ async def test_an_uploaded_photo_is_answered_as_a_sent_one_when_asked_for(applic
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_same_404_comes_when_an_object_is_anothers_or_missing(application: Application) -> None:
-    """Not even the error tells another tenant's object from one that never was."""
+    """Another tenant's object and a missing object give the same error."""
     key = await _upload(application, photo_bytes())
     other = {"X-API-Key": application.keys["single"]}
     bodies = []
@@ -281,7 +281,7 @@ async def test_the_same_404_comes_when_an_object_is_anothers_or_missing(applicat
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_each_refusal_has_its_status_when_an_object_cannot_be_used(application: Application) -> None:
-    """415 for what is no image, 422 for a damaged one, for bad keys and bad wishes, 403 without the scope."""
+    """415 for a non-image, 422 for a damaged image and for bad fields, 403 without the scope."""
     page = await _upload(application, b"<html></html>")
     half = await _upload(application, photo_bytes()[:200])
     for key, status in ((page, 415), (half, 422), ("http://169.254.169.254/", 422), ("uploads/whole/x", 422)):

@@ -1,4 +1,4 @@
-"""Presigned uploads that are tampered with, on a real S3 server: whatever differs from what was signed is refused."""
+"""Tampered presigned uploads on a real S3 server: every difference from the signed terms is refused."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ Fields = dict[str, str]
 
 @pytest.fixture(scope="module")
 def bucket(s3: S3Server) -> str:
-    """A bucket of these tests' own."""
+    """A bucket for these tests."""
     return made_bucket(s3)
 
 
@@ -82,7 +82,7 @@ TAMPERED_FORMS: dict[str, Callable[[Fields], Fields]] = {
 
 @pytest.mark.parametrize("case", TAMPERED_FORMS)
 async def test_the_form_is_refused_when_it_is_tampered_with(counter: Counter, case: str) -> None:
-    """A form that differs from what was signed in anything is refused, and nothing lies in the bucket."""
+    """A form that differs from the signed terms is refused, and nothing is stored."""
     answer = await counter.presigned(sha256=hashlib.sha256(photo_bytes()).hexdigest())
     answer["fields"] = TAMPERED_FORMS[case](answer["fields"])
     assert 400 <= await counter.post(answer) < 500
@@ -108,7 +108,7 @@ async def test_the_form_is_refused_when_it_goes_to_another_bucket(counter: Count
 
 
 async def test_the_form_is_refused_when_it_comes_too_late(counter: Counter) -> None:
-    """After its end a policy is worth nothing."""
+    """An expired policy is refused."""
     terms = _terms(expires_at=datetime.now(UTC) - timedelta(seconds=1))
     url, fields = await counter.store.post_policy(terms)
     assert 400 <= await counter.post({"url": url, "fields": fields}) < 500
@@ -172,7 +172,7 @@ async def test_the_put_is_refused_when_it_is_not_as_announced(
 
 
 async def test_the_url_does_nothing_else_when_it_is_used_for_it(counter: Counter) -> None:
-    """A presigned PUT neither reads nor removes nor lists, and the bucket says nothing to strangers."""
+    """A presigned PUT permits no reading, removing or listing, and the bucket answers nobody without a signature."""
     answer = await counter.presigned(method="PUT")
     assert await counter.put(answer) == 200
     for method in ("GET", "DELETE", "POST"):

@@ -1,4 +1,4 @@
-"""The upload counter of tests: a bucket of its own on the real S3 server, and clients with what it hands out alone."""
+"""The tests' upload service: a bucket of its own on the real S3 server, and clients that only have its terms."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ MAX_BYTES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """The upload counter: a bucket of its own, and clients that have nothing but what it hands out."""
+    """An upload service with a bucket of its own, and clients that only have its terms."""
 
     uploads: Uploads
     store: ObjectStore
@@ -53,12 +53,12 @@ class Counter:
         return str(answer["object_key"])
 
     async def read(self, key: str, tenant: str = "shop") -> bytes:
-        """The bytes as the service gets them."""
+        """The bytes that the service reads."""
         async with self.uploads.opened(tenant, key) as data:
             return data
 
     async def arrived(self) -> list[str]:
-        """What lies in the bucket since the test began."""
+        """The keys stored in the bucket since the test began."""
         return [key async for key in self.store.keys("") if key not in self.there]
 
 
