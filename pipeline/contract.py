@@ -26,7 +26,7 @@ from pipeline.parts import (
     SuggestionOf,
     Versions,
 )
-from pipeline.types import MAX_GARMENTS, MAX_SUGGESTIONS, LabelMap, Mode, PhaseName, View
+from pipeline.types import CLASSES, MAX_GARMENTS, MAX_SUGGESTIONS, UNKNOWN, LabelMap, Mode, PhaseName, View
 
 MAX_MATCHES, MAX_OUTFITS = 24, 6
 Text: TypeAlias = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=500)]
@@ -88,7 +88,7 @@ class Head(Part, frozen=True):
 
 
 class Labels(Part, frozen=True):
-    """Values: 0 background, 1 skin, 2 hair, 3 top, 4 outerwear, 5 bottom, 6 full_body, 7 shoes, 8 accessory; 255 a
+    __doc__ = f"""Values: {", ".join(f"{label} {name}" for label, name in enumerate(CLASSES))}; {UNKNOWN} a
     garment of unknown kind."""
 
     format: Literal["png"]

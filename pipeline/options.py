@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, fields, replace
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -21,6 +21,7 @@ from pipeline.types import (
     CacheMode,
     Category,
     ColorShare,
+    GarmentClass,
     HarmonyOptions,
     Include,
     Intent,
@@ -34,7 +35,6 @@ from pipeline.types import (
     WhiteBalance,
 )
 
-GarmentClass: TypeAlias = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory"]
 P = TypeVar("P", PhotoOptions, HarmonyOptions)
 # The parts of an answer that a phase makes only when they are asked for.
 _INCLUDES: dict[type, tuple[Include, ...]] = {

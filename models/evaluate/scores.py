@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.spaces import srgb_to_lab_d65
+from pipeline.garments.kinds import BY_LABEL, BY_NAME, FIRST_GARMENT, KINDS
 from pipeline.garments.regions import find_regions
 from pipeline.palette.extraction import extract
 from pipeline.palette.vector import palette_error
 from pipeline.parts import Region, Swatch
 from pipeline.types import CLASSES, UNKNOWN, Floats, LabelMap, Mask, Options, RgbImage, Segmentation
 
-CLOTHES = tuple(CLASSES.index(name) for name in ("top", "outerwear", "bottom", "full_body"))
+CLOTHES = tuple(kind.label for kind in KINDS if kind.clothing)
 MIN_GARMENT_SHARE = 0.01  # of the photo: smaller true garments are not asked for
 # CIELAB lightness of clothes and of what surrounds them, for the slices.
 DARK_L, DARK_AROUND_L, LIGHT_L, LIGHT_AROUND_L = 35.0, 50.0, 60.0, 65.0
@@ -132,7 +133,7 @@ def purities(cases: Sequence[Case]) -> Floats:
     """For each product photo, whose truth is one class everywhere: the share of garment pixels found as that class."""
     shares = []
     for case in cases:
-        garment = case.found.labels >= CLASSES.index("top")
+        garment = case.found.labels >= FIRST_GARMENT
         named = np.count_nonzero(case.found.labels[garment] == case.truth.flat[0])
         shares.append(int(named) / max(1, int(np.count_nonzero(garment))))
     return np.array(shares)
@@ -160,7 +161,7 @@ def _overlaps(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, b
         real = truth == label
         if real.mean() < MIN_GARMENT_SHARE:
             continue
-        each = [(_iou(real, one.mask), one.category == CLASSES[label]) for one in regions]
+        each = [(_iou(real, one.mask), one.category == BY_LABEL[label].name) for one in regions]
         overlaps.append(max(each, default=(0.0, False)))
     return overlaps
 
@@ -174,7 +175,7 @@ def _region_purities(regions: Sequence[Region], truth: LabelMap) -> list[tuple[f
     found = []
     for region in regions:
         counts = np.bincount(truth[region.mask], minlength=len(CLASSES))[list(CLOTHES)]
-        if region.category in ("top", "outerwear", "bottom", "full_body") and counts.any():
+        if region.category in BY_NAME and BY_NAME[region.category].clothing and counts.any():
             found.append((float(counts.max() / counts.sum()), int(counts.sum())))
     return found
 

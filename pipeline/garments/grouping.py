@@ -6,31 +6,28 @@ from itertools import combinations
 import numpy as np
 from scipy import ndimage
 
+from pipeline.garments.kinds import BY_LABEL, FIRST_GARMENT, HAIR, SKIN, Place
 from pipeline.garments.likeness import Codes, histogram
-from pipeline.garments.pieces import FIRST_GARMENT, Ids, Joined, Piece, border_lengths, components, find_pieces, gap
+from pipeline.garments.pieces import Ids, Joined, Piece, border_lengths, components, find_pieces, gap
 from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, Mask, Options
-
-SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(1, len(CLASSES))
 
 WORN_SHARE = 0.03  # skin and hair, of all that is not background, from which a photo counts as worn
 PRODUCT_PIECE_SHARE = 0.15  # on a product photo, a piece apart counts from this share of the largest on
 SPECK_OF_IMAGE, SPECK_OF_GARMENTS = 0.003, 0.02
-JOIN_GAP = {SHOES: 0.35, ACCESSORY: 0.02}  # of the long side: pieces of one class this near are one garment
-JOIN_GAP_BODY = 0.15
-CLOTHES = (TOP, OUTERWEAR, BOTTOM, FULL_BODY)
 SURE_OF_KIND = 0.6  # pieces of which one is this certain to be of its class are two garments
 SAME_CLOTH = 0.65  # histograms that overlap this far are of one cloth
 LEAST_BORDER = 0.5  # of the square root of the smaller piece's pixels
 
 # A piece this much smaller than a touching piece of another class is a slip of the network, at certainty 0.5.
 # Tops and trousers are told apart well, a top from a jacket or a dress is not, and a bag is not a patch of a coat.
-SLIP_SHARE = np.zeros((len(CLASSES), len(CLASSES)))  # [piece, host]
-SLIP_SHARE[(TOP, OUTERWEAR), (OUTERWEAR, TOP)] = 0.35
-SLIP_SHARE[(TOP, OUTERWEAR), FULL_BODY] = SLIP_SHARE[FULL_BODY, (TOP, OUTERWEAR)] = 0.25
-SLIP_SHARE[BOTTOM, FULL_BODY] = SLIP_SHARE[FULL_BODY, BOTTOM] = 0.8
-SLIP_SHARE[(TOP, OUTERWEAR), BOTTOM] = SLIP_SHARE[BOTTOM, (TOP, OUTERWEAR)] = 0.06
-SLIP_SHARE[ACCESSORY, (TOP, OUTERWEAR, BOTTOM, FULL_BODY)] = 0.03
-SLIP_SHARE[(TOP, OUTERWEAR, BOTTOM, FULL_BODY), ACCESSORY] = 0.1
+SLIP_SHARES: dict[tuple[Place, Place], float] = {  # (piece, host)
+    ("upper", "upper"): 0.35,
+    ("upper", "whole"): 0.25, ("whole", "upper"): 0.25,
+    ("lower", "whole"): 0.8, ("whole", "lower"): 0.8,
+    ("upper", "lower"): 0.06, ("lower", "upper"): 0.06,
+    ("accessory", "upper"): 0.03, ("accessory", "lower"): 0.03, ("accessory", "whole"): 0.03,
+    ("upper", "accessory"): 0.1, ("lower", "accessory"): 0.1, ("whole", "accessory"): 0.1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +102,7 @@ def _worn(labels: LabelMap, weight: Floats, codes: Codes | None, *, long_side_px
     _join_near(joined, long_side_px)
     if codes is not None:
         _join_cloth(joined, joined.ids(ids), codes)
-    return joined.ids(ids), [Group(k, _category(pieces[k].label)) for k in joined.roots()]
+    return joined.ids(ids), [Group(k, BY_LABEL[pieces[k].label].name) for k in joined.roots()]
 
 
 def _absorb_slips(joined: Joined) -> None:
@@ -119,8 +116,11 @@ def _absorb_slips(joined: Joined) -> None:
 
 
 def _is_slip(piece: Piece, host: Piece) -> bool:
+    if piece.label == host.label:
+        return False
     doubt = 2 * (1 - piece.certainty())  # 1 at certainty 0.5
-    return piece.size_px < doubt * float(SLIP_SHARE[piece.label, host.label]) * host.size_px
+    share = SLIP_SHARES.get((BY_LABEL[piece.label].place, BY_LABEL[host.label].place), 0.0)
+    return piece.size_px < doubt * share * host.size_px
 
 
 def _join_near(joined: Joined, long_side_px: int) -> None:
@@ -129,7 +129,7 @@ def _join_near(joined: Joined, long_side_px: int) -> None:
     garments: list[int] = []
     for k in sorted(joined.roots(), key=lambda one: (-pieces[one].size_px, one)):
         piece = pieces[k]
-        reach_px = JOIN_GAP.get(piece.label, JOIN_GAP_BODY) * long_side_px
+        reach_px = BY_LABEL[piece.label].join_gap * long_side_px
         near = (g for g in garments if pieces[g].label == piece.label and gap(pieces[g].box, piece.box) <= reach_px)
         host = next(near, None)
         if host is None:
@@ -141,7 +141,7 @@ def _join_near(joined: Joined, long_side_px: int) -> None:
 def _join_cloth(joined: Joined, ids: Ids, codes: Codes) -> None:
     """Clothes that touch, whose kinds are in doubt and whose colours are the same become one, the most alike first."""
     pieces = joined.pieces
-    looks = {k: histogram(codes[ids == k]) for k in joined.roots() if pieces[k].label in CLOTHES}
+    looks = {k: histogram(codes[ids == k]) for k in joined.roots() if BY_LABEL[pieces[k].label].clothing}
     while True:
         alike = [
             (float(np.minimum(looks[j], looks[k]).sum()), j, k)
@@ -154,15 +154,15 @@ def _join_cloth(joined: Joined, ids: Ids, codes: Codes) -> None:
         host, piece = (one, other) if pieces[one].size_px >= pieces[other].size_px else (other, one)
         sizes = pieces[host].size_px, pieces[piece].size_px
         looks[host] = np.average((looks[host], looks.pop(piece)), axis=0, weights=sizes)
-        if pieces[piece].label == FULL_BODY:
-            pieces[host].label = FULL_BODY
+        if BY_LABEL[pieces[piece].label].place == "whole":
+            pieces[host].label = pieces[piece].label
         joined.join(piece, host)
 
 
 def _may_be_one(one: Piece, other: Piece, border_px: int) -> bool:
     if max(one.certainty(), other.certainty()) >= SURE_OF_KIND:
         return False
-    if {one.label, other.label} in ({TOP, BOTTOM}, {OUTERWEAR, BOTTOM}):
+    if {BY_LABEL[one.label].place, BY_LABEL[other.label].place} == {"upper", "lower"}:
         return False
     return bool(border_px >= LEAST_BORDER * min(one.size_px, other.size_px) ** 0.5)
 
@@ -194,9 +194,4 @@ def _votes(ids: Ids, count: int, labels: LabelMap, weight: Floats) -> Floats:
 
 
 def _winner(votes: Floats) -> Category:
-    return _category(FIRST_GARMENT + int(np.argmax(votes[FIRST_GARMENT:])))
-
-
-def _category(label: int) -> Category:
-    name: Category = CLASSES[label]  # type: ignore[assignment]
-    return name
+    return BY_LABEL[FIRST_GARMENT + int(np.argmax(votes[FIRST_GARMENT:]))].name

@@ -6,11 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.types import CLASSES, GARMENT_CLASSES, Floats, LabelMap, Mask, RgbImage
+from pipeline.garments.kinds import FIRST_GARMENT, HAIR, SKIN, label_of
+from pipeline.types import Floats, LabelMap, Mask, RgbImage
 
-SKIN, HAIR = CLASSES.index("skin"), CLASSES.index("hair")
-SHOES, ACCESSORY = CLASSES.index("shoes"), CLASSES.index("accessory")
-FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
+SHOES, ACCESSORY = label_of("shoes"), label_of("accessory")
 BITS = 4  # of each channel in a histogram
 LEVELS = 1 << BITS
 PIXEL_OF_SKIN = 0.65  # share of skin and hair in all that the photo has of a colour: such a pixel is skin,

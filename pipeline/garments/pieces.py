@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.types import CLASSES, GARMENT_CLASSES, Floats, LabelMap, Mask
-
-FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
+from pipeline.garments.kinds import FIRST_GARMENT
+from pipeline.types import CLASSES, Floats, LabelMap, Mask
 
 Ids: TypeAlias = NDArray[np.int32]  # (H, W) 0 = no garment
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right, px

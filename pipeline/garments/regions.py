@@ -9,7 +9,8 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
-from pipeline.garments.grouping import SKIN, Group, group_garments
+from pipeline.garments.grouping import Group, group_garments
+from pipeline.garments.kinds import FIRST_GARMENT, SKIN
 from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
 from pipeline.parts import CategoryShare, Region
 from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, Category, ConfidenceMap, LabelMap, Mask, Options, RgbImage
@@ -19,7 +20,6 @@ BORDER_SHARE = 0.04  # of the shorter side: where the fallback looks for the bac
 FALLBACK_DISTANCE = 0.09  # ΔE_OK from the nearest border colour above which a pixel is the garment
 MIN_FALLBACK_SHARE = 0.02
 Plane = TypeVar("Plane", np.bool_, np.int32)
-FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
 
 
 @dataclass(frozen=True, slots=True)

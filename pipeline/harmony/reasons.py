@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.garments.kinds import BY_NAME
 from pipeline.harmony.pair_score import GREY_CHROMA, Points
 from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Coded, coded
@@ -22,14 +23,6 @@ SCHEME_REASONS: dict[Scheme, str] = {
     "tetradic": "TETRADIC_HUES",
     "monochromatic": "TONE_ON_TONE",
     "neutral": "NEUTRAL_ANCHOR",
-}
-PIECE_ADVICE: dict[Category, str] = {
-    "top": "WEAR_BELOW",
-    "bottom": "WEAR_ABOVE",
-    "outerwear": "WEAR_UNDER",
-    "full_body": "LAYER_OVER",
-    "shoes": "PIECE_AS_ACCENT",
-    "accessory": "PIECE_AS_ACCENT",
 }
 
 
@@ -122,8 +115,8 @@ def wearing_advice(
     else:
         ratio = "SIXTY_THIRTY_TEN" if len(colors) > 1 else "ONE_LEADS"
         found = [coded(ratio)]
-        if categories[0] in PIECE_ADVICE:
-            found.append(coded(PIECE_ADVICE[categories[0]], name=first))
+        if categories[0] in BY_NAME:
+            found.append(coded(BY_NAME[categories[0]].advice, name=first))
     loud = [tone.name for tone, role in colors if role == "accent" and tone.chroma >= CALM_CHROMA]
     if loud and len(categories) == 1:
         found.append(coded("ACCENT_SMALL", name=loud[0]))

@@ -6,24 +6,22 @@ import numpy as np
 from msgspec import UNSET
 from PIL import Image, ImageFilter
 
+from pipeline.garments.kinds import HAIR, KINDS, SKIN, label_of
 from pipeline.garments.rle import decode_rle
 from pipeline.parts import Garment
 from pipeline.picture.blocks import Picture, chip, flow, line, row, tag
 from pipeline.types import CLASSES, UNKNOWN, LabelMap, Mask, RgbImage
 
-# By label. Told apart by lightness as well as by hue, for colour-blind eyes.
+# By label. Taste: skin and hair in colours of skin and hair, a garment of unknown kind in a top's blue.
 TINTS: dict[int, tuple[int, int, int]] = {
-    1: (244, 190, 150), 2: (140, 90, 60), 3: (40, 110, 235), 4: (130, 60, 190), 5: (15, 150, 125),
-    6: (225, 60, 140), 7: (245, 170, 30), 8: (205, 45, 40), UNKNOWN: (40, 110, 235),
-}  # fmt: skip
+    SKIN: (244, 190, 150),
+    HAIR: (140, 90, 60),
+    **{kind.label: kind.tint for kind in KINDS},
+    UNKNOWN: (40, 110, 235),
+}
 STRENGTH = 0.55
 OUTLINE_PX = 3
 TAG_PX = 17
-
-
-def label_of(garment: Garment) -> int:
-    """The label value that stands for a garment's kind."""
-    return UNKNOWN if garment.category == "unknown" else CLASSES.index(garment.category)
 
 
 def fitted(pixels: RgbImage, size: tuple[int, int]) -> Picture:
@@ -45,7 +43,7 @@ def overlay(pixels: RgbImage, labels: LabelMap, garments: Sequence[Garment], siz
     for _, mask in masks:
         page.paste("white", mask=_outline(mask, size))
     for garment, mask in masks:
-        name = tag(garment.id, TINTS[label_of(garment)], TAG_PX)
+        name = tag(garment.id, TINTS[label_of(garment.category)], TAG_PX)
         page.alpha_composite(name, _place(mask, size, name.size))
     return page
 

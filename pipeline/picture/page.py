@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from PIL import Image
 
 from pipeline.contract import AdviceBody, Match, Suggestion
+from pipeline.garments.kinds import label_of
 from pipeline.parts import Garment, Swatch
 from pipeline.picture.blocks import (
     AMBER,
@@ -24,7 +25,7 @@ from pipeline.picture.blocks import (
     stack,
     tag,
 )
-from pipeline.picture.overlay import TINTS, fitted, label_of, legend, overlay
+from pipeline.picture.overlay import TINTS, fitted, legend, overlay
 from pipeline.types import DecodedImage, LabelMap, Options
 
 MARGIN_PX, WIDTH_PX = 56, 1488  # of what is between the margins
@@ -113,7 +114,7 @@ def _palette(garment: Garment, width_px: int) -> Picture:
     if garment.area is not None:
         about.append(f"{garment.area:.0%} of the photo")
     name = line(_kind(garment).capitalize(), HEAD, bold=True)
-    head = row([tag(garment.id, TINTS[label_of(garment)], SMALL), name], 12, middle=True)
+    head = row([tag(garment.id, TINTS[label_of(garment.category)], SMALL), name], 12, middle=True)
     title = apart(head, line("  ·  ".join(about), SMALL, color=SOFT), width_px)
     if not garment.colors:
         return stack([title, line("No colours could be read.", BODY, color=SOFT)], 8)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from typing import Annotated, Any, Literal, TypeVar, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -19,7 +19,7 @@ from pipeline import types
 from pipeline.color.css import CSS_COLORS, parse_css_color
 from pipeline.errors import ColorMatchError
 from pipeline.messages import LANGUAGES
-from pipeline.types import GARMENT_CLASSES, SCHEMES
+from pipeline.types import GARMENT_CLASSES, SCHEMES, GarmentClass
 from serve.fields import MAX_FIELDS, NO_CONTROLS, FieldError, InvalidFields, pointer
 from serve.uploads.wanted import WantedUpload
 
@@ -31,7 +31,6 @@ MAX_OBJECT_BYTES = 50 * 1024 * 1024
 MAX_OBJECT_KEY_CHARS = 512
 MAX_SUGGESTIONS = 24
 OBJECT_KEY = "^uploads/[a-z0-9][a-z0-9-]{0,62}/[0-9a-f]{32}$"
-GarmentClass = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory"]
 
 
 class Request(BaseModel):
@@ -153,7 +152,7 @@ class OptionsModel(Request):
     subject: Annotated[types.Subject, Field(description="What kind of photo it is, where known.")] = "auto"
     category: Annotated[GarmentClass | None, Field(description="What the garment is, where known.")] = None
     garments: Annotated[list[GarmentClass], Field(description="The kinds to report.")] = Field(
-        default=list(get_args(GarmentClass)), min_length=1, max_length=len(get_args(GarmentClass))
+        default=list(GARMENT_CLASSES), min_length=1, max_length=len(GARMENT_CLASSES)
     )
     max_colors: Annotated[int, Field(ge=1, le=MAX_COLORS, description="Colours per garment, at most."), WHOLE] = 5
     schemes: Annotated[list[types.Scheme], Field(description="The colour schemes to draw suggestions from.")] = Field(

@@ -5,9 +5,9 @@ import pytest
 
 from pipeline.garments.likeness import color_codes, histogram
 from pipeline.garments.regions import find_regions
-from pipeline.types import CLASSES, LabelMap, Options, RgbImage
+from pipeline.types import LabelMap, Options, RgbImage
 
-BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(len(CLASSES))
+BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(9)
 FACE, BLUE, BEIGE = (224, 172, 140), (40, 70, 150), (220, 175, 145)
 Rectangle = tuple[int, int, int, int]  # top, left, bottom, right
 Patch = tuple[int, tuple[int, int, int], Rectangle]

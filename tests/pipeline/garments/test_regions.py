@@ -9,7 +9,7 @@ from pipeline.garments.regions import fallback_labels, find_regions, labels_from
 from pipeline.parts import Region
 from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, LabelMap, Mask, Options
 
-BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(len(CLASSES))
+BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(9)
 Rectangle = tuple[int, int, int, int, int]  # label, top, left, bottom, right
 
 

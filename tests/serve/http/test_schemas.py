@@ -1,13 +1,13 @@
 """Requests as the contract has them: each option's accepted and refused values, and where a refusal points."""
 
 from dataclasses import fields
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from pipeline.types import GARMENT_CLASSES, SCHEMES, ColorShare, Options, WardrobeItem
 from serve.fields import FieldError, InvalidFields
-from serve.http.schemas import ColorsRequest, GarmentClass, ObjectRequest, OptionsModel, Request, validate
+from serve.http.schemas import ColorsRequest, ObjectRequest, OptionsModel, Request, validate
 
 ITEM = {"id": "w1", "hex": "#fff"}
 
@@ -123,11 +123,6 @@ def test_the_defaults_are_the_contracts_when_nothing_is_asked() -> None:
     assert _options() == Options()
     assert (Options().max_colors, Options().max_suggestions, Options().intent) == (5, 8, "balanced")
     assert (Options().wheel, Options().cache, Options().store, Options().include) == ("oklch", "default", True, ())
-
-
-def test_the_class_names_are_the_cores_when_compared() -> None:
-    """The kinds that a client can ask for are the label map's garment classes."""
-    assert get_args(GarmentClass) == GARMENT_CLASSES
 
 
 @pytest.mark.parametrize(("name", "value", "core"), ACCEPTED)
