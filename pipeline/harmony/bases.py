@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.color.difference import hue_difference_deg
 from pipeline.garments.kinds import BODY, BY_NAME, area_of, covered_by
-from pipeline.harmony.pair_score import Points, hue_difference, points_from_hexes, take
+from pipeline.harmony.pair_score import Points, points_from_hexes, take
 from pipeline.harmony.plans import Place
 from pipeline.harmony.wearables import shows_hue, wearable_index, wearables
 from pipeline.parts import Garment, Swatch
@@ -129,7 +130,7 @@ def _is_print(points: Points, weights: Floats) -> bool:
     """Two colours that are no shades of each other: something is going on in the cloth."""
     oklch = take(points, np.flatnonzero(weights >= PRINT_SHARE)).oklch
     hued = shows_hue(oklch)
-    turn = hue_difference(oklch[:, None, 2], oklch[None, :, 2])
+    turn = hue_difference_deg(oklch[:, None, 2], oklch[None, :, 2])
     step = np.abs(oklch[:, None, 0] - oklch[None, :, 0])
     both, none = hued[:, None] & hued, ~(hued[:, None] | hued)
     apart = np.where(both, turn > PRINT_HUE_DEG, np.where(none, step > PRINT_STEP, True))

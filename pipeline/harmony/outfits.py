@@ -10,7 +10,7 @@ from pipeline.garments.kinds import BODY, KINDS, area_of, covered_by
 from pipeline.harmony.bases import Base
 from pipeline.harmony.pair_score import Points, components_from_parts, join, pair_parts, pair_score, take
 from pipeline.harmony.reasons import outfit_reasons, tones
-from pipeline.harmony.shelf import MAX_HUES, NEW_HUE_DEG, SHOWN_SHARE, SHOWN_VIVID, shown_hues
+from pipeline.harmony.shelf import MAX_HUES, SHOWN_SHARE, shown_hues
 from pipeline.harmony.wardrobe import Fit, Rack, wearable_together
 from pipeline.parts import Outfit
 from pipeline.types import Category, Floats, Options
@@ -24,6 +24,8 @@ ITEM_REPEATS = 2
 TEMPLATE_REPEATS = 2
 SAME_COLOR_DE76 = 15.0  # areas of one colour to an eye at arm's length
 DEVIATION_PENALTY = 0.1
+# Taste: half of what it is in one garment, since each garment takes only a part of the outfit.
+OUTFIT_SHOWN_SHARE = SHOWN_SHARE / 2
 IDEAL_SHARES = (0.6, 0.3, 0.1)
 
 Template = tuple[Category, ...]
@@ -130,11 +132,11 @@ def _best(
         total = total + areas[i] * areas[j] * table.pairs[rows[:, i], rows[:, j]]
         weight += areas[i] * areas[j]
     scores = total / weight
-    base_hues = len(shown_hues(base))
+    base_hues = len(shown_hues(base.points, base.weights))
     kept = 0
     for k in np.argsort(-scores, kind="stable")[:LOOKED_AT].tolist():
         points, share = _worn(base, rack, table.index[rows[k]], areas=areas, base_area=base_area)
-        hues = _hue_count(points, share)
+        hues = len(shown_hues(points, share, least_share=OUTFIT_SHOWN_SHARE))
         if hues > max(MAX_HUES, base_hues):
             continue
         deviation = sixty_thirty_ten_deviation(points.lab, share)
@@ -152,16 +154,6 @@ def _worn(base: Base, rack: Rack, index: np.ndarray, *, areas: Floats, base_area
     of_piece = np.repeat(areas, ends[index] - rack.starts[index])
     share = np.concatenate([base.weights * base_area, rack.shares[colors] * of_piece])
     return join(base.points, take(rack.points, colors)), share / share.sum()
-
-
-def _hue_count(points: Points, share: Floats) -> int:
-    """How many chromatic hues an outfit shows, each more than 30 degrees from the others."""
-    hues: list[float] = []
-    shown = (points.vivid >= SHOWN_VIVID) & (share >= SHOWN_SHARE / 2)
-    for hue in points.oklch[shown, 2].tolist():
-        if all(abs((hue - other + 180) % 360 - 180) > NEW_HUE_DEG for other in hues):
-            hues.append(hue)
-    return len(hues)
 
 
 def sixty_thirty_ten_deviation(lab: Floats, share: Floats) -> float:

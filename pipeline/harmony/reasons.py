@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.color.difference import hue_difference_deg
 from pipeline.garments.kinds import BY_NAME
 from pipeline.harmony.pair_score import GREY_CHROMA, Points
 from pipeline.palette.swatches import is_neutral
@@ -82,7 +83,7 @@ def pair_reasons(base: Tone, other: Tone, *, de00: float) -> tuple[Coded, ...]:
     elif base.neutral or other.neutral:
         found = [coded("NEUTRAL_PIECE")]
     else:
-        found = _hue_reason(abs((base.hue_deg - other.hue_deg + 180) % 360 - 180))
+        found = _hue_reason(hue_difference_deg(base.hue_deg, other.hue_deg))
     found += _lightness_reason(base, other)
     found += _energy_reason([base, other])
     found += _temperature_reason(base, [other])
