@@ -1,4 +1,4 @@
-"""The table of garment kinds: what the code needs to know of each kind, once.
+"""The table of garment kinds: every fact that the code needs about a kind, once.
 
 A new kind needs a name in `pipeline.types.GarmentClass`, a row here, its advice in the language files, and a network
 whose card maps one of its classes to the new name.
