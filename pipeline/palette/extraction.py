@@ -1,4 +1,4 @@
-"""Phase 2: a photo and its label map to garments with palettes, lighting and warnings; numpy only."""
+"""Phase 2: turns a photo and its label map into garments with palettes, a lighting report and warnings."""
 
 from collections.abc import Sequence
 
@@ -15,17 +15,23 @@ from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern,
 from pipeline.types import ConfidenceMap, LabelMap, Options, PaletteColor, RgbImage
 from pipeline.versions import EXTRACTION_VERSION
 
-VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
+# The thresholds below are taste.
+# A pattern counts the colours from this share on.
+VISIBLE_SHARE = 0.05
+# A garment of fewer pixels at analysed size is warned of as tiny.
 TINY_PX = 400
+# A garment below this confidence is warned of as uncertain.
 LOW_CONFIDENCE = 0.55
-CAST_CONFIDENCE, CAST_SHIFT_DE00 = 0.5, 3.0
+# A cast is warned of when it is this certain and would shift the garments' colours this far.
+CAST_CONFIDENCE = 0.5
+CAST_SHIFT_DE00 = 3.0
 
 
 def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None, options: Options) -> Extraction:
     """The garments of a photo with their colours.
 
-    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With
-    `white_balance: apply` colours are those under a neutral light, and the lighting report says so.
+    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With `white_balance: apply`
+    the colours are those under neutral light, and the lighting report says so.
     """
     regions = find_regions(labels, confidence, options, pixels=pixels)
     light = lighting.estimate_light(pixels, labels)
@@ -39,12 +45,15 @@ def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None
 
 
 def histogram_palette(pixels: RgbImage, labels: LabelMap, options: Options) -> tuple[Garment, ...]:
-    """The degraded palettes: the fullest histogram bins of each garment's real pixels, with no confidence claimed."""
-    found = []
+    """The degraded palettes, for when `extract` fails: the fullest histogram bins of each garment's pixels.
+
+    They have no confidence, spread or pattern.
+    """
+    garments = []
     for region in find_regions(labels, None, options):
         rgb, _ = garment_samples(region, pixels, None)
-        found.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
-    return tuple(found)
+        garments.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
+    return tuple(garments)
 
 
 def _garment(region: Region, pixels: RgbImage, sure: ConfidenceMap | None, options: Options) -> Garment:
@@ -70,7 +79,7 @@ def _described(region: Region, palette: Sequence[PaletteColor], pattern: Pattern
 
 
 def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
-    """The pattern by the colours that the eye counts; confidence: how clearly they make up that many."""
+    """The pattern, by the number of visible colours; its confidence grows with the share that decides the number."""
     if not palette:
         return None
     shares = [color.share for color in palette]

@@ -12,7 +12,7 @@ from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.parts import Swatch
 from pipeline.types import ColorShare, Floats, PaletteColor, Role, Temperature
 
-# Contract: a colour is an accent below this share.
+# Taste: a colour is an accent below this share.
 SECONDARY_SHARE = 0.15
 # Taste: below this CIE Lab chroma a colour is neither warm nor cool.
 NEUTRAL_LAB_CHROMA = 8.0
