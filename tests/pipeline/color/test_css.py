@@ -20,13 +20,13 @@ from tests.pipeline.color.drawn import few
     ],
 )
 def test_parse_css_color_when_valid(text: str, code: str) -> None:
-    """Hex with 3 or 6 digits, with or without #, and CSS names are understood."""
+    """Hex with 3 or 6 digits, with or without #, and CSS colour names are read."""
     assert parse_css_color(text) == code
 
 
 @pytest.mark.parametrize("text", ["", "#12", "#1234", "#11223344", "transparent", "navyish", "#ggg", "rgb(1,2,3)", "é"])
 def test_parse_css_color_when_invalid(text: str) -> None:
-    """Anything else is refused, and the refusal names it."""
+    """Any other text is refused, and the error quotes it."""
     with pytest.raises(InvalidOptions, match="is not a colour") as refused:
         parse_css_color(text)
     assert repr(text) in refused.value.detail

@@ -59,7 +59,7 @@ lab_colors = arrays(np.float64, (5, 3), elements=st.floats(-100, 100)).map(lambd
 
 
 def test_delta_e_2000_when_sharmas_pairs() -> None:
-    """All 34 published pairs agree to four decimals, the wrapped and opposite hues among them."""
+    """All 34 published pairs, with wrapped and opposite hues among them, agree to four decimals."""
     table = np.array([line.split() for line in SHARMA.strip().splitlines()], dtype=float)
     assert table.shape == (34, 7)
     found = delta_e_2000(table[:, :3], table[:, 3:6])
@@ -67,7 +67,7 @@ def test_delta_e_2000_when_sharmas_pairs() -> None:
 
 
 def test_delta_e_2000_when_random_colours() -> None:
-    """An independent implementation gives the same on every pair of 80 colours, broadcast."""
+    """colour-science gives the same difference for every pair of 80 colours."""
     lab = srgb_to_lab_d65(random_rgb(80))
     found = delta_e_2000(lab[:, None], lab[None])
     np.testing.assert_allclose(found, delta_E_CIE2000(lab[:, None], lab[None]), atol=1e-6)
@@ -85,7 +85,7 @@ def test_delta_e_2000_when_arguments_swap(first: Floats, second: Floats) -> None
 @few
 @given(lab_colors)
 def test_delta_e_2000_when_equal(lab: Floats) -> None:
-    """A colour is exactly 0 from itself."""
+    """The difference of a colour to itself is exactly 0."""
     assert not delta_e_2000(lab, lab).any()
 
 

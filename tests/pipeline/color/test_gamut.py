@@ -11,7 +11,7 @@ from tests.pipeline.color.drawn import few, rgb_colors
 
 
 def test_fit_srgb_when_out_of_gamut() -> None:
-    """Chroma reduction lands where coloraide's CSS Color 4 mapping lands, within half a just noticeable difference."""
+    """Chroma reduction gives what coloraide's CSS Color 4 mapping gives, within half a just noticeable difference."""
     random = np.random.default_rng(3)
     oklch = np.stack([random.uniform(0.02, 0.98, 60), random.uniform(0.05, 0.4, 60), random.uniform(0, 360, 60)], 1)
     found = fit_srgb(oklch)
@@ -24,5 +24,5 @@ def test_fit_srgb_when_out_of_gamut() -> None:
 @few
 @given(rgb_colors)
 def test_fit_srgb_when_in_gamut(rgb: Floats) -> None:
-    """A displayable colour stays what it is."""
+    """A displayable colour does not change."""
     np.testing.assert_allclose(fit_srgb(oklab_to_oklch(srgb_to_oklab(rgb))), rgb, atol=2e-3)

@@ -28,12 +28,12 @@ with warnings.catch_warnings():
     ],
 )
 def test_xyz_to_oklab_when_ottossons_table(xyz: tuple[float, ...], oklab: tuple[float, ...]) -> None:
-    """Ottosson's four published pairs come out to his three decimals."""
+    """The four pairs that Ottosson published agree to his three decimals."""
     np.testing.assert_allclose(spaces.xyz_to_oklab(np.array(xyz, float)), oklab, atol=1.1e-3)
 
 
 def test_xyz_to_oklab_when_random_colours() -> None:
-    """OKLab is colour-science's to within the digits by which CSS Color 4 refined Ottosson's matrices."""
+    """OKLab agrees with colour-science, but for the digits by which CSS Color 4 refined Ottosson's matrices."""
     xyz = spaces.srgb_to_xyz(random_rgb(60))
     np.testing.assert_allclose(spaces.xyz_to_oklab(xyz), XYZ_to_Oklab(xyz), atol=2e-4)
 
@@ -49,7 +49,7 @@ def test_oklch_when_reference_colours(code: str, oklch: tuple[float, ...]) -> No
 
 
 def test_srgb_to_lab_d65_when_random_colours() -> None:
-    """Lab is that of D65, as coloraide's `lab-d65` has it."""
+    """Lab of D65 agrees with coloraide's `lab-d65`."""
     rgb = random_rgb(40)
     expected = [Color("srgb", list(one)).convert("lab-d65").coords() for one in rgb]
     np.testing.assert_allclose(spaces.srgb_to_lab_d65(rgb), expected, atol=1e-6)
@@ -58,7 +58,7 @@ def test_srgb_to_lab_d65_when_random_colours() -> None:
 @few
 @given(rgb_colors)
 def test_conversions_when_there_and_back(rgb: Floats) -> None:
-    """sRGB survives OKLab, OKLCH and linear light."""
+    """sRGB is the same after a round trip through OKLab, OKLCH and linear light."""
     oklch = spaces.oklab_to_oklch(spaces.srgb_to_oklab(rgb))
     np.testing.assert_allclose(spaces.oklab_to_srgb(spaces.oklch_to_oklab(oklch)), rgb, atol=2e-3)
     np.testing.assert_allclose(spaces.oklab_to_srgb(spaces.srgb_to_oklab(rgb)), rgb, atol=1e-7)
