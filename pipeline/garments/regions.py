@@ -107,18 +107,18 @@ def _from_network(
     step = max(1, -(-max(labels.shape) // WORK_PX))
     small = np.ascontiguousarray(labels[::step, ::step])
     cloth = labels >= FIRST_GARMENT
-    sure = None if confidence is None else resize_labels(confidence, (small.shape[1], small.shape[0]))
+    coarse = None if confidence is None else resize_labels(confidence, (small.shape[1], small.shape[0]))
     codes = None
-    if pixels is not None and sure is not None:
+    if pixels is not None and coarse is not None:
         codes = color_codes(pixels[::step, ::step])
-        skin = skin_taken_for_cloth(codes, small, sure / 255)
+        skin = skin_taken_for_cloth(codes, small, coarse / 255)
         small = np.where(skin, SKIN, small).astype(np.uint8)
         cloth &= ~_enlarged(skin, step, labels.shape)
-    groups, members = group_garments(small, sure, options, codes=codes)
+    groups, members = group_garments(small, coarse, options, codes=codes)
     # The coarse map misses up to a step of pixels at each edge, so groups first grow by one coarse pixel.
     spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=(3, 3)), groups)
     full = np.where(cloth, _enlarged(spread, step, labels.shape), 0)
-    return [_garment_pixels(group, small, groups, sure, full) for group in members]
+    return [_garment_pixels(group, small, groups, coarse, full) for group in members]
 
 
 def _enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:
@@ -127,7 +127,7 @@ def _enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArr
 
 
 def _garment_pixels(
-    group: Group, small: LabelMap, groups: NDArray[np.int32], sure: ConfidenceMap | None, full: NDArray[np.int32]
+    group: Group, small: LabelMap, groups: NDArray[np.int32], confidence: ConfidenceMap | None, full: NDArray[np.int32]
 ) -> _GarmentPixels:
     inside = groups == group.id
     votes = np.bincount(small[inside], minlength=len(CLASSES))[FIRST_GARMENT : len(CLASSES)]
@@ -138,7 +138,7 @@ def _garment_pixels(
         if name != group.category and share >= MIN_ALTERNATIVE_SHARE
     ]
     others.sort(key=lambda other: (-other.share, other.category))
-    certainty = None if sure is None else round(float(sure[inside].mean()) / 255, 3)
+    certainty = None if confidence is None else round(float(confidence[inside].mean()) / 255, 3)
     return _GarmentPixels(group.category, certainty, full == group.id, tuple(others))
 
 

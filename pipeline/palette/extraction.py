@@ -8,7 +8,7 @@ from pipeline.garments.regions import find_regions, resize_labels
 from pipeline.garments.rle import encode_rle
 from pipeline.palette import lighting
 from pipeline.palette.palette import extract_palette, histogram_medoids
-from pipeline.palette.sampling import garment_samples, look_samples
+from pipeline.palette.sampling import garment_samples, sparse_samples
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
 from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern, Region, coded
@@ -35,11 +35,11 @@ def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None
     """
     regions = find_regions(labels, confidence, options, pixels=pixels)
     light = lighting.estimate_light(pixels, labels)
-    shift = lighting.expected_shift(look_samples(pixels, regions), light)
+    shift = lighting.expected_shift(sparse_samples(pixels, regions), light)
     corrected = options.white_balance == "apply" and light.cast != "none"
     source = lighting.correct(pixels, light) if corrected else pixels
-    sure = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
-    garments = tuple(_garment(region, source, sure, options) for region in regions)
+    full = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
+    garments = tuple(_garment(region, source, full, options) for region in regions)
     report = Lighting(light.cast, light.confidence, shift, corrected)
     return Extraction(garments, report, _warnings(pixels, regions, report), EXTRACTION_VERSION)
 
@@ -56,8 +56,8 @@ def histogram_palette(pixels: RgbImage, labels: LabelMap, options: Options) -> t
     return tuple(garments)
 
 
-def _garment(region: Region, pixels: RgbImage, sure: ConfidenceMap | None, options: Options) -> Garment:
-    rgb, weights = garment_samples(region, pixels, sure)
+def _garment(region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, options: Options) -> Garment:
+    rgb, weights = garment_samples(region, pixels, confidence)
     palette = extract_palette(rgb, weights, max_colors=options.max_colors)
     return _described(region, palette, _pattern(palette), options)
 

@@ -18,7 +18,7 @@ SEEDS = 11
 LLOYD_STEPS = 5
 SHIFT_STEPS = 6
 # The standard deviation of the density's Gaussian, about 2 ΔE00.
-KERNEL = 0.024
+KERNEL_SIGMA = 0.024
 # Centres that end nearer than this are at the same mode.
 SAME_MODE = 0.009
 # Modes nearer than this are one colour, whatever lies between them.
@@ -121,9 +121,9 @@ def density_at(bins: Bins, points: Floats) -> Floats:
 
 def _kernel(bins: Bins, points: Floats) -> Floats:
     """exp(−|point − bin|² / 2σ²), (points, bins)."""
-    power = (points / KERNEL**2) @ bins.space.T
-    power -= (points * points).sum(axis=1)[:, None] / (2 * KERNEL**2)
-    power -= (bins.space * bins.space).sum(axis=1) / (2 * KERNEL**2)
+    power = (points / KERNEL_SIGMA**2) @ bins.space.T
+    power -= (points * points).sum(axis=1)[:, None] / (2 * KERNEL_SIGMA**2)
+    power -= (bins.space * bins.space).sum(axis=1) / (2 * KERNEL_SIGMA**2)
     np.minimum(power, 0.0, out=power)
     return np.exp(power, out=power)
 

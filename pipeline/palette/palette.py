@@ -16,7 +16,7 @@ from pipeline.types import Floats, PaletteColor
 # Distances without a unit in their name are in the stretched OKLab of `histogram`.
 MEDIAN_STEPS = 8
 # The standard deviation of the Gaussian that weighs pixels around a cluster's median when its colour is averaged.
-MIDDLE = 0.015
+CORE_SIGMA = 0.015
 # A cluster is a colour from this share on.
 MIN_SHARE = 0.025
 # A smaller cluster is a colour too, an accent, from this share on and this far from every larger colour.
@@ -132,7 +132,7 @@ def _described(bins: Bins, cluster: NDArray[np.intp], total_px: float) -> tuple[
     # The weights are relative to the nearest bin's, so that they cannot all vanish.
     nearest = np.full(int(cluster.max()) + 1, np.inf)
     np.minimum.at(nearest, cluster, distance)
-    core = bins.weight * np.exp((nearest[cluster] - distance) / (2 * MIDDLE**2))
+    core = bins.weight * np.exp((nearest[cluster] - distance) / (2 * CORE_SIGMA**2))
     rgb, lab = _means(bins.rgb, core, cluster), _means(bins.lab, core, cluster)
     share = _mass(cluster, bins.weight)
     spread = _mass(cluster, bins.weight * delta_e_2000(bins.lab, lab[cluster])) / share

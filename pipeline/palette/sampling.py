@@ -23,11 +23,11 @@ CLIPPED_SHARE = 0.12
 
 
 def garment_samples(
-    region: Region, pixels: RgbImage, sure: ConfidenceMap | None, *, most_px: int = SAMPLES_PX
+    region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, *, most_px: int = SAMPLES_PX
 ) -> tuple[NDArray[np.uint8], Floats]:
     """At most `most_px` pixels from the inner part of a garment, (n, 3), and their weights, (n,).
 
-    pixels: (H, W, 3). sure: the network's certainty, (H, W). The weights are whole numbers, so that sums over pixels do
+    pixels: (H, W, 3). confidence: of the network, (H, W). The weights are whole numbers, so that sums over pixels do
     not depend on their order.
     """
     inner, top, left = _eroded(region)
@@ -39,7 +39,7 @@ def garment_samples(
     row, column = np.divmod(inside, inner.shape[1])
     inside = (row + top) * region.mask.shape[1] + column + left
     rgb = np.take(pixels.reshape(-1, 3), inside, axis=0)
-    weights = np.ones(len(rgb)) if sure is None else sure.ravel()[inside].astype(float)
+    weights = np.ones(len(rgb)) if confidence is None else confidence.ravel()[inside].astype(float)
     glare = (rgb[:, 0] >= CLIPPED) & (rgb[:, 1] >= CLIPPED) & (rgb[:, 2] >= CLIPPED)
     if 0 < np.count_nonzero(glare) < CLIPPED_SHARE * len(glare):
         rgb, weights = rgb[~glare], weights[~glare]
@@ -72,7 +72,7 @@ def _shrunk(mask: Mask, reach_px: int) -> Mask:
     return inner
 
 
-def look_samples(pixels: RgbImage, regions: Sequence[Region]) -> NDArray[np.uint8]:
+def sparse_samples(pixels: RgbImage, regions: Sequence[Region]) -> NDArray[np.uint8]:
     """Every fourth pixel in both directions of all garments together, (n, 3)."""
     if not regions:
         return np.zeros((0, 3), np.uint8)
