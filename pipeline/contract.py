@@ -26,7 +26,7 @@ from pipeline.parts import (
     SuggestionOf,
     Versions,
 )
-from pipeline.types import MAX_GARMENTS, MAX_SUGGESTIONS, LabelMap, Mode, PhaseName, View
+from pipeline.types import CLASSES, MAX_GARMENTS, MAX_SUGGESTIONS, UNKNOWN, LabelMap, Mode, PhaseName, View
 
 MAX_MATCHES, MAX_OUTFITS = 24, 6
 Text: TypeAlias = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=500)]
@@ -88,8 +88,7 @@ class Head(Part, frozen=True):
 
 
 class Labels(Part, frozen=True):
-    """Values: 0 background, 1 skin, 2 hair, 3 top, 4 outerwear, 5 bottom, 6 full_body, 7 shoes, 8 accessory; 255 a
-    garment of unknown kind."""
+    """The label map."""
 
     format: Literal["png"]
     data: Annotated[
@@ -97,7 +96,9 @@ class Labels(Part, frozen=True):
         Meta(
             pattern="^[A-Za-z0-9+/]+={0,2}$",
             max_length=2_000_000,
-            description="base64 of an 8-bit PNG at analysed size.",
+            description="base64 of an 8-bit PNG at analysed size. Values: "
+            f"{', '.join(f'{label} {name}' for label, name in enumerate(CLASSES))}; "
+            f"{UNKNOWN} a garment of unknown kind.",
         ),
     ]
 

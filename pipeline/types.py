@@ -16,6 +16,7 @@ Floats: TypeAlias = NDArray[np.float64]  # (..., n) colour coordinates or weight
 # --- vocabularies ---------------------------------------------------------------------------------------------
 UNKNOWN = 255  # label value of a garment whose kind nobody knows (given masks, whole images, fallback masks)
 
+# What is known of each garment class stands in pipeline.garments.kinds.
 GarmentClass: TypeAlias = Literal["top", "outerwear", "bottom", "full_body", "shoes", "accessory"]
 Category: TypeAlias = Literal[GarmentClass, "unknown"]
 GARMENT_CLASSES: tuple[GarmentClass, ...] = get_args(GarmentClass)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.spaces import srgb_to_lab_d65
+from pipeline.garments.kinds import BY_LABEL, BY_NAME, FIRST_GARMENT, KINDS
 from pipeline.garments.regions import find_regions
 from pipeline.options import Options
 from pipeline.palette.extraction import extract
@@ -14,7 +15,7 @@ from pipeline.palette.vector import palette_error
 from pipeline.parts import Region, Swatch
 from pipeline.types import CLASSES, UNKNOWN, Floats, LabelMap, Mask, RgbImage, Segmentation
 
-CLOTHES = tuple(CLASSES.index(name) for name in ("top", "outerwear", "bottom", "full_body"))
+CLOTHES = tuple(kind.label for kind in KINDS if kind.clothing)
 # Taste: true garments below this share of the photo are not scored.
 MIN_GARMENT_SHARE = 0.01
 # Taste: the CIELAB lightness of clothes and of the background in each slice.
@@ -137,7 +138,7 @@ def purities(cases: Sequence[Case]) -> Floats:
     """Each product photo's share of garment pixels that have its one true class."""
     shares = []
     for case in cases:
-        garment = case.found.labels >= CLASSES.index("top")
+        garment = case.found.labels >= FIRST_GARMENT
         named = np.count_nonzero(case.found.labels[garment] == case.truth.flat[0])
         shares.append(int(named) / max(1, int(np.count_nonzero(garment))))
     return np.array(shares)
@@ -165,7 +166,7 @@ def _overlaps(regions: Sequence[Region], truth: LabelMap) -> list[tuple[float, b
         real = truth == label
         if real.mean() < MIN_GARMENT_SHARE:
             continue
-        each = [(_iou(real, one.mask), one.category == CLASSES[label]) for one in regions]
+        each = [(_iou(real, one.mask), one.category == BY_LABEL[label].name) for one in regions]
         overlaps.append(max(each, default=(0.0, False)))
     return overlaps
 
@@ -179,7 +180,7 @@ def _region_purities(regions: Sequence[Region], truth: LabelMap) -> list[tuple[f
     found = []
     for region in regions:
         counts = np.bincount(truth[region.mask], minlength=len(CLASSES))[list(CLOTHES)]
-        if region.category in ("top", "outerwear", "bottom", "full_body") and counts.any():
+        if region.category in BY_NAME and BY_NAME[region.category].clothing and counts.any():
             found.append((float(counts.max() / counts.sum()), int(counts.sum())))
     return found
 

@@ -1,1 +1,1 @@
-"""Colour science: spaces, differences, gamut, names and hue wheels, on arrays."""
+"""Colour science on arrays: spaces, differences, gamut, names and hue wheels."""

@@ -1,23 +1,31 @@
-"""Colour differences: CIEDE2000 and the distance in OKLab."""
+"""Measures colour differences: CIEDE2000, the distance in OKLab, and the angle between hues."""
+
+from typing import TypeVar
 
 import numpy as np
 
 from pipeline.types import Floats
+
+Degrees = TypeVar("Degrees", float, Floats)
+
+# Contract: colours this far apart are distinct, for normal and for colour-blind eyes.
+DISTINCT_DE00 = 10.0
 
 _COS = {angle_deg: float(np.cos(np.radians(angle_deg))) for angle_deg in (6, 30, 63)}
 _SIN = {angle_deg: float(np.sin(np.radians(angle_deg))) for angle_deg in (6, 30, 63)}
 
 
 def delta_e_ok(first: Floats, second: Floats) -> Floats:
-    """Euclidean distance in OKLab."""
+    """The Euclidean distance in OKLab, broadcast."""
     return np.asarray(np.linalg.norm(first - second, axis=-1))
 
 
 def delta_e_2000(first: Floats, second: Floats) -> Floats:
-    """CIEDE2000 of two Lab arrays, broadcast (Sharma, Wu & Dalal 2005, equations 2 to 22).
+    """CIEDE2000 of two Lab arrays, broadcast (Sharma, Wu & Dalal 2005).
 
-    Hues are kept as unit vectors: their difference is eq. 11's chord, their sum eq. 14's mean, and eq. 15's cosines
-    follow from multiple angles, which takes a third of the time that the angles take.
+    The numbers beside the lines are the paper's equations. Hues are unit vectors instead of angles, which takes a third
+    of the time: the chord between two vectors gives equation 11, their sum equation 14, and the formulas for multiple
+    angles give the cosines of equation 15.
     """
     l1, a1, b1 = first[..., 0], first[..., 1], first[..., 2]
     l2, a2, b2 = second[..., 0], second[..., 1], second[..., 2]
@@ -30,7 +38,8 @@ def delta_e_2000(first: Floats, second: Floats) -> Floats:
     dh = np.sqrt(c1 * c2) * np.copysign(_length(x2 - x1, y2 - y1), x1 * y2 - x2 * y1)  # 10, 11
     mean_l, mean_c = (l1 + l2) / 2, (c1 + c2) / 2  # 12, 13
     x, y = x1 + x2, y1 + y2
-    opposite = (np.abs(x) + np.abs(y) < 1e-9) & (c1 * c2 > 0)  # 14: their mean lies in [90°, 270°)
+    # 14: the mean of two opposite hues is the one in [90°, 270°).
+    opposite = (np.abs(x) + np.abs(y) < 1e-9) & (c1 * c2 > 0)
     across, along = y2 - y1, x1 - x2
     side = np.where((across > 1e-9) | ((across > -1e-9) & (along < 0)), -1.0, 1.0)
     x, y = np.where(opposite, side * across, x), np.where(opposite, side * along, y)
@@ -52,13 +61,18 @@ def delta_e_2000(first: Floats, second: Floats) -> Floats:
     return np.asarray(np.sqrt(np.maximum(0.0, lightness**2 + chroma**2 + hue**2 + rt * chroma * hue)))  # 22
 
 
+def hue_difference_deg(first_deg: Degrees, second_deg: Degrees) -> Degrees:
+    """The angle between hues, 0 to 180 degrees, broadcast."""
+    return abs((first_deg - second_deg + 180) % 360 - 180)
+
+
 def _length(x: Floats, y: Floats) -> Floats:
-    """√(x² + y²): the plain root takes a fifth of the time of a hypotenuse that is safe from overflow."""
+    """√(x² + y²), in a fifth of the time that np.hypot takes to be safe from overflow."""
     return np.asarray(np.sqrt(x * x + y * y))
 
 
 def _chroma_weight(chroma: Floats) -> Floats:
-    """√(C⁷ / (C⁷ + 25⁷)), by products: a power of 7 costs ten times as much."""
+    """√(C⁷ / (C⁷ + 25⁷)), by products, because a power of 7 costs ten times as much."""
     square = chroma * chroma
     seventh = square * square * square * chroma
     return np.asarray(np.sqrt(seventh / (seventh + 25.0**7)))

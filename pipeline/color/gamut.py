@@ -9,12 +9,13 @@ from pipeline.types import Floats
 
 
 def in_gamut(rgb: Floats, *, slack: float = 1e-6) -> NDArray[np.bool_]:
-    """Whether sRGB colours are displayable, (...,)."""
+    """Whether sRGB colours (..., 3) are displayable, (...,)."""
     return np.asarray(np.all((rgb >= -slack) & (rgb <= 1 + slack), axis=-1))
 
 
 def fit_srgb(oklch: Floats) -> Floats:
-    """Displayable sRGB of OKLCH colours, by chroma reduction with local clipping (CSS Color 4, section 13.2.4)."""
+    """Displayable sRGB of OKLCH colours (..., 3), by reducing chroma with local clipping (CSS Color 4, 13.2.4)."""
+    # Standard: the just noticeable difference and the tolerance of CSS Color 4.
     just_noticeable, close = 0.02, 1e-4
     lightness = np.clip(oklch[..., 0], 0, 1)
     low, high = np.zeros_like(lightness), np.array(oklch[..., 1], dtype=float)

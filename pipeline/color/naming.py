@@ -1,4 +1,4 @@
-"""Colours to their nearest names, with the distance; numpy only."""
+"""Names colours: the nearest name in each vocabulary, and how far it is."""
 
 from functools import cache
 
@@ -11,14 +11,14 @@ from pipeline.types import Floats
 
 
 def name_colors(lab: Floats) -> list[ColorNames]:
-    """The nearest name in each vocabulary by CIEDE2000, the first in the table among equals. lab: (n, 3), D65."""
+    """The nearest name in each vocabulary by CIEDE2000. lab: (n, 3), D65. Among equals the table's first name wins."""
     tables, points = _tables()
     distance = delta_e_2000(lab[:, None], points)
-    matched, start = list[list[NameMatch]](), 0
+    matches, start = list[list[NameMatch]](), 0
     for words in tables:
-        matched.append(_nearest(distance[:, start : start + len(words.names)], words))
+        matches.append(_nearest(distance[:, start : start + len(words.names)], words))
         start += len(words.names)
-    return [ColorNames(basic, iscc_nbs, fashion) for basic, iscc_nbs, fashion in zip(*matched, strict=True)]
+    return [ColorNames(basic, iscc_nbs, fashion) for basic, iscc_nbs, fashion in zip(*matches, strict=True)]
 
 
 def _nearest(distance: Floats, words: Vocabulary) -> list[NameMatch]:
@@ -28,6 +28,6 @@ def _nearest(distance: Floats, words: Vocabulary) -> list[NameMatch]:
 
 @cache
 def _tables() -> tuple[tuple[Vocabulary, ...], Floats]:
-    """The vocabularies, and the Lab of all their names one after the other: one difference is taken of all."""
+    """The vocabularies, and the Lab of all their names in one array, so that one call measures all differences."""
     tables = vocabulary("basic"), vocabulary("iscc_nbs"), vocabulary("fashion")
     return tables, np.concatenate([words.lab for words in tables])

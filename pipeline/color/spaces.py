@@ -1,6 +1,6 @@
-"""Colour spaces, differences, gamut, contrast and colour-blind vision on numpy arrays (..., 3); numpy and coloraide.
+"""Converts between colour spaces, on arrays (..., 3).
 
-sRGB is 0..1 unless said otherwise; Lab is CIE Lab of D65; hues are degrees 0..360.
+sRGB is 0..1 unless a docstring says otherwise. Lab is CIE Lab of D65. Hues are degrees, 0..360.
 """
 
 import numpy as np
@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 
 from pipeline.types import Floats
 
-WHITE_D65 = np.array([0.95045592705, 1.0, 1.08905775076])  # from xy (0.3127, 0.3290)
-ACHROMATIC_C = 2e-4  # OKLCH chroma below which a hue is noise
+# Standard: the white of sRGB (IEC 61966-2-1), xy (0.3127, 0.3290), as XYZ.
+WHITE_D65 = np.array([0.95045592705, 1.0, 1.08905775076])
+# Taste: below this OKLCH chroma a hue is rounding noise.
+ACHROMATIC_C = 2e-4
 
-# CSS Color 4's matrices.
+# Standard: the matrices of CSS Color 4.
 _RGB_TO_XYZ = np.array(
     [
         [506752 / 1228815, 87881 / 245763, 12673 / 70218],
@@ -39,12 +41,8 @@ _LMS_TO_RGB = np.linalg.inv(_RGB_TO_LMS)
 _OKLAB_TO_LMS = np.linalg.inv(_LMS_TO_OKLAB)
 
 
-# --- notation -------------------------------------------------------------------------------------------------
-
-
-# --- conversions ----------------------------------------------------------------------------------------------
 def srgb_to_linear(rgb: Floats) -> Floats:
-    """sRGB to linear light; negative values mirror (CSS Color 4)."""
+    """sRGB to linear light. Negative values are mirrored (CSS Color 4)."""
     size = np.abs(rgb)
     return np.where(size <= 0.04045, rgb / 12.92, np.sign(rgb) * ((size + 0.055) / 1.055) ** 2.4)
 
@@ -53,38 +51,41 @@ _LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255)
 
 
 def linear_to_srgb(linear: Floats) -> Floats:
-    """Linear light to sRGB; negative values mirror."""
+    """Linear light to sRGB. Negative values are mirrored (CSS Color 4)."""
     size = np.abs(linear)
     return np.where(size <= 0.0031308, linear * 12.92, np.sign(linear) * (1.055 * size ** (1 / 2.4) - 0.055))
 
 
 def srgb_to_xyz(rgb: Floats) -> Floats:
     """sRGB to CIE XYZ, D65, Y of white = 1."""
-    return _times(srgb_to_linear(rgb), _RGB_TO_XYZ)
+    return times_matrix(srgb_to_linear(rgb), _RGB_TO_XYZ)
 
 
 def xyz_to_oklab(xyz: Floats) -> Floats:
-    """XYZ (D65) to OKLab (Ottosson 2020)."""
-    return _times(np.cbrt(_times(xyz, _XYZ_TO_LMS)), _LMS_TO_OKLAB)
+    """XYZ (D65) to OKLab (Ottosson 2020).
+
+    Tests check this form, and with it the matrices of `srgb_to_oklab`, against Ottosson's published pairs.
+    """
+    return times_matrix(np.cbrt(times_matrix(xyz, _XYZ_TO_LMS)), _LMS_TO_OKLAB)
 
 
 def srgb_to_oklab(rgb: Floats) -> Floats:
     """sRGB to OKLab: L 0..1, a, b."""
-    return _times(np.cbrt(_times(srgb_to_linear(rgb), _RGB_TO_LMS)), _LMS_TO_OKLAB)
+    return times_matrix(np.cbrt(times_matrix(srgb_to_linear(rgb), _RGB_TO_LMS)), _LMS_TO_OKLAB)
 
 
 def bytes_to_oklab(rgb: NDArray[np.uint8]) -> Floats:
-    """sRGB in bytes, 0..255, to OKLab: what `srgb_to_oklab(rgb / 255)` gives, by a table instead of a power a pixel."""
-    return _times(np.cbrt(_times(_LINEAR_OF_BYTE[rgb], _RGB_TO_LMS)), _LMS_TO_OKLAB)
+    """sRGB bytes, 0..255, to OKLab: equal to `srgb_to_oklab(rgb / 255)`, but faster, by a table of linear light."""
+    return times_matrix(np.cbrt(times_matrix(_LINEAR_OF_BYTE[rgb], _RGB_TO_LMS)), _LMS_TO_OKLAB)
 
 
 def oklab_to_srgb(oklab: Floats) -> Floats:
-    """OKLab to sRGB, not clipped: values outside 0..1 are out of gamut."""
-    return linear_to_srgb(_times(_times(oklab, _OKLAB_TO_LMS) ** 3, _LMS_TO_RGB))
+    """OKLab to sRGB, unclipped: colours with a value outside 0..1 are out of gamut."""
+    return linear_to_srgb(times_matrix(times_matrix(oklab, _OKLAB_TO_LMS) ** 3, _LMS_TO_RGB))
 
 
 def oklab_to_oklch(oklab: Floats) -> Floats:
-    """OKLab to L, C, h; h = 0 where the chroma is noise."""
+    """OKLab to L, C, h. The hue of a grey is 0."""
     chroma = np.hypot(oklab[..., 1], oklab[..., 2])
     hue = np.degrees(np.arctan2(oklab[..., 2], oklab[..., 1])) % 360
     return np.stack([oklab[..., 0], chroma, np.where(chroma < ACHROMATIC_C, 0.0, hue)], axis=-1)
@@ -109,15 +110,6 @@ def xyz_to_lab_d65(xyz: Floats) -> Floats:
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
 
 
-def _times(values: Floats, matrix: Floats) -> Floats:
-    """Each (..., 3) coordinate times a 3x3 matrix."""
+def times_matrix(values: Floats, matrix: Floats) -> Floats:
+    """Each coordinate (..., 3) times a 3x3 matrix."""
     return np.asarray(values @ matrix.T)
-
-
-# --- differences ----------------------------------------------------------------------------------------------
-
-
-# --- gamut ----------------------------------------------------------------------------------------------------
-
-
-# --- seeing ---------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The three colour vocabularies, read once from their tables; numpy and the standard library only."""
+"""Reads the three colour vocabularies from their tables, once."""
 
 import csv
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ VocabularyName = Literal["basic", "iscc_nbs", "fashion"]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """Named colours. lab, oklch: (n, 3). groups and roles: per name, empty where the table has none."""
+    """n named colours. rgb (0..1), lab, oklch: (n, 3). groups, roles: one a name, empty where the table has none."""
 
     names: tuple[str, ...]
     hexes: tuple[str, ...]
@@ -31,7 +31,10 @@ class Vocabulary:
 
 @cache
 def vocabulary(name: VocabularyName) -> Vocabulary:
-    """One table: `basic` (several points a name), `iscc_nbs` (NBS SP 440's 267 centroids), `fashion` (our own)."""
+    """One vocabulary.
+
+    `basic` has several points a name. `iscc_nbs` has the 267 centroids of NBS SP 440. `fashion` is this project's own.
+    """
     with (VOCABULARIES_DIR / f"{name}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     rgb = np.array([hex_to_rgb(row["hex"]) for row in rows]) / 255

@@ -1,1 +1,1 @@
-"""A label map to garments: connected regions, their kind, and run-length encoded masks."""
+"""Turns a label map into garments: their regions, their kinds and their masks."""

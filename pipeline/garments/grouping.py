@@ -1,4 +1,4 @@
-"""Which garment pixels belong together: pieces, voting between neighbours, pairs; numpy and scipy only."""
+"""Groups a label map's pixels into garments: connected components, slips of the network, pairs, hints."""
 
 from dataclasses import dataclass
 from itertools import combinations
@@ -6,32 +6,46 @@ from itertools import combinations
 import numpy as np
 from scipy import ndimage
 
+from pipeline.garments.components import (
+    Component,
+    Ids,
+    Merges,
+    border_lengths,
+    find_components,
+    gap_px,
+    number_components,
+)
+from pipeline.garments.kinds import BY_LABEL, FIRST_GARMENT, HAIR, SKIN, Place
 from pipeline.garments.likeness import Codes, histogram
-from pipeline.garments.pieces import FIRST_GARMENT, Ids, Joined, Piece, border_lengths, components, find_pieces, gap
 from pipeline.options import PhotoOptions
 from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, Mask
 
-SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(1, len(CLASSES))
+# The constants below are taste. They were set on label maps of the first network and were not fitted since.
+# A photo counts as worn when this share of its person and clothes is skin and hair.
+WORN_SHARE = 0.03
+# On a product photo, a component is an article of its own from this share of the largest component on.
+PRODUCT_COMPONENT_SHARE = 0.15
+# A garment below either share is dropped: of the photo, and of all garment pixels.
+SPECK_OF_IMAGE = 0.003
+SPECK_OF_GARMENTS = 0.02
+# Two components stay two garments when the network is this certain of the kind of either.
+SURE_OF_KIND = 0.6
+# Two components are of the same cloth when their colour histograms overlap by this much.
+SAME_CLOTH = 0.65
+# Two components touch when their border is at least this share of the square root of the smaller one's pixels.
+LEAST_BORDER = 0.5
 
-WORN_SHARE = 0.03  # skin and hair, of all that is not background, from which a photo counts as worn
-PRODUCT_PIECE_SHARE = 0.15  # on a product photo, a piece apart counts from this share of the largest on
-SPECK_OF_IMAGE, SPECK_OF_GARMENTS = 0.003, 0.02
-JOIN_GAP = {SHOES: 0.35, ACCESSORY: 0.02}  # of the long side: pieces of one class this near are one garment
-JOIN_GAP_BODY = 0.15
-CLOTHES = (TOP, OUTERWEAR, BOTTOM, FULL_BODY)
-SURE_OF_KIND = 0.6  # pieces of which one is this certain to be of its class are two garments
-SAME_CLOTH = 0.65  # histograms that overlap this far are of one cloth
-LEAST_BORDER = 0.5  # of the square root of the smaller piece's pixels
-
-# A piece this much smaller than a touching piece of another class is a slip of the network, at certainty 0.5.
-# Tops and trousers are told apart well, a top from a jacket or a dress is not, and a bag is not a patch of a coat.
-SLIP_SHARE = np.zeros((len(CLASSES), len(CLASSES)))  # [piece, host]
-SLIP_SHARE[(TOP, OUTERWEAR), (OUTERWEAR, TOP)] = 0.35
-SLIP_SHARE[(TOP, OUTERWEAR), FULL_BODY] = SLIP_SHARE[FULL_BODY, (TOP, OUTERWEAR)] = 0.25
-SLIP_SHARE[BOTTOM, FULL_BODY] = SLIP_SHARE[FULL_BODY, BOTTOM] = 0.8
-SLIP_SHARE[(TOP, OUTERWEAR), BOTTOM] = SLIP_SHARE[BOTTOM, (TOP, OUTERWEAR)] = 0.06
-SLIP_SHARE[ACCESSORY, (TOP, OUTERWEAR, BOTTOM, FULL_BODY)] = 0.03
-SLIP_SHARE[(TOP, OUTERWEAR, BOTTOM, FULL_BODY), ACCESSORY] = 0.1
+# At certainty 0.5, a component that is smaller than this share of a touching host of another class is a slip of the
+# network. Networks tell tops and trousers apart well, but hardly a top from a jacket or a dress, and a bag is not a
+# patch of a coat. Keys: places of the component and of its host.
+SLIP_SHARES: dict[tuple[Place, Place], float] = {
+    ("upper", "upper"): 0.35,
+    ("upper", "whole"): 0.25, ("whole", "upper"): 0.25,
+    ("lower", "whole"): 0.8, ("whole", "lower"): 0.8,
+    ("upper", "lower"): 0.06, ("lower", "upper"): 0.06,
+    ("accessory", "upper"): 0.03, ("accessory", "lower"): 0.03, ("accessory", "whole"): 0.03,
+    ("upper", "accessory"): 0.1, ("lower", "accessory"): 0.1, ("whole", "accessory"): 0.1,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +61,10 @@ def group_garments(
 ) -> tuple[Ids, list[Group]]:
     """The group of every pixel (H, W; 0 = no garment) and the groups.
 
-    confidence: (H, W), 255 = certain; codes: (H, W), colours as likeness.color_codes has them. A worn look is split by
-    class after voting; on a product photo every piece apart is one garment of its majority class, or with `subject:
-    product` or a `category` all pixels are one. The hint `category` names the largest garment when there is none such.
+    confidence: (H, W), 255 = certain. codes: (H, W), from likeness.color_codes. A worn look is split by class, after
+    the network's slips are merged. On a product photo each component is one garment of its majority class; with
+    `subject: product` or a `category`, all pixels are one garment. The hint `category` names the largest garment when
+    no garment is of that kind.
     """
     garment = (labels >= FIRST_GARMENT) & (labels < len(CLASSES))
     everywhere = np.zeros(labels.shape, np.int32)
@@ -58,8 +73,8 @@ def group_garments(
     window = ndimage.find_objects(garment.view(np.uint8))[0]
     weight = np.full(labels.shape, 0.5)[window] if confidence is None else confidence[window] / 255.0
     if _is_worn(labels, options):
-        of_window = None if codes is None else codes[window]
-        ids, groups = _worn(labels[window], weight, of_window, long_side_px=max(labels.shape))
+        window_codes = None if codes is None else codes[window]
+        ids, groups = _worn(labels[window], weight, window_codes, long_side_px=max(labels.shape))
     else:
         single = options.subject == "product" or options.category not in (None, "unknown")
         ids, groups = _product(labels[window], garment[window], weight, single=single)
@@ -77,95 +92,100 @@ def _is_worn(labels: LabelMap, options: PhotoOptions) -> bool:
 
 # --- product photos -------------------------------------------------------------------------------------------
 def _product(labels: LabelMap, garment: Mask, weight: Floats, *, single: bool) -> tuple[Ids, list[Group]]:
-    ids, sizes = components(garment)
+    ids, sizes = number_components(garment)
     largest = int(np.argmax(sizes[1:])) + 1
-    kept = np.arange(len(sizes))
-    kept[1:][single | (sizes[1:] < PRODUCT_PIECE_SHARE * sizes[largest])] = largest
-    ids = kept.astype(np.int32)[ids]
+    owner = np.arange(len(sizes))
+    owner[1:][single | (sizes[1:] < PRODUCT_COMPONENT_SHARE * sizes[largest])] = largest
+    ids = owner.astype(np.int32)[ids]
     votes = _votes(ids, len(sizes), labels, weight)
-    groups = [Group(int(piece), _winner(votes[piece])) for piece in np.unique(kept[1:])]
+    groups = [Group(int(component), _winner(votes[component])) for component in np.unique(owner[1:])]
     return _join_equal(ids, groups)
 
 
 def _join_equal(ids: Ids, groups: list[Group]) -> tuple[Ids, list[Group]]:
-    """Pieces of a product photo of the same kind are one article: a pair of shoes, trousers cut by a belt."""
+    """Joins the groups of one kind on a product photo: a pair of shoes, or trousers that a belt cuts in two."""
     first: dict[Category, Group] = {}
     for group in groups:
-        kept = first.setdefault(group.category, group)
-        ids[ids == group.id] = kept.id
+        host = first.setdefault(group.category, group)
+        ids[ids == group.id] = host.id
     return ids, list(first.values())
 
 
 # --- worn looks -----------------------------------------------------------------------------------------------
 def _worn(labels: LabelMap, weight: Floats, codes: Codes | None, *, long_side_px: int) -> tuple[Ids, list[Group]]:
-    ids, pieces = find_pieces(labels, weight)
-    joined = Joined(pieces, border_lengths(ids, len(pieces)))
-    _absorb_slips(joined)
-    for k in joined.roots():
-        pieces[k].label = FIRST_GARMENT + int(np.argmax(pieces[k].votes[FIRST_GARMENT:]))
-    _join_near(joined, long_side_px)
+    ids, components = find_components(labels, weight)
+    merges = Merges(components, border_lengths(ids, len(components)))
+    _absorb_slips(merges)
+    for k in merges.roots():
+        components[k].label = FIRST_GARMENT + int(np.argmax(components[k].votes[FIRST_GARMENT:]))
+    _join_near(merges, long_side_px)
     if codes is not None:
-        _join_cloth(joined, joined.ids(ids), codes)
-    return joined.ids(ids), [Group(k, _category(pieces[k].label)) for k in joined.roots()]
+        _join_cloth(merges, merges.root_ids(ids), codes)
+    return merges.root_ids(ids), [Group(k, BY_LABEL[components[k].label].name) for k in merges.roots()]
 
 
-def _absorb_slips(joined: Joined) -> None:
-    """Lets pieces join the larger neighbour that they share most border with, the smallest first."""
-    pieces = joined.pieces
-    for k in sorted(range(1, len(pieces)), key=lambda one: (pieces[one].size_px, one)):
-        border = joined.borders[k]
-        hosts = [int(j) for j in np.flatnonzero(border) if _is_slip(pieces[k], pieces[j])]
+def _absorb_slips(merges: Merges) -> None:
+    """Merges each slip into the host that it shares most border with, the smallest slip first."""
+    components = merges.components
+    for k in sorted(range(1, len(components)), key=lambda i: (components[i].size_px, i)):
+        border_px = merges.borders_px[k]
+        hosts = [int(j) for j in np.flatnonzero(border_px) if _is_slip(components[k], components[j])]
         if hosts:
-            joined.join(k, max(hosts, key=lambda j: (int(border[j]), -j)))
+            merges.merge(k, max(hosts, key=lambda j: (int(border_px[j]), -j)))
 
 
-def _is_slip(piece: Piece, host: Piece) -> bool:
-    doubt = 2 * (1 - piece.certainty())  # 1 at certainty 0.5
-    return piece.size_px < doubt * float(SLIP_SHARE[piece.label, host.label]) * host.size_px
+def _is_slip(component: Component, host: Component) -> bool:
+    """Whether a component is a slip of the network: small beside its host, the more so the less certain it is."""
+    if component.label == host.label:
+        return False
+    doubt = 2 * (1 - component.certainty())  # 1 at certainty 0.5
+    share = SLIP_SHARES.get((BY_LABEL[component.label].place, BY_LABEL[host.label].place), 0.0)
+    return component.size_px < doubt * share * host.size_px
 
 
-def _join_near(joined: Joined, long_side_px: int) -> None:
-    """Pieces of one class that are near each other become one garment: both shoes, both fronts of an open coat."""
-    pieces = joined.pieces
+def _join_near(merges: Merges, long_side_px: int) -> None:
+    """Merges components of one class that are near each other: both shoes, or both fronts of an open coat."""
+    components = merges.components
     garments: list[int] = []
-    for k in sorted(joined.roots(), key=lambda one: (-pieces[one].size_px, one)):
-        piece = pieces[k]
-        reach_px = JOIN_GAP.get(piece.label, JOIN_GAP_BODY) * long_side_px
-        near = (g for g in garments if pieces[g].label == piece.label and gap(pieces[g].box, piece.box) <= reach_px)
+    for k in sorted(merges.roots(), key=lambda i: (-components[i].size_px, i)):
+        label, box = components[k].label, components[k].box
+        reach_px = BY_LABEL[label].join_gap * long_side_px
+        near = (g for g in garments if components[g].label == label and gap_px(components[g].box, box) <= reach_px)
         host = next(near, None)
         if host is None:
             garments.append(k)
         else:
-            joined.join(k, host)
+            merges.merge(k, host)
 
 
-def _join_cloth(joined: Joined, ids: Ids, codes: Codes) -> None:
-    """Clothes that touch, whose kinds are in doubt and whose colours are the same become one, the most alike first."""
-    pieces = joined.pieces
-    looks = {k: histogram(codes[ids == k]) for k in joined.roots() if pieces[k].label in CLOTHES}
+def _join_cloth(merges: Merges, ids: Ids, codes: Codes) -> None:
+    """Merges clothes that touch, are of uncertain kind and have the same colours, the most alike first."""
+    components = merges.components
+    histograms = {k: histogram(codes[ids == k]) for k in merges.roots() if BY_LABEL[components[k].label].clothing}
     while True:
         alike = [
-            (float(np.minimum(looks[j], looks[k]).sum()), j, k)
-            for j, k in combinations(looks, 2)
-            if _may_be_one(pieces[j], pieces[k], int(joined.borders[j, k]))
+            (float(np.minimum(histograms[j], histograms[k]).sum()), j, k)
+            for j, k in combinations(histograms, 2)
+            if _may_be_one(components[j], components[k], int(merges.borders_px[j, k]))
         ]
-        best, one, other = max(alike, default=(0.0, 0, 0))
-        if best < SAME_CLOTH:
+        overlap, first, second = max(alike, default=(0.0, 0, 0))
+        if overlap < SAME_CLOTH:
             return
-        host, piece = (one, other) if pieces[one].size_px >= pieces[other].size_px else (other, one)
-        sizes = pieces[host].size_px, pieces[piece].size_px
-        looks[host] = np.average((looks[host], looks.pop(piece)), axis=0, weights=sizes)
-        if pieces[piece].label == FULL_BODY:
-            pieces[host].label = FULL_BODY
-        joined.join(piece, host)
+        larger = components[first].size_px >= components[second].size_px
+        host, component = (first, second) if larger else (second, first)
+        sizes = components[host].size_px, components[component].size_px
+        histograms[host] = np.average((histograms[host], histograms.pop(component)), axis=0, weights=sizes)
+        if BY_LABEL[components[component].label].place == "whole":
+            components[host].label = components[component].label
+        merges.merge(component, host)
 
 
-def _may_be_one(one: Piece, other: Piece, border_px: int) -> bool:
-    if max(one.certainty(), other.certainty()) >= SURE_OF_KIND:
+def _may_be_one(first: Component, second: Component, border_px: int) -> bool:
+    if max(first.certainty(), second.certainty()) >= SURE_OF_KIND:
         return False
-    if {one.label, other.label} in ({TOP, BOTTOM}, {OUTERWEAR, BOTTOM}):
+    if {BY_LABEL[first.label].place, BY_LABEL[second.label].place} == {"upper", "lower"}:
         return False
-    return bool(border_px >= LEAST_BORDER * min(one.size_px, other.size_px) ** 0.5)
+    return bool(border_px >= LEAST_BORDER * min(first.size_px, second.size_px) ** 0.5)
 
 
 # --- both -----------------------------------------------------------------------------------------------------
@@ -195,9 +215,4 @@ def _votes(ids: Ids, count: int, labels: LabelMap, weight: Floats) -> Floats:
 
 
 def _winner(votes: Floats) -> Category:
-    return _category(FIRST_GARMENT + int(np.argmax(votes[FIRST_GARMENT:])))
-
-
-def _category(label: int) -> Category:
-    name: Category = CLASSES[label]  # type: ignore[assignment]
-    return name
+    return BY_LABEL[FIRST_GARMENT + int(np.argmax(votes[FIRST_GARMENT:]))].name

@@ -1,4 +1,4 @@
-"""What a photo's own colours say of its labels: cloth that looks like skin, pieces of one look; numpy and scipy."""
+"""Checks labels against the photo's colours: finds skin labelled as cloth, and describes cloth by histograms."""
 
 from typing import TypeAlias
 
@@ -6,18 +6,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pipeline.types import CLASSES, GARMENT_CLASSES, Floats, LabelMap, Mask, RgbImage
+from pipeline.garments.kinds import FIRST_GARMENT, HAIR, SKIN, label_of
+from pipeline.types import Floats, LabelMap, Mask, RgbImage
 
-SKIN, HAIR = CLASSES.index("skin"), CLASSES.index("hair")
-SHOES, ACCESSORY = CLASSES.index("shoes"), CLASSES.index("accessory")
-FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
-BITS = 4  # of each channel in a histogram
+SHOES, ACCESSORY = label_of("shoes"), label_of("accessory")
+# The constants below are taste: they were set by looking at photos.
+# A histogram keeps this many bits of each channel.
+BITS = 4
 LEVELS = 1 << BITS
-PIXEL_OF_SKIN = 0.65  # share of skin and hair in all that the photo has of a colour: such a pixel is skin,
-COLOR_OF_SKIN, PIECE_OF_SKIN = 0.5, 0.6  # and an accessory of which so many pixels are above the former
-BLUR_LEVELS = 0.7  # two pieces of one cloth need not fill the very same bins
+# A pixel is skin when skin and hair make up this share of all pixels of its colour in the photo.
+SKIN_SHARE_OF_COLOR = 0.65
+# An accessory is skin when the second share of its pixels has a colour of which the first share is skin and hair.
+ACCESSORY_SKIN_SHARE_OF_COLOR = 0.5
+ACCESSORY_SKIN_SHARE = 0.6
+# Histograms are blurred by this standard deviation, since two parts of one cloth need not fill the very same bins.
+BLUR_LEVELS = 0.7
 
-Codes: TypeAlias = NDArray[np.uint16]  # (...) a pixel's histogram bin
+Codes: TypeAlias = NDArray[np.uint16]  # (...), the histogram bin of each pixel
 
 
 def color_codes(pixels: RgbImage) -> Codes:
@@ -27,10 +32,11 @@ def color_codes(pixels: RgbImage) -> Codes:
 
 
 def skin_taken_for_cloth(codes: Codes, labels: LabelMap, weight: Floats) -> Mask:
-    """Garment pixels that are skin or hair, (H, W): of colours that are mostly theirs in this photo, and next to them.
+    """Garment pixels that are really skin or hair, (H, W).
 
-    codes, labels, weight: (H, W); weight: the network's certainty, 0..1. Shoes stay: next to a bare foot, leather is
-    taken for skin as often as not.
+    Such pixels border on skin or hair, and most pixels of their colour in this photo are skin or hair. codes, labels,
+    weight: (H, W); weight: the network's certainty, 0..1. Shoes are left alone: leather next to a bare foot has the
+    skin's colours as often as not.
     """
     skin = np.zeros(labels.shape, bool)
     if np.any(labels):
@@ -43,25 +49,30 @@ def _skin(codes: Codes, labels: LabelMap, weight: Floats) -> Mask:
     body, cloth = (labels == SKIN) | (labels == HAIR), (labels >= FIRST_GARMENT) & (labels != SHOES)
     if not body.any():
         return np.zeros(labels.shape, bool)
-    of_body, of_cloth = _mass(codes[body], weight[body]), _mass(codes[cloth], weight[cloth])
-    share = (of_body / (of_body + of_cloth + 1e-9))[codes]
-    alike = ndimage.binary_opening(cloth & (share > PIXEL_OF_SKIN))  # single pixels of a print are no skin
-    alike |= _mostly(share > COLOR_OF_SKIN, labels == ACCESSORY)  # a face taken for a hat or a scarf
-    pieces, count = ndimage.label(alike | body)
-    beside = np.bincount(pieces[body], minlength=count + 1) > 0
-    return np.asarray(alike & beside[pieces])
+    body_mass, cloth_mass = _mass(codes[body], weight[body]), _mass(codes[cloth], weight[cloth])
+    share = (body_mass / (body_mass + cloth_mass + 1e-9))[codes]
+    # The opening drops single pixels, which belong to a print.
+    alike = ndimage.binary_opening(cloth & (share > SKIN_SHARE_OF_COLOR))
+    # Networks take a forehead for a hat, or a neck for a scarf.
+    alike |= _mostly(share > ACCESSORY_SKIN_SHARE_OF_COLOR, labels == ACCESSORY)
+    components, count = ndimage.label(alike | body)
+    with_body = np.bincount(components[body], minlength=count + 1) > 0
+    return np.asarray(alike & with_body[components])
 
 
 def _mostly(marked: Mask, region: Mask) -> Mask:
-    """The pieces of a region of which a good part is marked."""
-    pieces, _ = ndimage.label(region)
-    shares = np.bincount(pieces.ravel(), marked.ravel()) / np.bincount(pieces.ravel())
+    """The components of a region that are marked in large part."""
+    components, _ = ndimage.label(region)
+    shares = np.bincount(components.ravel(), marked.ravel()) / np.bincount(components.ravel())
     shares[0] = 0
-    return np.asarray((shares > PIECE_OF_SKIN)[pieces])
+    return np.asarray((shares > ACCESSORY_SKIN_SHARE)[components])
 
 
 def histogram(codes: Codes) -> Floats:
-    """A piece's colours, (LEVELS³,), summing to 1; two pieces are alike by the sum of the lesser of each bin, 0..1."""
+    """The blurred colour histogram of some pixels, (LEVELS³,), summing to 1.
+
+    Two histograms overlap by the sum over the smaller value of each bin, 0 to 1.
+    """
     counts = np.bincount(codes, minlength=LEVELS**3).reshape(LEVELS, LEVELS, LEVELS).astype(np.float64)
     smooth = ndimage.gaussian_filter(counts, BLUR_LEVELS, mode="constant")
     return np.asarray(smooth.ravel() / smooth.sum())

@@ -1,4 +1,4 @@
-"""Label maps to garments, and label maps where no network spoke; numpy, scipy and Pillow only."""
+"""Finds the garments of a label map, and makes label maps where no network has answered."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,22 +9,34 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
-from pipeline.garments.grouping import SKIN, Group, group_garments
+from pipeline.garments.grouping import Group, group_garments
+from pipeline.garments.kinds import FIRST_GARMENT, SKIN
 from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
 from pipeline.options import PhotoOptions
 from pipeline.parts import CategoryShare, Region
 from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, Category, ConfidenceMap, LabelMap, Mask, RgbImage
 
-WORK_PX = 256  # components are found on a map of at most this size
-BORDER_SHARE = 0.04  # of the shorter side: where the fallback looks for the background's colours
-FALLBACK_DISTANCE = 0.09  # ΔE_OK from the nearest border colour above which a pixel is the garment
+# The constants below are taste: they were set by looking at photos.
+# Components are found on a map whose long side is at most this long, which keeps the cost constant.
+WORK_PX = 256
+# The fallback takes the background's colours from a frame this wide, as a share of the shorter side.
+BORDER_SHARE = 0.04
+# Border pixels are binned by OKLab cubes of this side. A bin is a colour of the background from this share on.
+BORDER_BIN = 0.06
+BORDER_COLOR_SHARE = 0.03
+# A pixel is the garment's when it is this far from every colour of the background, ΔE_OK.
+FALLBACK_DISTANCE = 0.09
+# Of what differs from the background, components below this share of the largest one are dropped.
+FALLBACK_COMPONENT_SHARE = 0.1
+# When less than this share of the photo differs from the background, the fallback takes the middle.
 MIN_FALLBACK_SHARE = 0.02
+# Kinds below this share of a region's pixels are not reported as alternatives.
+MIN_ALTERNATIVE_SHARE = 0.005
 Plane = TypeVar("Plane", np.bool_, np.int32)
-FIRST_GARMENT = CLASSES.index(GARMENT_CLASSES[0])
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _GarmentPixels:
     category: Category
     confidence: float | None
     mask: Mask
@@ -36,17 +48,18 @@ def find_regions(
 ) -> tuple[Region, ...]:
     """The garments of a label map, largest first, ids g1, g2 and so on.
 
-    labels: (H, W). confidence: (h, w) over the same extent, 255 = certain. pixels: (H, W, 3), whose colours tell cloth
-    from skin and one garment from two where the network is in doubt. The options' `subject` and `category` settle the
-    kind of garment, `garments` which kinds are reported. Pixels labelled UNKNOWN are one garment.
+    labels: (H, W). confidence: (h, w) over the same extent, 255 = certain. pixels: (H, W, 3); where the network is
+    uncertain, their colours decide between cloth and skin, and between one garment and two. The options `subject` and
+    `category` decide the kind of garment; `garments` selects the kinds to report. Pixels labelled UNKNOWN are one
+    garment.
     """
     if np.any(labels == UNKNOWN):
-        found = [_Found(options.category or "unknown", None, labels == UNKNOWN, ())]
+        garments = [_GarmentPixels(options.category or "unknown", None, labels == UNKNOWN, ())]
     else:
-        found = _from_network(labels, confidence, options, pixels)
-    kept = [one for one in found if one.category == "unknown" or one.category in options.garments]
-    kept.sort(key=lambda one: -int(one.mask.sum()))
-    return tuple(_region(f"g{k}", one) for k, one in enumerate(kept, start=1))
+        garments = _from_network(labels, confidence, options, pixels)
+    kept = [garment for garment in garments if garment.category == "unknown" or garment.category in options.garments]
+    kept.sort(key=lambda garment: -int(garment.mask.sum()))
+    return tuple(_region(f"g{k}", garment) for k, garment in enumerate(kept, start=1))
 
 
 def labels_from_mask(mask: Mask) -> LabelMap:
@@ -60,9 +73,9 @@ def whole_labels(height_px: int, width_px: int) -> LabelMap:
 
 
 def fallback_labels(pixels: RgbImage) -> LabelMap:
-    """Without a network: what differs from the colours along the border, in one piece, holes filled.
+    """A label map without a network: one garment where the photo (H, W, 3) differs from the colours along its border.
 
-    Where next to nothing differs, the middle of the picture.
+    Holes are filled and small components dropped. When next to nothing differs, the garment is the middle of the photo.
     """
     step = max(1, -(-max(pixels.shape[:2]) // WORK_PX))
     oklab = bytes_to_oklab(pixels[::step, ::step])
@@ -74,7 +87,7 @@ def fallback_labels(pixels: RgbImage) -> LabelMap:
     components, count = ndimage.label(differs)
     if count:
         sizes = np.bincount(components.ravel())[1:]
-        large = np.flatnonzero(sizes >= 0.1 * sizes.max()) + 1
+        large = np.flatnonzero(sizes >= FALLBACK_COMPONENT_SHARE * sizes.max()) + 1
         differs = ndimage.binary_fill_holes(np.isin(components, large))
     if differs.mean() < MIN_FALLBACK_SHARE:
         differs = _middle(*differs.shape)
@@ -83,7 +96,7 @@ def fallback_labels(pixels: RgbImage) -> LabelMap:
 
 
 def resize_labels(labels: LabelMap, size_px: tuple[int, int]) -> LabelMap:
-    """A label map at another size (width, height) by nearest neighbour: classes are never blended."""
+    """A label map at another size (width, height), by nearest neighbour, so that classes are never blended."""
     if (labels.shape[1], labels.shape[0]) == size_px:
         return labels
     return np.asarray(Image.fromarray(labels).resize(size_px, Image.Resampling.NEAREST))
@@ -91,65 +104,67 @@ def resize_labels(labels: LabelMap, size_px: tuple[int, int]) -> LabelMap:
 
 def _from_network(
     labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions, pixels: RgbImage | None
-) -> list[_Found]:
+) -> list[_GarmentPixels]:
     step = max(1, -(-max(labels.shape) // WORK_PX))
     small = np.ascontiguousarray(labels[::step, ::step])
     cloth = labels >= FIRST_GARMENT
-    sure = None if confidence is None else resize_labels(confidence, (small.shape[1], small.shape[0]))
+    coarse = None if confidence is None else resize_labels(confidence, (small.shape[1], small.shape[0]))
     codes = None
-    if pixels is not None and sure is not None:
+    if pixels is not None and coarse is not None:
         codes = color_codes(pixels[::step, ::step])
-        skin = skin_taken_for_cloth(codes, small, sure / 255)
+        skin = skin_taken_for_cloth(codes, small, coarse / 255)
         small = np.where(skin, SKIN, small).astype(np.uint8)
         cloth &= ~_enlarged(skin, step, labels.shape)
-    groups, members = group_garments(small, sure, options, codes=codes)
-    spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=(3, 3)), groups)  # what the steps miss
+    groups, members = group_garments(small, coarse, options, codes=codes)
+    # The coarse map misses up to a step of pixels at each edge, so groups first grow by one coarse pixel.
+    spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=(3, 3)), groups)
     full = np.where(cloth, _enlarged(spread, step, labels.shape), 0)
-    return [_found(group, small, groups, sure, full) for group in members]
+    return [_garment_pixels(group, small, groups, coarse, full) for group in members]
 
 
 def _enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:
-    """Every value as a square of `step` pixels, cut to the shape."""
+    """Each value as a square of `step` by `step` pixels, cut to the shape."""
     return np.repeat(np.repeat(plane, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
 
 
-def _found(
-    group: Group, small: LabelMap, groups: NDArray[np.int32], sure: ConfidenceMap | None, full: NDArray[np.int32]
-) -> _Found:
+def _garment_pixels(
+    group: Group, small: LabelMap, groups: NDArray[np.int32], confidence: ConfidenceMap | None, full: NDArray[np.int32]
+) -> _GarmentPixels:
     inside = groups == group.id
     votes = np.bincount(small[inside], minlength=len(CLASSES))[FIRST_GARMENT : len(CLASSES)]
     shares = votes / max(1, votes.sum())
     others = [
         CategoryShare(name, round(float(share), 3))
         for name, share in zip(GARMENT_CLASSES, shares, strict=True)
-        if name != group.category and share >= 0.005
+        if name != group.category and share >= MIN_ALTERNATIVE_SHARE
     ]
     others.sort(key=lambda other: (-other.share, other.category))
-    certainty = None if sure is None else round(float(sure[inside].mean()) / 255, 3)
-    return _Found(group.category, certainty, full == group.id, tuple(others))
+    certainty = None if confidence is None else round(float(confidence[inside].mean()) / 255, 3)
+    return _GarmentPixels(group.category, certainty, full == group.id, tuple(others))
 
 
-def _region(region_id: str, found: _Found) -> Region:
-    height_px, width_px = found.mask.shape
-    rows, columns = np.flatnonzero(found.mask.any(axis=1)), np.flatnonzero(found.mask.any(axis=0))
+def _region(region_id: str, garment: _GarmentPixels) -> Region:
+    height_px, width_px = garment.mask.shape
+    rows, columns = np.flatnonzero(garment.mask.any(axis=1)), np.flatnonzero(garment.mask.any(axis=0))
     left, right = round(float(columns[0]) / width_px, 4), round(float(columns[-1] + 1) / width_px, 4)
     top, bottom = round(float(rows[0]) / height_px, 4), round(float(rows[-1] + 1) / height_px, 4)
     bbox = (left, top, round(right - left, 4), round(bottom - top, 4))
-    area = round(float(found.mask.mean()), 4)
-    return Region(region_id, found.category, found.confidence, bbox, area, found.mask, found.alternatives)
+    area = round(float(garment.mask.mean()), 4)
+    return Region(region_id, garment.category, garment.confidence, bbox, area, garment.mask, garment.alternatives)
 
 
 def _border_colors(oklab: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The colours that the border consists of, (n, 3): bin means of a coarse histogram that hold 3 % or more of it."""
+    """The colours that the border consists of, (n, 3): the means of the fullest bins of a coarse histogram."""
     frame = max(1, round(BORDER_SHARE * min(oklab.shape[:2])))
     edge = np.ones(oklab.shape[:2], bool)
     edge[frame:-frame, frame:-frame] = False
     colors = oklab[edge]
-    lightness, a, b = np.floor(colors / 0.06).astype(np.intp).T
-    bins = np.unique((lightness * 64 + a) * 64 + b, return_inverse=True)[1]  # |a| and |b| of sRGB are below 0.4
+    lightness, a, b = np.floor(colors / BORDER_BIN).astype(np.intp).T
+    # |a| and |b| of sRGB are below 0.4, so 64 bins a channel are more than enough.
+    bins = np.unique((lightness * 64 + a) * 64 + b, return_inverse=True)[1]
     counts = np.bincount(bins)
     means = np.stack([np.bincount(bins, colors[:, axis]) for axis in range(3)], axis=1) / counts[:, None]
-    large = counts >= 0.03 * len(colors)
+    large = counts >= BORDER_COLOR_SHARE * len(colors)
     return means[large] if large.any() else means
 
 

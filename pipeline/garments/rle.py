@@ -1,4 +1,4 @@
-"""Masks in COCO's compressed run-length encoding (pycocotools' format); numpy only."""
+"""Encodes and decodes masks in COCO's compressed run-length encoding, as pycocotools writes it."""
 
 import numpy as np
 
@@ -7,7 +7,10 @@ from pipeline.types import Mask
 
 
 def encode_rle(mask: Mask) -> RleMask:
-    """A mask (H, W) as run lengths over columns: each run's difference to the one two before, 5 bits a character."""
+    """A mask (H, W) as run lengths, column by column.
+
+    From the fourth run on, a run is stored as its difference to the run two before it. A character holds 5 bits.
+    """
     height_px, width_px = mask.shape
     flat = np.asarray(mask, dtype=bool).ravel(order="F")
     edges = np.flatnonzero(np.diff(flat)) + 1
@@ -18,7 +21,7 @@ def encode_rle(mask: Mask) -> RleMask:
 
 
 def decode_rle(rle: RleMask) -> Mask:
-    """The mask (H, W) of an encoding."""
+    """The mask (H, W) of an encoded mask."""
     runs: list[int] = []
     position = 0
     while position < len(rle.counts):

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.harmony.pair_score import Points, hue_difference, points_from_hexes, take
+from pipeline.color.difference import hue_difference_deg
+from pipeline.garments.kinds import BODY, BY_NAME, area_of, covered_by
+from pipeline.harmony.pair_score import Points, points_from_hexes, take
 from pipeline.harmony.plans import Place
 from pipeline.harmony.wearables import shows_hue, wearable_index, wearables
 from pipeline.parts import Garment, Swatch
@@ -18,15 +20,8 @@ TARGET_SHARE = 0.15  # from here on a colour is named in the target
 MAX_TARGET_COLORS = 3
 MAX_GARMENT_BASES = 3
 LEAST_OF_LARGEST = 0.1  # of the leading garment's area: a smaller one counts in the look, but is not advised on
-ADDED: tuple[Category, ...] = ("shoes", "accessory")  # beside clothes these count in the look only: all else is worn
 PRINT_SHARE = 0.12  # a smaller second colour is trim
 PRINT_HUE_DEG, PRINT_STEP = 30.0, 0.3  # nearer colours are shades of one cloth
-
-# How much of what is seen each kind of piece makes up, about; used where nobody measured it.
-AREAS: dict[Category, float] = {
-    "full_body": 0.60, "outerwear": 0.40, "bottom": 0.35, "top": 0.30,
-    "unknown": 0.30, "shoes": 0.08, "accessory": 0.07,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +55,18 @@ def bases_of(garments: Sequence[Garment]) -> list[Base]:
 def by_salience(garments: Sequence[Garment]) -> list[Garment]:
     """The garments with colours: clothes before shoes and accessories, the larger before the smaller."""
     colored = (garment for garment in garments if garment.colors)
-    return sorted(colored, key=lambda g: (g.category in ADDED, -garment_area(g), g.id))
+    return sorted(colored, key=lambda g: (_is_added(g.category), -garment_area(g), g.id))
 
 
 def _is_seen(garment: Garment, leading: Garment) -> bool:
-    alone = garment.category in ADDED and leading.category not in ADDED
-    return not alone and garment_area(garment) >= LEAST_OF_LARGEST * garment_area(leading)
+    added = _is_added(garment.category) and not _is_added(leading.category)
+    return not added and garment_area(garment) >= LEAST_OF_LARGEST * garment_area(leading)
+
+
+def _is_added(category: Category) -> bool:
+    """Whether a garment of this kind counts in the look only when it is seen beside clothes: shoes and accessories."""
+    kind = BY_NAME.get(category)
+    return kind is not None and not kind.clothing
 
 
 def whole(bases: Sequence[Base]) -> Base:
@@ -75,7 +76,7 @@ def whole(bases: Sequence[Base]) -> Base:
 
 def garment_area(garment: Garment) -> float:
     """How much the garment weighs in a look: what was measured in the photo, else its kind's usual area."""
-    return garment.area or AREAS[garment.category]
+    return garment.area or area_of(garment.category)
 
 
 def _base(garments: tuple[Garment, ...]) -> Base:
@@ -118,18 +119,18 @@ def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
     """Shoes and accessories are the accent; a colour too loud for a whole outfit is second, but for a dress."""
     if len(garments) > 1:
         return "look"
-    if garments[0].category in ADDED:
+    if _is_added(garments[0].category):
         return "accent"
     nearest = wearable_index().get(swatch.names.fashion.name)
     loud = nearest is not None and not wearables().wearable["main"][nearest]
-    return "secondary" if loud and garments[0].category != "full_body" else "main"
+    return "secondary" if loud and covered_by(garments[0].category) != BODY else "main"
 
 
 def _is_print(points: Points, weights: Floats) -> bool:
     """Two colours that are no shades of each other: something is going on in the cloth."""
     oklch = take(points, np.flatnonzero(weights >= PRINT_SHARE)).oklch
     hued = shows_hue(oklch)
-    turn = hue_difference(oklch[:, None, 2], oklch[None, :, 2])
+    turn = hue_difference_deg(oklch[:, None, 2], oklch[None, :, 2])
     step = np.abs(oklch[:, None, 0] - oklch[None, :, 0])
     both, none = hued[:, None] & hued, ~(hued[:, None] | hued)
     apart = np.where(both, turn > PRINT_HUE_DEG, np.where(none, step > PRINT_STEP, True))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.color.css import hex_to_rgb
-from pipeline.color.difference import delta_e_2000
+from pipeline.color.difference import DISTINCT_DE00, delta_e_2000
 from pipeline.harmony.bases import by_salience
 from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
 from pipeline.harmony.wearables import cvd_lab
@@ -23,7 +23,6 @@ CLASSICS = (
     ("beige", "#cfb997"),
     ("chocolate", "#4b2e22"),
 )
-APART_DE00 = 10.0
 SHARE = 0.3
 
 
@@ -44,7 +43,7 @@ def _classics(garments: Sequence[Garment], options: HarmonyOptions) -> tuple[Sug
     found = [_suggestion(garment.id, worn, name, code, options=options) for name, code in CLASSICS]
     found.sort(key=lambda one: -one.score)
     apart = [
-        one for one in found if one.components.separation > 0 and _difference(worn, one.colors[0].hex) >= APART_DE00
+        one for one in found if one.components.separation > 0 and _difference(worn, one.colors[0].hex) >= DISTINCT_DE00
     ]
     return tuple(apart[: options.max_suggestions])
 
@@ -72,4 +71,4 @@ def _difference(first: str, second: str) -> float:
 def _cvd(first: str, second: str) -> CvdReport:
     lab = cvd_lab(np.array([hex_to_rgb(first), hex_to_rgb(second)], dtype=float) / 255)
     protan, deutan, tritan = (round(float(value), 1) for value in delta_e_2000(lab[:, 0], lab[:, 1]))
-    return CvdReport(protan, deutan, tritan, distinct=min(protan, deutan, tritan) >= APART_DE00)
+    return CvdReport(protan, deutan, tritan, distinct=min(protan, deutan, tritan) >= DISTINCT_DE00)

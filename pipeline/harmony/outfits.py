@@ -6,10 +6,11 @@ from itertools import combinations, product
 
 import numpy as np
 
-from pipeline.harmony.bases import AREAS, Base
+from pipeline.garments.kinds import BODY, KINDS, area_of, covered_by
+from pipeline.harmony.bases import Base
 from pipeline.harmony.pair_score import Points, components_from_parts, join, pair_parts, pair_score, take
 from pipeline.harmony.reasons import outfit_reasons, tones
-from pipeline.harmony.shelf import MAX_HUES, NEW_HUE_DEG, SHOWN_SHARE, SHOWN_VIVID, shown_hues
+from pipeline.harmony.shelf import MAX_HUES, SHOWN_SHARE, shown_hues
 from pipeline.harmony.wardrobe import Fit, Rack, wearable_together
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Outfit
@@ -24,7 +25,8 @@ ITEM_REPEATS = 2
 TEMPLATE_REPEATS = 2
 SAME_COLOR_DE76 = 15.0  # areas of one colour to an eye at arm's length
 DEVIATION_PENALTY = 0.1
-EXTRAS: tuple[Category, ...] = ("outerwear", "shoes", "accessory")
+# Taste: half of what it is in one garment, since each garment takes only a part of the outfit.
+OUTFIT_SHOWN_SHARE = SHOWN_SHARE / 2
 IDEAL_SHARES = (0.6, 0.3, 0.1)
 
 Template = tuple[Category, ...]
@@ -79,25 +81,23 @@ def _candidates(fit: Fit, rack: Rack) -> dict[Category, np.ndarray]:
             continue
         if all(wearable_together(kind, worn) for worn in fit.base.categories):
             by_kind.setdefault(kind, []).append(k)
-    return {kind: np.array(by_kind[kind][:PER_CATEGORY]) for kind in AREAS if kind in by_kind}
+    largest_first = sorted(by_kind, key=area_of, reverse=True)
+    return {kind: np.array(by_kind[kind][:PER_CATEGORY]) for kind in largest_first}
 
 
 def _templates(base: Base, have: set[Category]) -> list[Template]:
     """The kinds of pieces that complete the base; a body is covered wherever the wardrobe can."""
-    worn = set(base.categories)
-    extras = [kind for kind in EXTRAS if kind in have]
-    cores: list[Template] = [()]
-    if "unknown" in worn:
-        cores += [("top", "bottom"), ("full_body",), ("top",), ("bottom",)]
-    elif "full_body" not in worn and not {"top", "bottom"} <= worn:
-        missing: list[Template] = [tuple(kind for kind in ("top", "bottom") if kind not in worn)]
-        if not worn & {"top", "bottom"}:
-            missing.append(("full_body",))
-        covering = [core for core in missing if set(core) <= have]
-        cores = covering or cores
-    cores = [core for core in cores if set(core) <= have]
+    kinds = [kind for kind in KINDS if kind.name in have]
+    extras = [kind for kind in kinds if not kind.covers]
+    cores = [core for count in (0, 2, 1) for core in combinations([kind for kind in kinds if kind.covers], count)]
+    if "unknown" in base.categories:
+        cores = [core for core in cores if len(core) < 2 or not core[0].covers & core[1].covers]
+    else:
+        bare = sorted(BODY.difference(*(covered_by(category) for category in base.categories)))
+        cores = [core for core in cores if sorted(part for kind in core for part in kind.covers) == bare] or [()]
     more = [chosen for count in range(len(extras) + 1) for chosen in combinations(extras, count)]
-    return [core + extra for core, extra in product(cores, more) if 2 <= len(core + extra) <= MAX_PIECES]
+    templates = [tuple(kind.name for kind in core + extra) for core, extra in product(cores, more)]
+    return [template for template in templates if 2 <= len(template) <= MAX_PIECES]
 
 
 def _table(fit: Fit, rack: Rack, index: np.ndarray, options: HarmonyOptions) -> _Table:
@@ -125,19 +125,19 @@ def _best(
     """A template's finalists: scored by their pairs, then held against 60-30-10 and the limit of hues."""
     slots = [rows_of[kind] for kind in template]
     rows = np.stack([axis.ravel() for axis in np.meshgrid(*slots, indexing="ij")], axis=1)
-    areas = np.array([AREAS[kind] for kind in template])
-    base_area = sum(AREAS[kind] for kind in base.categories)
+    areas = np.array([area_of(kind) for kind in template])
+    base_area = sum(area_of(kind) for kind in base.categories)
     total = base_area * (table.base_scores[rows] @ areas)
     weight = base_area * areas.sum()
     for i, j in combinations(range(len(template)), 2):
         total = total + areas[i] * areas[j] * table.pairs[rows[:, i], rows[:, j]]
         weight += areas[i] * areas[j]
     scores = total / weight
-    base_hues = len(shown_hues(base))
+    base_hues = len(shown_hues(base.points, base.weights))
     kept = 0
     for k in np.argsort(-scores, kind="stable")[:LOOKED_AT].tolist():
         points, share = _worn(base, rack, table.index[rows[k]], areas=areas, base_area=base_area)
-        hues = _hue_count(points, share)
+        hues = len(shown_hues(points, share, least_share=OUTFIT_SHOWN_SHARE))
         if hues > max(MAX_HUES, base_hues):
             continue
         deviation = sixty_thirty_ten_deviation(points.lab, share)
@@ -155,16 +155,6 @@ def _worn(base: Base, rack: Rack, index: np.ndarray, *, areas: Floats, base_area
     of_piece = np.repeat(areas, ends[index] - rack.starts[index])
     share = np.concatenate([base.weights * base_area, rack.shares[colors] * of_piece])
     return join(base.points, take(rack.points, colors)), share / share.sum()
-
-
-def _hue_count(points: Points, share: Floats) -> int:
-    """How many chromatic hues an outfit shows, each more than 30 degrees from the others."""
-    hues: list[float] = []
-    shown = (points.vivid >= SHOWN_VIVID) & (share >= SHOWN_SHARE / 2)
-    for hue in points.oklch[shown, 2].tolist():
-        if all(abs((hue - other + 180) % 360 - 180) > NEW_HUE_DEG for other in hues):
-            hues.append(hue)
-    return len(hues)
 
 
 def sixty_thirty_ten_deviation(lab: Floats, share: Floats) -> float:
@@ -195,7 +185,7 @@ def _varied(found: Sequence[_Found]) -> list[_Found]:
 
 def _written(fit: Fit, rack: Rack, table: _Table, one: _Found, *, options: HarmonyOptions) -> Outfit:
     base = fit.base
-    base_area = sum(AREAS[kind] for kind in base.categories)
+    base_area = sum(area_of(kind) for kind in base.categories)
     parts = [fit.parts[:, table.index[row]] for row in one.rows]
     weights = [base_area * area for area in one.areas]
     for i, j in combinations(range(len(one.rows)), 2):

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color.difference import delta_e_2000
+from pipeline.color.difference import delta_e_2000, hue_difference_deg
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.palette.swatches import BLACK_LIGHTNESS, is_earth, is_muted_blue
 from pipeline.parts import Components
 from pipeline.types import Floats, Intent
 
-PARTS = ("hue", "lightness", "separation", "vividness")
 # (hue difference, width, quality) of the relations that wear well, degrees of OKLCH
 HUE_RELATIONS = ((0.0, 10.0, 1.0), (30.0, 14.0, 0.95), (120.0, 14.0, 0.75), (150.0, 14.0, 0.85), (180.0, 16.0, 0.85))
 WORST_HUE = 0.35
@@ -68,16 +68,10 @@ def smoothstep(x: Floats, low: float, high: float) -> Floats:
 
 def vividness(oklch: Floats) -> Floats:
     """How much hue colours (..., 3) show, 0..1: greys none, earth, navy and near-black little."""
-    lightness, chroma, hue = oklch[..., 0], oklch[..., 1], oklch[..., 2]
-    earth = (hue >= 35) & (hue <= 115) & (chroma < 0.105)
-    navy = (hue >= 225) & (hue <= 285) & (chroma < 0.09)
-    calm = earth | navy | (lightness < 0.25)
+    lightness, chroma = oklch[..., 0], oklch[..., 1]
+    # Unlike a neutral, a calm blue may be light: sky blue is no neutral, but it is calm.
+    calm = is_earth(oklch) | is_muted_blue(oklch) | (lightness < BLACK_LIGHTNESS)
     return smoothstep(chroma, 0.025, 0.10) * np.where(calm, CALM_FACTOR, 1.0)
-
-
-def hue_difference(first_deg: Floats, second_deg: Floats) -> Floats:
-    """The angle between hues, 0..180 degrees."""
-    return np.abs((first_deg - second_deg + 180) % 360 - 180)
 
 
 def pair_parts(first: Points, second: Points, *, difference: Floats | None = None) -> Floats:
@@ -87,7 +81,7 @@ def pair_parts(first: Points, second: Points, *, difference: Floats | None = Non
     """
     one, two = first.oklch[:, None, :], second.oklch[None, :, :]
     shown = np.sqrt(first.vivid[:, None] * second.vivid[None, :])
-    turn = hue_difference(one[..., 2], two[..., 2])
+    turn = hue_difference_deg(one[..., 2], two[..., 2])
     relation = np.full(turn.shape, WORST_HUE)
     for angle_deg, width_deg, quality in HUE_RELATIONS:
         np.maximum(relation, quality * np.exp(-((turn - angle_deg) ** 2) / (2 * width_deg**2)), out=relation)

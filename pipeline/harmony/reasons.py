@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pipeline.color.difference import hue_difference_deg
+from pipeline.garments.kinds import BY_NAME
 from pipeline.harmony.pair_score import GREY_CHROMA, Points
 from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Coded, coded
@@ -22,14 +24,6 @@ SCHEME_REASONS: dict[Scheme, str] = {
     "tetradic": "TETRADIC_HUES",
     "monochromatic": "TONE_ON_TONE",
     "neutral": "NEUTRAL_ANCHOR",
-}
-PIECE_ADVICE: dict[Category, str] = {
-    "top": "WEAR_BELOW",
-    "bottom": "WEAR_ABOVE",
-    "outerwear": "WEAR_UNDER",
-    "full_body": "LAYER_OVER",
-    "shoes": "PIECE_AS_ACCENT",
-    "accessory": "PIECE_AS_ACCENT",
 }
 
 
@@ -89,7 +83,7 @@ def pair_reasons(base: Tone, other: Tone, *, de00: float) -> tuple[Coded, ...]:
     elif base.neutral or other.neutral:
         found = [coded("NEUTRAL_PIECE")]
     else:
-        found = _hue_reason(abs((base.hue_deg - other.hue_deg + 180) % 360 - 180))
+        found = _hue_reason(hue_difference_deg(base.hue_deg, other.hue_deg))
     found += _lightness_reason(base, other)
     found += _energy_reason([base, other])
     found += _temperature_reason(base, [other])
@@ -122,8 +116,8 @@ def wearing_advice(
     else:
         ratio = "SIXTY_THIRTY_TEN" if len(colors) > 1 else "ONE_LEADS"
         found = [coded(ratio)]
-        if categories[0] in PIECE_ADVICE:
-            found.append(coded(PIECE_ADVICE[categories[0]], name=first))
+        if categories[0] in BY_NAME:
+            found.append(coded(BY_NAME[categories[0]].advice, name=first))
     loud = [tone.name for tone, role in colors if role == "accent" and tone.chroma >= CALM_CHROMA]
     if loud and len(categories) == 1:
         found.append(coded("ACCENT_SMALL", name=loud[0]))

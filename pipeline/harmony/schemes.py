@@ -11,8 +11,9 @@ from typing import TypeAlias
 
 import numpy as np
 
+from pipeline.color.difference import DISTINCT_DE00, hue_difference_deg
 from pipeline.harmony.plans import FREE, NEUTRAL, TONE, Layout, Plan, plans_for
-from pipeline.harmony.shelf import APART_DE00, Shelf, score_rows
+from pipeline.harmony.shelf import Shelf, score_rows
 from pipeline.harmony.wearables import wearable_positions, wearables
 from pipeline.types import Floats, Role, Scheme
 
@@ -146,7 +147,7 @@ def _candidates(shelf: Shelf, slots: list[Slot]) -> list[np.ndarray]:
     anchors = np.array([anchor for _, _, anchor in slots])[:, None]
     fit = shelf.free & np.stack([stock.wearable[role] for _, role, _ in slots])
     step = np.abs(stock.points.oklch[:, 0] - shelf.base.points.oklch[0, 0]) >= TONE_STEP
-    turn = np.abs((wearable_positions(shelf.wheel) - anchors - kinds + 180) % 360 - 180)
+    turn = hue_difference_deg(wearable_positions(shelf.wheel) - anchors, kinds)
     near = fit & stock.hued & (turn <= HUE_TOLERANCE_DEG) & (step | (kinds != 0))
     for k in np.flatnonzero(~near.any(axis=1) & (kinds[:, 0] < 360)):
         closest = np.where(fit[k] & stock.hued & (step | (kinds[k] != 0)), turn[k], np.inf)
@@ -232,5 +233,5 @@ def _apart(rows: np.ndarray) -> np.ndarray:
     apart = np.ones(len(rows), dtype=bool)
     for i in range(rows.shape[1]):
         for j in range(i):
-            apart &= wearables().difference[rows[:, i], rows[:, j]] >= APART_DE00
+            apart &= wearables().difference[rows[:, i], rows[:, j]] >= DISTINCT_DE00
     return apart

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color.difference import delta_e_2000
+from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.bases import Base
-from pipeline.harmony.pair_score import hue_difference, mood, pair_parts, pair_score
+from pipeline.harmony.pair_score import Points, mood, pair_parts, pair_score
 from pipeline.harmony.wearables import wearable_scores, wearables
 from pipeline.types import Floats, Intent, Wheel
 
-APART_DE00 = 10.0  # between suggested colours, and from the base's largest colour
 SHOWN_VIVID, SHOWN_SHARE = 0.5, 0.06  # from here on a colour counts as one of an outfit's hues
 NEW_HUE_DEG = 30.0
 MAX_HUES = 3
@@ -46,10 +45,10 @@ def set_up(base: Base, intent: Intent, wheel: Wheel) -> Shelf:
     difference = delta_e_2000(base.points.lab[:, None], stock.points.lab[None])
     parts = pair_parts(base.points, stock.points, difference=difference)
     scores = base.weights @ pair_score(parts, intent)
-    hues = shown_hues(base)
+    hues = shown_hues(base.points, base.weights)
     new_hue = stock.points.vivid >= SHOWN_VIVID
     if hues:
-        turn = hue_difference(stock.points.oklch[:, None, 2], np.array(hues))
+        turn = hue_difference_deg(stock.points.oklch[:, None, 2], np.array(hues))
         new_hue = new_hue & (turn.min(axis=1) > NEW_HUE_DEG)
     anchor = None if base.anchor is None else base.points.oklch[base.anchor, 2]
     return Shelf(
@@ -60,21 +59,22 @@ def set_up(base: Base, intent: Intent, wheel: Wheel) -> Shelf:
         mean_parts=base.weights @ parts,
         scores=scores,
         worth=mood(scores, stock.presence, intent),
-        free=difference[0] >= APART_DE00,
+        free=difference[0] >= DISTINCT_DE00,
         new_hue=new_hue,
         base_hues=len(hues),
         anchor_position=None if anchor is None else float(wheel_positions(anchor, wheel)),
     )
 
 
-def shown_hues(base: Base) -> list[float]:
-    """The chromatic hues that a base shows, degrees, each more than NEW_HUE_DEG from those before it."""
+def shown_hues(points: Points, shares: Floats, *, least_share: float = SHOWN_SHARE) -> list[float]:
+    """The chromatic hues that colours show, degrees, each more than NEW_HUE_DEG from those before it.
+
+    shares: (n,) of the whole. Colours below `least_share` show no hue.
+    """
     hues: list[float] = []
-    for (_, _, hue), vivid, weight in zip(
-        base.points.oklch.tolist(), base.points.vivid.tolist(), base.weights.tolist(), strict=True
-    ):
-        shown = vivid >= SHOWN_VIVID and weight >= SHOWN_SHARE
-        if shown and all(abs((hue - other + 180) % 360 - 180) > NEW_HUE_DEG for other in hues):
+    shown = (points.vivid >= SHOWN_VIVID) & (shares >= least_share)
+    for hue in points.oklch[shown, 2].tolist():
+        if all(hue_difference_deg(hue, other) > NEW_HUE_DEG for other in hues):
             hues.append(hue)
     return hues
 
@@ -105,6 +105,6 @@ def _fresh_hues(shelf: Shelf, rows: np.ndarray) -> np.ndarray:
     hue = wearables().points.oklch[rows, 2]
     count: np.ndarray = fresh[:, 0].astype(int)
     for i in range(1, rows.shape[1]):
-        same = (hue_difference(hue[:, i : i + 1], hue[:, :i]) <= NEW_HUE_DEG) & fresh[:, :i]
+        same = (hue_difference_deg(hue[:, i : i + 1], hue[:, :i]) <= NEW_HUE_DEG) & fresh[:, :i]
         count += fresh[:, i] & ~same.any(axis=1)
     return np.asarray(count)

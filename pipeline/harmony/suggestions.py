@@ -8,19 +8,18 @@ import numpy as np
 from msgspec import UNSET
 
 from pipeline.color.css import hex_to_rgb
-from pipeline.color.difference import delta_e_2000
+from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
 from pipeline.harmony.bases import Base
 from pipeline.harmony.choice import choose
-from pipeline.harmony.pair_score import components_from_parts, hue_difference
+from pipeline.harmony.pair_score import components_from_parts
 from pipeline.harmony.plans import angles_of
 from pipeline.harmony.reasons import Tone, suggestion_reasons, tones, wearing_advice
 from pipeline.harmony.schemes import Combination, offers
-from pipeline.harmony.shelf import APART_DE00, Shelf, score_rows, set_up
+from pipeline.harmony.shelf import Shelf, score_rows, set_up
 from pipeline.harmony.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, wearables
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
 
-DISTINCT_DE00 = 10.0  # the contract's bar for colour-blind eyes
 SPARE = 8  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
 MAX_SWAPS = 3  # per suggested colour
 SWAP_HUE_DEG = 35.0
@@ -138,7 +137,7 @@ def _scheme_turn(shelf: Shelf, one: Combination) -> float:
         return 0.0
     wanted = angles[0]
     start = float(positions[one.colors[0]]) if anchor is None else anchor
-    turns = [abs((float(positions[color]) - start + 180) % 360 - 180) for color in others]
+    turns = [hue_difference_deg(float(positions[color]), start) for color in others]
     return min(turns, key=lambda turn: abs(turn - wanted))
 
 
@@ -171,8 +170,8 @@ def _swappable(shelf: Shelf, one: Combination, k: int) -> np.ndarray:
     fit[list(one.colors)] = False
     for other in one.colors:
         if other != color:
-            fit &= stock.difference[other] >= APART_DE00
+            fit &= stock.difference[other] >= DISTINCT_DE00
     if stock.neutral[color]:
         return np.asarray(fit & stock.neutral)
     hue = stock.points.oklch[:, 2]
-    return np.asarray(fit & stock.hued & (hue_difference(hue, hue[color]) <= SWAP_HUE_DEG))
+    return np.asarray(fit & stock.hued & (hue_difference_deg(hue, hue[color]) <= SWAP_HUE_DEG))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.color.difference import delta_e_2000
+from pipeline.garments.kinds import BY_NAME, covered_by
 from pipeline.harmony.bases import Base, bases_of
 from pipeline.harmony.pair_score import (
     Points,
@@ -27,7 +28,6 @@ MAX_MATCHES = 24
 MAX_ITEM_COLORS = 4  # of one piece; what is left is too small to clash
 ALIKE_DE76 = 8.0  # main colours of pieces that are more of the same
 ALIKE_LIMIT = 3  # how many of these come before all the rest had its turn
-BODY: frozenset[Category] = frozenset(("top", "bottom"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,11 +125,11 @@ def fit_all(bases: Sequence[Base], rack: Rack, options: HarmonyOptions) -> list[
 
 def wearable_together(first: Category | None, second: Category | None) -> bool:
     """Whether two pieces of these kinds make sense on one body; an unknown kind goes with all."""
-    if first in (None, "unknown") or second in (None, "unknown"):
+    if first not in BY_NAME or second not in BY_NAME:
         return True
     if first == second:
-        return first == "accessory"
-    return not ("full_body" in (first, second) and BODY & {first, second})
+        return BY_NAME[first].several
+    return not covered_by(first) & covered_by(second)
 
 
 def _wearable(base: Base, rack: Rack) -> np.ndarray:

@@ -1,1 +1,1 @@
-"""Encoded bytes to a bounded, upright sRGB image, in a child process that can be killed."""
+"""Decodes photos to bounded, upright sRGB images, in a child process that can be killed."""

@@ -1,4 +1,4 @@
-"""Encoded photos to bounded upright sRGB arrays, with every limit checked before a pixel is decoded; Pillow, numpy."""
+"""Decodes photos and masks to bounded, upright arrays, and checks every limit before a pixel is decoded."""
 
 import io
 import warnings
@@ -30,18 +30,8 @@ from pipeline.types import DecodedImage, Mask, RgbImage
 
 __all__ = ["DEFAULT_LIMITS", "ImageLimits", "decode_image", "decode_mask", "sniff"]
 
+# Standard: the EXIF tag of the orientation, and the turn that each of its values asks for (CIPA DC-008).
 EXIF_ORIENTATION: Final = 0x0112
-MAX_EXPANSION = 200  # decoded bytes per encoded byte above which a too large image is a bomb
-MASK_MODES = ("1", "L", "P")
-ASPECT_TOLERANCE = 0.02  # between a mask's aspect and its photo's
-
-_BOX = Image.Resampling.BOX
-# Not Image.open: it would read a phone's JPEG with a second picture behind the first as a file of two frames.
-_READERS: dict[Format, type[ImageFile.ImageFile]] = {
-    "JPEG": JpegImagePlugin.JpegImageFile,
-    "PNG": PngImagePlugin.PngImageFile,
-    "WEBP": WebPImagePlugin.WebPImageFile,
-}
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -51,16 +41,33 @@ _TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# Taste: an image above the limits is a bomb when it decodes to more bytes than this for each encoded byte.
+MAX_EXPANSION = 200
+# Contract: a mask is a greyscale or palette PNG of at most 8 bits, without alpha. These are its modes in Pillow.
+MASK_MODES = ("1", "L", "P")
+# Taste: how far a mask's aspect may be from its photo's.
+ASPECT_TOLERANCE = 0.02
 
-Image.MAX_IMAGE_PIXELS = None  # our own limits come first, and give our own errors
-PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES  # it counts for profiles too, of which Pillow allows 1 MiB
+_BOX = Image.Resampling.BOX
+# Image.open would read a phone's JPEG with a second picture behind the first as a file of two frames.
+_READERS: dict[Format, type[ImageFile.ImageFile]] = {
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "PNG": PngImagePlugin.PngImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+}
+
+# Our own limits come before Pillow's, and raise our own errors.
+Image.MAX_IMAGE_PIXELS = None
+# Pillow applies this limit, which is 1 MiB by default, to ICC profiles too.
+PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageLimits:
-    """What is decoded at all, and how large the analysed image is."""
+    """The limits on images that are decoded, and the size of the analysed image. Contract: all of these defaults."""
 
-    max_pixels_baseline_jpeg: int = 50_000_000  # in one scan, which is decoded at a fraction of its size
+    # A baseline JPEG in one scan is decoded at a fraction of its size, so it may have more pixels.
+    max_pixels_baseline_jpeg: int = 50_000_000
     max_pixels_other: int = 16_000_000
     min_side_px: int = 8
     max_aspect: float = 50.0
@@ -74,12 +81,13 @@ DEFAULT_LIMITS = ImageLimits()
 def decode_image(
     data: bytes, *, limits: ImageLimits = DEFAULT_LIMITS, network_px: tuple[int, int] | None = None
 ) -> DecodedImage:
-    """A photo, upright, sRGB, long side at most the limit; with `network_px` also squeezed to that (width, height).
+    """A photo, upright, in sRGB, with its long side at most the limit.
 
-    EXIF turns are undone, ICC profiles converted to sRGB, alpha composited on white, 16 bit scaled, CMYK converted.
-    Both sizes come from the same pixels by an area filter; nothing is enlarged but for the network, and nothing of
-    the metadata survives. Raises UnsupportedMedia, TooLarge, ImageBomb, ImageAnimated, ImageTruncated,
-    ImageUndecodable, ImageTooSmall, ImageAspect or ImageTooComplex.
+    With `network_px` (width, height) the photo is also squeezed to the network's input. EXIF turns are undone, ICC
+    profiles are converted to sRGB, alpha is composited on white, 16 bits are scaled to 8, and CMYK is converted. An
+    area filter makes both sizes from the same pixels. Only the network's input may be larger than the photo. No
+    metadata survives. Raises UnsupportedMedia, TooLarge, ImageBomb, ImageAnimated, ImageTruncated, ImageUndecodable,
+    ImageTooSmall, ImageAspect or ImageTooComplex.
     """
     header = read_header(data, max_scans=limits.max_jpeg_scans)
     _check(header, len(data), limits)
@@ -87,7 +95,8 @@ def decode_image(
         image = _open(data, header)
         image.draft(None, _least_size(image.size, limits.analysed_side_px, network_px))
         image.load()
-        turn = _orientation(image)  # only now: for some PNGs Pillow has to decode to find their EXIF
+        # Pillow finds the EXIF data of some PNGs only after decoding them.
+        turn = _orientation(image)
         profile = image.info.get("icc_profile")
         upright = opaque(image, header.bit_depth)
         if turn in _TURNS:
@@ -100,10 +109,10 @@ def decode_image(
 
 
 def decode_mask(data: bytes, image: DecodedImage, *, limits: ImageLimits = DEFAULT_LIMITS) -> Mask:
-    """A mask at the photo's analysed size: an 8-bit PNG of the upright photo's aspect, non-zero = garment.
+    """A mask at the photo's analysed size, from an 8-bit PNG of the upright photo's aspect.
 
-    In a palette PNG it is the index that counts. Raises TooLarge, ImageBomb, MaskEmpty, or MaskInvalid for whatever
-    else is wrong with it.
+    Non-zero pixels are the garment; in a palette PNG the index counts. Raises TooLarge, ImageBomb, MaskEmpty, or
+    MaskInvalid for any other fault.
     """
     try:
         if (kind := sniff(data)) != "PNG":
@@ -111,40 +120,43 @@ def decode_mask(data: bytes, image: DecodedImage, *, limits: ImageLimits = DEFAU
         header = read_header(data, max_scans=0)
         _check(header, len(data), limits, what="mask")
         with _our_errors("mask"):
-            found = _mask_plane(data, header, image)
+            plane = _mask_plane(data, header, image)
     except (MaskInvalid, TooLarge, ImageBomb):
         raise
     except UnsupportedMedia as error:
         raise MaskInvalid("The mask is not a PNG file; it must be an 8-bit PNG.") from error
     except BadInput as error:
         raise MaskInvalid(error.detail) from error
-    if not found.any():
+    if not plane.any():
         raise MaskEmpty("The mask has no non-zero pixel; it must mark the garment with non-zero pixels.")
-    return found
+    return plane
 
 
 def _mask_plane(data: bytes, header: Header, image: DecodedImage) -> Mask:
     mask = _open(data, header)
     if mask.mode not in MASK_MODES:
-        raise MaskInvalid("The mask is not an 8-bit greyscale or palette PNG without alpha; it must be.")
+        raise MaskInvalid("The mask must be an 8-bit greyscale or palette PNG without alpha.")
     if not _same_aspect(mask.size, (image.width, image.height)):
         actual, allowed = f"{mask.width}×{mask.height}", f"{image.width}:{image.height}"
         raise MaskInvalid(f"The mask is {actual}; its aspect must be the upright photo's, {allowed}.")
     mask.load()
     height_px, width_px = image.pixels.shape[:2]
     plane = mask.convert("L") if mask.mode == "1" else mask
-    found: Mask = np.asarray(plane.resize((width_px, height_px), Image.Resampling.NEAREST)) != 0
-    return found
+    resized: Mask = np.asarray(plane.resize((width_px, height_px), Image.Resampling.NEAREST)) != 0
+    return resized
 
 
 def _same_aspect(size: tuple[int, int], photo: tuple[int, int]) -> bool:
-    """Within the tolerance, or within a pixel: a thin photo's mask may be rounded by more than the tolerance."""
+    """Whether a mask has the photo's aspect, to within the tolerance or to within a pixel.
+
+    The size of a thin photo's mask may be rounded by more than the tolerance.
+    """
     (width, height), (photo_width, photo_height) = size, photo
     excess = abs(width * photo_height - height * photo_width)
     return excess <= max(ASPECT_TOLERANCE * height * photo_width, photo_width, photo_height)
 
 
-# --- what a file declares -------------------------------------------------------------------------------------
+# --- the declared size ----------------------------------------------------------------------------------------
 def _check(header: Header, file_bytes: int, limits: ImageLimits, *, what: str = "image") -> None:
     width_px, height_px = header.width_px, header.height_px
     size = f"The {what} is {width_px}×{height_px} px"
@@ -174,8 +186,9 @@ def _bounded(size: tuple[int, int], side_px: int) -> tuple[int, int]:
 
 
 def _least_size(size: tuple[int, int], side_px: int, network_px: tuple[int, int] | None) -> tuple[int, int]:
-    """The smallest (width, height) that a JPEG may be decoded at and still serve the analysis and the network."""
-    floor_px = max(network_px or (1, 1))  # before the EXIF turn it is not known which side is which
+    """The smallest (width, height) at which a JPEG can be decoded and still serve the analysis and the network."""
+    # The EXIF turn is still unknown, so either side may become the network's longer side.
+    floor_px = max(network_px or (1, 1))
     width_px, height_px = _bounded(size, side_px)
     return max(floor_px, width_px), max(floor_px, height_px)
 
@@ -191,7 +204,8 @@ def _open(data: bytes, header: Header) -> ImageFile.ImageFile:
 def _orientation(image: Image.Image) -> int:
     try:
         turn = image.getexif().get(EXIF_ORIENTATION, 1)
-    except Exception:  # broken EXIF of any kind is no EXIF
+    except Exception:
+        # A photo with broken EXIF data is decoded as one without.
         return 1
     return turn if turn in range(1, 9) else 1
 
@@ -202,7 +216,7 @@ def _array(image: Image.Image) -> RgbImage:
 
 @contextmanager
 def _our_errors(what: str) -> Iterator[None]:
-    """Pillow's many errors as ours; its texts never reach a client."""
+    """Raises Pillow's errors as ours, so that Pillow's texts never reach a client."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -211,7 +225,8 @@ def _our_errors(what: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise ImageTooComplex(f"The {what} takes more memory to decode than is allowed.") from error
-    except Exception as error:  # Pillow raises SyntaxError, ValueError, struct.error and more on broken files
+    except Exception as error:
+        # Pillow raises SyntaxError, ValueError, struct.error and more on broken files.
         if "truncated" in str(error).lower() or isinstance(error, EOFError):
             raise ImageTruncated(f"The {what} ends before its last pixel.") from error
         raise ImageUndecodable(f"The {what} is damaged and cannot be decoded.") from error

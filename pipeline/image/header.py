@@ -1,7 +1,7 @@
-"""Format, size, frames and scans of an encoded image, read from its structure without decoding; standard library.
+"""Reads the format, size, frames and scans of an encoded image from its structure, without decoding it.
 
-Pillow's own readers do work before they can be asked (libwebp allocates the whole canvas, libjpeg passes over every
-scan), so what a file declares is read here first and judged by pipeline.image.decode before Pillow sees a byte.
+Pillow's readers already work hard when a file is opened: libwebp allocates the whole canvas, and libjpeg reads every
+scan. So pipeline.image.decode checks what a file declares before Pillow sees a byte.
 """
 
 import re
@@ -12,33 +12,42 @@ from typing import Literal
 from pipeline.errors import ImageTooComplex, ImageTruncated, ImageUndecodable, UnsupportedMedia
 
 Format = Literal["JPEG", "PNG", "WEBP"]
-MAX_PARTS = 32_768  # chunks or segments; a 50 MiB PNG with 8 KiB chunks has 6,400
-MAX_GAP_BYTES = 65_536  # of junk between JPEG segments, which Pillow passes over a byte at a time
+# Taste: the most chunks or segments of a file. A PNG of 50 MiB with chunks of 8 KiB has 6,400.
+MAX_PARTS = 32_768
+# Taste: the most junk between two JPEG segments, which Pillow skips a byte at a time.
+MAX_GAP_BYTES = 65_536
 
+# Standard: ITU-T T.81 for JPEG, W3C PNG (third edition), RFC 9649 for WebP.
 _PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
-_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")  # in a scan, 0xFF is stuffed or a restart marker
+# Within a scan, 0xFF is followed by a stuffed zero or begins a restart marker.
+_MARKER_AFTER_SCAN = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
 _SOI, _EOI, _SOS = 0xD8, 0xD9, 0xDA
-_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))  # without a length
+# Bare markers have no length and no payload.
+_BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _HUFFMAN_SEQUENTIAL = (0xC0, 0xC1)
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a file declares. Sizes are as stored, before an EXIF turn, px; scans and single_pass matter for JPEG."""
+    """What a file declares.
+
+    width_px, height_px: as stored, before an EXIF turn. bit_depth: of one channel. scans: of a JPEG, counted to one
+    above the caller's limit. single_pass: whether a JPEG's rows can be decoded and scaled as they are read.
+    """
 
     kind: Format
     width_px: int
     height_px: int
-    bit_depth: int = 8  # per channel
+    bit_depth: int = 8
     frames: int = 1
-    scans: int = 1  # JPEG: counting stops one above the most that is asked about
-    single_pass: bool = False  # a JPEG whose rows can be decoded, scaled, as they come
+    scans: int = 1
+    single_pass: bool = False
 
 
 def sniff(data: bytes) -> Format:
-    """The format by its magic bytes. Raises UnsupportedMedia for any but JPEG, PNG and WebP."""
+    """The format by the file's first bytes. Raises UnsupportedMedia for any but JPEG, PNG and WebP."""
     if data[:3] == b"\xff\xd8\xff":
         return "JPEG"
     if data[:8] == _PNG_MAGIC:
@@ -49,9 +58,10 @@ def sniff(data: bytes) -> Format:
 
 
 def read_header(data: bytes, *, max_scans: int) -> Header:
-    """The header of a JPEG, PNG or WebP file, in time that its size bounds.
+    """The header of a JPEG, PNG or WebP file. The time is bounded by MAX_PARTS and the file's size.
 
-    Raises UnsupportedMedia, ImageTruncated, ImageUndecodable, or ImageTooComplex for a structure of too many parts.
+    max_scans: counting a JPEG's scans stops above this number. Raises UnsupportedMedia, ImageTruncated,
+    ImageUndecodable, or ImageTooComplex for a structure of too many parts.
     """
     kind = sniff(data)
     try:
@@ -63,16 +73,16 @@ def read_header(data: bytes, *, max_scans: int) -> Header:
 
 
 def _read_jpeg(data: bytes, max_scans: int) -> Header:
-    """Walks the segments: ITU-T T.81 annex B."""
+    """Reads a JPEG's segments (ITU-T T.81, annex B)."""
     size: tuple[int, int, int, int] | None = None
     scans, at, marker = 0, 2, _SOI
     for _ in range(MAX_PARTS):
-        found = (_MARKER_AFTER_SCAN if marker == _SOS else _MARKER).search(data, at)
-        if found is None:
+        match = (_MARKER_AFTER_SCAN if marker == _SOS else _MARKER).search(data, at)
+        if match is None:
             break
-        if marker != _SOS and found.start() - at > MAX_GAP_BYTES:
+        if marker != _SOS and match.start() - at > MAX_GAP_BYTES:
             raise ImageTooComplex(f"The JPEG has more than {MAX_GAP_BYTES} bytes of junk between two segments.")
-        marker, at = data[found.end() - 1], found.end()
+        marker, at = data[match.end() - 1], match.end()
         if marker == _EOI:
             break
         if marker in _BARE_MARKERS:
@@ -86,7 +96,7 @@ def _read_jpeg(data: bytes, max_scans: int) -> Header:
         at += length
     else:
         raise ImageTooComplex(f"The JPEG has more than {MAX_PARTS} segments.")
-    return _jpeg_header(size, scans, ended=found is not None)
+    return _jpeg_header(size, scans, ended=match is not None)
 
 
 def _jpeg_header(size: tuple[int, int, int, int] | None, scans: int, *, ended: bool) -> Header:
@@ -100,7 +110,7 @@ def _jpeg_header(size: tuple[int, int, int, int] | None, scans: int, *, ended: b
 
 
 def _read_png(data: bytes) -> Header:
-    """Walks the chunks: W3C PNG (third edition) sections 5 and 11."""
+    """Reads a PNG's chunks (W3C PNG, third edition, sections 5 and 11)."""
     length, name, width_px, height_px, depth = struct.unpack_from(">I4sIIB", data, 8)
     if name != b"IHDR":
         raise ImageUndecodable("The PNG does not begin with its header chunk.")
@@ -120,7 +130,7 @@ def _read_png(data: bytes) -> Header:
 
 
 def _read_webp(data: bytes) -> Header:
-    """Walks the chunks: RFC 9649 section 2."""
+    """Reads a WebP's chunks (RFC 9649, section 2)."""
     (riff_bytes,) = struct.unpack_from("<I", data, 4)
     if riff_bytes + 8 > len(data):
         raise ImageTruncated(f"The WebP file declares {riff_bytes + 8} bytes and has {len(data)}.")

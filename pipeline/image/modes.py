@@ -1,4 +1,4 @@
-"""Any mode that Pillow decodes to, as opaque sRGB: alpha on white, 16 bit scaled, profiles applied; Pillow, numpy."""
+"""Converts every mode that Pillow decodes to into opaque 8-bit sRGB."""
 
 import io
 from functools import lru_cache
@@ -6,14 +6,16 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-MAX_PROFILE_BYTES = 4 * 1024 * 1024  # press profiles have 0.5 to 2.5 MiB
+# Taste: the largest ICC profile that is applied. Press profiles have 0.5 to 2.5 MiB.
+MAX_PROFILE_BYTES = 4 * 1024 * 1024
 _SRGB = ImageCms.createProfile("sRGB")
 
 
 def opaque(image: Image.Image, bit_depth: int) -> Image.Image:
-    """A decoded image of any mode as L, RGB or CMYK, alpha and transparent values composited on white.
+    """A decoded image of any mode as L, RGB or CMYK, with alpha and transparent values composited on white.
 
-    bit_depth: the file's own, per channel; Pillow gives most images as 8 bit, but their transparent value as stored.
+    bit_depth: the file's own, of one channel. Pillow decodes most images to 8 bits, but gives their transparent value
+    as it is stored.
     """
     key = image.info.get("transparency")
     if image.mode.startswith("I"):
@@ -30,7 +32,7 @@ def opaque(image: Image.Image, bit_depth: int) -> Image.Image:
 
 
 def _eight_bit(image: Image.Image, key: object) -> Image.Image:
-    """16-bit grey by its high byte, the samples of the transparent value white; Pillow's own conversion saturates."""
+    """The high byte of 16-bit grey, with the transparent value as white. Pillow's own conversion saturates."""
     values = np.asarray(image)
     grey = (values >> 8).astype(np.uint8)
     if isinstance(key, int):
@@ -39,14 +41,14 @@ def _eight_bit(image: Image.Image, key: object) -> Image.Image:
 
 
 def _eight_bit_key(key: int | tuple[int, ...], bit_depth: int) -> int | tuple[int, ...]:
-    """A PNG's transparent value, which stands in the file's own depth, in the depth that Pillow decodes to."""
+    """A PNG's transparent value, converted from the file's bit depth to the depth that Pillow decodes to."""
     if isinstance(key, tuple):
         return tuple(value >> 8 for value in key) if bit_depth == 16 else key
     return key * 255 // ((1 << bit_depth) - 1) if bit_depth < 8 else key
 
 
 def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """An L, RGB or CMYK image as sRGB, by its ICC profile where that is sound and fits, else by the plain formulas."""
+    """An L, RGB or CMYK image as sRGB, by its ICC profile if that is valid for its mode, else by the plain formulas."""
     if profile and len(profile) <= MAX_PROFILE_BYTES:
         transform = _transform(profile, image.mode)
         if transform is not None and (converted := ImageCms.applyTransform(image, transform)) is not None:
@@ -54,9 +56,10 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-@lru_cache(maxsize=8)  # building one takes as long as applying it, and photos of one phone share one profile
+# Building a transform takes as long as applying it, and the photos of one phone share one profile.
+@lru_cache(maxsize=8)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """To sRGB, or None: a profile that is broken or of another kind than the image is no profile."""
+    """The transform from a profile to sRGB, or None when the profile is broken or does not fit the mode."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return ImageCms.buildTransform(source, _SRGB, mode, "RGB")

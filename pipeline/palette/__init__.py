@@ -1,1 +1,1 @@
-"""Phase 2, extraction: the pixels of each garment to a described palette."""
+"""Phase 2, extraction: turns the pixels of each garment into a described palette."""

@@ -1,4 +1,4 @@
-"""Phase 2: a photo and its label map to garments with palettes, lighting and warnings; numpy only."""
+"""Phase 2: turns a photo and its label map into garments with palettes, a lighting report and warnings."""
 
 from collections.abc import Sequence
 
@@ -9,47 +9,56 @@ from pipeline.garments.rle import encode_rle
 from pipeline.options import PhotoOptions
 from pipeline.palette import lighting
 from pipeline.palette.palette import extract_palette, histogram_medoids
-from pipeline.palette.sampling import garment_samples, look_samples
+from pipeline.palette.sampling import garment_samples, sparse_samples
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
 from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern, Region, coded
 from pipeline.types import ConfidenceMap, LabelMap, PaletteColor, RgbImage
 from pipeline.versions import EXTRACTION_VERSION
 
-VISIBLE_SHARE = 0.05  # a colour that the eye counts in a pattern
+# The thresholds below are taste.
+# A pattern counts the colours from this share on.
+VISIBLE_SHARE = 0.05
+# A garment of fewer pixels at analysed size is warned of as tiny.
 TINY_PX = 400
+# A garment below this confidence is warned of as uncertain.
 LOW_CONFIDENCE = 0.55
-CAST_CONFIDENCE, CAST_SHIFT_DE00 = 0.5, 3.0
+# A cast is warned of when it is this certain and would shift the garments' colours this far.
+CAST_CONFIDENCE = 0.5
+CAST_SHIFT_DE00 = 3.0
 
 
 def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions) -> Extraction:
     """The garments of a photo with their colours.
 
-    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With
-    `white_balance: apply` colours are those under a neutral light, and the lighting report says so.
+    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With `white_balance: apply`
+    the colours are those under neutral light, and the lighting report says so.
     """
     regions = find_regions(labels, confidence, options, pixels=pixels)
     light = lighting.estimate_light(pixels, labels)
-    shift = lighting.expected_shift(look_samples(pixels, regions), light)
+    shift = lighting.expected_shift(sparse_samples(pixels, regions), light)
     corrected = options.white_balance == "apply" and light.cast != "none"
     source = lighting.correct(pixels, light) if corrected else pixels
-    sure = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
-    garments = tuple(_garment(region, source, sure, options) for region in regions)
+    full = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
+    garments = tuple(_garment(region, source, full, options) for region in regions)
     report = Lighting(light.cast, light.confidence, shift, corrected)
     return Extraction(garments, report, _warnings(pixels, regions, report), EXTRACTION_VERSION)
 
 
 def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions) -> tuple[Garment, ...]:
-    """The degraded palettes: the fullest histogram bins of each garment's real pixels, with no confidence claimed."""
-    found = []
+    """The degraded palettes, for when `extract` fails: the fullest histogram bins of each garment's pixels.
+
+    They have no confidence, spread or pattern.
+    """
+    garments = []
     for region in find_regions(labels, None, options):
         rgb, _ = garment_samples(region, pixels, None)
-        found.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
-    return tuple(found)
+        garments.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
+    return tuple(garments)
 
 
-def _garment(region: Region, pixels: RgbImage, sure: ConfidenceMap | None, options: PhotoOptions) -> Garment:
-    rgb, weights = garment_samples(region, pixels, sure)
+def _garment(region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, options: PhotoOptions) -> Garment:
+    rgb, weights = garment_samples(region, pixels, confidence)
     palette = extract_palette(rgb, weights, max_colors=options.max_colors)
     return _described(region, palette, _pattern(palette), options)
 
@@ -73,7 +82,7 @@ def _described(
 
 
 def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
-    """The pattern by the colours that the eye counts; confidence: how clearly they make up that many."""
+    """The pattern, by the number of visible colours; its confidence grows with the share that decides the number."""
     if not palette:
         return None
     shares = [color.share for color in palette]

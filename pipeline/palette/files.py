@@ -1,4 +1,4 @@
-"""A palette as a file: JSON, SVG, PNG, CSS, GIMP or Adobe swatch exchange; the standard library and Pillow."""
+"""Writes a palette as a file: JSON, SVG, PNG, CSS, GIMP palette or Adobe Swatch Exchange."""
 
 import io
 import json
@@ -17,15 +17,16 @@ from pipeline.errors import InvalidOptions
 PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]
 NamedColor = tuple[str, str]  # #rrggbb, name
 
+# Taste: the size of one colour in a picture.
 SWATCH_WIDTH_PX, SWATCH_HEIGHT_PX = 160, 200
 TITLE = "Palette"
 
 
 def export(colors: Sequence[NamedColor], format: str) -> tuple[bytes, str]:
-    """A palette's bytes and media type; the same colours always give the same bytes.
+    """A palette's bytes and media type. The same colours always give the same bytes.
 
-    colors: `#rrggbb` and a name each, in order. format: json, svg, png, css, gpl (GIMP) or ase (Adobe).
-    Raises InvalidOptions for another format.
+    colors: `#rrggbb` and a name for each, in order. format: json, svg, png, css, gpl (GIMP) or ase (Adobe).
+    Raises InvalidOptions for any other format.
     """
     if format not in _WRITERS:
         raise InvalidOptions(f"The format is '{format[:16]}'; allowed are {', '.join(_WRITERS)}.")
@@ -39,14 +40,14 @@ def _json(colors: Sequence[NamedColor]) -> bytes:
 
 
 def _css(colors: Sequence[NamedColor]) -> bytes:
-    """Custom properties; a name that comes again is numbered."""
+    """One custom property for each colour. Repeated names get a number."""
     lines = [f"  --{name}: {code};" for name, (code, _) in zip(_identifiers(colors), colors, strict=True)]
     return ("\n".join([":root {", *lines, "}"]) + "\n").encode()
 
 
 def _identifiers(colors: Sequence[NamedColor]) -> list[str]:
     taken: set[str] = set()
-    found = []
+    identifiers = []
     for _, name in colors:
         plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in name.lower()).strip("-")
         stem = f"color-{plain}" if plain else "color"
@@ -54,12 +55,12 @@ def _identifiers(colors: Sequence[NamedColor]) -> list[str]:
         while unique in taken:
             unique, count = f"{stem}-{count}", count + 1
         taken.add(unique)
-        found.append(unique)
-    return found
+        identifiers.append(unique)
+    return identifiers
 
 
 def _gpl(colors: Sequence[NamedColor]) -> bytes:
-    """GIMP's palette: a header, then three decimals and a name per line."""
+    """A GIMP palette: a header, then a line with three decimals and a name for each colour."""
     rows = []
     for code, name in colors:
         red, green, blue = hex_to_rgb(code)
@@ -72,7 +73,7 @@ def _one_line(name: str) -> str:
 
 
 def _svg(colors: Sequence[NamedColor]) -> bytes:
-    """One labelled rectangle per colour; the label is black or white, whichever reads better on it."""
+    """One labelled rectangle for each colour. The label is black or white, whichever has more contrast."""
     width_px = SWATCH_WIDTH_PX * len(colors)
     spoken = escape(", ".join(f"{name} {code}" for code, name in colors))
     cells = [_svg_cell(k * SWATCH_WIDTH_PX, code, name) for k, (code, name) in enumerate(colors)]
@@ -121,7 +122,7 @@ def _font(size_px: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _fitting(name: str) -> str:
-    """The name, shortened where it would run into the next swatch."""
+    """The name, shortened when it would run into the next swatch."""
     room_px = SWATCH_WIDTH_PX - 24
     shown = _one_line(name)
     if _font(16).getlength(shown) <= room_px:
@@ -132,7 +133,7 @@ def _fitting(name: str) -> str:
 
 
 def _ase(colors: Sequence[NamedColor]) -> bytes:
-    """Adobe Swatch Exchange 1.0: big-endian blocks, UTF-16 names that end in a null, RGB as 32-bit floats, global."""
+    """Adobe Swatch Exchange 1.0: big-endian blocks of a null-terminated UTF-16 name and RGB as 32-bit floats."""
     blocks = [_ase_block(code, name) for code, name in colors]
     return b"ASEF" + struct.pack(">HHI", 1, 0, len(blocks)) + b"".join(blocks)
 

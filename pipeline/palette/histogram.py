@@ -1,4 +1,4 @@
-"""Pixels as a colour histogram: some hundred bins stand for any number of pixels; numpy only."""
+"""Bins pixels by colour, so that the cost of a palette does not depend on their number."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,20 @@ from numpy.typing import NDArray
 from pipeline.color.spaces import oklab_to_srgb, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.types import Floats
 
-MAX_BINS = 2048  # a busier photo is binned more coarsely
-STRAY_SHARE = 1e-4  # emptier bins are noise
-# Doubling a and b brings OKLab's distances nearer to CIEDE2000; one unit is about 90 ΔE00. Rays from black, along
-# which the shades of one cloth lie, stay rays.
+# Taste: a photo with more bins of 5 bits a channel is binned with 4 bits.
+MAX_BINS = 2048
+# Taste: bins below this share are noise.
+STRAY_SHARE = 1e-4
+# Taste: OKLab with a and b doubled, whose distances are nearer to CIEDE2000. One unit is about 90 ΔE00. The shades of
+# one cloth lie on a ray from black, and rays stay rays.
 _STRETCH = np.array([1.0, 2.0, 2.0])
 
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """The non-empty bins in the order of their colours. rgb (0..255), lab, space (stretched OKLab): means, (n, 3).
+    """The n non-empty bins of a histogram, in the order of their colours.
 
-    weight: (n,), sum 1.
+    rgb (0..255), lab, space (stretched OKLab): the bins' mean colours, (n, 3). weight: (n,), sum 1.
     """
 
     rgb: Floats
@@ -29,9 +31,10 @@ class Bins:
 
 
 def histogram(rgb: NDArray[np.uint8], weights: Floats) -> Bins | None:
-    """The bins of pixels (n, 3) with weights (n,); None without pixels. No weight at all counts as equal weights.
+    """The bins of pixels (n, 3) with weights (n,), or None without pixels.
 
-    Whole-numbered weights make it exact: the order of pixels changes nothing.
+    When all weights are 0, they count as equal. With whole-numbered weights the sums are exact, so that the order of
+    the pixels changes nothing.
     """
     if not len(rgb):
         return None
@@ -43,7 +46,7 @@ def histogram(rgb: NDArray[np.uint8], weights: Floats) -> Bins | None:
 
 
 def lab_of(space: Floats) -> Floats:
-    """Points of the stretched space (..., 3) as Lab."""
+    """Points of the stretched space, (..., 3), as Lab."""
     return srgb_to_lab_d65(np.clip(oklab_to_srgb(space / _STRETCH), 0, 1))
 
 

@@ -1,4 +1,4 @@
-"""The light of a photo: its cast as near-neutral background shows it, what correcting would change, and warnings."""
+"""Estimates a photo's light from its near-neutral background, corrects it, and detects dark and blurred photos."""
 
 from dataclasses import dataclass
 
@@ -9,21 +9,36 @@ from pipeline.color.difference import delta_e_2000
 from pipeline.color.spaces import bytes_to_oklab, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.types import Cast, Floats, LabelMap, RgbImage
 
-STEP_PX = 4  # the light varies slowly: every fourth pixel tells it
-NEUTRAL_CHROMA = 0.06  # OKLab; a more colourful background is a coloured wall, which says nothing of the light
+# The constants below are taste. Chroma, lightness and spread are OKLab's.
+# Light varies slowly over a photo, so every fourth pixel is enough.
+STEP_PX = 4
+# A background with more chroma is a coloured wall, which says nothing about the light.
+NEUTRAL_CHROMA = 0.06
+# Below this mean chroma of the background there is no cast.
 CAST_CHROMA = 0.014
+# Darker pixels are too noisy, and brighter ones are clipped.
 MIN_LIGHTNESS, MAX_LIGHTNESS = 0.4, 0.985
-ENOUGH_SHARE = 0.12  # of the picture: this much near-neutral background makes a full confidence
-SPREAD_LIMIT = 0.025  # OKLab; above it the "neutral" background is several colours
+# Below this share of the photo, near-neutral background is too little for an estimate.
+LEAST_SHARE = 0.01
+# The confidence is full when near-neutral background takes this share of the photo.
+ENOUGH_SHARE = 0.12
+# The confidence is 0 from this spread on: the background has several colours.
+SPREAD_LIMIT = 0.025
+# The name of a cast, by the upper limit of its hue in degrees.
 HUES: tuple[tuple[float, Cast], ...] = ((20, "magenta"), (110, "warm"), (200, "green"), (290, "cool"), (360, "magenta"))
-LOW_LIGHT_LUMA = 0.36  # sRGB luma that the brightest fiftieth of a photo stays below when it is dark
-SHARP_SHARE = 0.001  # of all steps between neighbours: so many at least are strong in a sharp photo
-BLUR_RATIO = 0.085  # strongest step between neighbours against the photo's whole range
+# A photo is dark when 98 % of its pixels are below this luma, 0..1.
+LOW_LIGHT_LUMA = 0.36
+# A step between neighbouring pixels is strong from this share of the photo's luma range on.
+BLUR_RATIO = 0.085
+# A photo is sharp when more than this share of its steps are strong.
+SHARP_SHARE = 0.001
+# A photo with a smaller luma range, 0..1, has too little contrast to be called blurred.
+LEAST_RANGE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Light:
-    """An estimated cast: its kind, confidence 0..1, and linear-light gains (3,) that would neutralise it."""
+    """An estimated cast: its kind, its confidence, 0..1, and the gains in linear light, (3,), that neutralise it."""
 
     cast: Cast
     confidence: float
@@ -31,9 +46,9 @@ class Light:
 
 
 def estimate_light(pixels: RgbImage, labels: LabelMap) -> Light:
-    """The cast from the background alone (label 0): garments and skin have colours of their own.
+    """The cast of the light, estimated from the background (label 0), since garments and skin have their own colours.
 
-    pixels: (H, W, 3); labels: (H, W). Without near-neutral background: no cast, confidence 0.
+    pixels: (H, W, 3); labels: (H, W). Without near-neutral background there is no cast, at confidence 0.
     """
     neutral = Light("none", 0.0, np.ones(3))
     view, background = pixels[::STEP_PX, ::STEP_PX], labels[::STEP_PX, ::STEP_PX] == 0
@@ -43,7 +58,7 @@ def estimate_light(pixels: RgbImage, labels: LabelMap) -> Light:
     oklab = bytes_to_oklab(rgb)
     chroma = np.hypot(oklab[:, 1], oklab[:, 2])
     usable = (chroma < NEUTRAL_CHROMA) & (oklab[:, 0] > MIN_LIGHTNESS) & (oklab[:, 0] < MAX_LIGHTNESS)
-    if usable.sum() < 0.01 * background.size:
+    if usable.sum() < LEAST_SHARE * background.size:
         return neutral
     a, b = oklab[usable, 1], oklab[usable, 2]
     spread = float(np.hypot(a.std(), b.std()))
@@ -60,14 +75,14 @@ def estimate_light(pixels: RgbImage, labels: LabelMap) -> Light:
 
 
 def correct(pixels: RgbImage, light: Light) -> RgbImage:
-    """Pixels under a neutral light: von Kries scaling in linear sRGB. (..., 3) uint8 to the same."""
+    """The pixels (..., 3) under neutral light, by von Kries scaling in linear sRGB."""
     table = linear_to_srgb(np.clip(srgb_to_linear(np.arange(256)[:, None] / 255) * light.gains, 0, 1))
     table = np.rint(table * 255).astype(np.uint8)  # (256, 3)
     return np.stack([table[pixels[..., channel], channel] for channel in range(3)], axis=-1)
 
 
 def expected_shift(pixels: RgbImage, light: Light) -> float:
-    """The mean ΔE00 that correcting would cause on these pixels, (n, 3)."""
+    """The mean ΔE00 by which `correct` would shift these pixels, (n, 3)."""
     if light.cast == "none" or not len(pixels):
         return 0.0
     sample = pixels[:: max(1, len(pixels) // 500)]
@@ -76,25 +91,25 @@ def expected_shift(pixels: RgbImage, light: Light) -> float:
 
 
 def is_dark(pixels: RgbImage) -> bool:
-    """Whether even the brightest parts of the photo are dark."""
+    """Whether even the brightest parts of a photo (H, W, 3) are dark."""
     return float(np.percentile(_luma(pixels[::STEP_PX, ::STEP_PX]), 98)) < LOW_LIGHT_LUMA * 255
 
 
 def is_blurred(pixels: RgbImage) -> bool:
-    """Whether no edge of the photo is sharp, against the photo's own range of brightness."""
+    """Whether a photo (H, W, 3) has hardly any sharp edge, measured against its own range of luma."""
     luma = _luma(pixels)
     low, high = np.percentile(luma[::STEP_PX, ::STEP_PX], (0.5, 99.5))
-    if high - low < 0.05 * 255:
+    if high - low < LEAST_RANGE * 255:
         return False
     strong = steps = 0
-    for one, other in ((luma[1:], luma[:-1]), (luma[:, 1:], luma[:, :-1])):
-        step = np.maximum(one, other) - np.minimum(one, other)
+    for first, second in ((luma[1:], luma[:-1]), (luma[:, 1:], luma[:, :-1])):
+        step = np.maximum(first, second) - np.minimum(first, second)
         strong += int(np.count_nonzero(step >= BLUR_RATIO * (high - low)))
         steps += step.size
     return strong <= SHARP_SHARE * steps
 
 
 def _luma(pixels: RgbImage) -> NDArray[np.uint8]:
-    """Rec. 601 luma, 0..255, in sixteen bits: (H, W)."""
+    """Rec. 601 luma, 0..255, (H, W), computed in 16 bits."""
     red, green, blue = (pixels[..., k].astype(np.uint16) for k in range(3))
     return ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)

@@ -1,4 +1,4 @@
-"""Which pixels speak for a garment, and how much each counts; numpy only."""
+"""Samples the pixels that a garment's palette is made of, with their weights."""
 
 from collections.abc import Sequence
 
@@ -8,29 +8,38 @@ from numpy.typing import NDArray
 from pipeline.parts import Region
 from pipeline.types import ConfidenceMap, Floats, Mask, RgbImage
 
-SAMPLES_PX = 32_768  # of one garment: more pixels tell nothing more
-_PLACES = np.random.default_rng(5).random(SAMPLES_PX)
-EROSION = 0.012  # of the garment's shorter side: edge pixels are blends with what lies behind
-ERODED_LEAST = 0.35  # of the mask: thinner garments are taken whole
-CLIPPED, CLIPPED_SHARE = 250, 0.12  # brighter pixels are glare, unless they are a good part of the garment
+# The constants below are taste.
+# More pixels of one garment do not change its palette.
+SAMPLES_PX = 32_768
+# Where in its stretch of equal length each sample lies, 0..1.
+_OFFSETS = np.random.default_rng(5).random(SAMPLES_PX)
+# This share of the garment's shorter side is eroded, because edge pixels are blends with the background.
+EROSION = 0.012
+# A thin garment, of which the erosion leaves less than this share, is not eroded.
+ERODED_LEAST = 0.35
+# Pixels whose channels all reach this value are glare and left out, unless they are this share of the garment.
+CLIPPED = 250
+CLIPPED_SHARE = 0.12
 
 
 def garment_samples(
-    region: Region, pixels: RgbImage, sure: ConfidenceMap | None, *, most_px: int = SAMPLES_PX
+    region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, *, most_px: int = SAMPLES_PX
 ) -> tuple[NDArray[np.uint8], Floats]:
-    """The pixels that speak for the garment, (n, 3), at most `most_px` of them, and how much each counts, (n,).
+    """At most `most_px` pixels from the inner part of a garment, (n, 3), and their weights, (n,).
 
-    Weights are whole numbers, so that sums over pixels do not depend on their order.
+    pixels: (H, W, 3). confidence: of the network, (H, W). The weights are whole numbers, so that sums over pixels do
+    not depend on their order.
     """
     inner, top, left = _eroded(region)
     inside = np.flatnonzero(inner)
-    if len(inside) > most_px:  # one of each run of equals, at random places: a fixed step would beat with stripes
-        places = (np.arange(most_px) + _PLACES[:most_px]) * (len(inside) / most_px)
+    if len(inside) > most_px:
+        # Each stretch of equal length gives one pixel, at a random place: a fixed step would alias with stripes.
+        places = (np.arange(most_px) + _OFFSETS[:most_px]) * (len(inside) / most_px)
         inside = inside[places.astype(np.intp)]
     row, column = np.divmod(inside, inner.shape[1])
     inside = (row + top) * region.mask.shape[1] + column + left
     rgb = np.take(pixels.reshape(-1, 3), inside, axis=0)
-    weights = np.ones(len(rgb)) if sure is None else sure.ravel()[inside].astype(float)
+    weights = np.ones(len(rgb)) if confidence is None else confidence.ravel()[inside].astype(float)
     glare = (rgb[:, 0] >= CLIPPED) & (rgb[:, 1] >= CLIPPED) & (rgb[:, 2] >= CLIPPED)
     if 0 < np.count_nonzero(glare) < CLIPPED_SHARE * len(glare):
         rgb, weights = rgb[~glare], weights[~glare]
@@ -38,7 +47,10 @@ def garment_samples(
 
 
 def _eroded(region: Region) -> tuple[Mask, int, int]:
-    """The mask around the garment without its rim, and its top and left; at the photo's border it goes on outside."""
+    """The eroded mask within a window around the garment, and the window's top and left.
+
+    At the photo's border the garment counts as going on, so that nothing is eroded there.
+    """
     height_px, width_px = region.mask.shape
     reach_px = round(EROSION * min(region.bbox[2] * width_px, region.bbox[3] * height_px))
     (top, bottom), (left, right) = (np.flatnonzero(region.mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
@@ -50,7 +62,7 @@ def _eroded(region: Region) -> tuple[Mask, int, int]:
 
 
 def _shrunk(mask: Mask, reach_px: int) -> Mask:
-    """Erosion along the rows' axis by doubling windows, outside counting as inside."""
+    """Erosion along the first axis, by windows of doubling length. What lies outside the mask counts as inside."""
     inner = np.pad(mask, ((reach_px, reach_px), (0, 0)), constant_values=True)
     span = 1
     while span < 2 * reach_px + 1:
@@ -60,8 +72,8 @@ def _shrunk(mask: Mask, reach_px: int) -> Mask:
     return inner
 
 
-def look_samples(pixels: RgbImage, regions: Sequence[Region]) -> NDArray[np.uint8]:
-    """Every fourth pixel, each way, of all garments together, (n, 3); at least one of each garment."""
+def sparse_samples(pixels: RgbImage, regions: Sequence[Region]) -> NDArray[np.uint8]:
+    """Every fourth pixel in both directions of all garments together, (n, 3)."""
     if not regions:
         return np.zeros((0, 3), np.uint8)
     step = 4

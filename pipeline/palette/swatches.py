@@ -1,8 +1,9 @@
-"""Colours described for people and programs: roles, names, temperature, text colour; numpy only."""
+"""Describes a palette's colours for people and programs: role, names, temperature, text colour."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.color.css import hex_to_rgb, rgb_to_hex
 from pipeline.color.naming import name_colors
@@ -12,15 +13,24 @@ from pipeline.options import ColorShare
 from pipeline.parts import Swatch
 from pipeline.types import Floats, PaletteColor, Role, Temperature
 
-SECONDARY_SHARE = 0.15  # below it a colour is an accent
-NEUTRAL_LAB_CHROMA = 8.0  # below it a colour is neither warm nor cool
-EARTH_HUES_DEG, EARTH_CHROMA = (35, 115), 0.105
-NAVY_HUES_DEG, NAVY_CHROMA, NAVY_LIGHTNESS = (225, 285), 0.09, 0.75  # denim too, but no sky blue
-BLACK_LIGHTNESS, GREY_CHROMA = 0.25, 0.03
+# Taste: a colour is an accent below this share.
+SECONDARY_SHARE = 0.15
+# Taste: below this CIE Lab chroma a colour is neither warm nor cool.
+NEUTRAL_LAB_CHROMA = 8.0
+# Taste: the OKLCH hues and chromas of earth colours (camel, khaki, chocolate) and of muted blues (navy, denim).
+EARTH_HUES_DEG = (35, 115)
+EARTH_CHROMA = 0.105
+BLUE_HUES_DEG = (225, 285)
+BLUE_CHROMA = 0.09
+# Taste: a muted blue from this OKLCH lightness on is sky blue, which is no neutral.
+NAVY_LIGHTNESS = 0.75
+# Taste: darker colours look black, and less colourful ones grey, OKLCH.
+BLACK_LIGHTNESS = 0.25
+GREY_CHROMA = 0.03
 
 
 def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
-    """The colours of one garment as swatches, the largest share first; the shares are those given."""
+    """The colours of one garment as swatches, the largest share first. Shares are not normalised."""
     if not palette:
         return ()
     ordered = sorted(palette, key=lambda color: (-color.share, color.rgb))
@@ -53,7 +63,10 @@ def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
 
 
 def palette_from_colors(colors: Sequence[ColorShare]) -> tuple[Swatch, ...]:
-    """Given colours as swatches, shares normalised to a sum of 1; a colour given twice is one with both shares."""
+    """A client's colours as swatches, with shares normalised to a sum of 1.
+
+    A colour that is given twice becomes one colour with both shares.
+    """
     shares: dict[str, float] = {}
     for color, share in zip(colors, shares_of(colors), strict=True):
         shares[color.hex] = shares.get(color.hex, 0.0) + share
@@ -65,8 +78,8 @@ def palette_from_colors(colors: Sequence[ColorShare]) -> tuple[Swatch, ...]:
 def shares_of(colors: Sequence[ColorShare]) -> list[float]:
     """A share above 0 for each given colour, not normalised.
 
-    Colours without a share split evenly what the others leave of 1, or get the mean of the given shares when these
-    fill it.
+    Colours without a share divide evenly what the given shares leave of 1. When the given shares leave nothing, a
+    colour without a share gets their mean.
     """
     given = [color.share for color in colors if color.share is not None]
     missing = len(colors) - len(given)
@@ -75,12 +88,26 @@ def shares_of(colors: Sequence[ColorShare]) -> list[float]:
     return [default if color.share is None else color.share for color in colors]
 
 
-def is_neutral(oklch: Floats) -> np.ndarray:
-    """Whether colours go with anything: near-grey, near-black, earth, navy or denim. oklch: (n, 3); gives (n,)."""
-    lightness, chroma, hue = oklch[..., 0], oklch[..., 1], oklch[..., 2]
-    earth = (hue >= EARTH_HUES_DEG[0]) & (hue <= EARTH_HUES_DEG[1]) & (chroma < EARTH_CHROMA)
-    navy = (hue >= NAVY_HUES_DEG[0]) & (hue <= NAVY_HUES_DEG[1]) & (chroma < NAVY_CHROMA) & (lightness < NAVY_LIGHTNESS)
-    return np.asarray((chroma < GREY_CHROMA) | (lightness < BLACK_LIGHTNESS) | earth | navy)
+def is_neutral(oklch: Floats) -> NDArray[np.bool_]:
+    """Whether colours (..., 3) go with anything, (...): near-grey, near-black, earth, navy and denim."""
+    lightness, chroma = oklch[..., 0], oklch[..., 1]
+    navy = is_muted_blue(oklch) & (lightness < NAVY_LIGHTNESS)
+    return np.asarray((chroma < GREY_CHROMA) | (lightness < BLACK_LIGHTNESS) | is_earth(oklch) | navy)
+
+
+def is_earth(oklch: Floats) -> NDArray[np.bool_]:
+    """Whether colours (..., 3) are earth colours such as camel and chocolate, (...)."""
+    return _is_muted(oklch, EARTH_HUES_DEG, EARTH_CHROMA)
+
+
+def is_muted_blue(oklch: Floats) -> NDArray[np.bool_]:
+    """Whether colours (..., 3) are muted blues of any lightness, from navy to sky blue, (...)."""
+    return _is_muted(oklch, BLUE_HUES_DEG, BLUE_CHROMA)
+
+
+def _is_muted(oklch: Floats, hues_deg: tuple[float, float], below_chroma: float) -> NDArray[np.bool_]:
+    chroma, hue = oklch[..., 1], oklch[..., 2]
+    return np.asarray((hue >= hues_deg[0]) & (hue <= hues_deg[1]) & (chroma < below_chroma))
 
 
 def _role(rank: int, share: float) -> Role:

@@ -1,7 +1,7 @@
-"""Palette error, and an embedding whose distances rank palettes as the error does; numpy only.
+"""Measures the error between two palettes, and embeds palettes so that distances rank them as the error does.
 
-The embedding is a small DeepSets network (Zaheer et al. 2017) that was taught palette errors: see
-models/train/palette_encoder.py. It does not matter in which order colours come or whether one is given in two parts.
+The embedding is a small DeepSets network (Zaheer et al. 2017), which models/train/palette_encoder.py trains on palette
+errors. The order of the colours does not matter, nor whether a colour is given in two parts.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,26 @@ from pipeline.parts import PaletteVector, Swatch
 from pipeline.types import Floats
 from pipeline.versions import VECTOR_VERSION
 
+# Taste: the length of a palette vector.
 DIMENSIONS = 64
-SHARPNESS = 4.0  # of the soft maximum over a palette's colours
+# Taste: the sharpness of the soft maximum over a palette's colours. The encoder was trained with this value.
+SHARPNESS = 4.0
 ENCODER_FILE = Path(__file__).parent / "palette_encoder.npz"
 
 
 def palette_error(first: Sequence[Swatch], second: Sequence[Swatch]) -> float:
-    """The share-weighted symmetric mean ΔE00 to the nearest colour (after Pan & Westland 2018)."""
-    one, two = np.array([s.lab for s in first]), np.array([s.lab for s in second])
-    distance = delta_e_2000(one[:, None], two[None])
+    """The mean ΔE00 to the nearest colour, weighted by share, both ways (after Pan & Westland 2018)."""
+    first_lab, second_lab = np.array([s.lab for s in first]), np.array([s.lab for s in second])
+    distance = delta_e_2000(first_lab[:, None], second_lab[None])
     forth = np.average(distance.min(axis=1), weights=[s.share for s in first])
     back = np.average(distance.min(axis=0), weights=[s.share for s in second])
     return float((forth + back) / 2)
 
 
 def palette_vector(swatches: Sequence[Swatch], *, weights: Sequence[float] | None = None) -> PaletteVector:
-    """64 numbers for a palette of one colour or more; the distance of two vectors is about their palette error, ΔE00.
+    """The vector of a palette of at least one colour. The distance of two vectors is about their palette error, ΔE00.
 
-    weights: other than the swatches' shares, any positive scale.
+    weights: replace the swatches' shares, on any positive scale.
     """
     lab = np.array([swatch.lab for swatch in swatches])
     mass = np.array([swatch.share for swatch in swatches] if weights is None else weights)

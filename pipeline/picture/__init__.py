@@ -1,1 +1,1 @@
-"""An answer as a picture, drawn with Pillow; no network and no torch."""
+"""Draws an answer as a picture."""

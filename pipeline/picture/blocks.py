@@ -1,4 +1,4 @@
-"""Blocks of a printed page: text, colours and their arrangement, each an image that can be stacked; Pillow only."""
+"""Draws the blocks of a printed page, text and colours, and arranges them. Each block is an image."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -7,10 +7,12 @@ from functools import cache
 from PIL import Image, ImageDraw, ImageFont
 
 PAPER, CARD, INK, SOFT, LINE, AMBER = "#fbfaf7", "#ffffff", "#1d2433", "#5b6475", "#dfe2e8", "#e0a458"
-LEADING = 1.35  # line height over font size
-SMOOTH = 4  # Pillow draws curves without smoothing: they are drawn this much larger first
+# Taste: the height of a line over the font's size.
+LEADING = 1.35
+# Taste: Pillow draws curves without smoothing, so they are first drawn this many times larger.
+SMOOTH = 4
 
-# What Pillow's own font has no glyph for, and our texts use.
+# Characters of our texts that Pillow's own font has no glyph for.
 _SPELT = str.maketrans({"×": "x", "Δ": "delta ", "–": "-", "—": "-", "…": "...", "≥": "at least ", "²": "2"})
 
 Picture = Image.Image
@@ -19,7 +21,7 @@ Color = str | tuple[int, int, int]
 
 # --- text -----------------------------------------------------------------------------------------------------
 def line(text: str, size_px: int, *, color: Color = INK, bold: bool = False, width_px: int | None = None) -> Picture:
-    """One line of text on nothing; with a width it is shortened to fit it."""
+    """One line of text on a transparent ground. With a width the text is shortened to fit."""
     shown = printable(text)
     if width_px is not None:
         shown = _shortened(shown, size_px, width_px)
@@ -40,11 +42,11 @@ def paragraph(text: str, size_px: int, width_px: int, *, color: Color = INK) -> 
             lines[-1] = longer
         else:
             lines.append(word)
-    return stack([line(one, size_px, color=color, width_px=width_px) for one in lines], 0)
+    return stack([line(text, size_px, color=color, width_px=width_px) for text in lines], 0)
 
 
 def printable(text: str) -> str:
-    """The text with only what the font can draw: letters without their accents, signs spelt out."""
+    """The text in characters that the font can draw: accents are dropped, and signs are spelt out."""
     plain = unicodedata.normalize("NFKD", text.translate(_SPELT))
     kept = "".join(c for c in plain if not unicodedata.combining(c))
     return "".join(c if _has_glyph(c) else "?" for c in kept)
@@ -75,7 +77,7 @@ def _has_glyph(character: str) -> bool:
 
 # --- colours --------------------------------------------------------------------------------------------------
 def bar(colors: Sequence[tuple[str, float]], size: tuple[int, int]) -> Picture:
-    """Colours as parts of a bar in proportion to their shares."""
+    """A bar of colours, each as wide as its share."""
     width_px, height_px = size
     block = Image.new("RGBA", size)
     draw = ImageDraw.Draw(block)
@@ -94,7 +96,7 @@ def chip(color: Color, size_px: int) -> Picture:
 
 
 def tag(text: str, color: Color, size_px: int) -> Picture:
-    """A short label, white on a colour."""
+    """A short white label on a colour."""
     label = line(text, size_px, color="white", bold=True)
     block = Image.new("RGBA", (label.width + round(size_px * 0.8), round(size_px * 1.5)), color)
     block.alpha_composite(label, ((block.width - label.width) // 2 + 1, (block.height - label.height) // 2))
@@ -102,7 +104,7 @@ def tag(text: str, color: Color, size_px: int) -> Picture:
 
 
 def rounded(block: Picture, radius_px: int, *, edge: Color = INK, strength: int = 0) -> Picture:
-    """The block with round corners, and an edge of a strength 0..255 where it could run into the page."""
+    """The block with round corners and an edge. strength: the edge's opacity, 0..255; 0 draws no edge."""
     shaped = Image.new("RGBA", block.size)
     shaped.paste(block, mask=_corners(block.size, radius_px, fill=255))
     if strength:
@@ -119,7 +121,7 @@ def _corners(size: tuple[int, int], radius_px: int, **ink: int) -> Image.Image:
 
 # --- arrangement ----------------------------------------------------------------------------------------------
 def stack(blocks: Sequence[Picture], gap_px: int) -> Picture:
-    """Blocks below each other, aligned left."""
+    """Blocks from top to bottom, aligned left."""
     width_px = max((block.width for block in blocks), default=1)
     height_px = sum(block.height for block in blocks) + gap_px * max(0, len(blocks) - 1)
     page = Image.new("RGBA", (width_px, max(1, height_px)))
@@ -131,7 +133,7 @@ def stack(blocks: Sequence[Picture], gap_px: int) -> Picture:
 
 
 def row(blocks: Sequence[Picture], gap_px: int, *, middle: bool = False) -> Picture:
-    """Blocks beside each other, aligned at the top or by their middles."""
+    """Blocks from left to right, aligned at the top or by their middles."""
     height_px = max((block.height for block in blocks), default=1)
     width_px = sum(block.width for block in blocks) + gap_px * max(0, len(blocks) - 1)
     page = Image.new("RGBA", (max(1, width_px), height_px))
@@ -143,7 +145,7 @@ def row(blocks: Sequence[Picture], gap_px: int, *, middle: bool = False) -> Pict
 
 
 def apart(left: Picture, right: Picture, width_px: int) -> Picture:
-    """One block at the left end, the other at the right, their middles level."""
+    """One block at the left end and another at the right end, aligned by their middles."""
     page = Image.new("RGBA", (width_px, max(left.height, right.height)))
     page.alpha_composite(left, (0, (page.height - left.height) // 2))
     page.alpha_composite(right, (max(0, width_px - right.width), (page.height - right.height) // 2))
@@ -151,15 +153,15 @@ def apart(left: Picture, right: Picture, width_px: int) -> Picture:
 
 
 def flow(blocks: Sequence[Picture], width_px: int, gap_px: tuple[int, int]) -> Picture:
-    """Blocks beside each other in as many rows as the width needs; gap_px: across, down."""
+    """Blocks from left to right, in as many rows as the width needs. gap_px: (across, down)."""
     rows: list[list[Picture]] = []
     for block in blocks:
-        used = sum(one.width + gap_px[0] for one in rows[-1]) if rows else 0
+        used = sum(placed.width + gap_px[0] for placed in rows[-1]) if rows else 0
         if rows and used + block.width <= width_px:
             rows[-1].append(block)
         else:
             rows.append([block])
-    return stack([row(one, gap_px[0]) for one in rows], gap_px[1])
+    return stack([row(blocks, gap_px[0]) for blocks in rows], gap_px[1])
 
 
 def card(block: Picture, size: tuple[int, int], *, inset_px: int) -> Picture:
@@ -170,7 +172,7 @@ def card(block: Picture, size: tuple[int, int], *, inset_px: int) -> Picture:
 
 
 def padded(block: Picture, margin_px: int) -> Picture:
-    """The block on paper, with a margin, opaque."""
+    """The block on opaque paper, with a margin."""
     page = Image.new("RGBA", (block.width + 2 * margin_px, block.height + 2 * margin_px), PAPER)
     page.alpha_composite(block, (margin_px, margin_px))
     return page.convert("RGB")

@@ -1,4 +1,4 @@
-"""A photo with its label map laid over it: tints by class, garments outlined and numbered; Pillow and numpy."""
+"""Draws a photo under its label map: tinted by class, with each garment outlined and numbered."""
 
 from collections.abc import Sequence
 
@@ -6,52 +6,52 @@ import numpy as np
 from msgspec import UNSET
 from PIL import Image, ImageFilter
 
+from pipeline.garments.kinds import HAIR, KINDS, SKIN, label_of
 from pipeline.garments.rle import decode_rle
 from pipeline.parts import Garment
 from pipeline.picture.blocks import Picture, chip, flow, line, row, tag
 from pipeline.types import CLASSES, UNKNOWN, LabelMap, Mask, RgbImage
 
-# By label. Told apart by lightness as well as by hue, for colour-blind eyes.
+# By label. Taste: skin and hair in colours of skin and hair, a garment of unknown kind in a top's blue.
 TINTS: dict[int, tuple[int, int, int]] = {
-    1: (244, 190, 150), 2: (140, 90, 60), 3: (40, 110, 235), 4: (130, 60, 190), 5: (15, 150, 125),
-    6: (225, 60, 140), 7: (245, 170, 30), 8: (205, 45, 40), UNKNOWN: (40, 110, 235),
-}  # fmt: skip
-STRENGTH = 0.55
+    SKIN: (244, 190, 150),
+    HAIR: (140, 90, 60),
+    **{kind.label: kind.tint for kind in KINDS},
+    UNKNOWN: (40, 110, 235),
+}
+# Taste: the opacity of the tints, and the sizes of outline and tag.
+OPACITY = 0.55
 OUTLINE_PX = 3
 TAG_PX = 17
 
 
-def label_of(garment: Garment) -> int:
-    """The label value that stands for a garment's kind."""
-    return UNKNOWN if garment.category == "unknown" else CLASSES.index(garment.category)
-
-
 def fitted(pixels: RgbImage, size: tuple[int, int]) -> Picture:
-    """The photo at a size, px."""
+    """The photo, resized to a size, px."""
     return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS).convert("RGBA")
 
 
 def overlay(pixels: RgbImage, labels: LabelMap, garments: Sequence[Garment], size: tuple[int, int]) -> Picture:
-    """The photo in grey under its label map's tints, with the outline and id of each garment; masks must be included.
+    """The photo in grey under the tints of its label map, with the outline and the id of each garment.
 
-    pixels: (H, W, 3); labels: (H, W). The tints are the network's own labels; the outlines what became of them.
+    pixels: (H, W, 3). labels: (H, W). The garments must have masks. The tints show the network's labels, and the
+    outlines the garments that were made of them.
     """
     table = np.zeros((256, 4), np.uint8)
     for label, tint in TINTS.items():
-        table[label] = (*tint, round(255 * STRENGTH))
+        table[label] = (*tint, round(255 * OPACITY))
     page = fitted(pixels, size).convert("L").convert("RGBA")
     page.alpha_composite(Image.fromarray(table[labels]).resize(size, Image.Resampling.NEAREST))
     masks = [(garment, decode_rle(garment.mask)) for garment in garments if garment.mask is not UNSET]
     for _, mask in masks:
         page.paste("white", mask=_outline(mask, size))
     for garment, mask in masks:
-        name = tag(garment.id, TINTS[label_of(garment)], TAG_PX)
+        name = tag(garment.id, TINTS[label_of(garment.category)], TAG_PX)
         page.alpha_composite(name, _place(mask, size, name.size))
     return page
 
 
 def legend(labels: LabelMap, width_px: int, size_px: int) -> Picture:
-    """The classes that the label map has, each with its tint."""
+    """The classes that occur in the label map, each with its tint."""
     names = {**dict(enumerate(CLASSES)), UNKNOWN: "garment"}
     present = [label for label in TINTS if np.any(labels == label)]
     entries = []
@@ -62,7 +62,7 @@ def legend(labels: LabelMap, width_px: int, size_px: int) -> Picture:
 
 
 def _outline(mask: Mask, size: tuple[int, int]) -> Image.Image:
-    """The mask's rim, smooth at any size: the blurred mask's slope."""
+    """The mask's outline, smooth at any size, because it comes from the blurred mask."""
     plane = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
     inner = plane.filter(ImageFilter.GaussianBlur(1.5)).point(lambda value: 255 if value > 127 else 0)
     rim = np.asarray(inner.filter(ImageFilter.MaxFilter(OUTLINE_PX))) - np.asarray(inner)
@@ -70,7 +70,7 @@ def _outline(mask: Mask, size: tuple[int, int]) -> Image.Image:
 
 
 def _place(mask: Mask, size: tuple[int, int], label_size: tuple[int, int]) -> tuple[int, int]:
-    """Where the tag goes: on the garment's pixel that is nearest to its middle, within the picture."""
+    """The tag's position, within the picture: on the garment's pixel that is nearest to the garment's middle."""
     rows, columns = np.nonzero(mask)
     nearest = np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2)
     scale = size[0] / mask.shape[1], size[1] / mask.shape[0]

@@ -1,10 +1,11 @@
-"""The printed page of one photo's advice: photo, overlay, palettes, suggestions, warnings; Pillow, no torch."""
+"""Draws one photo's advice as a printed page: photo, overlay, palettes, suggestions, warnings."""
 
 from collections.abc import Sequence
 
 from PIL import Image
 
 from pipeline.contract import AdviceBody, Match, Suggestion
+from pipeline.garments.kinds import label_of
 from pipeline.options import Options
 from pipeline.parts import Garment, Swatch
 from pipeline.picture.blocks import (
@@ -25,15 +26,21 @@ from pipeline.picture.blocks import (
     stack,
     tag,
 )
-from pipeline.picture.overlay import TINTS, fitted, label_of, legend, overlay
+from pipeline.picture.overlay import TINTS, fitted, legend, overlay
 from pipeline.types import DecodedImage, LabelMap
 
-MARGIN_PX, WIDTH_PX = 56, 1488  # of what is between the margins
+# The sizes and thresholds of the page are taste.
+# The width between the margins.
+WIDTH_PX = 1488
+MARGIN_PX = 56
 PAGE_PX = WIDTH_PX + 2 * MARGIN_PX
 GAP_PX = 28
-BESIDE_PX, BELOW_PX = (760, 640), (520, 800)  # room for photo and overlay, as they are arranged
+# The room (width, height) for photo and overlay: side by side, or one below the other.
+BESIDE_PX, BELOW_PX = (760, 640), (520, 800)
+# Photo and overlay stand one below the other when that shows them this many times larger.
 MUCH_LARGER = 1.3
 LEAST_LEGEND_PX = 360
+# The light is described from this confidence on.
 SURE_OF_LIGHT = 0.3
 COLUMNS = 3
 CARD_PX, INSET_PX = (WIDTH_PX - (COLUMNS - 1) * GAP_PX) // COLUMNS, 22
@@ -42,7 +49,7 @@ MOST_MATCHES = 8
 
 
 def page(title: str, image: DecodedImage, labels: LabelMap, advice: AdviceBody, options: Options) -> Picture:
-    """The whole page, RGB. The advice must include masks; options: those it was made with."""
+    """The whole page, RGB. The advice must include masks. options: those that the advice was made with."""
     looks = _looks(image, labels, advice.garments)
     room_px = WIDTH_PX - looks.width - 2 * GAP_PX
     palettes = stack([_palette(garment, room_px) for garment in advice.garments], 32)
@@ -95,7 +102,7 @@ def _footer(advice: AdviceBody) -> Picture:
 
 # --- the photo ------------------------------------------------------------------------------------------------
 def _looks(image: DecodedImage, labels: LabelMap, garments: Sequence[Garment]) -> Picture:
-    """The photo and its overlay beside each other, or below where that shows them much larger."""
+    """The photo and its overlay side by side, or one below the other when that shows them much larger."""
     height_px, width_px = image.pixels.shape[:2]
     beside = min((BESIDE_PX[0] - GAP_PX) / 2 / width_px, BESIDE_PX[1] / height_px)
     below = min(BELOW_PX[0] / width_px, (BELOW_PX[1] - GAP_PX) / 2 / height_px)
@@ -114,7 +121,7 @@ def _palette(garment: Garment, width_px: int) -> Picture:
     if garment.area is not None:
         about.append(f"{garment.area:.0%} of the photo")
     name = line(_kind(garment).capitalize(), HEAD, bold=True)
-    head = row([tag(garment.id, TINTS[label_of(garment)], SMALL), name], 12, middle=True)
+    head = row([tag(garment.id, TINTS[label_of(garment.category)], SMALL), name], 12, middle=True)
     title = apart(head, line("  ·  ".join(about), SMALL, color=SOFT), width_px)
     if not garment.colors:
         return stack([title, line("No colours could be read.", BODY, color=SOFT)], 8)
@@ -136,7 +143,7 @@ def _kind(garment: Garment) -> str:
 # --- suggestions ----------------------------------------------------------------------------------------------
 def _suggestions(suggestions: Sequence[Suggestion], garments: Sequence[Garment]) -> Picture:
     kinds = {garment.id: _kind(garment) for garment in garments}
-    contents = [_suggestion(one, kinds) for one in suggestions]
+    contents = [_suggestion(suggestion, kinds) for suggestion in suggestions]
     rows = [contents[k : k + COLUMNS] for k in range(0, len(contents), COLUMNS)]
     return stack([_cards(contents) for contents in rows], GAP_PX)
 

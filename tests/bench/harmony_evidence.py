@@ -19,8 +19,9 @@ import numpy as np
 from scipy.optimize import minimize
 
 from pipeline.color.css import rgb_to_hex
-from pipeline.harmony.pair_score import PARTS, WEIGHTS, pair_parts, points_from_hexes
+from pipeline.harmony.pair_score import WEIGHTS, pair_parts, points_from_hexes
 from pipeline.palette.palette import extract_palette
+from pipeline.parts import Components
 from pipeline.types import Floats
 from tests.bench.annotated import garments
 from tests.bench.tables import write_section
@@ -29,6 +30,7 @@ CHANCE_PER_REAL = 20
 LEAST_PX = 800  # of a garment in a photo
 BOOTSTRAPS = 2000
 FOLDS = 5
+PARTS = Components.__struct_fields__
 
 
 @dataclass(frozen=True, slots=True)

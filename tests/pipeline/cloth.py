@@ -1,4 +1,4 @@
-"""Pixels of cloth for the palette tests: dyes in shares, folds, noise; numpy and Pillow only."""
+"""Draws pixels of cloth for the palette tests: dyes in given shares, folds and noise."""
 
 import io
 from collections.abc import Sequence
@@ -20,7 +20,10 @@ PIXELS = 20_000
 def cloth(
     *dyes: str, shares: Sequence[float] | None = None, folds: float = 0.0, noise: float = 2.0, seed: int = 3
 ) -> Pixels:
-    """20 000 pixels of dyes: folds, the standard deviation of log light; noise, of sRGB values 0..255."""
+    """20,000 pixels of dyes, (n, 3).
+
+    folds: the standard deviation of log light. noise: the standard deviation of sRGB values, 0..255.
+    """
     random = np.random.default_rng(seed)
     parts = np.full(len(dyes), 1 / len(dyes)) if shares is None else np.array(shares)
     which = np.searchsorted(np.cumsum(parts / parts.sum())[:-1], np.arange(PIXELS) / PIXELS, side="right")
@@ -37,10 +40,10 @@ def as_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 
 def palette(pixels: Pixels, *, max_colors: int = 8, weights: Floats | None = None) -> tuple[PaletteColor, ...]:
-    """The palette of pixels, of equal weight unless given."""
+    """The palette of pixels. They have equal weights unless weights are given."""
     return extract_palette(pixels, np.ones(len(pixels)) if weights is None else weights, max_colors=max_colors)
 
 
 def difference(color: PaletteColor, code: str) -> float:
-    """ΔE00 of an extracted colour to a dye."""
+    """The ΔE00 between an extracted colour and a dye."""
     return float(delta_e_2000(*(srgb_to_lab_d65(np.array(rgb) / 255) for rgb in (color.rgb, hex_to_rgb(code)))))

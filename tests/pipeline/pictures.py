@@ -1,4 +1,4 @@
-"""Encoded pictures for the tests of decoding: four colours in four corners, in every format, mode, turn and profile."""
+"""Encodes test pictures, four colours in four corners, in every format, mode, EXIF turn and profile."""
 
 import io
 import struct
@@ -12,8 +12,9 @@ from PIL import Image
 from pipeline.types import RgbImage
 
 WIDTH_PX, HEIGHT_PX = 48, 32
-CORNERS = ((196, 60, 48), (40, 92, 160), (232, 226, 208), (28, 96, 64))  # top left, top right, bottom left, right
-# What has to be done to an upright picture so that the EXIF turn undoes it.
+# Top left, top right, bottom left, bottom right.
+CORNERS = ((196, 60, 48), (40, 92, 160), (232, 226, 208), (28, 96, 64))
+# The change to an upright picture that each EXIF turn undoes.
 BEFORE_TURN = {
     1: None,
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -24,16 +25,18 @@ BEFORE_TURN = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-# Apple's Display P3, adapted to D50 as ICC wants it, and its sRGB curve.
+# Standard: Apple's Display P3, adapted to D50 as ICC profiles require, and its sRGB curve.
 P3_COLORANTS = ((0.51512, 0.24120, -0.00105), (0.29198, 0.69225, 0.04189), (0.15710, 0.06657, 0.78407))
 SRGB_CURVE = (2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
 D50 = (0.9642, 1.0, 0.8249)
+# Standard: D65, from the primaries of SMPTE RP 431-2.
 _P3_TO_XYZ = np.array(
     [[0.48657095, 0.26566769, 0.19821729], [0.22897456, 0.69173852, 0.07928691], [0.0, 0.04511338, 1.04394437]]
-)  # D65, from the primaries of SMPTE RP 431-2
+)
+# Standard: D65, IEC 61966-2-1.
 _SRGB_TO_XYZ = np.array(
     [[0.41239080, 0.35758434, 0.18048079], [0.21263901, 0.71516868, 0.07219232], [0.01933082, 0.11919478, 0.95053215]]
-)  # D65, IEC 61966-2-1
+)
 
 
 def quarters(width_px: int = WIDTH_PX, height_px: int = HEIGHT_PX) -> RgbImage:
@@ -65,26 +68,26 @@ def encoded(
 def png(
     size: tuple[int, int], depth: int, color_type: int, rows: bytes, chunks: Sequence[tuple[bytes, bytes]] = ()
 ) -> bytes:
-    """A PNG of raw rows (each begins with its filter byte); chunks come before the pixels."""
+    """A PNG of raw rows, each of which begins with its filter byte. Chunks come before the pixels."""
     header = struct.pack(">IIBBBBB", *size, depth, color_type, 0, 0, 0)
     parts = [(b"IHDR", header), *chunks, (b"IDAT", zlib.compress(rows)), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(png_chunk(name, data) for name, data in parts)
 
 
 def png_chunk(name: bytes, data: bytes) -> bytes:
-    """One chunk with its length and sum."""
+    """One PNG chunk with its length and checksum."""
     return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
 
 def png16(values: np.ndarray, color_type: int, chunks: Sequence[tuple[bytes, bytes]] = ()) -> bytes:
-    """A 16-bit PNG of values (height, width, channels)."""
+    """A 16-bit PNG of values, (height, width, channels)."""
     height_px, width_px = values.shape[:2]
     rows = b"".join(b"\0" + values[y].astype(">u2").tobytes() for y in range(height_px))
     return png((width_px, height_px), 16, color_type, rows, chunks)
 
 
 def webp_canvas(width_px: int, height_px: int) -> bytes:
-    """A WebP of nothing but an extended header that declares a canvas."""
+    """A WebP that has only an extended header, which declares a canvas."""
     sizes = struct.pack("<I", width_px - 1)[:3] + struct.pack("<I", height_px - 1)[:3]
     body = b"WEBPVP8X" + struct.pack("<I", 10) + b"\0" * 4 + sizes
     return b"RIFF" + struct.pack("<I", len(body)) + body
@@ -99,12 +102,12 @@ def display_p3() -> bytes:
 
 
 def grey_profile(gamma: float) -> bytes:
-    """A profile of grey with a plain power as its curve."""
+    """A grey profile with a plain power curve."""
     return _profile(b"GRAY", [(b"kTRC", _parametric((gamma, 1.0, 0.0, 0.0, 0.0)))])
 
 
 def srgb_to_p3(rgb: RgbImage) -> RgbImage:
-    """sRGB values as Display P3 stores the same colours, (..., 3)."""
+    """sRGB bytes as the bytes of the same colours in Display P3, (..., 3)."""
     linear = _linear(rgb / 255) @ (np.linalg.inv(_P3_TO_XYZ) @ _SRGB_TO_XYZ).T
     stored = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055)
     return np.asarray(np.rint(stored.clip(0, 1) * 255), np.uint8)
@@ -115,7 +118,7 @@ def _linear(rgb: np.ndarray) -> np.ndarray:
 
 
 def _profile(space: bytes, tags: Sequence[tuple[bytes, bytes]]) -> bytes:
-    """ICC.1:2010 section 7: a header of 128 bytes, a table of the tags, the tags."""
+    """An ICC profile (ICC.1:2010, section 7): a header of 128 bytes, a table of tags, and the tags."""
     tags = [(b"desc", _text("test")), (b"cprt", _text("none")), (b"wtpt", _xyz(D50)), *tags]
     at = 128 + 4 + 12 * len(tags)
     table, body = b"", b""
@@ -154,7 +157,7 @@ def _webp_with_alpha() -> bytes:
 
 @cache
 def samples() -> dict[str, bytes]:
-    """One small file of each kind that is decoded in its own way, by what it is."""
+    """One small file, by name, of each kind that is decoded in its own way."""
     noise = np.random.default_rng(1).integers(0, 256, (40, 56, 3), dtype=np.uint8)
     busy = Image.fromarray(noise)
     return {

@@ -1,4 +1,4 @@
-"""Colour names against the published centroids, and their speed."""
+"""Names colours by the published centroids, and fast enough."""
 
 import time
 
@@ -29,14 +29,14 @@ def test_iscc_nbs_when_centroids() -> None:
 
 @pytest.mark.parametrize("name", ["basic", "fashion"])
 def test_vocabulary_when_its_own_colours(name: VocabularyName) -> None:
-    """Every colour of our own tables has its own name."""
+    """Every colour of the project's own tables has its own name."""
     words = vocabulary(name)
     found = [getattr(names, name) for names in name_colors(words.lab)]
     assert [match.name for match in found] == list(words.names)
 
 
 def test_basic_when_listed() -> None:
-    """The basic names are the twelve that shops filter by."""
+    """The basic names are the twelve names that shops filter by."""
     assert set(vocabulary("basic").names) == set(
         ["black", "white", "grey", "red", "orange", "yellow", "green", "blue", "purple", "pink", "brown", "beige"]
     )
@@ -51,24 +51,24 @@ def test_basic_when_listed() -> None:
     ],
 )  # fmt: skip
 def test_basic_when_everyday_colours(code: str, basic: str) -> None:
-    """Navy is blue, camel beige, burgundy red, charcoal grey: as a shopper would filter."""
+    """Navy is blue, camel is beige, burgundy is red and charcoal is grey, as a shopper expects."""
     assert names_of(code)[0].basic.name == basic
 
 
 def test_name_colors_when_random() -> None:
-    """The distance told is the least over the vocabulary."""
+    """The reported distance is the least one over the vocabulary."""
     lab = srgb_to_lab_d65(np.random.default_rng(0).random((50, 3)))
     least = delta_e_2000(lab[:, None], vocabulary("fashion").lab[None]).min(axis=1)
     np.testing.assert_allclose([names.fashion.de00 for names in name_colors(lab)], least, atol=0.051)
 
 
 def test_name_colors_when_none() -> None:
-    """No colours have no names."""
+    """No colours give no names."""
     assert name_colors(np.zeros((0, 3))) == []
 
 
 def test_name_colors_when_twelve() -> None:
-    """Twelve colours take a few milliseconds of the processor at most."""
+    """Naming twelve colours takes at most 4 ms of CPU time."""
     lab = srgb_to_lab_d65(np.random.default_rng(0).random((12, 3)))
     name_colors(lab)
     costs_s = []

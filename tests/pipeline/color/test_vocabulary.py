@@ -1,4 +1,4 @@
-"""Our own wearable colours: names, distances and roles hold what advice relies on."""
+"""The fashion vocabulary has the names, distances and roles that advice relies on."""
 
 import re
 
@@ -21,7 +21,7 @@ def test_fashion_when_compared_with_itself() -> None:
 
 
 def test_fashion_when_read() -> None:
-    """Every row has a plain hex, a group and at least one known role; every role can be filled from many groups."""
+    """Every row has a hex, a group and at least one known role, and every role occurs in at least ten groups."""
     words = vocabulary("fashion")
     assert all(re.fullmatch(r"#[0-9a-f]{6}", code) for code in words.hexes)
     assert all(words.groups)
@@ -31,6 +31,6 @@ def test_fashion_when_read() -> None:
 
 
 def test_classics_when_looked_up() -> None:
-    """The last resort's table says what the vocabulary says."""
+    """The classic neutrals have the same hexes as in the vocabulary."""
     words = dict(zip(vocabulary("fashion").names, vocabulary("fashion").hexes, strict=True))
     assert dict(CLASSICS) == {name: words[name] for name, _ in CLASSICS}

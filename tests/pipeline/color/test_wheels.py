@@ -1,4 +1,4 @@
-"""Hue wheels: what faces what."""
+"""Opposite hues on each wheel."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ def position(code: str) -> float:
 
 
 def test_ryb_when_ittens_colors() -> None:
-    """Itten's twelve lie 30 degrees apart, from red on."""
+    """Itten's twelve colours lie 30 degrees apart, starting at red."""
     found = wheel_positions(points_from_hexes(ITTEN).oklch[:, 2], "ryb")
     np.testing.assert_allclose(found, np.arange(0, 360, 30), atol=1e-6)
 
@@ -25,12 +25,12 @@ def test_ryb_when_ittens_colors() -> None:
     ids=["red-green", "yellow-purple", "orange-blue"],
 )
 def test_ryb_when_painters_opposites(first: str, second: str) -> None:
-    """What painters call complementary faces each other within a sixth of half the wheel."""
+    """Colours that painters call complementary are opposite, within 30 degrees."""
     assert abs((position(first) - position(second)) % 360 - 180) < 30
 
 
 def test_oklch_when_red_and_green() -> None:
-    """On OKLCH's own wheel red and green are no opposites: that is why the other wheel is there."""
+    """On the OKLCH wheel red and green are not opposite, which is why there is a painters' wheel."""
     red, green = points_from_hexes(["#ff0000", "#00a040"]).oklch[:, 2]
     assert abs(red - green) < 130
 

@@ -1,4 +1,4 @@
-"""A photo's own colours as a witness: skin taken for cloth, and one garment taken for two."""
+"""The photo's colours correct the labels: skin labelled as cloth, and one garment labelled as two."""
 
 import numpy as np
 import pytest
@@ -6,16 +6,16 @@ import pytest
 from pipeline.garments.likeness import color_codes, histogram
 from pipeline.garments.regions import find_regions
 from pipeline.options import Options
-from pipeline.types import CLASSES, LabelMap, RgbImage
+from pipeline.types import LabelMap, RgbImage
 
-BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(len(CLASSES))
+BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(9)
 FACE, BLUE, BEIGE = (224, 172, 140), (40, 70, 150), (220, 175, 145)
 Rectangle = tuple[int, int, int, int]  # top, left, bottom, right
 Patch = tuple[int, tuple[int, int, int], Rectangle]
 
 
 def _photo(*patches: Patch) -> tuple[LabelMap, RgbImage]:
-    """Labels and pixels (200, 150) of rectangles, each a label and a colour, on grey ground, with a sensor's noise."""
+    """Labels and pixels, (200, 150), of rectangles on grey ground with noise. A rectangle has a label and a colour."""
     labels, pixels = np.zeros((200, 150), np.uint8), np.full((200, 150, 3), 200, np.uint8)
     for label, color, (top, left, bottom, right) in patches:
         labels[top:bottom, left:right] = label
@@ -25,7 +25,7 @@ def _photo(*patches: Patch) -> tuple[LabelMap, RgbImage]:
 
 
 def _found(photo: tuple[LabelMap, RgbImage], certainty: float = 0.5) -> list[tuple[str, int]]:
-    """The kinds and sizes, px, of the garments found."""
+    """The kind and the size, px, of each garment."""
     labels, pixels = photo
     confidence = np.full(labels.shape, round(255 * certainty), np.uint8)
     regions = find_regions(labels, confidence, Options(), pixels=pixels)
@@ -33,7 +33,7 @@ def _found(photo: tuple[LabelMap, RgbImage], certainty: float = 0.5) -> list[tup
 
 
 def test_arm_is_no_part_of_the_top_when_it_looks_like_the_face() -> None:
-    """An arm labelled as top loses its pixels to the skin that it borders on."""
+    """An arm that is labelled as top becomes skin where it borders on skin."""
     arm = (TOP, FACE, (60, 90, 110, 105))
     photo = _photo((SKIN, FACE, (10, 60, 60, 110)), (TOP, BLUE, (60, 45, 130, 90)), arm)
     ((kind, size_px),) = _found(photo)
@@ -42,13 +42,13 @@ def test_arm_is_no_part_of_the_top_when_it_looks_like_the_face() -> None:
 
 
 def test_sleeve_stays_when_it_looks_like_the_rest_of_the_coat() -> None:
-    """A coat of nearly the skin's colour is more of that colour than the face is, and stays whole."""
+    """A coat of nearly the skin's colour has more pixels of that colour than the face has, and stays whole."""
     photo = _photo((SKIN, FACE, (10, 60, 40, 90)), (OUTERWEAR, BEIGE, (40, 40, 150, 110)))
     assert _found(photo) == [("outerwear", 110 * 70)]
 
 
 def test_forehead_is_no_accessory_when_it_is_mostly_of_the_faces_colours() -> None:
-    """A forehead taken for a hat is no garment, although a part of it is of other colours; a blue hat is one."""
+    """A forehead labelled as a hat is no garment, although it has some other colours; a blue hat is a garment."""
     face, top = (SKIN, FACE, (30, 60, 60, 90)), (TOP, BLUE, (60, 45, 130, 105))
     forehead = (ACCESSORY, FACE, (10, 60, 30, 90)), (ACCESSORY, (90, 90, 90), (10, 60, 16, 90))
     assert [kind for kind, _ in _found(_photo(face, top, *forehead))] == ["top"]
@@ -56,13 +56,13 @@ def test_forehead_is_no_accessory_when_it_is_mostly_of_the_faces_colours() -> No
 
 
 def test_scarf_stays_when_it_is_far_from_any_skin() -> None:
-    """Cloth of the skin's colour that does not border on skin is cloth."""
+    """Cloth of the skin's colour stays cloth when it does not border on skin."""
     photo = _photo((SKIN, FACE, (10, 60, 60, 110)), (TOP, BLUE, (62, 45, 130, 105)), (BOTTOM, FACE, (132, 60, 150, 90)))
     assert _found(photo) == [("top", 68 * 60), ("bottom", 18 * 30)]
 
 
 def test_shoes_stay_when_they_look_like_the_foot() -> None:
-    """Leather next to a bare foot is left alone."""
+    """Shoes of the skin's colour next to a bare foot stay shoes."""
     photo = _photo(
         (SKIN, FACE, (10, 40, 70, 110)), (BOTTOM, BLUE, (70, 45, 160, 105)), (SKIN, FACE, (160, 60, 175, 90))
     )
@@ -82,7 +82,7 @@ def test_shoes_stay_when_they_look_like_the_foot() -> None:
 def test_dress_is_one_garment_when_its_parts_are_of_one_cloth(
     second: tuple[int, int, int], certainty: float, kinds: list[str]
 ) -> None:
-    """A dress torn into skirt and top is put together where both kinds are in doubt and the colours are the same."""
+    """A dress that is labelled as skirt and top is one garment when both kinds are uncertain and the colours equal."""
     photo = _photo(
         (SKIN, FACE, (10, 60, 40, 90)), (TOP, second, (40, 40, 120, 110)), (FULL_BODY, BLUE, (120, 45, 180, 105))
     )
@@ -90,13 +90,13 @@ def test_dress_is_one_garment_when_its_parts_are_of_one_cloth(
 
 
 def test_top_and_trousers_stay_two_when_they_are_of_one_colour() -> None:
-    """Black over black is still two garments."""
+    """A top over trousers of the same colour is still two garments."""
     photo = _photo((SKIN, FACE, (10, 60, 40, 90)), (TOP, BLUE, (40, 45, 100, 105)), (BOTTOM, BLUE, (100, 45, 180, 105)))
     assert [kind for kind, _ in _found(photo)] == ["bottom", "top"]
 
 
-def test_pieces_stay_two_when_they_hardly_touch() -> None:
-    """A jacket in the background that meets the top at a corner is not joined to it."""
+def test_garments_stay_two_when_they_hardly_touch() -> None:
+    """A jacket in the background that meets the top at a corner is not merged with it."""
     photo = _photo(
         (SKIN, FACE, (10, 60, 40, 90)), (TOP, BLUE, (40, 45, 100, 105)), (OUTERWEAR, BLUE, (98, 105, 160, 149))
     )
@@ -104,7 +104,7 @@ def test_pieces_stay_two_when_they_hardly_touch() -> None:
 
 
 def test_histogram_sums_to_one_when_colours_are_counted() -> None:
-    """Equal colours overlap fully, far ones not at all."""
+    """Histograms of equal colours overlap fully, and those of distant colours not at all."""
     pixels = np.array([[BLUE, BLUE, (250, 250, 250), FACE]], np.uint8)
     codes = color_codes(pixels)
     blue, white = histogram(codes[0, :2]), histogram(codes[0, 2:3])

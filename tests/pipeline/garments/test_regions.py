@@ -1,4 +1,4 @@
-"""Garments from label maps: voting, pairs, hints, geometry; and label maps where no network spoke."""
+"""Garments from label maps, and label maps where no network has answered."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pipeline.options import Options
 from pipeline.parts import Region
 from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, LabelMap, Mask
 
-BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(len(CLASSES))
+BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(9)
 Rectangle = tuple[int, int, int, int, int]  # label, top, left, bottom, right
 
 
@@ -22,7 +22,7 @@ def _painted(*rectangles: Rectangle, size: tuple[int, int] = (200, 150)) -> Labe
 
 
 def _person(*more: Rectangle) -> LabelMap:
-    """A figure of head, top and trousers, (200, 150), with more painted over it."""
+    """A figure of head, top and trousers, (200, 150), with more rectangles painted over it."""
     head = ((HAIR, 5, 60, 15, 90), (SKIN, 15, 60, 35, 90))
     return _painted(*head, (TOP, 35, 45, 100, 105), (BOTTOM, 100, 50, 180, 100), *more)
 
@@ -32,14 +32,14 @@ def _categories(regions: tuple[Region, ...]) -> list[str]:
 
 
 def test_garments_are_ordered_by_area_when_a_person_is_dressed() -> None:
-    """Top and trousers of like sizes stay two garments, the larger first, with ids in that order."""
+    """Top and trousers of similar sizes stay two garments, the larger first, with ids in that order."""
     regions = find_regions(_person(), None, Options())
     assert [(region.id, region.category) for region in regions] == [("g1", "bottom"), ("g2", "top")]
     assert [region.area for region in regions] == [round(4000 / 30000, 4), round(3900 / 30000, 4)]
 
 
 def test_box_is_a_share_of_the_image_when_one_garment_is_there() -> None:
-    """The box is x, y, width, height of the upright image, 0 to 1."""
+    """The box is x, y, width and height as shares of the upright image."""
     (region,) = find_regions(_painted((TOP, 50, 30, 150, 90)), None, Options())
     assert region.bbox == (0.2, 0.25, 0.4, 0.5)
     assert region.mask.sum() == 6000
@@ -47,13 +47,13 @@ def test_box_is_a_share_of_the_image_when_one_garment_is_there() -> None:
 
 
 def test_nothing_is_found_when_only_a_face_is_there() -> None:
-    """Skin and hair are no garments."""
+    """Skin and hair are not garments."""
     assert find_regions(_painted((HAIR, 5, 60, 15, 90), (SKIN, 15, 60, 35, 90)), None, Options()) == ()
 
 
 @pytest.mark.parametrize("patch", [(OUTERWEAR, 50, 60, 75, 90), (FULL_BODY, 60, 45, 75, 75), (BOTTOM, 50, 60, 60, 70)])
 def test_shirt_is_one_garment_when_patches_have_other_classes(patch: Rectangle) -> None:
-    """Patches of another kind within a shirt are the network's slips: one top, with the patch among its pixels."""
+    """A patch of another kind within a shirt is a slip of the network: the shirt is one top with the patch in it."""
     labels = _person(patch)
     regions = find_regions(labels, None, Options())
     assert _categories(regions) == ["bottom", "top"]
@@ -64,13 +64,13 @@ def test_shirt_is_one_garment_when_patches_have_other_classes(patch: Rectangle) 
 
 
 def test_top_stays_a_garment_when_trousers_are_much_larger() -> None:
-    """A crop top a fifth of the trousers' size is no patch of them."""
+    """A crop top of a fifth of the trousers' size is not a slip."""
     labels = _painted((SKIN, 5, 60, 60, 90), (TOP, 60, 50, 75, 100), (BOTTOM, 75, 50, 155, 100))
     assert _categories(find_regions(labels, None, Options())) == ["bottom", "top"]
 
 
 def test_kind_follows_certainty_when_a_patch_is_doubted_or_sure() -> None:
-    """A small jacket that the network is sure of stays; the same patch in doubt joins the top."""
+    """A small jacket stays when the network is certain of it, and merges into the top when it is not."""
     labels = _person((OUTERWEAR, 60, 45, 67, 105))
     doubted = np.full(labels.shape, 100, np.uint8)
     sure = np.where(labels == OUTERWEAR, 250, doubted).astype(np.uint8)
@@ -79,7 +79,7 @@ def test_kind_follows_certainty_when_a_patch_is_doubted_or_sure() -> None:
 
 
 def test_bag_stays_a_garment_when_it_hangs_before_a_coat() -> None:
-    """An accessory of some size within a coat is not voted away."""
+    """A large enough accessory within a coat stays a garment."""
     labels = _painted((SKIN, 5, 60, 35, 90), (OUTERWEAR, 35, 40, 150, 110), (ACCESSORY, 90, 60, 120, 90))
     assert _categories(find_regions(labels, None, Options())) == ["outerwear", "accessory"]
 
@@ -101,19 +101,19 @@ def test_coat_is_one_garment_when_it_hangs_open() -> None:
 
 
 def test_tops_are_two_when_two_people_stand_apart() -> None:
-    """Garments of one class that are clearly apart are told apart."""
+    """Garments of one class that are far apart stay separate."""
     people = ((SKIN, 5, 15, 30, 35), (SKIN, 5, 115, 30, 135), (TOP, 30, 5, 120, 45), (TOP, 30, 105, 110, 145))
     assert _categories(find_regions(_painted(*people), None, Options())) == ["top", "top"]
 
 
 def test_specks_are_dropped_when_far_smaller_than_the_garments() -> None:
-    """A speck apart is no garment, but a single small garment is one."""
+    """A separate speck is no garment, but a small garment that is alone is one."""
     assert _categories(find_regions(_person((ACCESSORY, 190, 5, 195, 10)), None, Options())) == ["bottom", "top"]
     assert _categories(find_regions(_painted((ACCESSORY, 90, 70, 96, 76)), None, Options())) == ["accessory"]
 
 
 def test_product_is_one_garment_of_its_majority_when_no_person_is_seen() -> None:
-    """Without skin or hair the pieces that touch are one article, of the class most of it has."""
+    """Without skin or hair, the pixels that touch are one article of their majority class."""
     labels = _painted((TOP, 40, 40, 110, 110), (OUTERWEAR, 110, 40, 150, 110))
     (region,) = find_regions(labels, None, Options())
     assert region.category == "top"
@@ -121,8 +121,8 @@ def test_product_is_one_garment_of_its_majority_when_no_person_is_seen() -> None
     assert [(other.category, other.share) for other in region.alternatives] == [("outerwear", 0.364)]
 
 
-def test_pieces_are_one_when_they_meet_at_a_corner() -> None:
-    """On a product photo pixels that touch at a corner belong together; a step apart they do not."""
+def test_components_are_one_when_they_meet_at_a_corner() -> None:
+    """On a product photo, pixels that touch at a corner are one component; pixels with a gap are two."""
     meeting = _painted((TOP, 20, 20, 80, 80), (BOTTOM, 80, 80, 120, 120))
     assert _categories(find_regions(meeting, None, Options())) == ["top"]
     apart = _painted((TOP, 20, 20, 80, 80), (BOTTOM, 83, 83, 123, 123))
@@ -130,21 +130,21 @@ def test_pieces_are_one_when_they_meet_at_a_corner() -> None:
 
 
 def test_every_pixel_is_there_when_a_large_map_has_odd_edges() -> None:
-    """Pieces are found on every second pixel of a large map, and what lies between is not lost at the edges."""
+    """Components of a large map are found on every second pixel, and no pixel is lost at their edges."""
     (region,) = find_regions(_painted((TOP, 81, 41, 282, 242), size=(400, 300)), None, Options())
     assert region.mask.sum() == 201 * 201
 
 
 def test_certainty_outvotes_number_when_a_product_has_two_classes() -> None:
-    """A pixel's vote for its article's kind weighs what the network is certain of it."""
+    """A pixel's vote for the kind of its article is weighted by the network's certainty."""
     labels = _painted((TOP, 40, 40, 110, 110), (OUTERWEAR, 110, 40, 160, 110))
     confidence = np.where(labels == OUTERWEAR, 250, 100).astype(np.uint8)
     assert _categories(find_regions(labels, None, Options())) == ["top"]
     assert _categories(find_regions(labels, confidence, Options())) == ["outerwear"]
 
 
-def test_pieces_of_a_product_photo_are_told_apart_when_their_kinds_differ() -> None:
-    """A pair of shoes is one article, shoes beside a top are two, and with `subject: product` all is one."""
+def test_articles_of_a_product_photo_are_separate_when_their_kinds_differ() -> None:
+    """A pair of shoes is one article, shoes and a top are two, and with `subject: product` all pixels are one."""
     pair = _painted((SHOES, 20, 20, 80, 60), (SHOES, 20, 90, 80, 130))
     assert _categories(find_regions(pair, None, Options())) == ["shoes"]
     beside = _painted((TOP, 20, 20, 100, 80), (SHOES, 130, 20, 180, 80))
@@ -155,7 +155,7 @@ def test_pieces_of_a_product_photo_are_told_apart_when_their_kinds_differ() -> N
 
 
 def test_patch_is_the_shirts_when_an_outline_parts_them() -> None:
-    """A gap of one pixel, as networks leave between classes, still is a border; the outline is no garment."""
+    """Components with a gap of one pixel, as networks leave it, still touch, and the gap is no garment."""
     labels = _person()
     labels[49:76, 59:91] = BACKGROUND
     labels[50:75, 60:90] = OUTERWEAR
@@ -166,7 +166,7 @@ def test_patch_is_the_shirts_when_an_outline_parts_them() -> None:
 
 
 def test_subject_decides_when_it_is_given() -> None:
-    """`product` takes a person's clothes as one garment; `worn` splits a photo without a person by class."""
+    """`product` makes a person's clothes one garment; `worn` splits a photo without a person by class."""
     assert _categories(find_regions(_person(), None, Options(subject="product"))) == ["bottom"]
     flat = _painted((TOP, 35, 45, 100, 105), (BOTTOM, 100, 50, 180, 100))
     assert _categories(find_regions(flat, None, Options())) == ["bottom"]
@@ -174,7 +174,7 @@ def test_subject_decides_when_it_is_given() -> None:
 
 
 def test_category_settles_the_kind_when_it_is_given() -> None:
-    """The hint names the article of a product photo, the largest garment of a look, and a garment of unknown kind."""
+    """The hint names a product's article, the largest garment of a worn look, and a garment of unknown kind."""
     hinted = Options(category="full_body")
     product = _painted((TOP, 40, 40, 110, 110), (SHOES, 150, 40, 190, 110))
     assert _categories(find_regions(product, None, hinted)) == ["full_body"]
@@ -184,14 +184,14 @@ def test_category_settles_the_kind_when_it_is_given() -> None:
 
 
 def test_garments_are_filtered_when_only_some_are_asked_for() -> None:
-    """Kinds that were not asked for are left out, and ids count what is left."""
+    """Kinds that were not requested are left out, and the ids count the remaining garments."""
     regions = find_regions(_person(), None, Options(garments=("top", "shoes")))
     assert [(region.id, region.category) for region in regions] == [("g1", "top")]
     assert _categories(find_regions(whole_labels(20, 20), None, Options(garments=("shoes",)))) == ["unknown"]
 
 
 def test_confidence_is_the_mean_over_the_garment_when_the_network_gave_one() -> None:
-    """Confidence comes from the map at any resolution over the same extent; without a map there is none."""
+    """Confidence is the mean of a map of any resolution over the garment; without a map there is none."""
     labels = _painted((TOP, 40, 40, 140, 110))
     confidence = np.full((100, 75), 51, np.uint8)
     confidence[:45] = 255
@@ -201,7 +201,7 @@ def test_confidence_is_the_mean_over_the_garment_when_the_network_gave_one() -> 
 
 
 def test_mask_is_the_garment_when_given() -> None:
-    """A given mask is one garment of unknown kind, with just its pixels and no confidence."""
+    """A given mask is one garment of unknown kind, with exactly its pixels and without confidence."""
     mask = np.zeros((40, 60), bool)
     mask[5:20, 10:50] = mask[30:32, 0:3] = True
     (region,) = find_regions(labels_from_mask(mask), None, Options())
@@ -253,7 +253,7 @@ def test_garments_are_the_same_when_the_photo_is_twice_as_large(rectangles: list
 @given(st.integers(1, 90), st.integers(1, 90))
 @settings(derandomize=True, max_examples=30, deadline=None)
 def test_resized_labels_are_never_blended_when_sizes_differ(width_px: int, height_px: int) -> None:
-    """Resizing yields the asked size and no label that was not there."""
+    """Resizing gives the requested size and no new label."""
     labels = _person()
     resized = resize_labels(labels, (width_px, height_px))
     assert resized.shape == (height_px, width_px)
@@ -262,7 +262,7 @@ def test_resized_labels_are_never_blended_when_sizes_differ(width_px: int, heigh
 
 
 def test_fallback_is_the_garment_when_the_ground_is_plain() -> None:
-    """A garment on a plain ground is found by its colours; a print in the ground's colour is filled."""
+    """A garment on a plain ground is found by its colours, and a print in the ground's colour is filled."""
     pixels = np.full((300, 240, 3), (226, 222, 214), np.uint8)
     garment = np.zeros((300, 240), bool)
     garment[60:240, 50:190] = True
@@ -276,7 +276,7 @@ def test_fallback_is_the_garment_when_the_ground_is_plain() -> None:
 
 @pytest.mark.parametrize("size", [(8, 8), (8, 400), (512, 384)])
 def test_fallback_is_the_middle_when_nothing_stands_out(size: tuple[int, int]) -> None:
-    """In a photo of one colour, the middle is taken as the garment."""
+    """In a photo of one colour, the middle is the garment."""
     labels = fallback_labels(np.full((*size, 3), 120, np.uint8))
     assert labels.shape == size
     assert labels[size[0] // 2, size[1] // 2] == UNKNOWN
@@ -285,7 +285,7 @@ def test_fallback_is_the_middle_when_nothing_stands_out(size: tuple[int, int]) -
 
 
 def test_fallback_finds_something_when_pixels_are_noise() -> None:
-    """Any photo yields a garment, and the same one twice."""
+    """Any photo gives a garment, and the same photo gives the same one."""
     pixels = np.random.default_rng(3).integers(0, 256, (97, 131, 3), dtype=np.uint8)
     labels = fallback_labels(pixels)
     assert (labels == UNKNOWN).any()

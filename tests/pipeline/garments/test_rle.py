@@ -1,4 +1,4 @@
-"""Run-length masks agree with COCO's own tools."""
+"""Run-length masks agree with pycocotools."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from pycocotools import mask as coco
 from pipeline.garments.rle import decode_rle, encode_rle
 from pipeline.types import Mask
 
-# pycocotools 2.0 does not speak NumPy 2's copy keyword; its answers are right.
+# pycocotools 2.0 does not know the copy keyword of NumPy 2, but its results are right.
 pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 MASKS = arrays(np.bool_, array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=40), elements=st.booleans())
@@ -26,7 +26,7 @@ def _blobs(seed: int) -> Mask:
 @given(MASKS)
 @settings(derandomize=True, max_examples=60, deadline=None)
 def test_counts_are_cocos_when_masks_are_random(mask: Mask) -> None:
-    """Every mask is encoded to the very characters of pycocotools, and comes back."""
+    """Every mask is encoded to the same characters as by pycocotools, and is decoded to itself."""
     rle = encode_rle(mask)
     theirs = coco.encode(np.asfortranarray(mask.astype(np.uint8)))
     assert rle.counts == theirs["counts"].decode()
@@ -36,7 +36,7 @@ def test_counts_are_cocos_when_masks_are_random(mask: Mask) -> None:
 
 @pytest.mark.parametrize("mask", [_blobs(1), _blobs(2), np.zeros((512, 384), bool), np.ones((512, 384), bool)])
 def test_coco_reads_ours_when_masks_are_photo_sized(mask: Mask) -> None:
-    """pycocotools decodes our masks at analysed size, and we decode its."""
+    """pycocotools decodes our masks at analysed size, and so do we."""
     rle = encode_rle(mask)
     theirs = coco.decode({"size": list(rle.size), "counts": rle.counts.encode()})
     np.testing.assert_array_equal(theirs.astype(bool), mask)

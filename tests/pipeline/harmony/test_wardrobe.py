@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 
 from pipeline.color.vocabulary import vocabulary
-from pipeline.harmony.bases import AREAS
+from pipeline.garments.kinds import area_of
 from pipeline.harmony.harmonise import harmonise
 from pipeline.harmony.outfits import sixty_thirty_ten_deviation
 from pipeline.harmony.pair_score import pair_parts, pair_score, points_from_hexes
 from pipeline.harmony.wardrobe import match, rack_of, wearable_together
 from pipeline.options import ColorShare, Options, WardrobeItem
-from pipeline.types import Category
+from pipeline.types import GARMENT_CLASSES, Category
 from tests.pipeline.looks import garment, piece
 
 NAVY, INK, CAMEL, OFF_WHITE, HOT_PINK, LIME = "#1f2a44", "#161b2a", "#c19a6b", "#f5f2ea", "#e8388a", "#a6d13c"
-KINDS: tuple[Category, ...] = ("top", "outerwear", "bottom", "full_body", "shoes", "accessory")
+KINDS: tuple[Category, ...] = GARMENT_CLASSES
 NAVY_TOP = garment(NAVY, category="top")
 
 
@@ -168,7 +168,7 @@ def test_outfit_when_scored() -> None:
     wardrobe = (piece("trousers", CAMEL, category="bottom"), piece("shoes", OFF_WHITE, category="shoes"))
     (outfit,) = harmonise((NAVY_TOP,), Options(wardrobe=wardrobe)).outfits
     points = points_from_hexes([NAVY, CAMEL, OFF_WHITE])
-    areas = np.array([AREAS["top"], AREAS["bottom"], AREAS["shoes"]])
+    areas = np.array([area_of("top"), area_of("bottom"), area_of("shoes")])
     pairs = pair_score(pair_parts(points, points))
     weight = np.triu(areas[:, None] * areas, 1)
     deviation = sixty_thirty_ten_deviation(points.lab, areas / areas.sum())

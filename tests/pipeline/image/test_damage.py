@@ -1,4 +1,4 @@
-"""Damaged files of every format: a problem of ours or a picture, never another error, and in bounded time."""
+"""Damaged files of every format give one of our errors or a picture, in bounded time."""
 
 import io
 import random
@@ -15,14 +15,15 @@ from pipeline.image.decode import decode_image, decode_mask
 from pipeline.types import DecodedImage
 from tests.pipeline.pictures import quarters, samples
 
-BOUND_S = 2.0  # CPU time; all of them take milliseconds
+# CPU time. Every file takes a few milliseconds.
+BOUND_S = 2.0
 ROUNDS = 60
 RGB = Image.fromarray(quarters())
 NAMES = tuple(samples())
 
 
 def _flipped(data: bytes, dice: random.Random) -> bytes:
-    """One to eight bits turned over, half the time in the head of the file, where the structure is."""
+    """One to eight flipped bits, half of the time at the start of the file, where its structure is."""
     damaged = bytearray(data)
     reach = len(data) if dice.random() < 0.5 else min(len(data), 200)
     for _ in range(dice.randint(1, 8)):
@@ -35,7 +36,7 @@ def _cut(data: bytes, dice: random.Random) -> bytes:
 
 
 def _spliced(data: bytes, dice: random.Random) -> bytes:
-    """A run of bytes left out, doubled, or replaced by noise."""
+    """A run of bytes that is left out, doubled or replaced by noise."""
     at, length = dice.randrange(12, len(data)), dice.randint(1, 64)
     filling = dice.choice([b"", data[at : at + length] * 2, dice.randbytes(length)])
     return data[:at] + filling + data[at + length :]
@@ -49,7 +50,7 @@ DAMAGES: tuple[Callable[[bytes, random.Random], bytes], ...] = (_flipped, _cut, 
 def test_damaged_file_is_refused_or_decoded_when_bytes_are_wrong(
     name: str, damage: Callable[[bytes, random.Random], bytes]
 ) -> None:
-    """Sixty damaged files of each kind: each one is refused with an error of ours, or is a sound picture."""
+    """Each of sixty damaged files of each kind is refused with one of our errors, or gives a valid picture."""
     dice = random.Random(f"{name}")
     for _ in range(ROUNDS):
         data = damage(samples()[name], dice)
@@ -68,7 +69,7 @@ def test_damaged_file_is_refused_or_decoded_when_bytes_are_wrong(
 
 @pytest.mark.parametrize("name", NAMES)
 def test_file_is_refused_when_it_is_cut_anywhere(name: str) -> None:
-    """No part of a file passes for the whole: cut at any of fifty places up to nine tenths, it is refused."""
+    """A file that is cut at any of fifty places up to nine tenths of its length is refused."""
     data = samples()[name]
     for tenths in np.linspace(0.02, 0.9, 50):
         with pytest.raises(BadInput):
@@ -77,14 +78,14 @@ def test_file_is_refused_when_it_is_cut_anywhere(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["JPEG", "progressive JPEG", "WebP", "PNG"])
 def test_file_is_called_truncated_when_its_pixels_end_early(name: str) -> None:
-    """A file that lacks its last third is told from one that is damaged."""
+    """A file that lacks its last third is called truncated, not damaged."""
     data = samples()[name]
     with pytest.raises(ImageTruncated, match=r"ends before|declares"):
         decode_image(data[: len(data) * 2 // 3])
 
 
 def test_mask_is_refused_or_read_when_bytes_are_wrong() -> None:
-    """Damaged masks too."""
+    """A damaged mask is refused with one of our errors, or gives a mask of the photo's size."""
     buffer = io.BytesIO()
     Image.linear_gradient("L").resize((56, 40)).save(buffer, "PNG")
     dice = random.Random(4)

@@ -1,4 +1,4 @@
-"""Decoding keeps colours: every EXIF turn, mode, format and profile; sizes; what a phone's large photo costs."""
+"""Decoding keeps colours in every EXIF turn, mode, format and profile, bounds sizes, and is cheap."""
 
 import io
 import time
@@ -33,7 +33,7 @@ INDEXED = RGB.quantize(4)
 
 
 def _with_alpha(image: Image.Image) -> Image.Image:
-    """The image with opaque alpha but for a transparent top row, whose colour must not be seen."""
+    """The image with a transparent top row, whose colour must not show, and opaque elsewhere."""
     alpha = np.full((HEIGHT_PX, WIDTH_PX), 255, np.uint8)
     alpha[0] = 0
     image = image.copy()
@@ -42,7 +42,7 @@ def _with_alpha(image: Image.Image) -> Image.Image:
 
 
 def _shown(image: Image.Image) -> RgbImage:
-    """What a person sees of an image on white, (h, w, 3)."""
+    """An image composited on white, (h, w, 3)."""
     rgba = np.asarray(image.convert("RGBA")).astype(float)
     alpha = rgba[..., 3:] / 255
     return np.rint(rgba[..., :3] * alpha + 255 * (1 - alpha)).astype(np.uint8)
@@ -79,7 +79,7 @@ LOSSY: dict[str, tuple[Image.Image, str, RgbImage]] = {
 
 
 def _difference(found: RgbImage, wanted: RgbImage) -> np.ndarray:
-    """ΔE00 of each pixel, (h, w)."""
+    """The ΔE00 of each pixel, (h, w)."""
     assert found.shape == wanted.shape
     return np.asarray(delta_e_2000(srgb_to_lab_d65(found / 255), srgb_to_lab_d65(wanted / 255)))
 
@@ -93,7 +93,7 @@ def _inner(values: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("mode", MODES)
 def test_png_is_upright_and_true_when_turned(mode: str, turn: int) -> None:
-    """Every mode of PNG decodes to the upright picture on white, pixel for pixel, whatever its EXIF turn."""
+    """A PNG of every mode and EXIF turn decodes to the upright picture on white, pixel for pixel."""
     image, wanted = MODES[mode]
     how = {"transparency": image.info["transparency"]} if mode == "PA" else {}
     found = decode_image(encoded(image, "PNG", turn=turn, **how))
@@ -104,7 +104,7 @@ def test_png_is_upright_and_true_when_turned(mode: str, turn: int) -> None:
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("name", LOSSY)
 def test_lossy_picture_is_upright_and_near_when_turned(name: str, turn: int) -> None:
-    """JPEG and WebP are upright, and their colours near, whatever their EXIF turn."""
+    """A JPEG or WebP of every EXIF turn decodes upright, with nearly its colours."""
     image, kind, wanted = LOSSY[name]
     found = decode_image(encoded(image, kind, turn=turn, quality=92))
     assert (found.width, found.height) == (WIDTH_PX, HEIGHT_PX)
@@ -115,7 +115,7 @@ def test_lossy_picture_is_upright_and_near_when_turned(name: str, turn: int) -> 
 @pytest.mark.parametrize(("kind", "limit_de00"), [("PNG", EXACT_DE00), ("JPEG", LOSSY_DE00), ("WEBP", EXACT_DE00)])
 @pytest.mark.parametrize("profile", ["none", "sRGB", "Display P3"])
 def test_colours_are_srgb_when_a_profile_is_embedded(profile: str, kind: str, limit_de00: float, turn: int) -> None:
-    """A Display P3 photo has its numbers converted; an sRGB one and one without a profile keep theirs."""
+    """The values of a Display P3 photo are converted; those with an sRGB profile or without a profile are kept."""
     icc = {
         "none": None,
         "sRGB": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(),
@@ -127,13 +127,13 @@ def test_colours_are_srgb_when_a_profile_is_embedded(profile: str, kind: str, li
 
 
 def test_display_p3_differs_when_its_profile_is_lost() -> None:
-    """The numbers of a Display P3 photo, taken for sRGB, would be clearly off: the test above can fail."""
+    """The values of a Display P3 photo, read as sRGB, are clearly wrong, so the test above can fail."""
     found = decode_image(encoded(Image.fromarray(srgb_to_p3(quarters()))))
     assert _inner(_difference(found.pixels, quarters())).max() > LOSSY_DE00
 
 
 def test_network_input_is_converted_when_a_profile_is_embedded() -> None:
-    """The network sees the same sRGB picture as the palettes are read from."""
+    """The network's input is converted to sRGB as the analysed picture is."""
     data = encoded(Image.fromarray(srgb_to_p3(quarters())), profile=display_p3())
     found = decode_image(data, network_px=(24, 16))
     assert found.network is not None
@@ -151,7 +151,7 @@ def test_grey_is_converted_when_its_profile_has_another_gamma() -> None:
 
 
 def _srgb_curve() -> tuple[np.ndarray, np.ndarray]:
-    """Light and the sRGB value that shows it, both rising."""
+    """Linear light and the sRGB values of it, both rising."""
     values = np.linspace(0, 1, 4097)
     return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4), values
 
@@ -162,13 +162,13 @@ def _srgb_curve() -> tuple[np.ndarray, np.ndarray]:
     ids=["text", "cut", "of grey", "huge"],
 )
 def test_numbers_are_kept_when_the_profile_is_unusable(profile: bytes) -> None:
-    """A profile that is broken, cut, of another kind or far too large is no profile."""
+    """A profile that is broken, cut, of another kind or far too large is ignored."""
     found = decode_image(encoded(RGB, "JPEG", profile=profile, quality=95))
     assert _inner(_difference(found.pixels, quarters())).max() <= LOSSY_DE00
 
 
 def test_profile_counts_when_a_png_has_a_large_one() -> None:
-    """A profile of 3 MiB, which Pillow alone would refuse, is applied."""
+    """A profile of 3 MiB, which Pillow refuses by default, is applied."""
     profile = display_p3() + b"\0" * 3 * 1024 * 1024
     found = decode_image(encoded(Image.fromarray(srgb_to_p3(quarters())), profile=profile))
     assert _difference(found.pixels, quarters()).max() <= EXACT_DE00
@@ -190,7 +190,7 @@ def test_sixteen_bit_is_scaled_when_a_png_has_it(color_type: int, channels: int)
     [((40, 30), (40, 30)), ((1024, 768), (512, 384)), ((300, 600), (256, 512)), ((2000, 40), (512, 10))],
 )
 def test_picture_is_bounded_when_it_is_large(size: tuple[int, int], analysed: tuple[int, int]) -> None:
-    """The long side is at most 512 px, small pictures stay as they are, and the original's size is told."""
+    """The long side is at most 512 px, small pictures keep their size, and the original's size is reported."""
     found = decode_image(encoded(Image.fromarray(quarters(*size))))
     assert (found.width, found.height) == size
     assert found.pixels.shape == (analysed[1], analysed[0], 3)
@@ -199,7 +199,7 @@ def test_picture_is_bounded_when_it_is_large(size: tuple[int, int], analysed: tu
 
 @pytest.mark.parametrize("turn", [1, 6])
 def test_network_input_is_the_whole_photo_when_its_size_is_asked_for(turn: int) -> None:
-    """The network's picture is the upright photo squeezed to the asked size, also of a photo that is smaller."""
+    """The network's input is the upright photo squeezed to the requested size, even when the photo is smaller."""
     for size in ((600, 300), (20, 60)):
         found = decode_image(encoded(Image.fromarray(quarters(*size)), turn=turn), network_px=(64, 48))
         assert found.network is not None
@@ -207,7 +207,7 @@ def test_network_input_is_the_whole_photo_when_its_size_is_asked_for(turn: int) 
 
 
 def test_colours_are_means_of_areas_when_a_picture_shrinks() -> None:
-    """A fine check of black and white becomes even grey: no pixel of the original is left out."""
+    """A fine check of black and white becomes an even grey, because every pixel of the original counts."""
     check = (np.indices((1024, 1024)).sum(axis=0) % 2 * 255).astype(np.uint8)
     found = decode_image(encoded(Image.fromarray(check)))
     assert found.pixels.min() >= 127
@@ -226,7 +226,7 @@ def test_aspect_is_kept_when_sizes_are_any(width_px: int, height_px: int, kind: 
 
 
 def test_bytes_are_equal_when_a_file_is_decoded_twice() -> None:
-    """Decoding has no state."""
+    """The same file decodes to the same bytes every time."""
     data = encoded(Image.fromarray(quarters(900, 700)), "JPEG", quality=80)
     first, second = (decode_image(data, network_px=(224, 224)) for _ in range(2))
     assert first.pixels.tobytes() == second.pixels.tobytes()
@@ -237,7 +237,7 @@ def test_bytes_are_equal_when_a_file_is_decoded_twice() -> None:
 
 # --- cost -----------------------------------------------------------------------------------------------------
 def test_large_photo_is_cheap_when_it_is_a_jpeg() -> None:
-    """A 12-megapixel JPEG is decoded at a fraction of its size: that costs far less than all its pixels would."""
+    """A 12-megapixel JPEG is decoded at a fraction of its size, which costs far less than decoding all its pixels."""
     noise = np.random.default_rng(0).integers(0, 256, (150, 200, 3), dtype=np.uint8)
     large = Image.fromarray(noise).resize((4000, 3000), Image.Resampling.BICUBIC)
     data = encoded(large, "JPEG", quality=80)
@@ -252,7 +252,7 @@ def test_large_photo_is_cheap_when_it_is_a_jpeg() -> None:
 
 
 def _least_cpu_s(call: Callable[[], object], times: int = 3) -> float:
-    """The least CPU time of a few calls, s: what other processes do hardly counts."""
+    """The least CPU time of a few calls, s, which other processes hardly affect."""
     taken = []
     for _ in range(times):
         since_s = time.process_time()

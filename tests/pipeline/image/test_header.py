@@ -1,4 +1,4 @@
-"""What a file declares is read without decoding it: format, size, depth, frames, scans."""
+"""A file's format, size, depth, frames and scans are read without decoding it."""
 
 import io
 from typing import Any
@@ -34,7 +34,7 @@ def _read(data: bytes) -> Header:
 def test_header_is_the_pictures_when_read(
     kind: str, more: dict[str, Any], single_pass: bool, how: dict[str, Any]
 ) -> None:
-    """Sizes are as stored, before any turn; only a baseline JPEG of one scan is decoded in one pass."""
+    """Sizes are as stored, before an EXIF turn, and only a baseline JPEG of one scan is single-pass."""
     header = _read(encoded(RGB, kind, **how, **more))
     size = SIZE[::-1] if how.get("turn") else SIZE
     assert (header.kind, header.width_px, header.height_px) == (kind, *size)
@@ -44,7 +44,7 @@ def test_header_is_the_pictures_when_read(
 @pytest.mark.parametrize("size", [(8, 8), (16_383, 8), (8, 16_383), (300, 4_000)])
 @pytest.mark.parametrize("lossless", [True, False])
 def test_webp_size_is_pillows_when_it_is_any(size: tuple[int, int], lossless: bool) -> None:
-    """The three kinds of WebP headers give the size that Pillow finds."""
+    """All three kinds of WebP headers give the size that Pillow gives."""
     image = Image.new("RGB", size)
     for kept in (image, image.convert("RGBA")):
         data = encoded(kept, "WEBP", lossless=lossless)
@@ -53,7 +53,7 @@ def test_webp_size_is_pillows_when_it_is_any(size: tuple[int, int], lossless: bo
 
 
 def test_webp_size_is_whole_when_it_needs_all_its_bits() -> None:
-    """A canvas is declared in 24 bits a side; the two bits above a lossy picture's 14 are a scale for display."""
+    """A canvas has 24 bits a side; the two bits above a lossy picture's 14 only scale it for display."""
     assert _read(webp_canvas(100_000, 70_000)) == Header("WEBP", 100_000, 70_000)
     data = bytearray(encoded(RGB, "WEBP"))
     data[27] |= 0x40
@@ -62,7 +62,7 @@ def test_webp_size_is_whole_when_it_needs_all_its_bits() -> None:
 
 
 def test_scan_is_one_when_it_has_restart_markers_far_apart() -> None:
-    """Restart markers are within the scan, however much stands between them."""
+    """Restart markers belong to the scan, however far apart they are."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8))
     data = encoded(noise, "JPEG", quality=98, subsampling=0, restart_marker_rows=30)
     gap_bytes = data.index(b"\xff\xd1") - data.index(b"\xff\xd0")
@@ -80,7 +80,7 @@ def test_frames_are_counted_when_a_picture_is_animated() -> None:
 
 
 def test_scans_are_counted_to_one_above_the_limit_when_there_are_many() -> None:
-    """Counting stops as soon as there are too many."""
+    """Counting stops at one scan above the limit."""
     data = encoded(RGB, "JPEG", progressive=True)
     scans = data.count(b"\xff\xda")
     assert _read(data).scans == scans > 4
@@ -88,20 +88,20 @@ def test_scans_are_counted_to_one_above_the_limit_when_there_are_many() -> None:
 
 
 def test_depth_is_the_files_own_when_it_is_16_bits() -> None:
-    """A 16-bit PNG says so."""
+    """The header has the bit depth of a 16-bit and of a 1-bit PNG."""
     assert _read(png16(quarters().astype("uint16"), 2)).bit_depth == 16
     assert _read(encoded(RGB.convert("1"))).bit_depth == 1
 
 
 def test_thumbnail_is_not_the_picture_when_exif_has_one() -> None:
-    """A JPEG within the EXIF segment does not lend its size."""
+    """The size of a thumbnail within the EXIF segment is not the picture's."""
     thumbnail = encoded(Image.new("RGB", (16, 16)), "JPEG")
     assert _read(encoded(RGB, "JPEG", exif=b"Exif\0\0" + thumbnail)).width_px == WIDTH_PX
 
 
 @pytest.mark.parametrize(("kind", "name"), [("JPEG", "JPEG"), ("PNG", "PNG"), ("WEBP", "WEBP")])
 def test_format_is_told_by_its_magic_when_it_is_one_of_three(kind: str, name: str) -> None:
-    """The first bytes decide, not a name."""
+    """The first bytes decide the format."""
     assert sniff(encoded(RGB, kind)) == name
     with pytest.raises(UnsupportedMedia):
         sniff(b"\0" + encoded(RGB, kind))

@@ -1,4 +1,4 @@
-"""What is refused before a pixel is decoded: each limit, its error, its sentence, and in how little time."""
+"""Files that break a limit are refused before a pixel is decoded, each with its own error and message."""
 
 import io
 import re
@@ -24,12 +24,13 @@ from pipeline.errors import (
 from pipeline.image.decode import ImageLimits, decode_image
 from tests.pipeline.pictures import encoded, png, png_chunk, quarters, webp_canvas
 
-SOON_S = 0.1  # CPU time; a refusal takes about a millisecond
+# CPU time. A refusal takes about a millisecond.
+SOON_S = 0.1
 RGB = Image.fromarray(quarters())
 
 
 def _png_of(width_px: int, height_px: int, padding_bytes: int = 0) -> bytes:
-    """A PNG that declares a size and has next to no pixels, with a chunk of padding."""
+    """A PNG that declares a size and has hardly any pixels, with a chunk of padding."""
     return png((width_px, height_px), 8, 2, b"\0" * 64, [(b"teSt", b"\0" * padding_bytes)])
 
 
@@ -44,7 +45,7 @@ def _jpeg_of(width_px: int, height_px: int, padding_bytes: int = 0, **how: Any) 
 
 
 def _scans(count: int) -> bytes:
-    """A progressive JPEG whose last scan comes again and again."""
+    """A progressive JPEG whose last scan is repeated."""
     data = encoded(RGB, "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
     had = data.count(b"\xff\xda")
@@ -110,7 +111,7 @@ REFUSED: dict[str, tuple[bytes, type[BadInput], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_file_is_refused_soon_when_it_breaks_a_limit(name: str) -> None:
-    """Each limit has its own error, whose sentence names the actual and the allowed value, in next to no time."""
+    """Each limit has its own error, whose message names the actual and the allowed value, within 0.1 s."""
     data, error, sentence = REFUSED[name]
     since_s = time.process_time()
     with pytest.raises(error, match=sentence) as refused:
@@ -126,7 +127,7 @@ def test_file_is_decoded_when_it_just_keeps_the_limits() -> None:
 
 
 def test_limits_are_the_callers_when_others_are_given() -> None:
-    """Every limit can be set, as for objects of the batch."""
+    """Every limit can be set by the caller."""
     data = encoded(RGB, "JPEG")
     with pytest.raises(TooLarge):
         decode_image(data, limits=ImageLimits(max_pixels_baseline_jpeg=100))

@@ -1,4 +1,4 @@
-"""Given masks: 8-bit PNGs of the photo's aspect, brought to the analysed size without blending."""
+"""Masks are 8-bit PNGs of the photo's aspect, and are resized to the analysed size without blending."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_mask_is_every_pixel_that_is_not_zero_when_read(value: int) -> None:
 
 
 def test_mask_is_read_when_it_has_one_bit_or_a_palette() -> None:
-    """In a palette it is the index that counts, whatever its colour."""
+    """In a palette PNG the index counts, whatever its colour is."""
     mask = _rectangle(60, 40)
     one_bit = encoded(Image.fromarray(mask))
     np.testing.assert_array_equal(decode_mask(one_bit, _photo(60, 40)), mask)
@@ -47,7 +47,7 @@ def test_mask_is_read_when_it_has_one_bit_or_a_palette() -> None:
 
 @pytest.mark.parametrize("scale", [0.5, 1, 3])
 def test_mask_fits_the_photo_when_it_comes_in_another_size(scale: float) -> None:
-    """A mask of the photo's aspect at any size becomes the rectangle that it is, at the analysed size."""
+    """A mask of the photo's aspect at any size is resized to the analysed size."""
     given_size = round(600 * scale), round(400 * scale)
     found = decode_mask(_png_of(_rectangle(*given_size)), _photo(600, 400, (300, 200)))
     np.testing.assert_array_equal(found, _rectangle(300, 200))
@@ -56,7 +56,7 @@ def test_mask_fits_the_photo_when_it_comes_in_another_size(scale: float) -> None
 @given(st.integers(20, 200), st.integers(20, 200), st.integers(8, 300))
 @settings(derandomize=True, max_examples=30, deadline=None)
 def test_mask_is_never_blended_when_sizes_are_any(width_px: int, height_px: int, analysed_px: int) -> None:
-    """A left half stays a left half: each row of the resized mask is ones, then zeros, the border where it was."""
+    """A mask of the left half stays the left half: each row is ones, then zeros, with the border in its place."""
     mask = np.zeros((height_px, width_px), bool)
     mask[:, : width_px // 2] = True
     analysed = analysed_px, max(1, round(analysed_px * height_px / width_px))
@@ -70,7 +70,7 @@ def test_mask_is_never_blended_when_sizes_are_any(width_px: int, height_px: int,
 
 
 def test_mask_belongs_to_the_upright_photo_when_that_was_turned() -> None:
-    """A photo that EXIF turns has its mask in the turned, upright aspect."""
+    """The mask of a photo with an EXIF turn has the upright photo's aspect."""
     image = decode_image(encoded(Image.fromarray(quarters(60, 40)), turn=6))
     assert (image.width, image.height) == (60, 40)
     np.testing.assert_array_equal(decode_mask(_png_of(_rectangle(60, 40)), image), _rectangle(60, 40))
@@ -80,7 +80,7 @@ def test_mask_belongs_to_the_upright_photo_when_that_was_turned() -> None:
 
 @pytest.mark.parametrize(("size", "allowed"), [((600, 407), True), ((600, 415), False), ((400, 600), False)])
 def test_mask_is_refused_when_its_aspect_is_another(size: tuple[int, int], allowed: bool) -> None:
-    """Two parts in a hundred of tolerance are for rounding; the sentence names both sizes."""
+    """The aspect may be off by 2 %, and the message names both sizes."""
     photo = _photo(600, 400)
     if allowed:
         assert decode_mask(_png_of(_rectangle(*size)), photo).any()
@@ -90,12 +90,12 @@ def test_mask_is_refused_when_its_aspect_is_another(size: tuple[int, int], allow
 
 
 def test_mask_of_a_thin_photo_is_taken_when_it_is_off_by_a_pixel() -> None:
-    """A mask of 400×8 for a photo of 4000×84 is only rounded."""
+    """A mask of 400×8 px fits a photo of 4000×84 px, because its height is only rounded."""
     assert decode_mask(_png_of(np.ones((8, 400), bool)), _photo(4000, 84, (512, 11))).all()
 
 
 def test_mask_is_refused_when_it_is_empty() -> None:
-    """A mask without a pixel marks no garment."""
+    """A mask without a non-zero pixel is refused."""
     with pytest.raises(MaskEmpty, match="no non-zero pixel"):
         decode_mask(_png_of(np.zeros((40, 60), bool)), _photo(60, 40))
 
@@ -120,18 +120,18 @@ GREY = Image.new("L", (60, 40), 255)
     ids=["JPEG", "WebP", "GIF", "nothing", "RGB", "RGBA", "LA", "16 bit", "cut", "tiny"],
 )
 def test_mask_is_refused_when_it_is_no_8_bit_png(data: bytes, sentence: str) -> None:
-    """Everything else that is wrong with a mask is one error, whose sentence says what."""
+    """Every other fault of a mask is one error, whose message names the fault."""
     with pytest.raises(MaskInvalid, match=sentence):
         decode_mask(data, _photo(60, 40))
 
 
 def test_mask_is_a_bomb_when_it_declares_too_many_pixels() -> None:
-    """The pixel limit counts for masks too."""
+    """The pixel limit holds for masks too."""
     with pytest.raises(ImageBomb, match="The mask is 60000×40000 px"):
         decode_mask(png((60_000, 40_000), 8, 0, b"\0" * 64), _photo(60, 40))
 
 
 def test_errors_are_the_clients_when_a_mask_is_bad() -> None:
-    """Every error of masks is input that the client can mend."""
+    """Every mask error is an input error, which the client can correct."""
     assert issubclass(MaskInvalid, BadInput)
     assert issubclass(MaskEmpty, BadInput)

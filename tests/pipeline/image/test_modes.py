@@ -18,14 +18,14 @@ def _pixels(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_alpha_is_composited_on_white_when_it_is_partial(mode: str) -> None:
-    """Black under alpha a shows 255 − a."""
+    """Black with an alpha of a shows 255 − a."""
     image = Image.new(mode, (8, 8), 0)
     image.putalpha(Image.fromarray(RAMP))
     assert np.abs(_pixels(encoded(image)) - (255 - RAMP[..., None].astype(int))).max() <= 1
 
 
 def test_hidden_colours_do_not_show_when_a_picture_shrinks() -> None:
-    """What lies under full transparency is no part of the mean that a smaller picture is made of."""
+    """Fully transparent pixels do not count in the mean of a smaller picture."""
     pixels = np.zeros((1024, 1024, 4), np.uint8)
     pixels[:, ::2] = (200, 100, 50, 255)
     pixels[:, 1::2] = (0, 255, 0, 0)
@@ -35,7 +35,7 @@ def test_hidden_colours_do_not_show_when_a_picture_shrinks() -> None:
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
 def test_grey_value_is_white_when_it_is_the_transparent_one(depth: int) -> None:
-    """A grey PNG's transparent value, stored in the file's own depth, is shown white, and no other value is."""
+    """Only the transparent value of a grey PNG, stored in the file's own depth, becomes white."""
     key = (1 << depth) // 2
     values = [key if k % 2 else 0 for k in range(8)]
     row = b"\0" + sum(v << depth * (7 - k) for k, v in enumerate(values)).to_bytes(depth, "big")
@@ -46,7 +46,7 @@ def test_grey_value_is_white_when_it_is_the_transparent_one(depth: int) -> None:
 
 @pytest.mark.parametrize("depth", [8, 16])
 def test_colour_is_white_when_it_is_the_transparent_one(depth: int) -> None:
-    """A colour PNG's transparent colour is shown white in 8 and in 16 bit."""
+    """The transparent colour of a PNG becomes white, with 8 bits and with 16."""
     stored = [30, 60, 90] if depth == 8 else [0x1E07, 0x3C00, 0x5AFF]
     values = np.zeros((8, 8, 3), np.uint16)
     values[::2] = stored
@@ -59,14 +59,14 @@ def test_colour_is_white_when_it_is_the_transparent_one(depth: int) -> None:
 
 
 def test_grey_keeps_its_high_byte_when_it_has_16_bits() -> None:
-    """16-bit grey is scaled, not clipped: a quarter of full light is a quarter."""
+    """16-bit grey is scaled, not clipped: a quarter stays a quarter."""
     values = np.full((8, 8, 1), 0x4000, np.uint16)
     assert (_pixels(png16(values, 0)) == 0x40).all()
 
 
 @pytest.mark.parametrize("depth", [1, 2, 4, 8])
 def test_index_is_its_colour_when_the_palette_is_short(depth: int) -> None:
-    """Palette PNGs of every depth show their colours, with the transparency of each index."""
+    """Palette PNGs of every depth show their colours with the transparency of each index."""
     row = b"\0" + sum((k % 2) << depth * (7 - k) for k in range(8)).to_bytes(depth, "big")
     chunks = [(b"PLTE", bytes([10, 20, 30, 200, 100, 0])), (b"tRNS", bytes([255, 128]))]
     shown = _pixels(png((8, 8), depth, 3, row * 8, chunks))
@@ -75,7 +75,7 @@ def test_index_is_its_colour_when_the_palette_is_short(depth: int) -> None:
 
 
 def test_cmyk_is_not_inverted_when_a_jpeg_has_it() -> None:
-    """White ink-free paper is white, full black ink black."""
+    """Paper without ink is white, and full black ink is black."""
     halves = np.zeros((16, 16, 4), np.uint8)
     halves[:, 8:, 3] = 255
     shown = _pixels(encoded(Image.fromarray(halves, "CMYK"), "JPEG", quality=95))

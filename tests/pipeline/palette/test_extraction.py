@@ -1,4 +1,4 @@
-"""Phase 2 on whole photos: the same garment however it is seen, patterns, warnings, light."""
+"""Extraction from whole photos: palettes do not depend on the view, and patterns, warnings and light are right."""
 
 from functools import cache
 from typing import Any
@@ -24,7 +24,7 @@ SIDE_PX = 160
 
 @cache
 def painted(kind: str) -> Painted:
-    """One painted garment, drawn once."""
+    """One painted garment. It is drawn once."""
     return paint(kind, 7)
 
 
@@ -82,7 +82,7 @@ def test_extract_when_repeated() -> None:
 
 
 def test_samples_when_mask_is_large() -> None:
-    """However large the garment, no more than a fixed number of pixels is looked at."""
+    """The number of sampled pixels is bounded, however large the garment is."""
     labels = whole_labels(2048, 2048)
     (region,) = find_regions(labels, None, Options())
     rgb, weights = garment_samples(region, np.full((2048, 2048, 3), 90, np.uint8), None)
@@ -100,13 +100,13 @@ def test_colors_when_wall_skin_and_hair_are_strong() -> None:
 
 
 def test_colors_when_stripes_have_soft_edges() -> None:
-    """Where a lens and a JPEG have blended two dyes along every edge, the blend is no third colour."""
+    """The blends that a lens and a JPEG make along every edge of two dyes are no third colour."""
     one = painted("stripes")
     assert len(seen(one.pixels, one.mask).colors) == len(one.share) == 2
 
 
 def test_mask_when_one_pixel() -> None:
-    """A mask of one pixel has that pixel's colour, little confidence, and a warning."""
+    """A mask of one pixel gives that pixel's colour with low confidence and a warning."""
     mask = np.zeros((64, 64), bool)
     mask[20, 30] = True
     pixels = np.full((64, 64, 3), (192, 24, 42), np.uint8)
@@ -119,7 +119,7 @@ def test_mask_when_one_pixel() -> None:
 
 @pytest.mark.parametrize(("value", "name"), [(255, "white"), (0, "black")])
 def test_whole_image_when_white_or_black(value: int, name: str) -> None:
-    """An all-white and an all-black picture is a white and a black garment: white is not taken for glare."""
+    """An all-white picture is a white garment, not glare, and an all-black picture is a black garment."""
     pixels = np.full((80, 80, 3), value, np.uint8)
     (color,) = only(extract(pixels, whole_labels(80, 80), None, Options(segment="none"))).colors
     assert (color.names.basic.name, color.share) == (name, 1.0)
@@ -142,7 +142,7 @@ def test_pattern_when_bands(bands: list[tuple[int, int, int]], kind: str, count:
 
 
 def test_garment_when_parts_are_asked_for() -> None:
-    """Mask and vector are there when included, and only then."""
+    """Mask and vector are in the answer only when they are included."""
     plain = only(extract(*scene((31, 42, 68)), None, Options()))
     full = only(extract(*scene((31, 42, 68)), None, Options(include=("masks", "vector"))))
     assert (plain.mask, plain.vector) == (UNSET, UNSET)
@@ -151,7 +151,7 @@ def test_garment_when_parts_are_asked_for() -> None:
 
 
 def test_histogram_palette_when_phase_failed() -> None:
-    """The degraded palette shows the real colours, and claims no confidence, spread or pattern."""
+    """The degraded palette has the real colours, without confidence, spread or pattern."""
     (garment,) = histogram_palette(*scene((31, 42, 68), (245, 242, 234)), Options())
     assert {swatch.names.fashion.name for swatch in garment.colors} == {"navy", "off-white"}
     assert garment.pattern is None
@@ -160,12 +160,12 @@ def test_histogram_palette_when_phase_failed() -> None:
 
 # --- warnings -------------------------------------------------------------------------------------------------
 def test_warnings_when_photo_is_good() -> None:
-    """A sharp, bright photo under neutral light warns of nothing."""
+    """A sharp, bright photo under neutral light has no warnings."""
     assert codes(extract(*scene((31, 42, 68), (245, 242, 234)), None, Options())) == set()
 
 
 def test_warnings_when_photo_is_bad() -> None:
-    """Darkness, blur, an empty map and an uncertain kind are each told."""
+    """Darkness, blur, an empty label map and an uncertain kind each have a warning."""
     pixels, labels = scene((31, 42, 68), (245, 242, 234))
     dark = (pixels * 0.25).astype(np.uint8)
     soft = np.rint(gaussian_filter(pixels.astype(float), (9, 9, 0))).astype(np.uint8)
@@ -178,7 +178,7 @@ def test_warnings_when_photo_is_bad() -> None:
 
 # --- light ----------------------------------------------------------------------------------------------------
 def test_light_when_cast_is_reported_and_when_applied() -> None:
-    """A warm cast is told with its cost and changes nothing; applied, the colours are those of neutral light."""
+    """A warm cast is reported and changes no colour; with `apply` the colours are those under neutral light."""
     neutral = only(extract(*scene((120, 120, 122)), None, Options()))
     pixels, labels = scene((133, 120, 102), wall=(228, 205, 172))
     told = extract(pixels, labels, None, Options())

@@ -1,4 +1,4 @@
-"""Palette files: each read back by a reader that is not ours."""
+"""Every format of palette file is read back by a reader that is not ours."""
 
 import io
 import json
@@ -29,7 +29,7 @@ def parse_svg(data: bytes) -> ElementTree.Element:
 
 
 def read_ase(data: bytes, folder: Path) -> list[tuple[str, tuple[float, ...]]]:
-    """Adobe Swatch Exchange by the swatch package: names, and RGB 0..1."""
+    """The names and RGB, 0..1, of an Adobe Swatch Exchange file, read by the swatch package."""
     path = folder / "palette.ase"
     path.write_bytes(data)
     found = swatch.parse(str(path))
@@ -48,7 +48,7 @@ def test_json_when_read() -> None:
 
 
 def test_svg_when_parsed() -> None:
-    """An XML parser finds a title, a description and per colour a rectangle, its name and its hex, side by side."""
+    """An XML parser finds a title, a description and, for each colour, a rectangle, a name and a hex."""
     data, media_type = export(COLORS, "svg")
     root = parse_svg(data)
     assert (media_type, root.tag, root.get("role")) == ("image/svg+xml", f"{SVG}svg", "img")
@@ -65,14 +65,14 @@ def test_svg_when_parsed() -> None:
 
 @pytest.mark.parametrize("code", ["#000000", "#767676", "#808080", "#c19a6b", "#ffff00", "#0000ff", "#e8388a"])
 def test_svg_when_label_is_read(code: str) -> None:
-    """Every label has at least WCAG AA's 4.5 to 1 on its swatch."""
+    """Every label has at least the contrast of WCAG AA, 4.5 to 1, on its swatch."""
     root = parse_svg(export([(code, "name")], "svg")[0])
     ink = next(root.iter(f"{SVG}text")).get("fill") or ""
     assert contrast_ratio(np.array(hex_to_rgb(ink)) / 255, np.array(hex_to_rgb(code)) / 255) >= 4.5
 
 
 def test_png_when_opened() -> None:
-    """Pillow finds each colour in its own swatch, and writing on it."""
+    """Pillow finds each colour in its own swatch, with text on it."""
     data, media_type = export(COLORS, "png")
     image = Image.open(io.BytesIO(data)).convert("RGB")
     width_px = image.width // len(COLORS)
@@ -85,7 +85,7 @@ def test_png_when_opened() -> None:
 
 
 def test_svg_when_rendered() -> None:
-    """A renderer of its own (resvg) paints each swatch in its colour."""
+    """resvg renders each swatch in its colour."""
     drawn = resvg_py.svg_to_bytes(svg_string=export(COLORS, "svg")[0].decode())
     image = Image.open(io.BytesIO(bytes(drawn))).convert("RGB")
     width_px = image.width // len(COLORS)
@@ -94,7 +94,7 @@ def test_svg_when_rendered() -> None:
 
 
 def test_css_when_parsed() -> None:
-    """A CSS parser finds one rule for :root with a custom property per colour; equal names are told apart."""
+    """A CSS parser finds one rule for :root with a custom property for each colour; equal names are numbered."""
     data, media_type = export([*COLORS, ("#1f2a45", "navy"), ("#000000", "+++")], "css")
     (rule,) = tinycss2.parse_stylesheet(data.decode(), skip_whitespace=True)
     properties = tinycss2.parse_blocks_contents(rule.content, skip_whitespace=True)
@@ -111,7 +111,7 @@ def test_css_when_parsed() -> None:
 
 
 def test_gpl_when_read() -> None:
-    """Pillow's reader of GIMP palettes gives the colours back."""
+    """Pillow's reader of GIMP palettes reads the colours."""
     data, _ = export(COLORS, "gpl")
     raw, mode = GimpPaletteFile(io.BytesIO(data)).getpalette()
     assert mode == "RGB"
@@ -120,7 +120,7 @@ def test_gpl_when_read() -> None:
 
 
 def test_ase_when_read(tmp_path: Path) -> None:
-    """The swatch package gives names and colours back, also a name outside the basic plane."""
+    """The swatch package reads names and colours, also a name outside the basic multilingual plane."""
     colors = [*COLORS, ("#102030", "écru 🧥")]
     found = read_ase(export(colors, "ase")[0], tmp_path)
     assert [name for name, _ in found] == [name for _, name in colors]
@@ -129,12 +129,12 @@ def test_ase_when_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format", ["json", "svg", "png", "css", "gpl", "ase"])
 def test_export_when_repeated(format: str) -> None:
-    """The same colours give the same bytes, other colours others."""
+    """The same colours give the same bytes, and other colours give other bytes."""
     assert export(COLORS, format) == export(list(COLORS), format)
     assert export(COLORS, format)[0] != export(COLORS[::-1], format)[0]
 
 
 def test_export_when_format_unknown() -> None:
-    """Another format is refused, and the refusal names those allowed."""
+    """An unknown format is refused, and the error names the allowed ones."""
     with pytest.raises(InvalidOptions, match=r"bmp.*json, svg, png, css, gpl, ase"):
         export(COLORS, "bmp")

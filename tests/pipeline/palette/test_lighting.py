@@ -1,4 +1,4 @@
-"""The light of a photo: which casts are seen, when nothing is claimed, and what correcting does."""
+"""Casts are detected, corrected, and not claimed without evidence."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def wall(rgb: tuple[int, int, int]) -> tuple[RgbImage, LabelMap]:
     ],
 )
 def test_cast_when_grey_wall_is_tinted(rgb: tuple[int, int, int], cast: str) -> None:
-    """A grey wall's tint is the light's, with confidence; correcting by its gains makes the wall grey again."""
+    """The tint of a grey wall is a cast of high confidence, and correcting it makes the wall grey again."""
     pixels, labels = wall(rgb)
     light = estimate_light(pixels, labels)
     assert light.cast == cast
@@ -35,19 +35,19 @@ def test_cast_when_grey_wall_is_tinted(rgb: tuple[int, int, int], cast: str) -> 
 
 @pytest.mark.parametrize("rgb", [(30, 160, 60), (20, 20, 20), (255, 255, 255)], ids=["green", "dark", "blown out"])
 def test_cast_when_no_neutral_background(rgb: tuple[int, int, int]) -> None:
-    """A coloured, a dark and a blown-out wall say nothing of the light."""
+    """A coloured, a dark and an overexposed wall give no cast, at confidence 0."""
     light = estimate_light(*wall(rgb))
     assert (light.cast, light.confidence) == ("none", 0.0)
 
 
 def test_cast_when_garment_fills_the_photo() -> None:
-    """A beige garment from edge to edge is no warm light."""
+    """A beige garment from edge to edge is not taken for a warm cast."""
     pixels, labels = wall((225, 200, 172))
     assert estimate_light(pixels, np.full_like(labels, 3)).cast == "none"
 
 
 def test_shift_when_there_is_no_cast() -> None:
-    """No cast costs nothing, and neutral gains change no pixel."""
+    """Without a cast the expected shift is 0, and neutral gains change no pixel."""
     pixels, _ = wall((120, 80, 60))
     none = Light("none", 0.0, np.ones(3))
     assert expected_shift(pixels.reshape(-1, 3), none) == 0.0
@@ -61,5 +61,5 @@ def test_is_dark_when_wall_is_dim(level: int, dark: bool) -> None:
 
 
 def test_is_blurred_when_flat() -> None:
-    """A flat picture has no edges to judge by, and is not called blurred."""
+    """A flat picture has no edges, and is not called blurred."""
     assert is_blurred(wall((120, 120, 120))[0]) is False

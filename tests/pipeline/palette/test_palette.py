@@ -1,4 +1,4 @@
-"""Palettes: their laws, and what must not become a colour or get lost."""
+"""Palettes obey their laws, find every dye, and take no blend, noise or speck for a colour."""
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ few = settings(max_examples=60, derandomize=True, deadline=None)
 
 
 def found(pixels: Pixels, *dyes: str, within: float = 2.5) -> bool:
-    """Whether a palette is these dyes and no others, in the order of their shares."""
+    """Whether the palette has exactly these dyes, in the order of their shares."""
     colors = palette(pixels)
     return len(colors) == len(dyes) and all(
         difference(color, code) < within for color, code in zip(colors, dyes, strict=True)
@@ -28,7 +28,7 @@ def found(pixels: Pixels, *dyes: str, within: float = 2.5) -> bool:
 @few
 @given(any_pixels, st.integers(1, 12))
 def test_palette_when_any_pixels(pixels: Pixels, max_colors: int) -> None:
-    """Shares are positive, sorted and sum to 1; no more colours than asked; confidence and spread in their ranges."""
+    """Shares are positive, sorted and sum to 1. Number, confidence and spread are within their ranges."""
     colors = palette(pixels, max_colors=max_colors)
     assert 1 <= len(colors) <= max_colors
     assert sum(color.share for color in colors) == pytest.approx(1, abs=1e-9)
@@ -42,7 +42,7 @@ def test_palette_when_any_pixels(pixels: Pixels, max_colors: int) -> None:
 @few
 @given(any_pixels, st.integers(0, 2**32 - 1))
 def test_palette_when_shuffled(pixels: Pixels, seed: int) -> None:
-    """The order of pixels changes nothing at all, not even with weights from a confidence map."""
+    """The order of the pixels changes nothing, not even with weights from a confidence map."""
     random = np.random.default_rng(seed)
     weights, order = random.integers(1, 256, len(pixels)).astype(float), random.permutation(len(pixels))
     assert palette(pixels, weights=weights) == palette(pixels[order], weights=weights[order])
@@ -51,7 +51,7 @@ def test_palette_when_shuffled(pixels: Pixels, seed: int) -> None:
 @few
 @given(any_pixels, st.integers(2, 5))
 def test_palette_when_repeated(pixels: Pixels, times: int) -> None:
-    """The same pixels several times over are the same colours in the same shares: size does not matter."""
+    """Repeating the pixels changes neither colours nor shares, so size does not matter."""
     once, often = palette(pixels), palette(np.repeat(pixels, times, axis=0))
     assert [(color.rgb, round(color.share, 9)) for color in often] == [
         (color.rgb, round(color.share, 9)) for color in once
@@ -61,20 +61,20 @@ def test_palette_when_repeated(pixels: Pixels, times: int) -> None:
 @pytest.mark.parametrize("rgb", [(255, 255, 255), (0, 0, 0), (128, 128, 128), (200, 30, 40)], ids=str)
 @pytest.mark.parametrize("count", [1, 2, 5000])
 def test_palette_when_all_pixels_are_equal(rgb: tuple[int, int, int], count: int) -> None:
-    """One colour, exactly, with all of the share and no spread: white, black, grey and red, of one pixel or many."""
+    """Equal pixels, one or many, are exactly one colour with a share of 1 and no spread."""
     (color,) = palette(np.full((count, 3), rgb, np.uint8))
     assert (color.rgb, color.share) == (rgb, 1.0)
     assert color.spread_de00 == pytest.approx(0, abs=1e-9)
 
 
 def test_palette_when_no_pixels() -> None:
-    """Nothing has no colours."""
+    """No pixels give no colours."""
     assert palette(np.zeros((0, 3), np.uint8)) == ()
 
 
 @pytest.mark.parametrize("weights", [np.zeros(3), np.ones(3)], ids=["none", "equal"])
 def test_palette_when_no_weight_at_all(weights: Floats) -> None:
-    """Pixels that nobody is sure of count alike."""
+    """Pixels without any weight count equally."""
     pixels = np.array([hex_to_rgb(code) for code in (NAVY, NAVY, WHITE)], np.uint8)
     assert [round(color.share, 3) for color in palette(pixels, weights=weights)] == [0.667, 0.333]
 
@@ -83,20 +83,20 @@ def test_palette_when_no_weight_at_all(weights: Floats) -> None:
 @pytest.mark.parametrize("dye", [WHITE, BLACK, GREY, "#36393f", "#e4e0db"])
 @pytest.mark.parametrize("folds", [0.0, 0.25])
 def test_palette_when_white_black_or_grey(dye: str, folds: float) -> None:
-    """White, black and grey cloth is one colour, and the right one, in folds too."""
+    """White, black or grey cloth is one colour, the right one, also in folds."""
     assert found(cloth(dye, folds=folds), dye)
 
 
 @pytest.mark.parametrize("dye", [NAVY, RED, "#2b5d3a", GOLD, "#7a4f9a"])
 def test_palette_when_deep_folds(dye: str) -> None:
-    """Cloth lit from half to twice its light is one colour, that of its middle."""
+    """Cloth in light from half to twice the mean is one colour, that of the mean light."""
     assert found(cloth(dye, folds=0.4), dye, within=3)
 
 
 @pytest.mark.parametrize("share", [0.02, 0.012])
 @pytest.mark.parametrize("accent", [RED, GOLD, WHITE])
 def test_palette_when_accent_is_small(accent: str, share: float) -> None:
-    """An accent of 2 %, and of little more than 1 %, is found with its colour and share."""
+    """An accent of 2 %, or of little more than 1 %, is found with its colour and share."""
     colors = palette(cloth(NAVY, accent, shares=[1 - share, share], folds=0.15))
     assert len(colors) == 2
     assert difference(colors[1], accent) < 3
@@ -105,12 +105,12 @@ def test_palette_when_accent_is_small(accent: str, share: float) -> None:
 
 @pytest.mark.parametrize(("dye", "near"), [(NAVY, "#3a2450"), (RED, "#b02858"), ("#2f8f6b", "#2f8f90")])
 def test_palette_when_a_small_color_is_near_one_of_two(dye: str, near: str) -> None:
-    """An accent is far from every larger colour: 2 % of violet on navy is none, however far it is from white."""
+    """An accent must be far from every larger colour: 2 % of violet beside navy and white is none."""
     assert len(palette(cloth(dye, WHITE, near, shares=[0.58, 0.4, 0.02], folds=0.05))) == 2
 
 
 def test_palette_when_two_greys() -> None:
-    """Charcoal and light grey of equal area stay two colours: only folds fill the way between shades."""
+    """Charcoal and light grey of equal area stay two colours, because nothing fills the path between them."""
     assert found(cloth("#3c3d40", "#a9a9ab", shares=[0.52, 0.48], folds=0.1), "#3c3d40", "#a9a9ab")
 
 
@@ -120,14 +120,14 @@ def test_palette_when_tone_on_tone() -> None:
 
 
 def test_palette_when_four_dyes() -> None:
-    """Navy, white, red and gold as the design page tried them: all four, in their shares."""
+    """Navy, white, red and gold are found in their shares, down to 2 %."""
     colors = palette(cloth(NAVY, WHITE, RED, GOLD, shares=[0.7, 0.22, 0.06, 0.02], folds=0.3))
     assert [round(color.share, 2) for color in colors] == [0.7, 0.22, 0.06, 0.02]
     assert max(difference(color, dye) for color, dye in zip(colors, (NAVY, WHITE, RED, GOLD), strict=True)) < 2.5
 
 
 def test_palette_when_fine_dark_print() -> None:
-    """Small black letters on white cloth, blurred into all greys between, are a colour; folds as deep are none."""
+    """Small black letters on white cloth, blurred into all greys between, are a colour, although folds are not."""
     dark, light = (np.array(hex_to_rgb(code), float) for code in ("#26262a", WHITE))
     ramp = np.linspace(dark, light, 4000)
     printed = np.concatenate([cloth(WHITE)[:8000], ramp.astype(np.uint8)])
@@ -149,7 +149,7 @@ def test_palette_when_small_dye_lies_between_two() -> None:
 # --- what must not become a colour ----------------------------------------------------------------------------
 @pytest.mark.parametrize("quality", [40, 60, 95])
 def test_palette_when_jpeg_of_stripes(quality: int) -> None:
-    """Two dyes in stripes are two colours, also after a JPEG has smeared their seams."""
+    """Two dyes in stripes are two colours, also after a JPEG has blurred their seams."""
     columns = np.arange(240) // 20 % 2
     image = np.array([hex_to_rgb(RED), hex_to_rgb(WHITE)], np.uint8)[np.tile(columns, (240, 1))]
     colors = palette(as_jpeg(image, quality).reshape(-1, 3))
@@ -161,24 +161,24 @@ def test_palette_when_jpeg_of_stripes(quality: int) -> None:
 @pytest.mark.parametrize("noise", [4.0, 9.0])
 @pytest.mark.parametrize("dye", [NAVY, GREY, "#9c4233"])
 def test_palette_when_noisy(dye: str, noise: float) -> None:
-    """A sensor's noise is no colour."""
+    """A sensor's noise adds no colour."""
     assert found(cloth(dye, noise=noise, folds=0.1), dye, within=3)
 
 
 def test_palette_when_edges_blend() -> None:
-    """A seam's blends, 4 % of the pixels, go to the two colours that they are blends of."""
+    """The blends along a seam, 4 % of the pixels, go to the two colours that they mix."""
     ends = np.array([hex_to_rgb(BLACK), hex_to_rgb(WHITE)], float)
     mixed = np.linspace(ends[0], ends[1], 800).astype(np.uint8)
     assert found(np.concatenate([cloth(BLACK, WHITE, shares=[0.6, 0.4]), mixed]), BLACK, WHITE)
 
 
 def test_palette_when_specks() -> None:
-    """Less than 1 % is lint, however far its colour is."""
+    """A colour below 1 % is lint, however far it is from the others."""
     assert found(cloth(NAVY, RED, shares=[0.994, 0.006]), NAVY)
 
 
 def test_palette_when_fewer_colors_are_asked_for() -> None:
-    """The largest are kept, and what is left goes to the nearest of them."""
+    """The largest colours are kept, and the others go to the nearest of them."""
     pixels = cloth(NAVY, WHITE, "#26334f", shares=[0.5, 0.3, 0.2])
     dark, light = palette(pixels, max_colors=2)
     assert (round(dark.share, 2), round(light.share, 2)) == (0.7, 0.3)
@@ -194,14 +194,14 @@ def test_palette_when_pixels_weigh_nothing() -> None:
 
 # --- confidence and spread ------------------------------------------------------------------------------------
 def test_spread_when_folds_deepen() -> None:
-    """The spread is about the cloth's own: it grows with its folds."""
+    """The spread grows with the depth of the folds."""
     spreads = [palette(cloth(RED, folds=folds))[0].spread_de00 or 0.0 for folds in (0.0, 0.1, 0.2, 0.4)]
     assert spreads == sorted(spreads)
     assert spreads[0] < 2 < 5 < spreads[-1]
 
 
 def test_confidence_when_pixels_are_few() -> None:
-    """A colour of many pixels is surer than the same of ten, and that surer than of one."""
+    """Confidence grows with the number of pixels."""
     pixels = cloth(RED, folds=0.1)
     sure = [palette(pixels[:: len(pixels) // count])[0].confidence or 0.0 for count in (1, 10, 1000)]
     assert sure == sorted(sure)
@@ -209,14 +209,14 @@ def test_confidence_when_pixels_are_few() -> None:
 
 
 def test_confidence_when_another_color_is_near() -> None:
-    """A small colour near another is less sure than one that stands apart."""
+    """A small colour near another one has less confidence than one that is far from it."""
     near, apart = (palette(cloth(NAVY, other, shares=[0.9, 0.1]))[1].confidence or 0.0 for other in ("#3d4f7a", WHITE))
     assert near < apart
 
 
 # --- the cheap palette ----------------------------------------------------------------------------------------
 def test_medoids_when_two_dyes() -> None:
-    """The degraded palette has real pixels' colours and shares, and claims no confidence and no spread."""
+    """The degraded palette has the pixels' colours and shares, without confidence or spread."""
     colors = histogram_medoids(cloth(NAVY, WHITE, shares=[0.7, 0.3], noise=1.0), max_colors=5)
     assert [round(color.share, 1) for color in colors] == [0.7, 0.3]
     assert max(difference(color, dye) for color, dye in zip(colors, (NAVY, WHITE), strict=True)) < 3
@@ -224,5 +224,5 @@ def test_medoids_when_two_dyes() -> None:
 
 
 def test_medoids_when_nothing() -> None:
-    """Nothing has no colours."""
+    """No pixels give no colours."""
     assert histogram_medoids(np.zeros((0, 3), np.uint8), max_colors=5) == ()

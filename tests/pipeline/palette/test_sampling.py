@@ -1,4 +1,4 @@
-"""The pixels that speak for a garment: its inner ones, wherever it lies in the photo."""
+"""Samples are the inner pixels of a garment, wherever it lies in the photo."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ HEIGHT_PX, WIDTH_PX = 220, 250
 
 
 def region(mask: Mask) -> Region:
-    """A garment of this mask."""
+    """A garment with this mask."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     sizes = (columns[-1] + 1 - columns[0]) / WIDTH_PX, (rows[-1] + 1 - rows[0]) / HEIGHT_PX
     return Region("g1", "top", None, (columns[0] / WIDTH_PX, rows[0] / HEIGHT_PX, *sizes), float(mask.mean()), mask)
@@ -24,7 +24,7 @@ def region(mask: Mask) -> Region:
     ids=["inside", "at the top", "at two borders", "the whole photo"],
 )
 def test_samples_when_a_garment_lies_anywhere(window: tuple[slice, slice]) -> None:
-    """Exactly the pixels that an erosion of the whole mask leaves, to which the photo's border is no edge."""
+    """The samples are exactly the pixels that an erosion of the mask leaves. The photo's border is no edge."""
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), bool)
     mask[window] = True
     mask[90:110, 100:115] = False
@@ -41,7 +41,7 @@ def test_samples_when_a_garment_lies_anywhere(window: tuple[slice, slice]) -> No
 
 
 def test_samples_when_a_garment_is_thin() -> None:
-    """What an erosion would all but remove is taken whole."""
+    """A garment that an erosion would nearly remove is sampled whole."""
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), bool)
     mask[20:200, 30:34] = mask[20:24, 30:230] = True
     pixels = np.full((HEIGHT_PX, WIDTH_PX, 3), 90, np.uint8)

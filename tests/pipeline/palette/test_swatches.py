@@ -1,4 +1,4 @@
-"""Colours described: the contract's example, roles, neutrals, temperature, given colours."""
+"""Colours are described as in the contract: roles, neutrals, temperature, and colours that a client gives."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ few = settings(max_examples=60, derandomize=True, deadline=None)
 
 
 def test_describe_when_the_contracts_example() -> None:
-    """Navy comes out as the contract prints it."""
+    """Navy is described as in the contract's example."""
     navy = describe([PaletteColor((0x1F, 0x2A, 0x44), 0.71, 0.9, 5.2), PaletteColor((255, 255, 255), 0.29, 0.9, 1.0)])[
         0
     ]
@@ -31,7 +31,7 @@ def test_describe_when_the_contracts_example() -> None:
 
 
 def test_describe_when_shares_differ() -> None:
-    """The largest share is the main colour, from 15 % on a colour is secondary, below it an accent."""
+    """The largest share is the main colour; other colours are secondary from 15 % on, and accents below."""
     shares = {(200, 0, 0): 0.1, (0, 0, 200): 0.65, (0, 200, 0): 0.25}
     found = describe([PaletteColor(rgb, share, 1.0, 0.0) for rgb, share in shares.items()])
     assert [(swatch.hex, swatch.role) for swatch in found] == [
@@ -56,13 +56,13 @@ def test_describe_when_empty() -> None:
     ],
 )  # fmt: skip
 def test_describe_when_neutral_or_not(code: str, neutral: bool, temperature: str) -> None:
-    """Greys, navy, denim and earth go with anything; reds, greens and blues do not."""
+    """Greys, navy, denim and earth colours are neutral; reds, greens and blues are not."""
     (swatch,) = palette_from_colors([ColorShare(code)])
     assert (swatch.neutral, swatch.temperature) == (neutral, temperature)
 
 
 def test_is_neutral_when_vectorised() -> None:
-    """Many colours at once are judged as one by one."""
+    """An array of colours is judged like each colour by itself."""
     rgb = np.random.default_rng(4).random((50, 3))
     oklch = oklab_to_oklch(srgb_to_oklab(rgb))
     assert is_neutral(oklch).tolist() == [bool(is_neutral(one)) for one in oklch]
@@ -71,7 +71,7 @@ def test_is_neutral_when_vectorised() -> None:
 @few
 @given(given_colors)
 def test_swatches_when_any_color(colors: list[ColorShare]) -> None:
-    """Every swatch is displayable, and its OKLCH, as rounded in the answer, is its hex within two steps of 255."""
+    """The rounded OKLCH of every swatch is displayable, and is its hex within two steps of 255."""
     for swatch in palette_from_colors(colors):
         rgb = oklab_to_srgb(oklch_to_oklab(np.array(swatch.oklch)))
         assert in_gamut(rgb, slack=2 / 255)
@@ -81,7 +81,7 @@ def test_swatches_when_any_color(colors: list[ColorShare]) -> None:
 @few
 @given(given_colors)
 def test_palette_from_colors_when_any(colors: list[ColorShare]) -> None:
-    """Shares sum to 1 within rounding, are sorted and positive; every given colour is there once."""
+    """Shares sum to 1 within rounding and are sorted, and every given colour occurs once."""
     found = palette_from_colors(colors)
     shares = [swatch.share for swatch in found]
     assert sum(shares) == pytest.approx(1, abs=1e-3)
@@ -104,14 +104,14 @@ def test_palette_from_colors_when_any(colors: list[ColorShare]) -> None:
 def test_palette_from_colors_when_shares_miss(
     given_shares: tuple[float | None, ...], expected: tuple[float, ...]
 ) -> None:
-    """Missing shares split what is left of 1, or weigh as the mean of the given; the rest is normalised."""
+    """Missing shares divide what is left of 1, or are the mean of the given shares; then all are normalised."""
     codes = ("#1f2a44", "#c19a6b", "#ffffff")
     found = palette_from_colors([ColorShare(code, share) for code, share in zip(codes, given_shares, strict=False)])
     assert tuple(sorted((swatch.share for swatch in found), reverse=True)) == expected
 
 
 def test_palette_from_colors_when_given_twice() -> None:
-    """The same colour twice is one colour with both shares."""
+    """A colour that is given twice becomes one colour with both shares."""
     found = palette_from_colors([ColorShare("#1f2a44", 0.3), ColorShare("#ffffff", 0.4), ColorShare("#1f2a44", 0.3)])
     assert [(swatch.hex, swatch.share) for swatch in found] == [("#1f2a44", 0.6), ("#ffffff", 0.4)]
 

@@ -1,4 +1,4 @@
-"""The palette error's laws, and vectors that rank palettes as it does."""
+"""The palette error obeys its laws, and vectors rank palettes as it does."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def distance(first: Palette, second: Palette) -> float:
 
 
 def test_palette_vector_when_ranking() -> None:
-    """Over 600 pairs of random palettes the vectors' distances rank as the palette error: Spearman at least 0.9."""
+    """Over 600 pairs of random palettes, distances and palette errors have a Spearman correlation of at least 0.9."""
     made = random_palettes(1200)
     pairs = list(zip(made[::2], made[1::2], strict=True))
     assert spearmanr([palette_error(*pair) for pair in pairs], [distance(*pair) for pair in pairs]).statistic >= 0.9
@@ -45,7 +45,7 @@ def test_palette_vector_when_ranking() -> None:
 @few
 @given(palettes)
 def test_palette_vector_when_any(palette: Palette) -> None:
-    """A vector has 64 finite numbers and a version, whatever the number of colours, and is the same each time."""
+    """A palette of any length gives a vector of 64 finite numbers, and the same one each time."""
     vector = palette_vector(palette)
     assert (len(vector.values), vector.version) == (DIMENSIONS, VECTOR_VERSION)
     assert np.isfinite(vector.values).all()
@@ -53,7 +53,7 @@ def test_palette_vector_when_any(palette: Palette) -> None:
 
 
 def test_palette_vector_when_weighted() -> None:
-    """Weights take the shares' place, on any scale."""
+    """Weights replace the shares, on any scale."""
     palette = palette_from_colors([ColorShare("#1f2a44", 0.7), ColorShare("#ffffff", 0.3)])
     assert palette_vector(palette, weights=[1.4, 0.6]) == palette_vector(palette)
     assert palette_vector(palette, weights=[0.1, 0.9]) != palette_vector(palette)
@@ -68,6 +68,6 @@ def test_palette_error_when_arguments_swap(first: Palette, second: Palette) -> N
 
 
 def test_palette_error_when_one_colour_each() -> None:
-    """Black against white is CIEDE2000's 100."""
+    """The error between black and white is 100, as in CIEDE2000."""
     black, white = palette_from_colors([ColorShare("#000000")]), palette_from_colors([ColorShare("#ffffff")])
     assert palette_error(black, white) == pytest.approx(100, abs=0.01)

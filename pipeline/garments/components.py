@@ -1,0 +1,129 @@
+"""Connected components of a label map, and which of them have merged into one garment."""
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pipeline.garments.kinds import FIRST_GARMENT
+from pipeline.types import CLASSES, Floats, LabelMap, Mask
+
+Ids: TypeAlias = NDArray[np.int32]  # (H, W), 0 = no garment
+Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right, px
+
+
+@dataclass(slots=True)
+class Component:
+    """Pixels of one class that touch each other. votes: pixels by class, weighted by the network's certainty, 0..1."""
+
+    label: int
+    size_px: int
+    box: Box
+    votes: Floats
+
+    def certainty(self) -> float:
+        """The network's mean certainty over the pixels, 0..1."""
+        return float(self.votes.sum()) / self.size_px
+
+    def absorb(self, other: "Component") -> None:
+        """Adds another component's pixels and votes."""
+        self.size_px += other.size_px
+        self.votes = self.votes + other.votes
+        self.box = _hull(self.box, other.box)
+
+
+class Merges:
+    """A union-find over components: which component has merged into which.
+
+    components: index 0 stands for no garment. borders_px: (n, n), the length of the border between each two components
+    that have not merged.
+    """
+
+    def __init__(self, components: list[Component], borders_px: NDArray[np.int64]) -> None:
+        self.components = components
+        self.borders_px = borders_px
+        self._parent = list(range(len(components)))
+
+    def roots(self) -> list[int]:
+        """The components that have not merged into another."""
+        return [k for k in range(1, len(self.components)) if self._parent[k] == k]
+
+    def merge(self, component: int, host: int) -> None:
+        """Makes a component part of its host."""
+        self._parent[component] = host
+        self.components[host].absorb(self.components[component])
+        self.borders_px[host] += self.borders_px[component]
+        self.borders_px[:, host] += self.borders_px[:, component]
+        self.borders_px[component] = self.borders_px[:, component] = self.borders_px[host, host] = 0
+
+    def root_ids(self, ids: Ids) -> Ids:
+        """A map of components as a map of their roots."""
+        return np.array([self._root(k) for k in range(len(self.components))], np.int32)[ids]
+
+    def _root(self, component: int) -> int:
+        while self._parent[component] != component:
+            component = self._parent[component]
+        return component
+
+
+def find_components(labels: LabelMap, weight: Floats) -> tuple[Ids, list[Component]]:
+    """The connected components of each garment class, and the component of every pixel.
+
+    labels, weight: (H, W). Component 0 stands for no garment.
+    """
+    ids = np.zeros(labels.shape, np.int32)
+    components = [Component(0, 0, (0, 0, 0, 0), np.zeros(len(CLASSES)))]
+    for label, window in enumerate(ndimage.find_objects(labels), start=1):
+        if window is None or label < FIRST_GARMENT:
+            continue
+        inside = labels[window] == label
+        numbers, sizes = number_components(inside)
+        sums = np.bincount(numbers.ravel(), weight[window].ravel())
+        ids[window][inside] = numbers[inside] + (len(components) - 1)
+        top, left = window[0].start, window[1].start
+        for k, (rows, columns) in enumerate(ndimage.find_objects(numbers), start=1):
+            votes = np.zeros(len(CLASSES))
+            votes[label] = sums[k]
+            box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
+            components.append(Component(label, int(sizes[k]), box, votes))
+    return ids, components
+
+
+def border_lengths(ids: Ids, count: int) -> NDArray[np.int64]:
+    """The length of the border between each two components, (count, count), px.
+
+    Components that are one pixel apart still touch: networks leave such a gap between classes.
+    """
+    codes = [
+        first.ravel() * np.int64(count) + second.ravel()
+        for step in (1, 2)
+        for first, second in ((ids[step:], ids[:-step]), (ids[:, step:], ids[:, :-step]))
+    ]
+    lengths = np.bincount(np.concatenate(codes), minlength=count * count).reshape(count, count)
+    lengths = lengths + lengths.T
+    lengths[0] = lengths[:, 0] = 0
+    np.fill_diagonal(lengths, 0)
+    return lengths
+
+
+def number_components(mask: Mask) -> tuple[Ids, NDArray[np.int64]]:
+    """The components of a mask (H, W): ids from 1 (0 = outside), and the size of each id, px.
+
+    Pixels that meet at a corner touch.
+    """
+    labelled, _count = ndimage.label(mask, structure=np.ones((3, 3), bool))
+    ids = np.asarray(labelled, np.int32)
+    return ids, np.bincount(ids.ravel())
+
+
+def gap_px(first: Box, second: Box) -> float:
+    """The distance between two boxes, px; 0 when they meet."""
+    down = max(0, first[0] - second[2], second[0] - first[2])
+    across = max(0, first[1] - second[3], second[1] - first[3])
+    return float(np.hypot(down, across))
+
+
+def _hull(first: Box, second: Box) -> Box:
+    return min(first[0], second[0]), min(first[1], second[1]), max(first[2], second[2]), max(first[3], second[3])

@@ -1,0 +1,28 @@
+"""The gamut mapping against coloraide's."""
+
+import numpy as np
+from coloraide import Color
+from hypothesis import given
+
+from pipeline.color.gamut import fit_srgb, in_gamut
+from pipeline.color.spaces import oklab_to_oklch, srgb_to_oklab
+from pipeline.types import Floats
+from tests.pipeline.color.drawn import few, rgb_colors
+
+
+def test_fit_srgb_when_out_of_gamut() -> None:
+    """Chroma reduction gives what coloraide's CSS Color 4 mapping gives, within half a just noticeable difference."""
+    random = np.random.default_rng(3)
+    oklch = np.stack([random.uniform(0.02, 0.98, 60), random.uniform(0.05, 0.4, 60), random.uniform(0, 360, 60)], 1)
+    found = fit_srgb(oklch)
+    for wanted, rgb in zip(oklch, found, strict=True):
+        oracle = Color("oklch", list(wanted)).fit("srgb", method="oklch-chroma").convert("srgb").coords()
+        np.testing.assert_allclose(rgb, oracle, atol=0.006)
+    assert np.all(in_gamut(found))
+
+
+@few
+@given(rgb_colors)
+def test_fit_srgb_when_in_gamut(rgb: Floats) -> None:
+    """A displayable colour does not change."""
+    np.testing.assert_allclose(fit_srgb(oklab_to_oklch(srgb_to_oklab(rgb))), rgb, atol=2e-3)
