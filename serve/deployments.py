@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from ray import serve as ray_serve
 from ray.exceptions import ObjectLostError, RayActorError, RayTaskError, WorkerCrashedError
@@ -16,7 +16,7 @@ from pipeline import codec
 from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout, from_pair, to_pair
 from pipeline.types import PhaseName
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
-from serve import priority, wire
+from serve import wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
@@ -24,7 +24,8 @@ from serve.observe.ray_hub import exchange, report
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
 from serve.walk.phase import FROM_A_PHASE
 
-R = TypeVar("R")
+R = TypeVar("R", wire.ExtractRequest, wire.HarmoniseRequest)
+T = TypeVar("T")
 WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third
 LOST = (
     RayActorError,
@@ -43,11 +44,11 @@ class OneThread:
         self._metrics, self._phase, self._queued = metrics, phase, 0
         metrics.before_report.append(lambda: metrics.queued.labels(phase).set(self._queued))
 
-    async def run(self, deadline_s: float, work: Callable[[], R]) -> R:
+    async def run(self, deadline_s: float, work: Callable[[], T]) -> T:
         """The work's result. Raises PhaseTimeout when its turn comes after the deadline (Unix time, s)."""
         metrics, phase, came_s = self._metrics, self._phase, time.perf_counter()
 
-        def in_time() -> R:
+        def in_time() -> T:
             metrics.queue_wait.labels(phase).observe(time.perf_counter() - came_s)
             if time.time() >= deadline_s:
                 metrics.dropped.labels(phase, "expired").inc()
@@ -94,7 +95,6 @@ class Segmentation:
         self._told = Tally()
         self._metrics.before_report.append(self._measure)
         self._reporter = report(self._metrics)
-        priority.take(priority.NETWORK_ON_CPU if self._on_cpu else priority.PHASE)
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Takes in a changed user_config; batches that became possible are warm before they are formed.
@@ -163,57 +163,52 @@ def batch_limits(config: BatchConfig, *, on_cpu: bool) -> BatchLimits:
     )
 
 
-class Extraction:
+class PurePhase(Generic[R]):
+    """A phase that is a pure function on the CPU: its request and its answer in wire form, one at a time."""
+
+    def __init__(self, phase: PhaseName, version: str, request: type[R], work: Callable[[R], object]) -> None:
+        self._description = codec.encode(wire.Description(phase, version))
+        self._phase: PhaseName = phase
+        self._request: type[R] = request
+        self._work: Callable[[R], object] = work
+        metrics = Metrics(phase)
+        self._thread = OneThread(phase, metrics)
+        self._reporter = report(metrics)
+
+    async def run(self, payload: bytes) -> bytes:
+        """The answer to a request. Raises PhaseTimeout when its turn comes after its deadline."""
+        request = codec.decode(payload, self._request)
+        with tracing.continued(request.traceparent, f"{self._phase} replica"):
+            return await self._thread.run(request.deadline_s, lambda: codec.encode(self._work(request)))
+
+    async def describe(self) -> bytes:
+        """Its Description in wire form."""
+        return self._description
+
+
+class Extraction(PurePhase[wire.ExtractRequest]):
     """Phase 2: palettes per garment."""
 
     def __init__(self) -> None:
-        from pipeline.palette import extraction
+        from pipeline.palette.extraction import extract
 
-        self._extraction = extraction
-        metrics = Metrics("extraction")
-        self._thread = OneThread("extraction", metrics)
-        self._reporter = report(metrics)
-        priority.take(priority.PHASE)
-
-    async def run(self, payload: bytes) -> bytes:
-        """An ExtractRequest to an Extraction, both in wire form."""
-        request = codec.decode(payload, wire.ExtractRequest)
-        with tracing.continued(request.traceparent, "extraction replica"):
-            return await self._thread.run(request.deadline_s, lambda: self._extract(request))
-
-    def _extract(self, request: wire.ExtractRequest) -> bytes:
-        found = self._extraction.extract(request.image, request.labels, request.confidence, request.options)
-        return codec.encode(found)
-
-    async def describe(self) -> bytes:
-        """Its Description in wire form."""
-        return codec.encode(wire.Description("extraction", EXTRACTION_VERSION))
+        super().__init__(
+            "extraction",
+            EXTRACTION_VERSION,
+            wire.ExtractRequest,
+            lambda asked: extract(asked.image, asked.labels, asked.confidence, asked.options),
+        )
 
 
-class Harmony:
+class Harmony(PurePhase[wire.HarmoniseRequest]):
     """Phase 3: suggestions, matches, outfits."""
 
     def __init__(self) -> None:
-        from pipeline.harmony import harmonise
+        from pipeline.harmony.harmonise import harmonise
 
-        self._harmony = harmonise
-        metrics = Metrics("harmony")
-        self._thread = OneThread("harmony", metrics)
-        self._reporter = report(metrics)
-        priority.take(priority.PHASE)
-
-    async def run(self, payload: bytes) -> bytes:
-        """A HarmoniseRequest to a Harmony, both in wire form."""
-        request = codec.decode(payload, wire.HarmoniseRequest)
-        with tracing.continued(request.traceparent, "harmony replica"):
-            return await self._thread.run(request.deadline_s, lambda: self._harmonise(request))
-
-    def _harmonise(self, request: wire.HarmoniseRequest) -> bytes:
-        return codec.encode(self._harmony.harmonise(request.garments, request.options))
-
-    async def describe(self) -> bytes:
-        """Its Description in wire form."""
-        return codec.encode(wire.Description("harmony", HARMONY_VERSION))
+        super().__init__(
+            "harmony", HARMONY_VERSION, wire.HarmoniseRequest, lambda asked: harmonise(asked.garments, asked.options)
+        )
 
 
 @ray_serve.ingress()
@@ -258,9 +253,7 @@ class Advice:
     def __serve_build_asgi_app__(self) -> Any:
         from serve.api import create_app
 
-        app = create_app(self._service)
-        priority.take(priority.INGRESS)
-        return app
+        return create_app(self._service)
 
 
 def translate(error: Exception) -> ColorMatchError:

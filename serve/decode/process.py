@@ -10,7 +10,6 @@ import psutil
 from pipeline.errors import PhaseFailed
 from pipeline.image.child import ANSWER_HEAD, PIPE_BYTES, REQUEST_HEAD, ROOT, child_command, child_environment
 from pipeline.image.decode import ImageLimits
-from serve import priority
 
 START_TIMEOUT_S = 30.0
 
@@ -89,7 +88,6 @@ class Worker:
                 await worker.bury()
         if ready is None:
             raise PhaseFailed("A decode worker does not start.")
-        priority.give(worker.pid, priority.PHASE)
         return worker
 
     @classmethod

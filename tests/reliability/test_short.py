@@ -1,16 +1,14 @@
 """The kit's short version: what must hold on any machine, on one cluster with two replicas of each phase."""
 
-import os
 import time
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from serve import priority
-from tests.cluster.application import cmdline, descendants, mentioning
+from tests.cluster.application import mentioning
 from tests.reliability import layouts, load
-from tests.reliability.cluster import DEPLOYMENTS, Cluster, cluster, wait_until
+from tests.reliability.cluster import Cluster, cluster, wait_until
 from tests.reliability.faults import HANG_S, Fault
 from tests.reliability.kit import failed
 
@@ -80,24 +78,6 @@ def test_photos_are_refused_in_time_when_the_network_hangs(at: Cluster) -> None:
     assert all(shot.retry_after and shot.problem for shot in refused)
     assert {shot.status for shot in shots if shot.kind == "health"} == {200}
     wait_until(lambda: load.once(at.load(for_s=0, kinds={"bypass": 1.0}), 1)[0].good)
-
-
-def test_begun_work_comes_first(at: Cluster) -> None:
-    """The phases before the ingress, and the network, which has most of the work and of the time, after both."""
-    nice = {}
-    for name in DEPLOYMENTS:
-        (nice[name],) = {
-            os.getpriority(os.PRIO_PROCESS, thread.id) for one in at.replicas(name) for thread in one.threads()
-        }
-    first = nice["Harmony"]
-    decoders = [one for one in descendants(at.replicas("Advice")[0].pid) if "pipeline.image.child" in cmdline(one)]
-    assert {os.getpriority(os.PRIO_PROCESS, one.pid) for one in decoders} == {first}
-    assert nice == {
-        "Advice": first + priority.INGRESS - priority.PHASE,
-        "Segmentation": first + priority.NETWORK_ON_CPU - priority.PHASE,
-        "Extraction": first,
-        "Harmony": first,
-    }
 
 
 def test_no_request_fails_when_the_cache_is_killed_and_comes_back(at: Cluster) -> None:
