@@ -1,1 +1,1 @@
-"""The colour and garment analysis: pure functions on arrays; knows nothing of Ray, torch or HTTP."""
+"""The core: images to garments, palettes and advice, without Ray, torch or HTTP; and the batch job on top of it."""

@@ -1,1 +1,1 @@
-"""The Ray Serve application: ingress, walk, deployments, adapters."""
+"""The Ray Serve application: deployments, routes, and the walk of a request through the phases."""
