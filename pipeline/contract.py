@@ -12,6 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 from PIL import Image
 
 from pipeline.analysis import Advice, Segments
+from pipeline.limits import MAX_GARMENTS, MAX_MATCHES, MAX_OUTFITS, MAX_SUGGESTIONS
 from pipeline.messages import Section, codes, text_of
 from pipeline.parts import (
     NO_CONTROLS,
@@ -26,9 +27,8 @@ from pipeline.parts import (
     SuggestionOf,
     Versions,
 )
-from pipeline.types import CLASSES, MAX_GARMENTS, MAX_SUGGESTIONS, UNKNOWN, LabelMap, Mode, PhaseName, View
+from pipeline.types import CLASSES, UNKNOWN, LabelMap, Mode, PhaseName, View
 
-MAX_MATCHES, MAX_OUTFITS = 24, 6
 Text: TypeAlias = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=500)]
 
 

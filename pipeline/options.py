@@ -10,14 +10,11 @@ from msgspec import Meta
 from pipeline.color.css import CSS_COLORS, ONE_COLOR, parse_css_color
 from pipeline.errors import InvalidOptions
 from pipeline.fields import Parsed, SentAs, TextFor, read
+from pipeline.limits import MAX_COLORS, MAX_ID_CHARS, MAX_SUGGESTIONS, MAX_WARDROBE
 from pipeline.messages import LANGUAGES
 from pipeline.parts import NO_CONTROLS
 from pipeline.types import (
     GARMENT_CLASSES,
-    MAX_COLORS,
-    MAX_ID_CHARS,
-    MAX_SUGGESTIONS,
-    MAX_WARDROBE,
     SCHEMES,
     CacheMode,
     Category,

@@ -9,20 +9,8 @@ from typing import Annotated, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from pipeline.types import (
-    MAX_COLORS,
-    MAX_GARMENTS,
-    MAX_ID_CHARS,
-    MAX_SIDE_PX,
-    Cast,
-    Category,
-    Intent,
-    Mask,
-    PatternClass,
-    Role,
-    Scheme,
-    Temperature,
-)
+from pipeline.limits import MAX_COLORS, MAX_GARMENTS, MAX_ID_CHARS, MAX_SIDE_PX
+from pipeline.types import Cast, Category, Intent, Mask, PatternClass, Role, Scheme, Temperature
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 Unit: TypeAlias = Annotated[float, Meta(ge=0, le=1)]

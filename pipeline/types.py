@@ -41,20 +41,6 @@ View: TypeAlias = Literal["advice", "segment", "extract", "harmony"]
 PhaseName: TypeAlias = Literal["segmentation", "extraction", "harmony"]
 
 
-# --- limits ---------------------------------------------------------------------------------------------------
-# Contract.
-MAX_COLORS = 12
-MAX_SUGGESTIONS = 24
-MAX_WARDROBE = 500
-MAX_OBJECT_BYTES = 50 * 1024 * 1024
-# Taste: more than any client needs, and less than an attack would like.
-MAX_ID_CHARS = 128
-# pipeline.garments.grouping drops a garment below a fiftieth of all garments' pixels.
-MAX_GARMENTS = 50
-# No photo has more pixels (pipeline.image.decode.ImageLimits).
-MAX_SIDE_PX = 50_000_000
-
-
 # --- images and label maps ------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class DecodedImage:

@@ -25,9 +25,10 @@ from pipeline.errors import (
 )
 from pipeline.fields import read
 from pipeline.image.header import Format, sniff
+from pipeline.limits import MAX_COLORS
 from pipeline.options import Options, SentOptions
 from pipeline.palette import files
-from pipeline.types import MAX_COLORS, View
+from pipeline.types import View
 from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
 from serve.http import body, pages
 from serve.http.edge import Edge

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from pipeline.types import MAX_OBJECT_BYTES, PhaseName
+from pipeline.limits import MAX_OBJECT_BYTES
+from pipeline.types import PhaseName
 
 MIB = 1024 * 1024
 Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]

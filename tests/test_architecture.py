@@ -20,6 +20,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
     "pipeline": (
         (
             "pipeline.types",
+            "pipeline.limits",
             "pipeline.errors",
             "pipeline.versions",
             "pipeline.messages",
@@ -43,6 +44,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "serve.vocabulary",
             "serve.wire",
             "serve.waiting",
+            "serve.preload",
         ),
         ("serve.observe",),
         ("serve.stores", "serve.decode", "serve.batcher"),

@@ -17,7 +17,8 @@ from pipeline.backfill.tables.manifest import Shard, read_rows
 from pipeline.backfill.trials import Trials
 from pipeline.contract import advice_to_json
 from pipeline.errors import ColorMatchError
-from pipeline.types import MAX_OBJECT_BYTES, DecodedImage, Segmentation
+from pipeline.limits import MAX_OBJECT_BYTES
+from pipeline.types import DecodedImage, Segmentation
 
 if TYPE_CHECKING:
     pass

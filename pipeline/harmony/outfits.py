@@ -12,11 +12,11 @@ from pipeline.harmony.pair_score import Points, components_from_parts, join, pai
 from pipeline.harmony.reasons import outfit_reasons, tones
 from pipeline.harmony.shelf import MAX_HUES, SHOWN_SHARE, shown_hues
 from pipeline.harmony.wardrobe import Fit, Rack, wearable_together
+from pipeline.limits import MAX_OUTFITS
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Outfit
 from pipeline.types import Category, Floats
 
-MAX_OUTFITS = 6
 PER_CATEGORY = 6  # the pieces of a kind that go best with the garments
 PAIR_COLORS = 2  # of each piece, between pieces
 MAX_PIECES = 4

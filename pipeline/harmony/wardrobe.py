@@ -19,12 +19,12 @@ from pipeline.harmony.pair_score import (
     take,
 )
 from pipeline.harmony.reasons import pair_reasons, tones
+from pipeline.limits import MAX_MATCHES
 from pipeline.options import HarmonyOptions, WardrobeItem
 from pipeline.palette.swatches import shares_of
 from pipeline.parts import Garment, Match, MatchTarget
 from pipeline.types import Category, Floats
 
-MAX_MATCHES = 24
 MAX_ITEM_COLORS = 4  # of one piece; what is left is too small to clash
 ALIKE_DE76 = 8.0  # main colours of pieces that are more of the same
 ALIKE_LIMIT = 3  # how many of these come before all the rest had its turn

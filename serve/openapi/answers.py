@@ -6,8 +6,9 @@ from msgspec import UNSET, Meta, UnsetType
 
 from pipeline.contract import AdviceBody, ExtractBody, HarmonyBody, SegmentBody
 from pipeline.errors import MAX_FIELDS
+from pipeline.limits import MAX_COLORS
 from pipeline.parts import NO_CONTROLS, Hex, Part, Version, Word
-from pipeline.types import MAX_COLORS, PhaseName
+from pipeline.types import PhaseName
 from serve.http.problems import MAX_DETAIL_CHARS, POINTER_CHARS, TITLES
 from serve.uploads.wanted import MAX_OBJECT_KEY_CHARS, OBJECT_KEY
 from serve.vocabulary import BreakerState, CacheHealth, CacheStatus, ObjectsHealth

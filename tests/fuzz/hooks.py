@@ -5,7 +5,7 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
-from pipeline.types import MAX_ID_CHARS
+from pipeline.limits import MAX_ID_CHARS
 from tests.serve.application import mask_bytes, photo_bytes
 
 FRAMING = ("content-length", "transfer-encoding")

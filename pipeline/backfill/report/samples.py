@@ -15,7 +15,7 @@ from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.parquet import from_parquet
 from pipeline.contract import advice_of_json
 from pipeline.errors import ColorMatchError
-from pipeline.types import MAX_OBJECT_BYTES
+from pipeline.limits import MAX_OBJECT_BYTES
 
 SAMPLES = 12
 SIDE_PX = 220

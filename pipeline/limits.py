@@ -1,0 +1,18 @@
+"""The limits of requests and answers, which the OpenAPI document publishes."""
+
+# Contract: colours of a request, of a palette and of a garment.
+MAX_COLORS = 12
+# Contract.
+MAX_SUGGESTIONS = 24
+MAX_WARDROBE = 500
+MAX_OBJECT_BYTES = 50 * 1024 * 1024
+# Taste: as many as suggestions.
+MAX_MATCHES = 24
+# Taste: more outfits than anybody compares.
+MAX_OUTFITS = 6
+# Taste: more than any client needs, and less than an attack would like.
+MAX_ID_CHARS = 128
+# pipeline.garments.grouping drops a garment below a fiftieth of all garments' pixels.
+MAX_GARMENTS = 50
+# No photo has more pixels (pipeline.image.decode.ImageLimits).
+MAX_SIDE_PX = 50_000_000
