@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
@@ -24,10 +24,11 @@ from pipeline.errors import (
     UnsupportedMedia,
 )
 from pipeline.fields import read
-from pipeline.image.header import Format, sniff
+from pipeline.image.header import MEDIA_TYPES, sniff
 from pipeline.limits import MAX_COLORS
 from pipeline.options import Options, SentOptions
 from pipeline.palette import files
+from pipeline.palette.files import PaletteFormat
 from pipeline.types import View
 from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
 from serve.http import body, pages
@@ -47,14 +48,9 @@ from serve.uploads.wanted import WantedUpload
 from serve.version import VERSION
 from serve.walk.question import Answer, Question
 
-PaletteFormat = Literal["json", "svg", "png", "css", "gpl", "ase"]
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
+# Media types that say nothing of the format.
 UNSAID = ("", "application/octet-stream", "image/*")
-IMAGE_TYPES: dict[Format, tuple[str, ...]] = {
-    "JPEG": (*UNSAID, "image/jpeg", "image/jpg", "image/pjpeg"),
-    "PNG": (*UNSAID, "image/png", "image/x-png"),
-    "WEBP": (*UNSAID, "image/webp"),
-}
 router = APIRouter(prefix="/v1")
 probes = APIRouter(prefix="/v1")
 
@@ -128,7 +124,7 @@ def photo_question(parts: Mapping[str, Part], view: View, tenant: str) -> Questi
 def _check_type(image: Part) -> None:
     """What the part says that it is must be what its first bytes say. Raises UnsupportedMedia."""
     kind = sniff(image.content)
-    if image.media_type not in IMAGE_TYPES[kind]:
+    if image.media_type not in (*UNSAID, *MEDIA_TYPES[kind]):
         raise UnsupportedMedia(f"The part 'image' says '{image.media_type[:40]}', but by its first bytes is {kind}.")
 
 

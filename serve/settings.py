@@ -100,7 +100,8 @@ class SegmentationSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", frozen=True, extra="ignore")
 
-    model: str = "lite0-parse-320"
+    # None: models.cards.DEFAULT_MODEL.
+    model: str | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
     threads: Annotated[int, Field(ge=1)] = 2

@@ -12,6 +12,12 @@ from typing import Literal
 from pipeline.errors import ImageTooComplex, ImageTruncated, ImageUndecodable, UnsupportedMedia
 
 Format = Literal["JPEG", "PNG", "WEBP"]
+# The media types of each format, the registered one first.
+MEDIA_TYPES: dict[Format, tuple[str, ...]] = {
+    "JPEG": ("image/jpeg", "image/jpg", "image/pjpeg"),
+    "PNG": ("image/png", "image/x-png"),
+    "WEBP": ("image/webp",),
+}
 # Taste: the most chunks or segments of a file. A PNG of 50 MiB with chunks of 8 KiB has 6,400.
 MAX_PARTS = 32_768
 # Taste: the most junk between two JPEG segments, which Pillow skips a byte at a time.

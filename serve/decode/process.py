@@ -1,4 +1,4 @@
-"""One decode worker process as its parent sees it: started, asked, killed; asyncio and psutil."""
+"""One decode child as its parent sees it: it is started, asked and killed."""
 
 import asyncio
 import fcntl

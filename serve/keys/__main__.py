@@ -16,6 +16,7 @@ from serve.keys.records import KeyRecord, new_key, read_keys, write_keys
 from serve.settings import Environment
 from serve.stores.redis import StoreError, state_pool
 from serve.stores.timeouts import KEYS_COMMAND_TIMEOUT_S
+from serve.vocabulary import TENANT
 
 T = TypeVar("T")
 DAY_S = 86_400
@@ -161,7 +162,7 @@ def _parser(environment: Environment) -> argparse.ArgumentParser:
 
 
 def _tenant(text: str) -> str:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", text):
+    if not re.fullmatch(TENANT, text):
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 63 of a-z, 0-9 and -")
     return text
 

@@ -20,12 +20,12 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from pipeline.image.header import Format, sniff
+from pipeline.image.header import MEDIA_TYPES, Format, sniff
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import NO_SUCH_OBJECT, ObjectFacts, ObjectStore, UploadTerms
 from serve.uploads.wanted import OBJECT_KEY, WantedUpload
 
-FORMATS: dict[str, Format] = {"image/jpeg": "JPEG", "image/png": "PNG", "image/webp": "WEBP"}
+FORMATS: dict[str, Format] = {media_types[0]: kind for kind, media_types in MEDIA_TYPES.items()}
 
 
 class Uploads:

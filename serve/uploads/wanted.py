@@ -5,10 +5,12 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
+from serve.vocabulary import TENANT
+
 # Taste: a key of ours has 105 characters at most.
 MAX_OBJECT_KEY_CHARS: Final = 512
 # One form of key exists, so no other bucket, host or path can be named: uploads/<tenant>/<32 hex digits>.
-OBJECT_KEY: Final = "^uploads/[a-z0-9][a-z0-9-]{0,62}/[0-9a-f]{32}$"
+OBJECT_KEY: Final = f"^uploads/{TENANT}/[0-9a-f]{{32}}$"
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,11 +82,6 @@ class Breaker:
             self._permits_left -= 1
         return Permit(self, self._epoch, now_s)
 
-    def retry_after_s(self) -> float:
-        """How long an open breaker still refuses, s; 0 in the other states."""
-        left_s = self._opened_s + self._config.open_s - self._clock()
-        return max(0.0, left_s) if self._state == "open" else 0.0
-
     def reconfigure(self, config: BreakerConfig) -> None:
         """Takes in other thresholds; state and the newest outcomes stay."""
         self._config = config

@@ -98,7 +98,7 @@ class PhaseCaller:
         return answer
 
     def observe(self, step: str, source: str, progress: Progress) -> None:
-        """Counts a step's time into the metrics. source: cache, computed or fallback."""
+        """Adds a step's time to the metrics. source: cache, computed or fallback."""
         self._metrics.phase_seconds.labels(step, source).observe(progress.timing_ms[step] / 1000)
 
     async def _cached(self, phase: Phase, question: Question, progress: Progress, request: PhaseRequest[T]) -> T | None:
