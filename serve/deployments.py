@@ -1,4 +1,4 @@
-"""The four deployments: thin adapters between Ray Serve and the pure parts; one of the few files that know Ray."""
+"""The four deployments: thin adapters between Ray Serve and the core."""
 
 import asyncio
 import time
@@ -26,17 +26,19 @@ from serve.walk.phase import FROM_A_PHASE
 
 R = TypeVar("R", wire.ExtractRequest, wire.HarmoniseRequest)
 T = TypeVar("T")
-WARM_UP_ROUNDS = 3  # a CUDA graph is recorded in the second and first replayed in the third
+# A CUDA graph is recorded in the second round and first replayed in the third.
+WARM_UP_ROUNDS = 3
+# Ray's errors after which another replica may be asked: phases are pure.
 LOST = (
     RayActorError,
     WorkerCrashedError,
     ObjectLostError,
     ReplicaUnavailableError,
-)  # asking again is safe: phases are pure
+)
 
 
 class OneThread:
-    """Runs CPU work beside the replica's event loop, one item at a time, and drops what nobody waits for."""
+    """Runs CPU work beside the replica's event loop, one item at a time, and drops work that is past its deadline."""
 
     def __init__(self, phase: PhaseName, metrics: Metrics) -> None:
         tracing.configure(TracingSettings(), phase)
@@ -64,21 +66,22 @@ class OneThread:
 
 
 class Segmentation:
-    """Phase 1: the network, on the device that its settings name; user_config is a BatchConfig and applies live.
+    """Phase 1: the network, on the device that its settings name. Its user_config is a BatchConfig and applies live.
 
-    Every size of batch has been through the device before it reports ready. Once the device is lost its health check
+    It reports ready once every size of batch has been through the device. Once the device is lost its health check
     fails, and Serve replaces it.
     """
 
     def __init__(self) -> None:
         settings = SegmentationSettings()
         self._on_cpu = settings.device == "cpu"
-        from models.cards import load_card  # torch is imported in this process alone
+        # Torch is imported in this process alone.
+        from models.cards import DEFAULT_MODEL, load_card
         from models.segmenter import Segmenter, device_is_lost
 
         tracing.configure(TracingSettings(), "segmentation")
         self._segmenter = Segmenter(
-            load_card(settings.model, allow_non_commercial=settings.allow_non_commercial),
+            load_card(settings.model or DEFAULT_MODEL, allow_non_commercial=settings.allow_non_commercial),
             device=settings.device,
             dtype=settings.dtype,
             threads=settings.threads,
@@ -97,20 +100,20 @@ class Segmentation:
         self._reporter = report(self._metrics)
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
-        """Takes in a changed user_config; batches that became possible are warm before they are formed.
+        """Takes in a changed user_config. New sizes of batches are warmed up before they are used.
 
-        Raises pydantic's ValidationError, which fails the update, for a bad one.
+        Raises pydantic's ValidationError for a bad one, which fails the update.
         """
         limits = batch_limits(BatchConfig.model_validate(config), on_cpu=self._on_cpu)
         await asyncio.to_thread(self._warm_up, limits)
         self.batcher.limits = limits
 
     async def check_health(self) -> None:
-        """Raises PhaseLost when the device is lost or hangs: Serve then replaces this replica."""
+        """Raises PhaseLost when the device is lost or hangs, so that Serve replaces this replica."""
         self.batcher.check()
 
     async def run(self, payload: bytes) -> bytes:
-        """A SegmentRequest to a Segmentation, both in wire form."""
+        """The Segmentation of a SegmentRequest, both in wire form."""
         from models.segmenter import SegmentationInput, check_photo
 
         request = codec.decode(payload, wire.SegmentRequest)
@@ -134,7 +137,7 @@ class Segmentation:
         self._metrics.compute_seconds.labels("segmentation").observe(batch.took_s)
 
     def _measure(self) -> None:
-        """Brings what is not told batch by batch up to date."""
+        """Updates the metrics that `_observe` does not see."""
         self._metrics.queued.labels("segmentation").set(self.batcher.queued)
         now, before = replace(self.batcher.tally), self._told
         for reason in ("expired", "cancelled", "failed"):
@@ -154,7 +157,7 @@ class Segmentation:
 
 
 def batch_limits(config: BatchConfig, *, on_cpu: bool) -> BatchLimits:
-    """The batcher's limits; what the config leaves open is what suits the device."""
+    """The batcher's limits. What the config leaves open is chosen for the device."""
     return BatchLimits(
         max_items=config.max_photos or (1 if on_cpu else 32),
         max_px=config.max_px,
@@ -213,7 +216,7 @@ class Harmony(PurePhase[wire.HarmoniseRequest]):
 
 @ray_serve.ingress()
 class Advice:
-    """The ingress: the FastAPI application over the walk; user_config is an AdviceConfig and applies live."""
+    """The ingress: the FastAPI application over the walk. Its user_config is an AdviceConfig and applies live."""
 
     def __init__(
         self,
@@ -247,7 +250,7 @@ class Advice:
         self._reporter = report(metrics)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        """Takes in a changed user_config. Raises pydantic's ValidationError, which fails the update, for a bad one."""
+        """Takes in a changed user_config. Raises pydantic's ValidationError for a bad one, which fails the update."""
         self._service.advisor.reconfigure(AdviceConfig.model_validate(config))
 
     def __serve_build_asgi_app__(self) -> Any:
@@ -257,9 +260,10 @@ class Advice:
 
 
 def translate(error: Exception) -> ColorMatchError:
-    """Ray's and the transports' errors as ours: by type alone, since their texts name hosts, paths and classes."""
+    """An error of Ray or the transport as one of ours, by its type alone: its text names hosts, paths and classes."""
     cause: BaseException = error
-    while isinstance(cause, RayTaskError):  # both a RayTaskError and its cause, whose text is a stack
+    while isinstance(cause, RayTaskError):
+        # Ray makes a class that is a RayTaskError and its cause, whose text is a stack.
         cause = cause.cause
     if isinstance(cause, BackPressureError):
         return Overloaded("A phase's queue is full; try again shortly.")
