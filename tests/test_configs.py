@@ -9,6 +9,7 @@ import yaml
 from pydantic import TypeAdapter
 from ray.serve.schema import ServeDeploySchema
 
+from models.cards import DEFAULT_MODEL
 from serve.settings import AdviceConfig, BatchConfig, Budgets, SegmentationSettings, Settings
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -121,7 +122,7 @@ def test_the_network_is_on_the_gpu_when_a_gpu_is_asked_for(name: str) -> None:
     options = _deployments(name)["Segmentation"]["ray_actor_options"]
     variables = options["runtime_env"]["env_vars"]
     assert (variables["SEGMENTATION_DEVICE"], variables["SEGMENTATION_DTYPE"]) == ("cuda", "bf16")
-    assert variables["SEGMENTATION_MODEL"] == SegmentationSettings.model_fields["model"].default
+    assert variables["SEGMENTATION_MODEL"] == DEFAULT_MODEL
 
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)
