@@ -7,9 +7,9 @@ import numpy as np
 
 from pipeline.color.difference import hue_difference_deg
 from pipeline.garments.kinds import BODY, BY_NAME, area_of, covered_by
+from pipeline.harmony.catalogue import catalogue, catalogue_index, shows_hue
 from pipeline.harmony.pair_score import Points, points_from_hexes, take
 from pipeline.harmony.plans import Place
-from pipeline.harmony.wearables import shows_hue, wearable_index, wearables
 from pipeline.parts import Garment, Swatch
 from pipeline.types import Category, Floats
 
@@ -69,7 +69,7 @@ def _is_added(category: Category) -> bool:
     return kind is not None and not kind.clothing
 
 
-def whole(bases: Sequence[Base]) -> Base:
+def look_of(bases: Sequence[Base]) -> Base:
     """Of `bases_of`'s answer the one that stands for everything worn."""
     return max(bases, key=lambda base: len(base.garment_ids))
 
@@ -121,8 +121,8 @@ def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
         return "look"
     if _is_added(garments[0].category):
         return "accent"
-    nearest = wearable_index().get(swatch.names.fashion.name)
-    loud = nearest is not None and not wearables().wearable["main"][nearest]
+    nearest = catalogue_index().get(swatch.names.fashion.name)
+    loud = nearest is not None and not catalogue().allowed["main"][nearest]
     return "secondary" if loud and covered_by(garments[0].category) != BODY else "main"
 
 

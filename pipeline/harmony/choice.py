@@ -7,8 +7,8 @@ from functools import cache, lru_cache
 import numpy as np
 
 from pipeline.color.difference import DISTINCT_DE00
+from pipeline.harmony.catalogue import catalogue
 from pipeline.harmony.schemes import Combination
-from pipeline.harmony.wearables import wearables
 
 COLOR_REPEATS = 2  # how often one colour may come back before all the rest had its turn
 
@@ -65,5 +65,5 @@ def _bits(colors: tuple[int, ...]) -> tuple[int, int]:
 
 @cache
 def _near_bits() -> tuple[int, ...]:
-    near = wearables().difference < DISTINCT_DE00
+    near = catalogue().difference < DISTINCT_DE00
     return tuple(sum(1 << int(k) for k in np.flatnonzero(row)) for row in near)

@@ -7,8 +7,8 @@ import numpy as np
 from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000
 from pipeline.harmony.bases import by_salience
+from pipeline.harmony.catalogue import cvd_lab
 from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
-from pipeline.harmony.wearables import cvd_lab
 from pipeline.options import HarmonyOptions
 from pipeline.parts import CvdReport, Garment, SuggestedColor, Suggestion, Target, coded
 

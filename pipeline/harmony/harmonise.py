@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 
-from pipeline.harmony.bases import bases_of, whole
+from pipeline.harmony.bases import bases_of, look_of
 from pipeline.harmony.classics import classics
 from pipeline.harmony.outfits import outfits
 from pipeline.harmony.suggestions import suggest
-from pipeline.harmony.wardrobe import fit_all, matches_from_fits, rack_of
+from pipeline.harmony.wardrobe import fit_all, matches_from_fits, wardrobe_colors
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Garment, Harmony
 from pipeline.versions import HARMONY_VERSION
@@ -21,14 +21,14 @@ def harmonise(garments: Sequence[Garment], options: HarmonyOptions) -> Harmony:
     suggestions = suggest(bases, options)
     if not bases or not options.wardrobe:
         return Harmony(suggestions, version=HARMONY_VERSION)
-    rack = rack_of(options.wardrobe)
-    fits = fit_all(bases, rack, options)
+    wardrobe = wardrobe_colors(options.wardrobe)
+    fits = fit_all(bases, wardrobe, options)
     singles = [fit for fit in fits if len(fit.base.garment_ids) == 1]
-    look = fits[bases.index(whole(bases))]
+    look = fits[bases.index(look_of(bases))]
     return Harmony(
         suggestions,
-        matches=matches_from_fits(singles, rack, options),
-        outfits=outfits(look, rack, options),
+        matches=matches_from_fits(singles, wardrobe),
+        outfits=outfits(look, wardrobe, options),
         version=HARMONY_VERSION,
     )
 

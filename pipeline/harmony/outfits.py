@@ -7,11 +7,11 @@ from itertools import combinations, product
 import numpy as np
 
 from pipeline.garments.kinds import BODY, KINDS, area_of, covered_by
+from pipeline.harmony.base_scores import MAX_HUES, SHOWN_SHARE, shown_hues
 from pipeline.harmony.bases import Base
 from pipeline.harmony.pair_score import Points, components_from_parts, join, pair_parts, pair_score, take
 from pipeline.harmony.reasons import outfit_reasons, tones
-from pipeline.harmony.shelf import MAX_HUES, SHOWN_SHARE, shown_hues
-from pipeline.harmony.wardrobe import Fit, Rack, wearable_together
+from pipeline.harmony.wardrobe import Fit, WardrobeColors, wearable_together
 from pipeline.limits import MAX_OUTFITS
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Outfit
@@ -19,7 +19,7 @@ from pipeline.types import Category, Floats
 
 PER_CATEGORY = 6  # the pieces of a kind that go best with the garments
 PAIR_COLORS = 2  # of each piece, between pieces
-MAX_PIECES = 4
+MAX_ITEMS = 4
 FINALISTS, LOOKED_AT = 6, 40  # per template
 ITEM_REPEATS = 2
 TEMPLATE_REPEATS = 2
@@ -34,7 +34,7 @@ Template = tuple[Category, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The candidates' scores. index: (c,) into the rack. base_scores: (c,). pair_parts: (4, c, c). pairs: (c, c)."""
+    """The candidates' scores. index: (c,) into the wardrobe. base_scores: (c,). parts: (4, c, c). pairs: (c, c)."""
 
     index: np.ndarray
     base_scores: Floats
@@ -53,30 +53,32 @@ class _Found:
     hues: int
 
 
-def outfits(fit: Fit, rack: Rack, options: HarmonyOptions) -> tuple[Outfit, ...]:
+def outfits(fit: Fit, wardrobe: WardrobeColors, options: HarmonyOptions) -> tuple[Outfit, ...]:
     """Two to four pieces that go with the base and with each other, best first, at most 6.
 
     Only pieces of a known kind; one of each kind; nothing that cannot be worn with the base; top and bottom, or a
     dress, where the base leaves them out and the wardrobe has them. An outfit shows at most three chromatic hues.
     """
-    candidates = _candidates(fit, rack)
+    candidates = _candidates(fit, wardrobe)
     templates = _templates(fit.base, set(candidates))
     if not templates:
         return ()
-    table = _table(fit, rack, np.concatenate([candidates[kind] for kind in candidates]), options)
+    table = _table(fit, wardrobe, np.concatenate([candidates[kind] for kind in candidates]), options)
     rows_of, start = {}, 0
     for kind, index in candidates.items():
         rows_of[kind] = np.arange(start, start + len(index))
         start += len(index)
-    found = [one for template in templates for one in _best(fit.base, rack, table, template=template, rows_of=rows_of)]
-    found.sort(key=lambda one: (-one.score, [rack.items[table.index[row]].id for row in one.rows]))
-    return tuple(_written(fit, rack, table, one, options=options) for one in _varied(found))
+    found = [
+        one for template in templates for one in _best(fit.base, wardrobe, table, template=template, rows_of=rows_of)
+    ]
+    found.sort(key=lambda one: (-one.score, [wardrobe.items[table.index[row]].id for row in one.rows]))
+    return tuple(_written(fit, wardrobe, table, one, options=options) for one in _varied(found))
 
 
-def _candidates(fit: Fit, rack: Rack) -> dict[Category, np.ndarray]:
+def _candidates(fit: Fit, wardrobe: WardrobeColors) -> dict[Category, np.ndarray]:
     by_kind: dict[Category, list[int]] = {}
     for k in np.argsort(-fit.scores, kind="stable").tolist():
-        kind = rack.items[k].category
+        kind = wardrobe.items[k].category
         if kind is None or kind == "unknown" or kind in fit.base.categories:
             continue
         if all(wearable_together(kind, worn) for worn in fit.base.categories):
@@ -97,18 +99,20 @@ def _templates(base: Base, have: set[Category]) -> list[Template]:
         cores = [core for core in cores if sorted(part for kind in core for part in kind.covers) == bare] or [()]
     more = [chosen for count in range(len(extras) + 1) for chosen in combinations(extras, count)]
     templates = [tuple(kind.name for kind in core + extra) for core, extra in product(cores, more)]
-    return [template for template in templates if 2 <= len(template) <= MAX_PIECES]
+    return [template for template in templates if 2 <= len(template) <= MAX_ITEMS]
 
 
-def _table(fit: Fit, rack: Rack, index: np.ndarray, options: HarmonyOptions) -> _Table:
+def _table(fit: Fit, wardrobe: WardrobeColors, index: np.ndarray, options: HarmonyOptions) -> _Table:
     """Scores among the candidates, over their two largest colours each."""
-    ends = np.append(rack.starts[1:], len(rack.shares))
-    counts = np.minimum(ends - rack.starts, PAIR_COLORS)[index]
-    colors = np.concatenate([np.arange(rack.starts[k], rack.starts[k] + n) for k, n in zip(index, counts, strict=True)])
+    ends = np.append(wardrobe.starts[1:], len(wardrobe.shares))
+    counts = np.minimum(ends - wardrobe.starts, PAIR_COLORS)[index]
+    colors = np.concatenate(
+        [np.arange(wardrobe.starts[k], wardrobe.starts[k] + n) for k, n in zip(index, counts, strict=True)]
+    )
     begin = np.cumsum(counts) - counts
-    weight = rack.shares[colors]
+    weight = wardrobe.shares[colors]
     weight = weight / np.repeat(np.add.reduceat(weight, begin), counts)
-    points = take(rack.points, colors)
+    points = take(wardrobe.points, colors)
     parts = pair_parts(points, points)
     scores = pair_score(parts, options.intent)
     both = weight[:, None] * weight[None, :]
@@ -120,7 +124,7 @@ def _table(fit: Fit, rack: Rack, index: np.ndarray, options: HarmonyOptions) -> 
 
 
 def _best(
-    base: Base, rack: Rack, table: _Table, *, template: Template, rows_of: dict[Category, np.ndarray]
+    base: Base, wardrobe: WardrobeColors, table: _Table, *, template: Template, rows_of: dict[Category, np.ndarray]
 ) -> Iterator[_Found]:
     """A template's finalists: scored by their pairs, then held against 60-30-10 and the limit of hues."""
     slots = [rows_of[kind] for kind in template]
@@ -136,7 +140,7 @@ def _best(
     base_hues = len(shown_hues(base.points, base.weights))
     kept = 0
     for k in np.argsort(-scores, kind="stable")[:LOOKED_AT].tolist():
-        points, share = _worn(base, rack, table.index[rows[k]], areas=areas, base_area=base_area)
+        points, share = _worn(base, wardrobe, table.index[rows[k]], areas=areas, base_area=base_area)
         hues = len(shown_hues(points, share, least_share=OUTFIT_SHOWN_SHARE))
         if hues > max(MAX_HUES, base_hues):
             continue
@@ -148,13 +152,15 @@ def _best(
             return
 
 
-def _worn(base: Base, rack: Rack, index: np.ndarray, *, areas: Floats, base_area: float) -> tuple[Points, Floats]:
+def _worn(
+    base: Base, wardrobe: WardrobeColors, index: np.ndarray, *, areas: Floats, base_area: float
+) -> tuple[Points, Floats]:
     """Every colour of an outfit with its share of the whole, the base's first."""
-    ends = np.append(rack.starts[1:], len(rack.shares))
-    colors = np.concatenate([np.arange(rack.starts[k], ends[k]) for k in index])
-    of_piece = np.repeat(areas, ends[index] - rack.starts[index])
-    share = np.concatenate([base.weights * base_area, rack.shares[colors] * of_piece])
-    return join(base.points, take(rack.points, colors)), share / share.sum()
+    ends = np.append(wardrobe.starts[1:], len(wardrobe.shares))
+    colors = np.concatenate([np.arange(wardrobe.starts[k], ends[k]) for k in index])
+    of_piece = np.repeat(areas, ends[index] - wardrobe.starts[index])
+    share = np.concatenate([base.weights * base_area, wardrobe.shares[colors] * of_piece])
+    return join(base.points, take(wardrobe.points, colors)), share / share.sum()
 
 
 def sixty_thirty_ten_deviation(lab: Floats, share: Floats) -> float:
@@ -183,7 +189,7 @@ def _varied(found: Sequence[_Found]) -> list[_Found]:
     return kept
 
 
-def _written(fit: Fit, rack: Rack, table: _Table, one: _Found, *, options: HarmonyOptions) -> Outfit:
+def _written(fit: Fit, wardrobe: WardrobeColors, table: _Table, one: _Found, *, options: HarmonyOptions) -> Outfit:
     base = fit.base
     base_area = sum(area_of(kind) for kind in base.categories)
     parts = [fit.parts[:, table.index[row]] for row in one.rows]
@@ -192,9 +198,9 @@ def _written(fit: Fit, rack: Rack, table: _Table, one: _Found, *, options: Harmo
         parts.append(table.parts[:, one.rows[i], one.rows[j]])
         weights.append(one.areas[i] * one.areas[j])
     index = table.index[list(one.rows)]
-    pieces = tones(join(take(base.points, np.array([0])), take(rack.points, rack.starts[index])))
+    pieces = tones(join(take(base.points, np.array([0])), take(wardrobe.points, wardrobe.starts[index])))
     return Outfit(
-        item_ids=tuple(rack.items[k].id for k in index),
+        item_ids=tuple(wardrobe.items[k].id for k in index),
         score=one.score,
         components=components_from_parts(np.array(weights) @ np.array(parts) / sum(weights)),
         reasons=outfit_reasons(pieces, hues=one.hues, deviation=one.deviation),

@@ -19,7 +19,7 @@ from pipeline.types import Floats, Intent
 HUE_RELATIONS = ((0.0, 10.0, 1.0), (30.0, 14.0, 0.95), (120.0, 14.0, 0.75), (150.0, 14.0, 0.85), (180.0, 16.0, 0.85))
 WORST_HUE = 0.35
 CALM_FACTOR = 0.35  # how much of their chroma earth, navy and near-black show
-GREY_CHROMA = (0.012, 0.03)  # two greys, two blacks or two whites are no near miss: hardly anyone tells them apart
+NEAR_MISS_CHROMA = (0.012, 0.03)  # two greys, two blacks or two whites are no near miss: hardly anyone tells them apart
 
 # Exponents of the four parts, then of presence and of calm (how vivid what is added is, see `mood`).
 WEIGHTS: dict[Intent, tuple[float, ...]] = {
@@ -90,7 +90,7 @@ def pair_parts(first: Points, second: Points, *, difference: Floats | None = Non
     parts = np.empty((4, *turn.shape))
     parts[0] = 1 - shown * (1 - relation)
     parts[1] = 0.3 + 0.7 * np.minimum(1.0, np.abs(one[..., 0] - two[..., 0]) / 0.30)
-    colored = smoothstep(np.maximum(one[..., 1], two[..., 1]), *GREY_CHROMA)
+    colored = smoothstep(np.maximum(one[..., 1], two[..., 1]), *NEAR_MISS_CHROMA)
     parts[2] = 1 - 0.75 * colored * np.exp(-(((difference - 6) / 5) ** 2))  # alike but not equal looks like a mistake
     parts[3] = 1 - 0.7 * np.clip((one[..., 1] + two[..., 1] - 0.24) / 0.20, 0.0, 1.0)
     return parts
@@ -102,7 +102,7 @@ def pair_score(parts: Floats, intent: Intent = "balanced") -> Floats:
     return np.exp(np.tensordot(weights / weights.sum(), np.log(parts), axes=1))
 
 
-def mood(score: Floats, presence: Floats, intent: Intent) -> Floats:
+def intent_score(score: Floats, presence: Floats, intent: Intent) -> Floats:
     """A score bent towards the intent: bold rewards vivid colours, subtle calm ones, balanced neither.
 
     presence: 0..1, how vivid what is added is (the mean of `chroma_presence`, by share).

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.color.difference import hue_difference_deg
 from pipeline.garments.kinds import BY_NAME
-from pipeline.harmony.pair_score import GREY_CHROMA, Points
+from pipeline.harmony.pair_score import NEAR_MISS_CHROMA, Points
 from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Coded, coded
 from pipeline.types import Category, Role, Scheme
@@ -78,7 +78,7 @@ def pair_reasons(base: Tone, other: Tone, *, de00: float) -> tuple[Coded, ...]:
     """Why two pieces do, or do not, go together; by their main colours."""
     if de00 < NEAR_MISS_DE00[0]:
         found = [coded("SAME_COLOR", value=round(de00, 1))]
-    elif de00 < NEAR_MISS_DE00[1] and max(base.chroma, other.chroma) >= GREY_CHROMA[1]:
+    elif de00 < NEAR_MISS_DE00[1] and max(base.chroma, other.chroma) >= NEAR_MISS_CHROMA[1]:
         found = [coded("NEAR_MISS", value=round(de00, 1))]
     elif base.neutral or other.neutral:
         found = [coded("NEUTRAL_PIECE")]

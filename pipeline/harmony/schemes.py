@@ -12,9 +12,9 @@ from typing import TypeAlias
 import numpy as np
 
 from pipeline.color.difference import DISTINCT_DE00, hue_difference_deg
+from pipeline.harmony.base_scores import BaseScores, score_rows
+from pipeline.harmony.catalogue import catalogue, catalogue_positions
 from pipeline.harmony.plans import FREE, NEUTRAL, TONE, Layout, Plan, plans_for
-from pipeline.harmony.shelf import Shelf, score_rows
-from pipeline.harmony.wearables import wearable_positions, wearables
 from pipeline.types import Floats, Role, Scheme
 
 HUE_TOLERANCE_DEG = 20.0
@@ -56,14 +56,14 @@ class _Job:
     rows: np.ndarray
 
 
-def offers(shelf: Shelf, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
+def offers(scored: BaseScores, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
     """What each scheme offers for a base, at most `depth` each, best first; ties go by catalogue order."""
-    jobs = _jobs(shelf, schemes)
+    jobs = _jobs(scored, schemes)
     found: dict[Scheme, list[_Found]] = {scheme: [] for scheme in schemes}
     for slots in (1, 2, 3):
         alike = [job for job in jobs if len(job.plan) == slots]
         if alike:
-            _score(shelf, alike, depth=depth, found=found)
+            _score(scored, alike, depth=depth, found=found)
     return [
         [
             Combination(scheme, base, colors, layout, round(score, 3), -minus_rank)
@@ -83,38 +83,38 @@ def _distinct(found: list[_Found], depth: int) -> list[_Found]:
     return list(kept.values())
 
 
-def _jobs(shelf: Shelf, schemes: Sequence[Scheme]) -> list[_Job]:
-    hued = shelf.anchor_position is not None
-    plans = [(scheme, *one) for scheme in schemes for one in plans_for(scheme, shelf.base.place, hued=hued)]
-    firsts = {role: _free(shelf, role) for _, plan, ((role, _), *_) in plans if plan[0] == FREE}
-    wanted = dict.fromkeys(slot for _, plan, layout in plans for slot in _slots(shelf, plan, layout, firsts))
-    filled = dict(zip(wanted, _candidates(shelf, list(wanted)), strict=True))
+def _jobs(scored: BaseScores, schemes: Sequence[Scheme]) -> list[_Job]:
+    hued = scored.anchor_position is not None
+    plans = [(scheme, *one) for scheme in schemes for one in plans_for(scheme, scored.base.place, hued=hued)]
+    firsts = {role: _free(scored, role) for _, plan, ((role, _), *_) in plans if plan[0] == FREE}
+    wanted = dict.fromkeys(slot for _, plan, layout in plans for slot in _slots(scored, plan, layout, firsts))
+    filled = dict(zip(wanted, _candidates(scored, list(wanted)), strict=True))
     return [
         _Job(scheme, plan, layout, rows)
         for scheme, plan, layout in plans
-        if len(rows := _rows(shelf, plan, layout, firsts=firsts, filled=filled))
+        if len(rows := _rows(scored, plan, layout, firsts=firsts, filled=filled))
     ]
 
 
-def _slots(shelf: Shelf, plan: Plan, layout: Layout, firsts: dict[Role, list[int]]) -> list[Slot]:
+def _slots(scored: BaseScores, plan: Plan, layout: Layout, firsts: dict[Role, list[int]]) -> list[Slot]:
     """Every slot of a plan; of a plan that starts free, one set of related slots for each first colour."""
     if plan[0] != FREE:
-        anchor = shelf.anchor_position or 0.0
+        anchor = scored.anchor_position or 0.0
         return [(kind, role, anchor) for kind, (role, _) in zip(plan, layout, strict=True)]
     related = list(zip(plan[1:], layout[1:], strict=True))
-    positions = _positions(shelf)
+    positions = _positions(scored)
     return [(kind, role, positions[first]) for first in firsts[layout[0][0]] for kind, (role, _) in related]
 
 
 def _rows(
-    shelf: Shelf,
+    scored: BaseScores,
     plan: Plan,
     layout: Layout,
     *,
     firsts: dict[Role, list[int]],
     filled: dict[Slot, np.ndarray],
 ) -> np.ndarray:
-    slots = _slots(shelf, plan, layout, firsts)
+    slots = _slots(scored, plan, layout, firsts)
     if plan[0] != FREE:
         return _product([filled[slot][: WIDTHS[len(plan) - 1]] for slot in slots])
     blocks, related = [], len(plan) - 1
@@ -134,29 +134,29 @@ def _grid(sizes: tuple[int, ...]) -> np.ndarray:
 
 
 # --- candidates -----------------------------------------------------------------------------------------------
-def _positions(shelf: Shelf) -> list[float]:
-    return [float(position) for position in wearable_positions(shelf.wheel)]
+def _positions(scored: BaseScores) -> list[float]:
+    return [float(position) for position in catalogue_positions(scored.wheel)]
 
 
-def _candidates(shelf: Shelf, slots: list[Slot]) -> list[np.ndarray]:
+def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
     """Each slot's candidates by worth, best first."""
     if not slots:
         return []
-    stock = wearables()
+    table = catalogue()
     kinds = np.array([kind for kind, _, _ in slots])[:, None]
     anchors = np.array([anchor for _, _, anchor in slots])[:, None]
-    fit = shelf.free & np.stack([stock.wearable[role] for _, role, _ in slots])
-    step = np.abs(stock.points.oklch[:, 0] - shelf.base.points.oklch[0, 0]) >= TONE_STEP
-    turn = hue_difference_deg(wearable_positions(shelf.wheel) - anchors, kinds)
-    near = fit & stock.hued & (turn <= HUE_TOLERANCE_DEG) & (step | (kinds != 0))
+    fit = scored.distinct & np.stack([table.allowed[role] for _, role, _ in slots])
+    step = np.abs(table.points.oklch[:, 0] - scored.base.points.oklch[0, 0]) >= TONE_STEP
+    turn = hue_difference_deg(catalogue_positions(scored.wheel) - anchors, kinds)
+    near = fit & table.hued & (turn <= HUE_TOLERANCE_DEG) & (step | (kinds != 0))
     for k in np.flatnonzero(~near.any(axis=1) & (kinds[:, 0] < 360)):
-        closest = np.where(fit[k] & stock.hued & (step | (kinds[k] != 0)), turn[k], np.inf)
+        closest = np.where(fit[k] & table.hued & (step | (kinds[k] != 0)), turn[k], np.inf)
         near[k] = np.isfinite(closest) & (closest <= np.sort(closest)[NEAREST_HUES - 1])
     exact = np.maximum(0.1, 1 - 0.15 * (turn / HUE_TOLERANCE_DEG) ** 2)
-    worth = np.where(near, shelf.worth * exact * (1 - CLARITY + CLARITY * stock.shown), 0.0)
-    plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - stock.shown)
-    worth = np.where(kinds == NEUTRAL, (fit & stock.neutral) * shelf.worth * plain, worth)
-    worth = np.where(kinds == TONE, (fit & ~stock.hued & step) * shelf.worth, worth)
+    worth = np.where(near, scored.intent_scores * exact * (1 - CLARITY + CLARITY * table.shown), 0.0)
+    plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - table.shown)
+    worth = np.where(kinds == NEUTRAL, (fit & table.neutral) * scored.intent_scores * plain, worth)
+    worth = np.where(kinds == TONE, (fit & ~table.hued & step) * scored.intent_scores, worth)
     order = np.argsort(-worth, axis=1, kind="stable")
     counts = (worth > 0).sum(axis=1)
     return [
@@ -167,18 +167,18 @@ def _candidates(shelf: Shelf, slots: list[Slot]) -> list[np.ndarray]:
     ]
 
 
-def _free(shelf: Shelf, role: Role) -> list[int]:
+def _free(scored: BaseScores, role: Role) -> list[int]:
     """First colours where the base leaves the hue free: one of each colour group."""
-    stock = wearables()
-    leads = stock.wearable[role] & (stock.hued if shelf.intent == "bold" else stock.hued & stock.wearable["main"])
-    worth = np.where(shelf.free & leads, shelf.worth * (1 - CLARITY + CLARITY * stock.shown), 0.0)
+    table = catalogue()
+    leads = table.allowed[role] & (table.hued if scored.intent == "bold" else table.hued & table.allowed["main"])
+    worth = np.where(scored.distinct & leads, scored.intent_scores * (1 - CLARITY + CLARITY * table.shown), 0.0)
     order = np.argsort(-worth, kind="stable")[: int((worth > 0).sum())]
     return [int(k) for k in _spread(order, 1)[:FREE_WIDTH]]
 
 
 def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
     """The first of each colour group: else whites would fill every list of neutrals."""
-    groups = wearables().groups
+    groups = catalogue().groups
     taken: dict[str, int] = {}
     chosen = []
     for k in order.tolist():
@@ -189,14 +189,14 @@ def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
 
 
 # --- scores ---------------------------------------------------------------------------------------------------
-def _score(shelf: Shelf, jobs: list[_Job], *, depth: int, found: dict[Scheme, list[_Found]]) -> None:
+def _score(scored: BaseScores, jobs: list[_Job], *, depth: int, found: dict[Scheme, list[_Found]]) -> None:
     """Adds the best `depth` combinations of each scheme to what was found; all plans have equally many slots."""
     counts = [len(job.rows) for job in jobs]
     rows = np.concatenate([job.rows for job in jobs])
     owner = np.repeat(np.arange(len(jobs)), counts)
     shares = np.array([[share for _, share in job.layout] for job in jobs])[owner]
-    scores = score_rows(shelf, rows, shares)
-    factor = _rank_factor(shelf, rows, np.array([_hue_slots(job.plan) for job in jobs])[owner])
+    scores = score_rows(scored, rows, shares)
+    factor = _rank_factor(scored, rows, np.array([_hue_slots(job.plan) for job in jobs])[owner])
     ranks = np.where(_apart(rows), scores * factor, 0.0)
     schemes = list(dict.fromkeys(job.scheme for job in jobs))
     scheme_of = np.array([schemes.index(job.scheme) for job in jobs])[owner]
@@ -218,20 +218,20 @@ def _hue_slots(plan: Plan) -> list[bool]:
     return [kind not in (NEUTRAL, TONE) for kind in plan]
 
 
-def _rank_factor(shelf: Shelf, rows: np.ndarray, of_hue: np.ndarray) -> Floats:
+def _rank_factor(scored: BaseScores, rows: np.ndarray, of_hue: np.ndarray) -> Floats:
     """Below 1 where the scheme's hues hardly show, or where colours are hard to wear. of_hue: (r, k) slots of a hue."""
-    stock = wearables()
-    shown = stock.shown[rows]
+    table = catalogue()
+    shown = table.shown[rows]
     hued = of_hue.sum(axis=1)
     of_neutrals = 1 - NEUTRAL_CLARITY * (1 - shown.mean(axis=1))
     clear = np.where(hued > 0, (shown * of_hue).sum(axis=1) / np.maximum(hued, 1), of_neutrals)
-    ease = 0.0 if shelf.intent == "bold" else EASE
-    return np.asarray((1 - CLARITY + CLARITY * clear) * (1 - ease + ease * stock.ease[rows].mean(axis=1)))
+    ease = 0.0 if scored.intent == "bold" else EASE
+    return np.asarray((1 - CLARITY + CLARITY * clear) * (1 - ease + ease * table.ease[rows].mean(axis=1)))
 
 
 def _apart(rows: np.ndarray) -> np.ndarray:
     apart = np.ones(len(rows), dtype=bool)
     for i in range(rows.shape[1]):
         for j in range(i):
-            apart &= wearables().difference[rows[:, i], rows[:, j]] >= DISTINCT_DE00
+            apart &= catalogue().difference[rows[:, i], rows[:, j]] >= DISTINCT_DE00
     return apart

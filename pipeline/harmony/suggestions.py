@@ -9,14 +9,14 @@ from msgspec import UNSET
 
 from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
+from pipeline.harmony.base_scores import BaseScores, score_base, score_rows
 from pipeline.harmony.bases import Base
+from pipeline.harmony.catalogue import catalogue, catalogue_cvd_lab, catalogue_positions, cvd_lab
 from pipeline.harmony.choice import choose
 from pipeline.harmony.pair_score import components_from_parts
 from pipeline.harmony.plans import angles_of
 from pipeline.harmony.reasons import Tone, suggestion_reasons, tones, wearing_advice
 from pipeline.harmony.schemes import Combination, offers
-from pipeline.harmony.shelf import Shelf, score_rows, set_up
-from pipeline.harmony.wearables import cvd_lab, wearable_cvd_lab, wearable_positions, wearables
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
 
@@ -29,35 +29,35 @@ def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[Suggestion,
     """At most `options.max_suggestions` suggestions: base by base, the best of each first."""
     if options.max_suggestions == 0:
         return ()
-    shelves = [set_up(base, options.intent, options.wheel) for base in bases]
+    scored_bases = [score_base(base, options.intent, options.wheel) for base in bases]
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
-    queues = [queue for k, shelf in enumerate(shelves) for queue in offers(shelf, k, schemes, depth=depth)]
+    queues = [queue for k, scored in enumerate(scored_bases) for queue in offers(scored, k, schemes, depth=depth)]
     chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: (one.base, -one.score))
-    first = [tones(shelf.base.points)[0] for shelf in shelves]
-    reports = _cvd_reports(shelves, chosen)
+    first = [tones(scored.base.points)[0] for scored in scored_bases]
+    reports = _cvd_reports(scored_bases, chosen)
     return tuple(
-        _written(shelves[one.base], one, cvd, base_tone=first[one.base], options=options)
+        _written(scored_bases[one.base], one, cvd, base_tone=first[one.base], options=options)
         for one, cvd in zip(chosen, reports, strict=True)
     )
 
 
 # --- colour-blind eyes ----------------------------------------------------------------------------------------
-def _cvd_reports(shelves: Sequence[Shelf], chosen: Sequence[Combination]) -> list[CvdReport]:
+def _cvd_reports(scored_bases: Sequence[BaseScores], chosen: Sequence[Combination]) -> list[CvdReport]:
     """The least ΔE00 among the target's and the suggested colours, per kind of eye; one pass for all suggestions.
 
     Pairs within the target are left out: a print's own shades say nothing about the advice.
     """
     if not chosen:
         return []
-    hexes = list(dict.fromkeys(code for shelf in shelves for code in shelf.base.target))
+    hexes = list(dict.fromkeys(code for scored in scored_bases for code in scored.base.target))
     row = {code: k for k, code in enumerate(hexes)}
     used = sorted({color for one in chosen for color in one.colors})
     column = {color: len(hexes) + k for k, color in enumerate(used)}
     rgb = np.array([hex_to_rgb(code) for code in hexes], dtype=float) / 255
-    lab = np.concatenate([cvd_lab(rgb), wearable_cvd_lab()[:, used]], axis=1)
+    lab = np.concatenate([cvd_lab(rgb), catalogue_cvd_lab()[:, used]], axis=1)
     edges = [
-        [(row[code], column[color]) for code in shelves[one.base].base.target for color in one.colors]
+        [(row[code], column[color]) for code in scored_bases[one.base].base.target for color in one.colors]
         + [(column[a], column[b]) for a, b in pairs(one.colors, 2)]
         for one in chosen
     ]
@@ -73,26 +73,28 @@ def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
 
 
 # --- writing out ----------------------------------------------------------------------------------------------
-def _written(shelf: Shelf, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: HarmonyOptions) -> Suggestion:
-    stock, base = wearables(), shelf.base
-    all_tones = _wearable_tones()
+def _written(
+    scored: BaseScores, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: HarmonyOptions
+) -> Suggestion:
+    table, base = catalogue(), scored.base
+    all_tones = _catalogue_tones()
     added = [all_tones[color] for color in one.colors]
     return Suggestion(
         scheme=one.scheme,
         intent=options.intent,
         score=one.score,
         target=Target(base.garment_ids, base.target),
-        components=_components(shelf, one),
+        components=_components(scored, one),
         colors=tuple(
-            SuggestedColor(stock.hexes[color], stock.names[color], role, share)
+            SuggestedColor(table.hexes[color], table.names[color], role, share)
             for color, (role, share) in zip(one.colors, one.layout, strict=True)
         ),
         reasons=suggestion_reasons(
             one.scheme,
             base_tone,
             added,
-            turn_deg=_scheme_turn(shelf, one),
-            echo_de00=_echo(shelf, one.colors),
+            turn_deg=_scheme_turn(scored, one),
+            echo_de00=_echo(scored, one.colors),
         ),
         how_to_wear=wearing_advice(
             base.categories,
@@ -102,35 +104,35 @@ def _written(shelf: Shelf, one: Combination, cvd: CvdReport, *, base_tone: Tone,
             printed=base.printed,
         ),
         cvd=cvd,
-        alternatives=_swaps(shelf, one) if "alternatives" in options.include else UNSET,
+        alternatives=_swaps(scored, one) if "alternatives" in options.include else UNSET,
     )
 
 
 @cache
-def _wearable_tones() -> list[Tone]:
-    return tones(wearables().points, wearables().names)
+def _catalogue_tones() -> list[Tone]:
+    return tones(catalogue().points, catalogue().names)
 
 
-def _components(shelf: Shelf, one: Combination) -> Components:
+def _components(scored: BaseScores, one: Combination) -> Components:
     """The parts of the score, over the same pairs with the same weights."""
     shares = [share for _, share in one.layout]
     base_share = 1 - sum(shares)
     weights = [base_share * share for share in shares]
-    parts = [shelf.mean_parts[:, color] for color in one.colors]
+    parts = [scored.mean_parts[:, color] for color in one.colors]
     for i, j in pairs(range(len(shares)), 2):
         weights.append(shares[i] * shares[j])
-        parts.append(wearables().parts[:, one.colors[i], one.colors[j]])
+        parts.append(catalogue().parts[:, one.colors[i], one.colors[j]])
     return components_from_parts(np.array(weights) @ np.array(parts) / sum(weights))
 
 
-def _scheme_turn(shelf: Shelf, one: Combination) -> float:
+def _scheme_turn(scored: BaseScores, one: Combination) -> float:
     """The angle on the wheel that the scheme is about: of the suggested colour that lies nearest to the scheme's angle.
 
     A tetrad is told by its quarter, not by the opposite that it has too. The angle counts from the base's hue, or where
     that has none from the first suggested colour's.
     """
-    positions = wearable_positions(shelf.wheel)
-    anchor = shelf.anchor_position
+    positions = catalogue_positions(scored.wheel)
+    anchor = scored.anchor_position
     others = one.colors if anchor is not None else one.colors[1:]
     angles = angles_of(one.scheme)
     if not others or not angles:
@@ -141,37 +143,39 @@ def _scheme_turn(shelf: Shelf, one: Combination) -> float:
     return min(turns, key=lambda turn: abs(turn - wanted))
 
 
-def _echo(shelf: Shelf, colors: tuple[int, ...]) -> float | None:
+def _echo(scored: BaseScores, colors: tuple[int, ...]) -> float | None:
     """How near the suggestion comes to one of the base's smaller colours, ΔE00; None where it has none."""
-    return float(shelf.difference[1:, colors].min()) if len(shelf.difference) > 1 else None
+    return float(scored.difference[1:, colors].min()) if len(scored.difference) > 1 else None
 
 
-def _swaps(shelf: Shelf, one: Combination) -> tuple[SwapColor, ...]:
+def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
     """For each suggested colour the best others of its kind (neutral, or a like hue), with the score they make."""
-    stock, shares = wearables(), np.array([share for _, share in one.layout])
+    table, shares = catalogue(), np.array([share for _, share in one.layout])
     swaps: list[SwapColor] = []
     for k, color in enumerate(one.colors):
-        rows = np.tile(np.array(one.colors), (len(stock.names), 1))
-        rows[:, k] = np.arange(len(stock.names))
-        scores = np.where(_swappable(shelf, one, k), score_rows(shelf, rows, np.broadcast_to(shares, rows.shape)), 0.0)
+        rows = np.tile(np.array(one.colors), (len(table.names), 1))
+        rows[:, k] = np.arange(len(table.names))
+        scores = np.where(
+            _swappable(scored, one, k), score_rows(scored, rows, np.broadcast_to(shares, rows.shape)), 0.0
+        )
         best = np.argsort(-scores, kind="stable")[:MAX_SWAPS]
         swaps += [
-            SwapColor(stock.hexes[color], stock.hexes[other], stock.names[other], round(float(scores[other]), 3))
+            SwapColor(table.hexes[color], table.hexes[other], table.names[other], round(float(scores[other]), 3))
             for other in best.tolist()
             if scores[other] > 0
         ]
     return tuple(swaps)
 
 
-def _swappable(shelf: Shelf, one: Combination, k: int) -> np.ndarray:
+def _swappable(scored: BaseScores, one: Combination, k: int) -> np.ndarray:
     """Which catalogue colours can take the k-th colour's place: same role, same kind, apart from all the others."""
-    stock, color = wearables(), one.colors[k]
-    fit = shelf.free & stock.wearable[one.layout[k][0]]
+    table, color = catalogue(), one.colors[k]
+    fit = scored.distinct & table.allowed[one.layout[k][0]]
     fit[list(one.colors)] = False
     for other in one.colors:
         if other != color:
-            fit &= stock.difference[other] >= DISTINCT_DE00
-    if stock.neutral[color]:
-        return np.asarray(fit & stock.neutral)
-    hue = stock.points.oklch[:, 2]
-    return np.asarray(fit & stock.hued & (hue_difference_deg(hue, hue[color]) <= SWAP_HUE_DEG))
+            fit &= table.difference[other] >= DISTINCT_DE00
+    if table.neutral[color]:
+        return np.asarray(fit & table.neutral)
+    hue = table.points.oklch[:, 2]
+    return np.asarray(fit & table.hued & (hue_difference_deg(hue, hue[color]) <= SWAP_HUE_DEG))

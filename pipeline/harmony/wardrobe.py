@@ -7,12 +7,12 @@ import numpy as np
 
 from pipeline.color.difference import delta_e_2000
 from pipeline.garments.kinds import BY_NAME, covered_by
-from pipeline.harmony.bases import Base, bases_of
+from pipeline.harmony.bases import Base
 from pipeline.harmony.pair_score import (
     Points,
     chroma_presence,
     components_from_parts,
-    mood,
+    intent_score,
     pair_parts,
     pair_score,
     points_from_hexes,
@@ -22,7 +22,7 @@ from pipeline.harmony.reasons import pair_reasons, tones
 from pipeline.limits import MAX_MATCHES
 from pipeline.options import HarmonyOptions, WardrobeItem
 from pipeline.palette.swatches import shares_of
-from pipeline.parts import Garment, Match, MatchTarget
+from pipeline.parts import Match, MatchTarget
 from pipeline.types import Category, Floats
 
 MAX_ITEM_COLORS = 4  # of one piece; what is left is too small to clash
@@ -31,7 +31,7 @@ ALIKE_LIMIT = 3  # how many of these come before all the rest had its turn
 
 
 @dataclass(frozen=True, slots=True)
-class Rack:
+class WardrobeColors:
     """The wardrobe's n pieces with their N colours in one row, each piece's largest first.
 
     starts: (n,) where each piece begins. shares: (N,) sum 1 within a piece. presence: (n,) how loud it is, 0..1.
@@ -54,29 +54,16 @@ class Fit:
     main_difference: Floats
 
 
-def match(garments: Sequence[Garment], wardrobe: Sequence[WardrobeItem], options: HarmonyOptions) -> tuple[Match, ...]:
-    """The pieces that go with a garment, each with the one it suits best, best first; at most 24.
-
-    A piece that cannot be worn with any of the garments (a second pair of trousers) is left out.
-    """
-    bases = [base for base in bases_of(garments) if len(base.garment_ids) == 1]
-    if not bases or not wardrobe:
-        return ()
-    rack = rack_of(wardrobe)
-    fits = fit_all(bases, rack, options)
-    return matches_from_fits(fits, rack, options)
-
-
-def matches_from_fits(fits: Sequence[Fit], rack: Rack, options: HarmonyOptions) -> tuple[Match, ...]:
+def matches_from_fits(fits: Sequence[Fit], wardrobe: WardrobeColors) -> tuple[Match, ...]:
     """The best of what `fit_all` found for single garments."""
-    scores = np.stack([np.where(_wearable(fit.base, rack), fit.scores, 0.0) for fit in fits])
+    scores = np.stack([np.where(_can_be_worn(fit.base, wardrobe), fit.scores, 0.0) for fit in fits])
     best, value = scores.argmax(axis=0), scores.max(axis=0)
-    chosen = _diverse(rack, value)
-    item_tones = tones(take(rack.points, rack.starts[chosen]))
+    chosen = _diverse(wardrobe, value)
+    item_tones = tones(take(wardrobe.points, wardrobe.starts[chosen]))
     base_tones = [tones(take(fit.base.points, np.array([0])))[0] for fit in fits]
     return tuple(
         Match(
-            item_id=rack.items[k].id,
+            item_id=wardrobe.items[k].id,
             score=round(float(value[k]), 3),
             target=MatchTarget(fits[best[k]].base.garment_ids),
             components=components_from_parts(fits[best[k]].parts[:, k]),
@@ -86,12 +73,12 @@ def matches_from_fits(fits: Sequence[Fit], rack: Rack, options: HarmonyOptions) 
     )
 
 
-def rack_of(wardrobe: Sequence[WardrobeItem]) -> Rack:
+def wardrobe_colors(items: Sequence[WardrobeItem]) -> WardrobeColors:
     """A wardrobe ready for scoring."""
     hexes: list[str] = []
     shares: list[float] = []
     starts: list[int] = []
-    for item in wardrobe:
+    for item in items:
         colors = [(share, color.hex) for share, color in zip(shares_of(item.colors), item.colors, strict=True)]
         colors.sort(key=lambda pair: -pair[0])
         colors = colors[:MAX_ITEM_COLORS]
@@ -102,22 +89,23 @@ def rack_of(wardrobe: Sequence[WardrobeItem]) -> Rack:
     points = points_from_hexes(hexes)
     weight, begin = np.array(shares), np.array(starts)
     presence = np.add.reduceat(chroma_presence(points.oklch) * weight, begin)
-    return Rack(tuple(wardrobe), points, begin, weight, presence)
+    return WardrobeColors(tuple(items), points, begin, weight, presence)
 
 
-def fit_all(bases: Sequence[Base], rack: Rack, options: HarmonyOptions) -> list[Fit]:
-    """Every base against every piece: means over all pairs of colours, by weight, in the intent's mood."""
+def fit_all(bases: Sequence[Base], wardrobe: WardrobeColors, options: HarmonyOptions) -> list[Fit]:
+    """Every base against every item: means over all pairs of colours, by weight, bent towards the intent."""
     fits = []
     for base in bases:
-        difference = delta_e_2000(base.points.lab[:, None], rack.points.lab[None])
-        parts = pair_parts(base.points, rack.points, difference=difference)
-        scores = base.weights @ pair_score(parts, options.intent)
+        difference = delta_e_2000(base.points.lab[:, None], wardrobe.points.lab[None])
+        parts = pair_parts(base.points, wardrobe.points, difference=difference)
+        color_scores = base.weights @ pair_score(parts, options.intent)
+        item_scores = np.add.reduceat(color_scores * wardrobe.shares, wardrobe.starts)
         fits.append(
             Fit(
                 base=base,
-                parts=np.add.reduceat((base.weights @ parts) * rack.shares, rack.starts, axis=1),
-                scores=mood(np.add.reduceat(scores * rack.shares, rack.starts), rack.presence, options.intent),
-                main_difference=difference[0, rack.starts],
+                parts=np.add.reduceat((base.weights @ parts) * wardrobe.shares, wardrobe.starts, axis=1),
+                scores=intent_score(item_scores, wardrobe.presence, options.intent),
+                main_difference=difference[0, wardrobe.starts],
             )
         )
     return fits
@@ -132,17 +120,17 @@ def wearable_together(first: Category | None, second: Category | None) -> bool:
     return not covered_by(first) & covered_by(second)
 
 
-def _wearable(base: Base, rack: Rack) -> np.ndarray:
-    kinds = {item.category for item in rack.items}
+def _can_be_worn(base: Base, wardrobe: WardrobeColors) -> np.ndarray:
+    kinds = {item.category for item in wardrobe.items}
     fits = {kind: all(wearable_together(kind, category) for category in base.categories) for kind in kinds}
-    return np.array([fits[item.category] for item in rack.items])
+    return np.array([fits[item.category] for item in wardrobe.items])
 
 
-def _diverse(rack: Rack, value: Floats) -> np.ndarray:
+def _diverse(wardrobe: WardrobeColors, value: Floats) -> np.ndarray:
     """Indices of at most MAX_MATCHES pieces, best first: of more of the same, the best few, unless there is room."""
     order = np.argsort(-value, kind="stable")
     order = order[value[order] > 0][: 4 * MAX_MATCHES]
-    lab = rack.points.lab[rack.starts[order]]
+    lab = wardrobe.points.lab[wardrobe.starts[order]]
     close = np.linalg.norm(lab[:, None] - lab[None], axis=-1) < ALIKE_DE76
     kept: list[int] = []
     for k in range(len(order)):

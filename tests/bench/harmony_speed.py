@@ -1,6 +1,6 @@
 """Times of phase 3 on one core, and how vectors rank palettes: `python -m tests.bench.harmony_speed`.
 
-A garment of five colours against 500 pieces; with matches, outfits and eight suggestions; processor milliseconds.
+A garment of five colours against 500 items; with matches, outfits and eight suggestions; processor milliseconds.
 """
 
 import statistics
@@ -13,21 +13,22 @@ from scipy.stats import spearmanr
 
 from pipeline.color.css import rgb_to_hex
 from pipeline.color.vocabulary import vocabulary
+from pipeline.harmony.bases import bases_of
 from pipeline.harmony.harmonise import harmonise
-from pipeline.harmony.wardrobe import match
+from pipeline.harmony.wardrobe import fit_all, matches_from_fits, wardrobe_colors
 from pipeline.options import ColorShare, Options, WardrobeItem
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import palette_error, palette_vector
-from pipeline.parts import Garment, Swatch
+from pipeline.parts import Garment, Match, Swatch
 from pipeline.types import GARMENT_CLASSES
 from tests.bench.tables import write_section
 
-PIECES, REPEATS, PAIRS = 500, 40, 2000
+ITEMS, REPEATS, PAIRS = 500, 40, 2000
 WORN = ("#1f2a44", "#f5f2ea", "#c0392b", "#cf9f2e", "#5a8a6a")
 
 
 def wardrobe(random: np.random.Generator) -> tuple[WardrobeItem, ...]:
-    """Pieces of one to three colours of the fashion vocabulary, of every kind."""
+    """Items of one to three colours of the fashion vocabulary, of every kind."""
     hexes = np.array(vocabulary("fashion").hexes)
     return tuple(
         WardrobeItem(
@@ -35,8 +36,14 @@ def wardrobe(random: np.random.Generator) -> tuple[WardrobeItem, ...]:
             colors=tuple(ColorShare(str(code)) for code in random.choice(hexes, random.integers(1, 4), replace=False)),
             category=GARMENT_CLASSES[k % len(GARMENT_CLASSES)],
         )
-        for k in range(PIECES)
+        for k in range(ITEMS)
     )
+
+
+def matches(garment: Garment, items: tuple[WardrobeItem, ...]) -> tuple[Match, ...]:
+    """The matches alone, as `harmonise` computes them for one garment."""
+    colors = wardrobe_colors(items)
+    return matches_from_fits(fit_all(bases_of((garment,)), colors, Options()), colors)
 
 
 def cpu_ms(answer: Callable[[], object]) -> float:
@@ -69,15 +76,14 @@ def _random_palette(random: np.random.Generator) -> tuple[Swatch, ...]:
 def main() -> None:
     """Prints the figures and writes them into docs/colour.md."""
     random = np.random.default_rng(31)
-    pieces = wardrobe(random)
+    items = wardrobe(random)
     colors = palette_from_colors([ColorShare(code) for code in WORN])
     worn = Garment("g1", "full_body", None, None, None, None, colors)
-    alone = Options()
-    matches_ms = cpu_ms(partial(match, (worn,), pieces, alone))
-    all_ms = cpu_ms(partial(harmonise, (worn,), Options(wardrobe=pieces)))
-    suggestions_ms = cpu_ms(partial(harmonise, (worn,), alone))
+    matches_ms = cpu_ms(partial(matches, worn, items))
+    all_ms = cpu_ms(partial(harmonise, (worn,), Options(wardrobe=items)))
+    suggestions_ms = cpu_ms(partial(harmonise, (worn,), Options()))
     text = (
-        f"One garment of five colours against {PIECES} pieces: {matches_ms:.1f} ms for matches; {all_ms:.1f} ms with "
+        f"One garment of five colours against {ITEMS} items: {matches_ms:.1f} ms for matches; {all_ms:.1f} ms with "
         f"outfits and eight suggestions, {suggestions_ms:.1f} ms for suggestions alone (medians, one core). Vectors "
         f"rank {PAIRS} pairs of random palettes as the palette error does: Spearman {rank_correlation(random):.3f}."
     )

@@ -3,12 +3,12 @@
 import pytest
 from msgspec import structs
 
-from pipeline.harmony.bases import bases_of, whole
+from pipeline.harmony.bases import bases_of, look_of
 from pipeline.harmony.harmonise import harmonise, neutral_classics
 from pipeline.options import Options
 from pipeline.parts import Garment
 from pipeline.types import Category
-from tests.pipeline.looks import garment
+from tests.pipeline.from_hexes import garment
 
 ORANGE, BLACK, WHITE, NAVY, RED = "#dc6642", "#111113", "#f5f2ea", "#1f2a44", "#c0182a"
 
@@ -73,7 +73,7 @@ def test_bases_when_no_area_is_known() -> None:
     kinds: tuple[Category, ...] = ("accessory", "top", "outerwear")
     bases = bases_of([worn(kind, NAVY, kind, None) for kind in kinds])
     assert [base.garment_ids for base in bases] == [("outerwear",), ("top",), ("outerwear", "top", "accessory")]
-    assert whole(bases) is bases[-1]
+    assert look_of(bases) is bases[-1]
 
 
 @pytest.mark.parametrize(

@@ -17,16 +17,16 @@ from pipeline.color.sight import simulate_cvd
 from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import vocabulary
 from pipeline.color.wheels import wheel_positions
+from pipeline.harmony.catalogue import CVD_KINDS
 from pipeline.harmony.harmonise import harmonise, neutral_classics
 from pipeline.harmony.pair_score import points_from_hexes
-from pipeline.harmony.wearables import CVD_KINDS
 from pipeline.messages import codes, text_of
 from pipeline.options import Options
 from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Garment, Suggestion
 from pipeline.types import SCHEMES, Scheme
 from pipeline.versions import HARMONY_VERSION
-from tests.pipeline.looks import garment, piece
+from tests.pipeline.from_hexes import garment, item
 
 NAVY, WHITE, BLACK, RED, OLIVE = "#1f2a44", "#fafafa", "#151515", "#c0182a", "#66672f"
 HOT_PINK, ORANGE, CAMEL, GREY = "#e8388a", "#ee7623", "#c19a6b", "#808080"
@@ -130,7 +130,7 @@ def test_neutral_scheme_when_blue_is_light(code: str) -> None:
         {"wheel": "ryb"},
         {"max_suggestions": 5},
         {"include": ("alternatives",)},
-        {"wardrobe": (piece("w1", CAMEL),)},
+        {"wardrobe": (item("w1", CAMEL),)},
     ],
     ids=str,
 )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.harmony.pair_score import (
     WEIGHTS,
     chroma_presence,
-    mood,
+    intent_score,
     pair_parts,
     pair_score,
     points_from_hexes,
@@ -89,7 +89,7 @@ def test_intents_when_vivid_is_added() -> None:
     """Bold prefers the vivid of two equally good additions, subtle the calm one, balanced neither."""
     loud, calm = chroma_presence(points_from_hexes(["#e8388a", "#b0aca8"]).oklch)
     preference = {
-        intent: np.subtract(*mood(np.array([0.9, 0.9]), np.array([loud, calm]), intent)) for intent in WEIGHTS
+        intent: np.subtract(*intent_score(np.array([0.9, 0.9]), np.array([loud, calm]), intent)) for intent in WEIGHTS
     }
     assert preference["bold"] > 0.1
     assert preference["subtle"] < -0.1

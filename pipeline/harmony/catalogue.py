@@ -22,12 +22,12 @@ CVD_KINDS: tuple[CvdKind, ...] = ("protan", "deutan", "tritan")
 
 
 @dataclass(frozen=True, slots=True)
-class Wearables:
+class Catalogue:
     """The n colours of the fashion vocabulary, in its order.
 
     points, rgb (0..1), presence: per colour. neutral: goes with anything. hued: its hue can carry a scheme; shown: how
     clearly, 0..1. ease: 1 where it is worn in large areas, 0.5 in smaller ones, 0 where only as an accent.
-    wearable[role]: (n,) may be worn so. parts: (4, n, n). difference: (n, n) ΔE00.
+    allowed[role]: (n,) may be worn so. parts: (4, n, n). difference: (n, n) ΔE00.
     """
 
     names: tuple[str, ...]
@@ -40,18 +40,18 @@ class Wearables:
     hued: np.ndarray
     shown: Floats
     ease: Floats
-    wearable: dict[Role, np.ndarray]
+    allowed: dict[Role, np.ndarray]
     parts: Floats
     difference: Floats
 
 
 @cache
-def wearables() -> Wearables:
+def catalogue() -> Catalogue:
     """The catalogue, built at the first call."""
     words = vocabulary("fashion")
     points = Points(words.oklch, words.lab, vividness(words.oklch))
     difference = delta_e_2000(words.lab[:, None], words.lab[None])
-    return Wearables(
+    return Catalogue(
         names=words.names,
         hexes=words.hexes,
         groups=words.groups,
@@ -62,7 +62,7 @@ def wearables() -> Wearables:
         hued=shows_hue(words.oklch) & (words.oklch[:, 1] >= CARRIES_CHROMA) & (words.oklch[:, 0] >= 0.24),
         shown=smoothstep(words.oklch[:, 1], 0.03, 0.08),
         ease=np.array([1.0 if "main" in roles else 0.5 if "secondary" in roles else 0.0 for roles in words.roles]),
-        wearable={role: np.array([role in roles for roles in words.roles]) for role in ROLES},
+        allowed={role: np.array([role in roles for roles in words.roles]) for role in ROLES},
         parts=pair_parts(points, points, difference=difference),
         difference=difference,
     )
@@ -75,21 +75,21 @@ def shows_hue(oklch: Floats) -> np.ndarray:
 
 
 @cache
-def wearable_scores(intent: Intent) -> Floats:
+def catalogue_scores(intent: Intent) -> Floats:
     """Pair scores of the catalogue with itself, (n, n)."""
-    return pair_score(wearables().parts, intent)
+    return pair_score(catalogue().parts, intent)
 
 
 @cache
-def wearable_positions(wheel: Wheel) -> Floats:
+def catalogue_positions(wheel: Wheel) -> Floats:
     """Where the catalogue's hues lie on a wheel, (n,) degrees."""
-    return wheel_positions(wearables().points.oklch[:, 2], wheel)
+    return wheel_positions(catalogue().points.oklch[:, 2], wheel)
 
 
 @cache
-def wearable_cvd_lab() -> Floats:
+def catalogue_cvd_lab() -> Floats:
     """The catalogue as protans, deutans and tritans see it: Lab, (3, n, 3)."""
-    return cvd_lab(wearables().rgb)
+    return cvd_lab(catalogue().rgb)
 
 
 def cvd_lab(rgb: Floats) -> Floats:
@@ -98,6 +98,6 @@ def cvd_lab(rgb: Floats) -> Floats:
 
 
 @cache
-def wearable_index() -> dict[str, int]:
+def catalogue_index() -> dict[str, int]:
     """Name to index."""
-    return {name: k for k, name in enumerate(wearables().names)}
+    return {name: k for k, name in enumerate(catalogue().names)}

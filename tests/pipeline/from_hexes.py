@@ -22,6 +22,6 @@ def garment(*hexes: str, category: Category = "top", id: str = "g1", shares: Seq
     )
 
 
-def piece(id: str, *hexes: str, category: Category | None = None) -> WardrobeItem:
+def item(id: str, *hexes: str, category: Category | None = None) -> WardrobeItem:
     """A wardrobe item of these colours."""
     return WardrobeItem(id, tuple(ColorShare(code) for code in hexes), category)

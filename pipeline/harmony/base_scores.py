@@ -7,8 +7,8 @@ import numpy as np
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.bases import Base
-from pipeline.harmony.pair_score import Points, mood, pair_parts, pair_score
-from pipeline.harmony.wearables import wearable_scores, wearables
+from pipeline.harmony.catalogue import catalogue, catalogue_scores
+from pipeline.harmony.pair_score import Points, intent_score, pair_parts, pair_score
 from pipeline.types import Floats, Intent, Wheel
 
 SHOWN_VIVID, SHOWN_SHARE = 0.5, 0.06  # from here on a colour counts as one of an outfit's hues
@@ -18,7 +18,7 @@ HUE_EXCESS_PENALTY = 0.06
 
 
 @dataclass(frozen=True, slots=True)
-class Shelf:
+class BaseScores:
     """What the schemes look up for one base, m base colours by n of the catalogue.
 
     difference: (m, n) ΔE00. mean_parts: (4, n) and scores: (n,), means over the base's colours by weight. worth: (n,)
@@ -32,34 +32,34 @@ class Shelf:
     difference: Floats
     mean_parts: Floats
     scores: Floats
-    worth: Floats
-    free: np.ndarray
+    intent_scores: Floats
+    distinct: np.ndarray
     new_hue: np.ndarray
     base_hues: int
     anchor_position: float | None
 
 
-def set_up(base: Base, intent: Intent, wheel: Wheel) -> Shelf:
+def score_base(base: Base, intent: Intent, wheel: Wheel) -> BaseScores:
     """Scores a base against the catalogue."""
-    stock = wearables()
-    difference = delta_e_2000(base.points.lab[:, None], stock.points.lab[None])
-    parts = pair_parts(base.points, stock.points, difference=difference)
+    table = catalogue()
+    difference = delta_e_2000(base.points.lab[:, None], table.points.lab[None])
+    parts = pair_parts(base.points, table.points, difference=difference)
     scores = base.weights @ pair_score(parts, intent)
     hues = shown_hues(base.points, base.weights)
-    new_hue = stock.points.vivid >= SHOWN_VIVID
+    new_hue = table.points.vivid >= SHOWN_VIVID
     if hues:
-        turn = hue_difference_deg(stock.points.oklch[:, None, 2], np.array(hues))
+        turn = hue_difference_deg(table.points.oklch[:, None, 2], np.array(hues))
         new_hue = new_hue & (turn.min(axis=1) > NEW_HUE_DEG)
     anchor = None if base.anchor is None else base.points.oklch[base.anchor, 2]
-    return Shelf(
+    return BaseScores(
         base=base,
         intent=intent,
         wheel=wheel,
         difference=difference,
         mean_parts=base.weights @ parts,
         scores=scores,
-        worth=mood(scores, stock.presence, intent),
-        free=difference[0] >= DISTINCT_DE00,
+        intent_scores=intent_score(scores, table.presence, intent),
+        distinct=difference[0] >= DISTINCT_DE00,
         new_hue=new_hue,
         base_hues=len(hues),
         anchor_position=None if anchor is None else float(wheel_positions(anchor, wheel)),
@@ -79,30 +79,30 @@ def shown_hues(points: Points, shares: Floats, *, least_share: float = SHOWN_SHA
     return hues
 
 
-def score_rows(shelf: Shelf, rows: np.ndarray, shares: Floats) -> Floats:
+def score_rows(scored: BaseScores, rows: np.ndarray, shares: Floats) -> Floats:
     """Area-weighted mean over all pairs of base and suggested colours, less a penalty above three hues, in the mood.
 
     rows: (r, k) catalogue indices. shares: (r, k) of the whole outfit. Gives (r,). The pairs within the base are left
     out: they are worn already.
     """
-    stock, pair = wearables(), wearable_scores(shelf.intent)
+    table, pair = catalogue(), catalogue_scores(scored.intent)
     added = shares.sum(axis=1)
-    total = (1 - added) * (shelf.scores[rows] * shares).sum(axis=1)
+    total = (1 - added) * (scored.scores[rows] * shares).sum(axis=1)
     weight = (1 - added) * added
     for i in range(rows.shape[1]):
         for j in range(i):
             both = shares[:, i] * shares[:, j]
             total = total + both * pair[rows[:, i], rows[:, j]]
             weight = weight + both
-    excess = np.maximum(0, shelf.base_hues + _fresh_hues(shelf, rows) - MAX_HUES)
-    presence = (stock.presence[rows] * shares).sum(axis=1) / added
-    return mood(np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess), presence, shelf.intent)
+    excess = np.maximum(0, scored.base_hues + _fresh_hues(scored, rows) - MAX_HUES)
+    presence = (table.presence[rows] * shares).sum(axis=1) / added
+    return intent_score(np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess), presence, scored.intent)
 
 
-def _fresh_hues(shelf: Shelf, rows: np.ndarray) -> np.ndarray:
+def _fresh_hues(scored: BaseScores, rows: np.ndarray) -> np.ndarray:
     """How many hues the rows add to the base's, (r,); two colours of one hue add one."""
-    fresh = shelf.new_hue[rows]
-    hue = wearables().points.oklch[rows, 2]
+    fresh = scored.new_hue[rows]
+    hue = catalogue().points.oklch[rows, 2]
     count: np.ndarray = fresh[:, 0].astype(int)
     for i in range(1, rows.shape[1]):
         same = (hue_difference_deg(hue[:, i : i + 1], hue[:, :i]) <= NEW_HUE_DEG) & fresh[:, :i]
