@@ -1,1 +1,1 @@
-"""Phase 3, harmony: palettes to suggestions, wardrobe matches and outfits."""
+"""Phase 3, harmony: turns palettes into suggestions, wardrobe matches and outfits."""

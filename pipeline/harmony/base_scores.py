@@ -1,4 +1,4 @@
-"""One base against the whole catalogue of wearable colours, and the score of suggestions for it; numpy only."""
+"""Scores one base against the colour catalogue, and scores suggestions for it."""
 
 from dataclasses import dataclass
 
@@ -11,19 +11,24 @@ from pipeline.harmony.catalogue import catalogue, catalogue_scores
 from pipeline.harmony.pair_score import Points, intent_score, pair_parts, pair_score
 from pipeline.types import Floats, Intent, Wheel
 
-SHOWN_VIVID, SHOWN_SHARE = 0.5, 0.06  # from here on a colour counts as one of an outfit's hues
+# The constants below are taste.
+# A colour shows its hue from this vividness and this share on.
+SHOWN_VIVID, SHOWN_SHARE = 0.5, 0.06
+# Hues that differ by at most this count as one hue, OKLCH.
 NEW_HUE_DEG = 30.0
+# An outfit with more hues loses so much of its score, 0 to 1, for each further hue.
 MAX_HUES = 3
 HUE_EXCESS_PENALTY = 0.06
 
 
 @dataclass(frozen=True, slots=True)
 class BaseScores:
-    """What the schemes look up for one base, m base colours by n of the catalogue.
+    """The scores of a base of m colours with the n colours of the catalogue.
 
-    difference: (m, n) ΔE00. mean_parts: (4, n) and scores: (n,), means over the base's colours by weight. worth: (n,)
-    the scores in the intent's mood. free: (n,) not the base's own colour. new_hue: (n,) a hue the base does not show.
-    anchor_position: degrees on the wheel, None where the base's hue cannot be told.
+    difference: ΔE00, (m, n). mean_parts, (4, n), and scores, (n,): means over the base's colours by weight.
+    intent_scores: the scores, adjusted to the intent, (n,). distinct: the colour differs from the base's main colour,
+    (n,). new_hue: the colour shows a hue that the base does not show, (n,). base_hues: how many hues the base shows.
+    anchor_position: the base's hue on the wheel, degrees; None when the base shows no hue.
     """
 
     base: Base
@@ -40,7 +45,7 @@ class BaseScores:
 
 
 def score_base(base: Base, intent: Intent, wheel: Wheel) -> BaseScores:
-    """Scores a base against the catalogue."""
+    """The scores of a base with every colour of the catalogue."""
     table = catalogue()
     difference = delta_e_2000(base.points.lab[:, None], table.points.lab[None])
     parts = pair_parts(base.points, table.points, difference=difference)
@@ -67,9 +72,9 @@ def score_base(base: Base, intent: Intent, wheel: Wheel) -> BaseScores:
 
 
 def shown_hues(points: Points, shares: Floats, *, least_share: float = SHOWN_SHARE) -> list[float]:
-    """The chromatic hues that colours show, degrees, each more than NEW_HUE_DEG from those before it.
+    """The hues that colours show, OKLCH degrees, each more than NEW_HUE_DEG away from those before it.
 
-    shares: (n,) of the whole. Colours below `least_share` show no hue.
+    shares: (n,), of the outfit. A colour below `least_share` shows no hue.
     """
     hues: list[float] = []
     shown = (points.vivid >= SHOWN_VIVID) & (shares >= least_share)
@@ -80,10 +85,10 @@ def shown_hues(points: Points, shares: Floats, *, least_share: float = SHOWN_SHA
 
 
 def score_rows(scored: BaseScores, rows: np.ndarray, shares: Floats) -> Floats:
-    """Area-weighted mean over all pairs of base and suggested colours, less a penalty above three hues, in the mood.
+    """The scores, (r,), of suggestions: the area-weighted mean over all pairs, with a penalty for more than three hues.
 
-    rows: (r, k) catalogue indices. shares: (r, k) of the whole outfit. Gives (r,). The pairs within the base are left
-    out: they are worn already.
+    rows: catalogue indices, (r, k). shares: of the whole outfit, (r, k). Pairs within the base do not count, because
+    they are worn already. The result is adjusted to the intent.
     """
     table, pair = catalogue(), catalogue_scores(scored.intent)
     added = shares.sum(axis=1)
@@ -100,7 +105,11 @@ def score_rows(scored: BaseScores, rows: np.ndarray, shares: Floats) -> Floats:
 
 
 def _fresh_hues(scored: BaseScores, rows: np.ndarray) -> np.ndarray:
-    """How many hues the rows add to the base's, (r,); two colours of one hue add one."""
+    """How many hues the rows add to those of the base, (r,). Two colours of one hue add one.
+
+    It applies the rule of `shown_hues` to many rows at once. Suggested colours have no least share: even the smallest
+    is an accent that is meant to be seen.
+    """
     fresh = scored.new_hue[rows]
     hue = catalogue().points.oklch[rows, 2]
     count: np.ndarray = fresh[:, 0].astype(int)

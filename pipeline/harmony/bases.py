@@ -1,4 +1,4 @@
-"""What advice is for: one garment, or the whole look; its colours, weights, hue and place in the outfit; numpy only."""
+"""Makes the bases of advice: single garments, and the look, which is all garments of the photo together."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,23 +13,32 @@ from pipeline.harmony.plans import Place
 from pipeline.parts import Garment, Swatch
 from pipeline.types import Category, Floats
 
-MAX_BASE_COLORS = 6  # of one garment; what is left is too small to clash
+# The constants below are taste. Shares of colours are shares of the base, 0 to 1.
+# A garment's further colours, and colours with a smaller share, are too small to clash with anything.
+MAX_BASE_COLORS = 6
 MIN_SHARE = 0.02
-ANCHOR_SHARE = 0.05  # a smaller colour does not set the hue
-TARGET_SHARE = 0.15  # from here on a colour is named in the target
+# A smaller colour does not set the hue that schemes start from.
+ANCHOR_SHARE = 0.05
+# A suggestion's target names colours of at least this share, and always the largest colour.
+TARGET_SHARE = 0.15
 MAX_TARGET_COLORS = 3
+# At most so many garments get advice of their own.
 MAX_GARMENT_BASES = 3
-LEAST_OF_LARGEST = 0.1  # of the leading garment's area: a smaller one counts in the look, but is not advised on
-PRINT_SHARE = 0.12  # a smaller second colour is trim
-PRINT_HUE_DEG, PRINT_STEP = 30.0, 0.3  # nearer colours are shades of one cloth
+# A garment below this share of the leading garment's area counts in the look, but gets no advice of its own.
+LEAST_OF_LARGEST = 0.1
+# A second colour below this share is trim, not a print.
+PRINT_SHARE = 0.12
+# Colours whose OKLCH hue or OKLab lightness differ by less are shades of one cloth.
+PRINT_HUE_DEG, PRINT_STEP = 30.0, 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """Colours that something is to go with, the largest first.
+    """The colours that advice is for, the largest share first.
 
-    points, weights (sum 1), hexes: all colours scored against. target: those the advice names. anchor: index of the
-    colour whose hue the schemes start from, None where no hue can be told. place: of the base in the outfit.
+    points, weights (sum 1) and hexes describe every colour that enters the score. target: the colours that the advice
+    names. anchor: the index of the colour whose hue the schemes start from; None when no colour shows a hue. place: the
+    base's place in the outfit. printed: the base is one garment with a print.
     """
 
     garment_ids: tuple[str, ...]
@@ -44,7 +53,7 @@ class Base:
 
 
 def bases_of(garments: Sequence[Garment]) -> list[Base]:
-    """The garments that lead, one base each, and, of several garments with colours, the whole look last."""
+    """One base for each leading garment, then one for the look when several garments have colours."""
     colored = by_salience(garments)
     bases = [_base((garment,)) for garment in colored[:MAX_GARMENT_BASES] if _is_seen(garment, colored[0])]
     if len(colored) > 1:
@@ -53,7 +62,7 @@ def bases_of(garments: Sequence[Garment]) -> list[Base]:
 
 
 def by_salience(garments: Sequence[Garment]) -> list[Garment]:
-    """The garments with colours: clothes before shoes and accessories, the larger before the smaller."""
+    """The garments that have colours: clothes before shoes and accessories, larger garments before smaller ones."""
     colored = (garment for garment in garments if garment.colors)
     return sorted(colored, key=lambda g: (_is_added(g.category), -garment_area(g), g.id))
 
@@ -64,18 +73,18 @@ def _is_seen(garment: Garment, leading: Garment) -> bool:
 
 
 def _is_added(category: Category) -> bool:
-    """Whether a garment of this kind counts in the look only when it is seen beside clothes: shoes and accessories."""
+    """Whether the kind is shoes or an accessory. Beside clothes, such garments get no advice of their own."""
     kind = BY_NAME.get(category)
     return kind is not None and not kind.clothing
 
 
 def look_of(bases: Sequence[Base]) -> Base:
-    """Of `bases_of`'s answer the one that stands for everything worn."""
+    """The base among those of `bases_of` that covers the whole look."""
     return max(bases, key=lambda base: len(base.garment_ids))
 
 
 def garment_area(garment: Garment) -> float:
-    """How much the garment weighs in a look: what was measured in the photo, else its kind's usual area."""
+    """The garment's weight in the look: its area in the photo where it was measured, else its kind's usual area."""
     return garment.area or area_of(garment.category)
 
 
@@ -90,6 +99,7 @@ def _base(garments: tuple[Garment, ...]) -> Base:
     weights = np.array([weight for _, weight in pairs])
     weights = weights / weights.sum()
     hexes = tuple(swatch.hex for swatch, _ in pairs)
+    # A swatch's own OKLCH and Lab values are rounded for the answer. The scores use the exact values of its hex code.
     points = points_from_hexes(hexes)
     return Base(
         garment_ids=tuple(garment.id for garment in garments),
@@ -110,13 +120,17 @@ def _target(hexes: tuple[str, ...], weights: Floats) -> tuple[str, ...]:
 
 
 def _anchor(points: Points, weights: Floats) -> int | None:
-    """The largest colour if its hue can be told, else the largest that has one: a black dress with red roses is red."""
+    """The index of the largest colour that shows a hue, so that a black dress with red roses counts as red."""
     hued = np.flatnonzero(shows_hue(points.oklch) & (weights >= ANCHOR_SHARE))
     return int(hued[0]) if len(hued) else None
 
 
 def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
-    """Shoes and accessories are the accent; a colour too loud for a whole outfit is second, but for a dress."""
+    """The base's place in the outfit.
+
+    Shoes and accessories are the accent. A garment whose main colour is too loud for large areas is secondary, unless
+    it covers the whole body.
+    """
     if len(garments) > 1:
         return "look"
     if _is_added(garments[0].category):
@@ -127,7 +141,7 @@ def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
 
 
 def _is_print(points: Points, weights: Floats) -> bool:
-    """Two colours that are no shades of each other: something is going on in the cloth."""
+    """Whether two of the larger colours are not just shades of each other."""
     oklch = take(points, np.flatnonzero(weights >= PRINT_SHARE)).oklch
     hued = shows_hue(oklch)
     turn = hue_difference_deg(oklch[:, None, 2], oklch[None, :, 2])

@@ -1,7 +1,8 @@
-"""The wearable colours that advice draws on, with everything about their pairs worked out once; numpy only."""
+"""The catalogue of colours that advice can suggest, with the scores of all their pairs computed once."""
 
 from dataclasses import dataclass
 from functools import cache
+from typing import get_args
 
 import numpy as np
 
@@ -11,23 +12,30 @@ from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import vocabulary
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.pair_score import Points, chroma_presence, pair_parts, pair_score, smoothstep, vividness
-from pipeline.palette.swatches import is_neutral
+from pipeline.palette.swatches import GREY_CHROMA, is_neutral
 from pipeline.types import Floats, Intent, Role, Wheel
 
-ACHROMATIC_CHROMA = 0.03  # OKLCH; below it a hue means nothing to an eye
-CARRIES_CHROMA = 0.038  # below it a suggested colour would not show the scheme that it stands for
-ROLES: tuple[Role, ...] = ("main", "secondary", "accent")
-NEUTRAL_GROUPS = {"whites", "greys", "blacks", "beiges", "browns", "blues"}  # a calm peach is still no neutral
+# The constants below are taste. Chroma and lightness are OKLCH's.
+# A darker colour reads as black and shows no hue, unless it is at least this colourful.
+DARK_LIGHTNESS, DARK_CHROMA = 0.2, 0.06
+# A suggested colour with less chroma or lightness would not show the scheme that it stands for.
+SCHEME_CHROMA, SCHEME_LIGHTNESS = 0.038, 0.24
+# A suggested colour does not show its hue below the first chroma, and shows it clearly above the second.
+SHOWN_CHROMA = (0.03, 0.08)
+# Only colours of these groups of the vocabulary are neutrals: a calm peach is none.
+NEUTRAL_GROUPS = {"whites", "greys", "blacks", "beiges", "browns", "blues"}
+ROLES: tuple[Role, ...] = get_args(Role)
 CVD_KINDS: tuple[CvdKind, ...] = ("protan", "deutan", "tritan")
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The n colours of the fashion vocabulary, in its order.
+    """The n colours of the fashion vocabulary, in its order; every array has one entry a colour unless it says more.
 
-    points, rgb (0..1), presence: per colour. neutral: goes with anything. hued: its hue can carry a scheme; shown: how
-    clearly, 0..1. ease: 1 where it is worn in large areas, 0.5 in smaller ones, 0 where only as an accent.
-    allowed[role]: (n,) may be worn so. parts: (4, n, n). difference: (n, n) ΔE00.
+    rgb: 0 to 1. presence: how loud, 0 to 1. neutral: whether the colour goes with anything. hued: whether its hue can
+    carry a scheme. shown: how clearly it shows its hue, 0 to 1. ease: 1 for a colour of large areas, 0.5 for one of
+    smaller areas, 0 for one that is an accent only. allowed: per role, whether the colour may take it. parts: the parts
+    of all pair scores, (4, n, n). difference: ΔE00 of all pairs, (n, n).
     """
 
     names: tuple[str, ...]
@@ -47,7 +55,7 @@ class Catalogue:
 
 @cache
 def catalogue() -> Catalogue:
-    """The catalogue, built at the first call."""
+    """The catalogue. The first call builds it."""
     words = vocabulary("fashion")
     points = Points(words.oklch, words.lab, vividness(words.oklch))
     difference = delta_e_2000(words.lab[:, None], words.lab[None])
@@ -59,8 +67,8 @@ def catalogue() -> Catalogue:
         rgb=words.rgb,
         presence=chroma_presence(words.oklch),
         neutral=is_neutral(words.oklch) & np.array([group in NEUTRAL_GROUPS for group in words.groups]),
-        hued=shows_hue(words.oklch) & (words.oklch[:, 1] >= CARRIES_CHROMA) & (words.oklch[:, 0] >= 0.24),
-        shown=smoothstep(words.oklch[:, 1], 0.03, 0.08),
+        hued=shows_hue(words.oklch) & (words.oklch[:, 1] >= SCHEME_CHROMA) & (words.oklch[:, 0] >= SCHEME_LIGHTNESS),
+        shown=smoothstep(words.oklch[:, 1], *SHOWN_CHROMA),
         ease=np.array([1.0 if "main" in roles else 0.5 if "secondary" in roles else 0.0 for roles in words.roles]),
         allowed={role: np.array([role in roles for roles in words.roles]) for role in ROLES},
         parts=pair_parts(points, points, difference=difference),
@@ -69,35 +77,35 @@ def catalogue() -> Catalogue:
 
 
 def shows_hue(oklch: Floats) -> np.ndarray:
-    """Whether a hue can be told: not near-grey, and not so dark that it reads as black. (..., 3) gives (...)."""
+    """Whether OKLCH colours (..., 3) show a hue: they are not near grey, nor so dark that they read as black."""
     lightness, chroma = oklch[..., 0], oklch[..., 1]
-    return np.asarray((chroma >= ACHROMATIC_CHROMA) & ((lightness >= 0.2) | (chroma >= 0.06)))
+    return np.asarray((chroma >= GREY_CHROMA) & ((lightness >= DARK_LIGHTNESS) | (chroma >= DARK_CHROMA)))
 
 
 @cache
 def catalogue_scores(intent: Intent) -> Floats:
-    """Pair scores of the catalogue with itself, (n, n)."""
+    """The scores of all pairs of the catalogue, (n, n)."""
     return pair_score(catalogue().parts, intent)
 
 
 @cache
 def catalogue_positions(wheel: Wheel) -> Floats:
-    """Where the catalogue's hues lie on a wheel, (n,) degrees."""
+    """The positions of the catalogue's hues on a wheel, (n,), degrees."""
     return wheel_positions(catalogue().points.oklch[:, 2], wheel)
 
 
 @cache
 def catalogue_cvd_lab() -> Floats:
-    """The catalogue as protans, deutans and tritans see it: Lab, (3, n, 3)."""
+    """The catalogue's Lab colours as protans, deutans and tritans see them, (3, n, 3)."""
     return cvd_lab(catalogue().rgb)
 
 
 def cvd_lab(rgb: Floats) -> Floats:
-    """sRGB (n, 3) as the three kinds of colour-blind eye see it: Lab, (3, n, 3)."""
+    """The Lab colours, (3, n, 3), that protans, deutans and tritans see for sRGB colours (n, 3), 0 to 1."""
     return srgb_to_lab_d65(np.stack([simulate_cvd(rgb, kind) for kind in CVD_KINDS]))
 
 
 @cache
 def catalogue_index() -> dict[str, int]:
-    """Name to index."""
+    """The index of each colour by its name."""
     return {name: k for k, name in enumerate(catalogue().names)}

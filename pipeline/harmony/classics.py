@@ -1,4 +1,4 @@
-"""The neutrals that go with anything, for when the schemes fail; tables and single pairs, numpy only."""
+"""Suggests classic neutrals when the schemes fail."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_
 from pipeline.options import HarmonyOptions
 from pipeline.parts import CvdReport, Garment, SuggestedColor, Suggestion, Target, coded
 
-# Name, hex (of the fashion vocabulary; a test compares), the order being that of preference among equals.
+# Taste: names and colours of the fashion vocabulary. The order decides between neutrals of equal score.
 CLASSICS = (
     ("off-white", "#f5f2ea"),
     ("black", "#111113"),
@@ -23,11 +23,12 @@ CLASSICS = (
     ("beige", "#cfb997"),
     ("chocolate", "#4b2e22"),
 )
+# Taste: the 30 of 60-30-10, the share of one suggested colour in the whole outfit.
 SHARE = 0.3
 
 
 def classics(garments: Sequence[Garment], options: HarmonyOptions) -> tuple[Suggestion, ...]:
-    """One neutral each for the garment that leads, best first; nothing at all rather than an error."""
+    """One suggestion for each neutral that suits the leading garment, best first. Never raises: an error gives none."""
     try:
         return _classics(garments, options)
     except Exception:
@@ -40,12 +41,13 @@ def _classics(garments: Sequence[Garment], options: HarmonyOptions) -> tuple[Sug
         return ()
     garment = garments[0]
     worn = garment.colors[0].hex
-    found = [_suggestion(garment.id, worn, name, code, options=options) for name, code in CLASSICS]
-    found.sort(key=lambda one: -one.score)
-    apart = [
-        one for one in found if one.components.separation > 0 and _difference(worn, one.colors[0].hex) >= DISTINCT_DE00
+    suggestions = [
+        _suggestion(garment.id, worn, name, code, options=options)
+        for name, code in CLASSICS
+        if _difference(worn, code) >= DISTINCT_DE00
     ]
-    return tuple(apart[: options.max_suggestions])
+    suggestions.sort(key=lambda suggestion: -suggestion.score)
+    return tuple(suggestions[: options.max_suggestions])
 
 
 def _suggestion(garment_id: str, worn: str, name: str, code: str, *, options: HarmonyOptions) -> Suggestion:

@@ -1,4 +1,4 @@
-"""Harmony, phase 3: colour suggestions for garments, wardrobe matches and outfits; pure, numpy only."""
+"""Phase 3 as one pure function: garments and options to suggestions, wardrobe matches and outfits."""
 
 from collections.abc import Sequence
 
@@ -13,9 +13,9 @@ from pipeline.versions import HARMONY_VERSION
 
 
 def harmonise(garments: Sequence[Garment], options: HarmonyOptions) -> Harmony:
-    """Everything there is to say about the garments' colours; every list best first, suggestions garment by garment.
+    """The whole advice for the garments, each list best first; suggestions are grouped by garment.
 
-    Garments without colours are passed over. Matches and outfits are there when `options.wardrobe` is.
+    Garments without colours are skipped. Matches and outfits need `options.wardrobe`.
     """
     bases = bases_of(garments)
     suggestions = suggest(bases, options)
@@ -24,15 +24,15 @@ def harmonise(garments: Sequence[Garment], options: HarmonyOptions) -> Harmony:
     wardrobe = wardrobe_colors(options.wardrobe)
     fits = fit_all(bases, wardrobe, options)
     singles = [fit for fit in fits if len(fit.base.garment_ids) == 1]
-    look = fits[bases.index(look_of(bases))]
+    look_fit = fits[bases.index(look_of(bases))]
     return Harmony(
         suggestions,
         matches=matches_from_fits(singles, wardrobe),
-        outfits=outfits(look, wardrobe, options),
+        outfits=outfits(look_fit, wardrobe, options),
         version=HARMONY_VERSION,
     )
 
 
 def neutral_classics(garments: Sequence[Garment], options: HarmonyOptions) -> Harmony:
-    """The last resort when `harmonise` fails: the classic neutrals for each garment's main colour. Never raises."""
+    """The last resort when `harmonise` fails: classic neutrals for the leading garment's main colour. Never raises."""
     return Harmony(classics(garments, options), version=f"{HARMONY_VERSION}-classics")

@@ -1,4 +1,4 @@
-"""Outfits from a client's own pieces around the garments of a photo; numpy only."""
+"""Composes outfits: items of a client's wardrobe around the garments of a photo."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,24 +17,38 @@ from pipeline.options import HarmonyOptions
 from pipeline.parts import Outfit
 from pipeline.types import Category, Floats
 
-PER_CATEGORY = 6  # the pieces of a kind that go best with the garments
-PAIR_COLORS = 2  # of each piece, between pieces
+# Contract: the most items of one outfit.
 MAX_ITEMS = 4
-FINALISTS, LOOKED_AT = 6, 40  # per template
+# The constants below are taste.
+# So many items of each kind are tried: those that go best with the base.
+PER_CATEGORY = 6
+# Items are scored with each other by so many of their largest colours.
+PAIR_COLORS = 2
+# Of each template so many outfits with the best scores are examined, and so many of these are kept.
+EXAMINED, FINALISTS = 40, 6
+# No item, and no set of kinds, is in more outfits than this.
 ITEM_REPEATS = 2
 TEMPLATE_REPEATS = 2
-SAME_COLOR_DE76 = 15.0  # areas of one colour to an eye at arm's length
+# Areas that are nearer than this ΔE76 are one colour to an eye at arm's length.
+SAME_COLOR_DE76 = 15.0
+# An outfit loses this share of how far its areas are from 60-30-10.
 DEVIATION_PENALTY = 0.1
-# Taste: half of what it is in one garment, since each garment takes only a part of the outfit.
-OUTFIT_SHOWN_SHARE = SHOWN_SHARE / 2
 IDEAL_SHARES = (0.6, 0.3, 0.1)
+# The least share of a colour that shows its hue. Shares here are of the whole outfit, of which each garment is only a
+# part, so the limit is half of that for shares of a base alone.
+OUTFIT_SHOWN_SHARE = SHOWN_SHARE / 2
 
+# The kinds of an outfit's items.
 Template = tuple[Category, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """The candidates' scores. index: (c,) into the wardrobe. base_scores: (c,). parts: (4, c, c). pairs: (c, c)."""
+    """The scores of c candidates.
+
+    index: their places in the wardrobe, (c,). base_scores: with the base, (c,). parts and pairs: the parts, (4, c, c),
+    and the scores, (c, c), of all pairs of candidates.
+    """
 
     index: np.ndarray
     base_scores: Floats
@@ -43,8 +57,8 @@ class _Table:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
-    """Rows of a table that make an outfit; deviation: from 60-30-10, 0..1."""
+class _Composition:
+    """One outfit. rows: its candidates. areas: their usual areas. deviation: from 60-30-10, 0 to 1. hues: how many."""
 
     rows: tuple[int, ...]
     areas: Floats
@@ -54,10 +68,11 @@ class _Found:
 
 
 def outfits(fit: Fit, wardrobe: WardrobeColors, options: HarmonyOptions) -> tuple[Outfit, ...]:
-    """Two to four pieces that go with the base and with each other, best first, at most 6.
+    """At most 6 outfits, best first, of two to four items that go with the base and with each other.
 
-    Only pieces of a known kind; one of each kind; nothing that cannot be worn with the base; top and bottom, or a
-    dress, where the base leaves them out and the wardrobe has them. An outfit shows at most three chromatic hues.
+    An outfit has one item of a kind, only known kinds, and no item that cannot be worn with the base. Items cover the
+    parts of the body that the base leaves bare, where the wardrobe allows it. An outfit shows at most three hues, or as
+    many as the base shows by itself.
     """
     candidates = _candidates(fit, wardrobe)
     templates = _templates(fit.base, set(candidates))
@@ -68,14 +83,15 @@ def outfits(fit: Fit, wardrobe: WardrobeColors, options: HarmonyOptions) -> tupl
     for kind, index in candidates.items():
         rows_of[kind] = np.arange(start, start + len(index))
         start += len(index)
-    found = [
+    composed = [
         one for template in templates for one in _best(fit.base, wardrobe, table, template=template, rows_of=rows_of)
     ]
-    found.sort(key=lambda one: (-one.score, [wardrobe.items[table.index[row]].id for row in one.rows]))
-    return tuple(_written(fit, wardrobe, table, one, options=options) for one in _varied(found))
+    composed.sort(key=lambda one: (-one.score, [wardrobe.items[table.index[row]].id for row in one.rows]))
+    return tuple(_outfit(fit, wardrobe, table, one) for one in _varied(composed))
 
 
 def _candidates(fit: Fit, wardrobe: WardrobeColors) -> dict[Category, np.ndarray]:
+    """The items of each kind that go best with the base, as indices into the wardrobe; the largest kind first."""
     by_kind: dict[Category, list[int]] = {}
     for k in np.argsort(-fit.scores, kind="stable").tolist():
         kind = wardrobe.items[k].category
@@ -88,7 +104,7 @@ def _candidates(fit: Fit, wardrobe: WardrobeColors) -> dict[Category, np.ndarray
 
 
 def _templates(base: Base, have: set[Category]) -> list[Template]:
-    """The kinds of pieces that complete the base; a body is covered wherever the wardrobe can."""
+    """The sets of kinds that complete the base. They cover the rest of the body where the wardrobe allows it."""
     kinds = [kind for kind in KINDS if kind.name in have]
     extras = [kind for kind in kinds if not kind.covers]
     cores = [core for count in (0, 2, 1) for core in combinations([kind for kind in kinds if kind.covers], count)]
@@ -103,7 +119,7 @@ def _templates(base: Base, have: set[Category]) -> list[Template]:
 
 
 def _table(fit: Fit, wardrobe: WardrobeColors, index: np.ndarray, options: HarmonyOptions) -> _Table:
-    """Scores among the candidates, over their two largest colours each."""
+    """Scores the candidates with each other, by the largest colours of each."""
     ends = np.append(wardrobe.starts[1:], len(wardrobe.shares))
     counts = np.minimum(ends - wardrobe.starts, PAIR_COLORS)[index]
     colors = np.concatenate(
@@ -125,8 +141,8 @@ def _table(fit: Fit, wardrobe: WardrobeColors, index: np.ndarray, options: Harmo
 
 def _best(
     base: Base, wardrobe: WardrobeColors, table: _Table, *, template: Template, rows_of: dict[Category, np.ndarray]
-) -> Iterator[_Found]:
-    """A template's finalists: scored by their pairs, then held against 60-30-10 and the limit of hues."""
+) -> Iterator[_Composition]:
+    """A template's best outfits. Pairs give the score; too many hues exclude, and distance from 60-30-10 costs."""
     slots = [rows_of[kind] for kind in template]
     rows = np.stack([axis.ravel() for axis in np.meshgrid(*slots, indexing="ij")], axis=1)
     areas = np.array([area_of(kind) for kind in template])
@@ -139,14 +155,14 @@ def _best(
     scores = total / weight
     base_hues = len(shown_hues(base.points, base.weights))
     kept = 0
-    for k in np.argsort(-scores, kind="stable")[:LOOKED_AT].tolist():
+    for k in np.argsort(-scores, kind="stable")[:EXAMINED].tolist():
         points, share = _worn(base, wardrobe, table.index[rows[k]], areas=areas, base_area=base_area)
         hues = len(shown_hues(points, share, least_share=OUTFIT_SHOWN_SHARE))
         if hues > max(MAX_HUES, base_hues):
             continue
         deviation = sixty_thirty_ten_deviation(points.lab, share)
         score = round(max(0.0, float(scores[k]) - DEVIATION_PENALTY * deviation), 3)
-        yield _Found(tuple(rows[k].tolist()), areas, score, deviation, hues)
+        yield _Composition(tuple(rows[k].tolist()), areas, score, deviation, hues)
         kept += 1
         if kept == FINALISTS:
             return
@@ -155,16 +171,16 @@ def _best(
 def _worn(
     base: Base, wardrobe: WardrobeColors, index: np.ndarray, *, areas: Floats, base_area: float
 ) -> tuple[Points, Floats]:
-    """Every colour of an outfit with its share of the whole, the base's first."""
+    """Every colour of an outfit with its share of the outfit, the base's colours first."""
     ends = np.append(wardrobe.starts[1:], len(wardrobe.shares))
     colors = np.concatenate([np.arange(wardrobe.starts[k], ends[k]) for k in index])
-    of_piece = np.repeat(areas, ends[index] - wardrobe.starts[index])
-    share = np.concatenate([base.weights * base_area, wardrobe.shares[colors] * of_piece])
+    of_item = np.repeat(areas, ends[index] - wardrobe.starts[index])
+    share = np.concatenate([base.weights * base_area, wardrobe.shares[colors] * of_item])
     return join(base.points, take(wardrobe.points, colors)), share / share.sum()
 
 
 def sixty_thirty_ten_deviation(lab: Floats, share: Floats) -> float:
-    """How far areas of colour are from 60-30-10: half the sum of the three differences, 0..1. lab: (n, 3)."""
+    """How far areas of colour are from 60-30-10, 0 to 1: half the sum of the three differences. lab: (n, 3)."""
     close = np.linalg.norm(lab[:, None] - lab[None], axis=-1) < SAME_COLOR_DE76
     left = share.copy()
     sums = []
@@ -175,10 +191,10 @@ def sixty_thirty_ten_deviation(lab: Floats, share: Floats) -> float:
     return sum(abs(x - ideal) for x, ideal in zip((first, second, sum(rest)), IDEAL_SHARES, strict=True)) / 2
 
 
-def _varied(found: Sequence[_Found]) -> list[_Found]:
-    """The best few: no piece and no set of kinds in more than two of them, no outfit within another."""
-    kept: list[_Found] = []
-    for one in found:
+def _varied(composed: Sequence[_Composition]) -> list[_Composition]:
+    """The best few. No item and no set of kinds is in more than two of them, and no outfit is part of another."""
+    kept: list[_Composition] = []
+    for one in composed:
         repeated = any(sum(row in other.rows for other in kept) >= ITEM_REPEATS for row in one.rows)
         nested = any(set(one.rows) <= set(other.rows) or set(other.rows) <= set(one.rows) for other in kept)
         same_kinds = sum(other.areas.tolist() == one.areas.tolist() for other in kept) >= TEMPLATE_REPEATS
@@ -189,7 +205,7 @@ def _varied(found: Sequence[_Found]) -> list[_Found]:
     return kept
 
 
-def _written(fit: Fit, wardrobe: WardrobeColors, table: _Table, one: _Found, *, options: HarmonyOptions) -> Outfit:
+def _outfit(fit: Fit, wardrobe: WardrobeColors, table: _Table, one: _Composition) -> Outfit:
     base = fit.base
     base_area = sum(area_of(kind) for kind in base.categories)
     parts = [fit.parts[:, table.index[row]] for row in one.rows]
@@ -198,10 +214,10 @@ def _written(fit: Fit, wardrobe: WardrobeColors, table: _Table, one: _Found, *, 
         parts.append(table.parts[:, one.rows[i], one.rows[j]])
         weights.append(one.areas[i] * one.areas[j])
     index = table.index[list(one.rows)]
-    pieces = tones(join(take(base.points, np.array([0])), take(wardrobe.points, wardrobe.starts[index])))
+    main_tones = tones(join(take(base.points, np.array([0])), take(wardrobe.points, wardrobe.starts[index])))
     return Outfit(
         item_ids=tuple(wardrobe.items[k].id for k in index),
         score=one.score,
         components=components_from_parts(np.array(weights) @ np.array(parts) / sum(weights)),
-        reasons=outfit_reasons(pieces, hues=one.hues, deviation=one.deviation),
+        reasons=outfit_reasons(main_tones, hues=one.hues, deviation=one.deviation),
     )

@@ -1,7 +1,7 @@
-"""How well two colours wear together: four parts and one score, vectorised; numpy only.
+"""Scores how well two colours wear together: four parts and their weighted mean, for arrays of colours.
 
-A starting point argued from what people wear (moderate matching, no near misses, calm or clear contrast), not a law of
-harmony: the parts are reported beside every score.
+The score is a rule of thumb from what people wear (moderate matching, no near misses, calm or clear contrast), not a
+law of harmony. Every answer therefore reports the parts beside the score.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,29 @@ from pipeline.palette.swatches import BLACK_LIGHTNESS, is_earth, is_muted_blue
 from pipeline.parts import Components
 from pipeline.types import Floats, Intent
 
-# (hue difference, width, quality) of the relations that wear well, degrees of OKLCH
+# Every constant below is taste. `make bench-harmony` compares the score with printed colour combinations and with
+# street photos. Weights that were fitted there were not clearly better, so these stay (docs/colour.md).
+# The hue relations that wear well: hue difference and width in degrees of OKLCH, and quality, 0 to 1.
 HUE_RELATIONS = ((0.0, 10.0, 1.0), (30.0, 14.0, 0.95), (120.0, 14.0, 0.75), (150.0, 14.0, 0.85), (180.0, 16.0, 0.85))
+# The quality of any other relation.
 WORST_HUE = 0.35
-CALM_FACTOR = 0.35  # how much of their chroma earth, navy and near-black show
-NEAR_MISS_CHROMA = (0.012, 0.03)  # two greys, two blacks or two whites are no near miss: hardly anyone tells them apart
-
-# Exponents of the four parts, then of presence and of calm (how vivid what is added is, see `mood`).
+# A colour shows no hue below the first OKLCH chroma, and all of it above the second.
+VIVID_CHROMA = (0.025, 0.10)
+# Earth colours, navy and near-black show this share of their hue.
+CALM_FACTOR = 0.35
+# The lightness part: its value at equal lightness, and the OKLab step from which it is 1.
+SAME_LIGHTNESS, CLEAR_STEP = 0.3, 0.30
+# Colours that are alike but not equal look like a mistake: the worst ΔE00, the width around it, and the part's loss.
+NEAR_MISS = (6, 5, 0.75)
+# A near miss needs chroma: two greys, two blacks or two whites are none, because hardly anyone tells them apart.
+NEAR_MISS_CHROMA = (0.012, 0.03)
+# Two vivid colours tire the eye: the sum of chromas from which the part falls, the range over which, and its loss.
+LOUD_PAIR = (0.24, 0.20, 0.7)
+# A colour is not loud below the first OKLCH chroma, and fully loud above the second.
+PRESENCE_CHROMA = (0.02, 0.16)
+# The share of the intent's factor that depends on how loud the added colours are.
+PRESENCE_SHARE = 0.75
+# Exponents of hue, lightness, separation, vividness, and of the two intent factors: loud colours, then calm ones.
 WEIGHTS: dict[Intent, tuple[float, ...]] = {
     "subtle": (0.30, 0.10, 0.25, 0.15, 0.0, 0.45),
     "balanced": (0.35, 0.20, 0.25, 0.20, 0.0, 0.0),
@@ -31,7 +47,7 @@ WEIGHTS: dict[Intent, tuple[float, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """n colours ready for scoring. oklch, lab (D65): (n, 3). vivid: (n,) 0..1, how much hue each one shows."""
+    """n colours, ready for scoring. oklch, lab (D65): (n, 3). vivid: (n,), how much hue each colour shows, 0 to 1."""
 
     oklch: Floats
     lab: Floats
@@ -39,7 +55,7 @@ class Points:
 
 
 def points_from_hexes(hexes: Sequence[str]) -> Points:
-    """`#rrggbb` colours as points."""
+    """Points of `#rrggbb` colours."""
     digits = "".join(code[1:] for code in hexes)
     rgb = np.frombuffer(bytes.fromhex(digits), dtype=np.uint8).reshape(-1, 3) / 255
     oklch = oklab_to_oklch(srgb_to_oklab(rgb))
@@ -47,12 +63,12 @@ def points_from_hexes(hexes: Sequence[str]) -> Points:
 
 
 def take(points: Points, index: np.ndarray) -> Points:
-    """Some of the points, by index."""
+    """The points at these indices."""
     return Points(points.oklch[index], points.lab[index], points.vivid[index])
 
 
 def join(first: Points, second: Points) -> Points:
-    """Two rows of points as one."""
+    """The points of both, one after the other."""
     return Points(
         np.concatenate([first.oklch, second.oklch]),
         np.concatenate([first.lab, second.lab]),
@@ -61,24 +77,26 @@ def join(first: Points, second: Points) -> Points:
 
 
 def smoothstep(x: Floats, low: float, high: float) -> Floats:
-    """0 below low, 1 above high, smooth between."""
+    """Hermite interpolation: 0 below `low`, 1 above `high`, smooth between them."""
     t = np.clip((x - low) / (high - low), 0.0, 1.0)
     return t * t * (3 - 2 * t)
 
 
 def vividness(oklch: Floats) -> Floats:
-    """How much hue colours (..., 3) show, 0..1: greys none, earth, navy and near-black little."""
+    """How much hue OKLCH colours (..., 3) show, 0 to 1: greys show none; earth, navy and near-black show little."""
     lightness, chroma = oklch[..., 0], oklch[..., 1]
-    # Unlike a neutral, a calm blue may be light: sky blue is no neutral, but it is calm.
+    # A calm blue may be light, unlike a neutral one: sky blue is calm, but it is no neutral.
     calm = is_earth(oklch) | is_muted_blue(oklch) | (lightness < BLACK_LIGHTNESS)
-    return smoothstep(chroma, 0.025, 0.10) * np.where(calm, CALM_FACTOR, 1.0)
+    return smoothstep(chroma, *VIVID_CHROMA) * np.where(calm, CALM_FACTOR, 1.0)
 
 
 def pair_parts(first: Points, second: Points, *, difference: Floats | None = None) -> Floats:
-    """Hue, lightness, separation and vividness of every pair, each 0..1: (4, n, m), symmetric.
+    """The parts hue, lightness, separation and vividness of every pair, each 0 to 1, shape (4, n, m); symmetric.
 
-    difference: the pairs' ΔE00 (n, m), when already known.
+    difference: the pairs' ΔE00, (n, m), where it is known already.
     """
+    miss_de00, miss_width, miss_loss = NEAR_MISS
+    loud_chroma, loud_range, loud_loss = LOUD_PAIR
     one, two = first.oklch[:, None, :], second.oklch[None, :, :]
     shown = np.sqrt(first.vivid[:, None] * second.vivid[None, :])
     turn = hue_difference_deg(one[..., 2], two[..., 2])
@@ -89,37 +107,37 @@ def pair_parts(first: Points, second: Points, *, difference: Floats | None = Non
         difference = delta_e_2000(first.lab[:, None, :], second.lab[None, :, :])
     parts = np.empty((4, *turn.shape))
     parts[0] = 1 - shown * (1 - relation)
-    parts[1] = 0.3 + 0.7 * np.minimum(1.0, np.abs(one[..., 0] - two[..., 0]) / 0.30)
+    parts[1] = SAME_LIGHTNESS + (1 - SAME_LIGHTNESS) * np.minimum(1.0, np.abs(one[..., 0] - two[..., 0]) / CLEAR_STEP)
     colored = smoothstep(np.maximum(one[..., 1], two[..., 1]), *NEAR_MISS_CHROMA)
-    parts[2] = 1 - 0.75 * colored * np.exp(-(((difference - 6) / 5) ** 2))  # alike but not equal looks like a mistake
-    parts[3] = 1 - 0.7 * np.clip((one[..., 1] + two[..., 1] - 0.24) / 0.20, 0.0, 1.0)
+    parts[2] = 1 - miss_loss * colored * np.exp(-(((difference - miss_de00) / miss_width) ** 2))
+    parts[3] = 1 - loud_loss * np.clip((one[..., 1] + two[..., 1] - loud_chroma) / loud_range, 0.0, 1.0)
     return parts
 
 
 def pair_score(parts: Floats, intent: Intent = "balanced") -> Floats:
-    """The parts' weighted geometric mean, 0..1. parts: (4, ...); gives (...). The intent only chooses the weights."""
+    """The weighted geometric mean of the parts (4, ...), 0 to 1, shape (...). The intent chooses the weights."""
     weights = np.array(WEIGHTS[intent][:4])
     return np.exp(np.tensordot(weights / weights.sum(), np.log(parts), axes=1))
 
 
 def intent_score(score: Floats, presence: Floats, intent: Intent) -> Floats:
-    """A score bent towards the intent: bold rewards vivid colours, subtle calm ones, balanced neither.
+    """The score, adjusted to the intent: bold rewards loud added colours, subtle rewards calm ones, balanced neither.
 
-    presence: 0..1, how vivid what is added is (the mean of `chroma_presence`, by share).
+    presence: how loud the added colours are, 0 to 1: the mean of their `chroma_presence` by share.
     """
     four, bold, calm = sum(WEIGHTS[intent][:4]), WEIGHTS[intent][4], WEIGHTS[intent][5]
     total = four + bold + calm
-    return np.asarray(
-        score ** (four / total) * (0.25 + 0.75 * presence) ** (bold / total) * (1 - 0.75 * presence) ** (calm / total)
-    )
+    loud_factor = (1 - PRESENCE_SHARE + PRESENCE_SHARE * presence) ** (bold / total)
+    calm_factor = (1 - PRESENCE_SHARE * presence) ** (calm / total)
+    return np.asarray(score ** (four / total) * loud_factor * calm_factor)
 
 
 def chroma_presence(oklch: Floats) -> Floats:
-    """How loud a colour is, 0..1, from its OKLCH chroma."""
-    return smoothstep(oklch[..., 1], 0.02, 0.16)
+    """How loud OKLCH colours (..., 3) are, 0 to 1, by their chroma."""
+    return smoothstep(oklch[..., 1], *PRESENCE_CHROMA)
 
 
 def components_from_parts(parts: Floats) -> Components:
-    """Four numbers as the answer gives them."""
+    """The four parts, rounded as in the answer."""
     hue, lightness, separation, vivid = (round(float(part), 3) for part in parts)
     return Components(hue, lightness, separation, vivid)

@@ -1,18 +1,24 @@
-"""What fills the slots of a suggestion in each colour scheme, and how large each slot is; imports types only."""
+"""The tables of colour schemes: which hues fill the slots of a suggestion, and how large each slot is."""
 
 from typing import Literal, TypeAlias
 
 from pipeline.types import Role, Scheme
 
-Place: TypeAlias = Literal["main", "secondary", "accent", "look"]  # of what is advised, in the whole outfit
-Plan: TypeAlias = tuple[int, ...]  # slot kinds, the largest share first
-Layout: TypeAlias = tuple[tuple[Role, float], ...]  # role and share of the whole outfit, per slot
+# The base's place in the whole outfit.
+Place: TypeAlias = Literal["main", "secondary", "accent", "look"]
+# The kinds of the slots, the largest share first.
+Plan: TypeAlias = tuple[int, ...]
+# Each slot's role and its share of the whole outfit.
+Layout: TypeAlias = tuple[tuple[Role, float], ...]
 
-# Slot kinds: an angle in degrees from the base's hue (below 360), or one of these.
+# A slot's kind is an angle in degrees from the base's hue (below 360), or one of these numbers.
 NEUTRAL = 1000
-TONE = 1001  # grey to grey
-FREE = 1002  # any hue that leads well
+# Another grey for a grey base.
+TONE = 1001
+# Any hue that may take the role.
+FREE = 1002
 
+# Standard: the angles of colour theory's schemes. Taste: which neutrals join them, and in which order slots are filled.
 PLANS: dict[Scheme, tuple[Plan, ...]] = {
     "complementary": ((180,), (180, NEUTRAL), (NEUTRAL, 180)),
     "split_complementary": ((150, 210), (210, 150), (150, NEUTRAL), (NEUTRAL, 210)),
@@ -22,7 +28,7 @@ PLANS: dict[Scheme, tuple[Plan, ...]] = {
     "monochromatic": ((0,), (0, 0), (0, NEUTRAL)),
     "neutral": ((NEUTRAL,), (NEUTRAL, NEUTRAL)),
 }
-# A base without a hue leaves the hue free: then the suggested colours stand in the scheme's relation to each other.
+# For a base without a hue, the first suggested colour is free and the others stand in the scheme's relation to it.
 GREY_PLANS: dict[Scheme, tuple[Plan, ...]] = {
     "complementary": ((FREE, 180),),
     "split_complementary": ((FREE, 150),),
@@ -32,7 +38,7 @@ GREY_PLANS: dict[Scheme, tuple[Plan, ...]] = {
     "monochromatic": ((TONE,), (TONE, TONE)),
     "neutral": PLANS["neutral"],
 }
-# One, two and three suggested colours: 60-30-10 with the base in its place.
+# Taste: the 60-30-10 rule of thumb, with the base in its place, for one, two and three suggested colours.
 LAYOUTS: dict[Place, tuple[Layout, ...]] = {
     "main": (
         (("secondary", 0.3),),
@@ -54,13 +60,13 @@ LAYOUTS: dict[Place, tuple[Layout, ...]] = {
 
 
 def plans_for(scheme: Scheme, place: Place, *, hued: bool) -> list[tuple[Plan, Layout]]:
-    """A scheme's plans with their layouts; where a place has fewer slots than a plan, its last slots are dropped."""
+    """A scheme's plans with their layouts. A plan that has more slots than the place's layouts loses its last slots."""
     layouts = LAYOUTS[place]
     plans = (PLANS if hued else GREY_PLANS)[scheme]
     return [(plan[: len(layouts)], layouts[min(len(plan), len(layouts)) - 1]) for plan in plans]
 
 
 def angles_of(scheme: Scheme) -> tuple[float, ...]:
-    """The hue differences that a scheme is about, 0..180 degrees."""
+    """The hue differences of a scheme, 0 to 180 degrees, the smallest first."""
     kinds = {kind for plan in PLANS[scheme] for kind in plan if kind < 360}
     return tuple(sorted({float(min(kind, 360 - kind)) for kind in kinds}))

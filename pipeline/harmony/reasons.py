@@ -1,20 +1,29 @@
-"""Why colours go together and how to wear them: codes and numbers from measured facts; numpy only."""
+"""Explains why colours go together and how to wear them, as codes with measured numbers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.color.difference import hue_difference_deg
 from pipeline.garments.kinds import BY_NAME
-from pipeline.harmony.pair_score import NEAR_MISS_CHROMA, Points
+from pipeline.harmony.pair_score import CLEAR_STEP, NEAR_MISS_CHROMA, Points
 from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Coded, coded
 from pipeline.types import Category, Role, Scheme
 
-CLEAR_STEP, SMALL_STEP = 0.30, 0.15  # OKLab lightness
-NEAR_MISS_DE00 = (2.5, 10.0)
+# The constants below are taste.
+# A difference in OKLab lightness is a soft contrast below this step, and a clear one from CLEAR_STEP on.
+SMALL_STEP = 0.15
+# Main colours are the same below the first ΔE00, and a near miss below the second.
+SAME_DE00, NEAR_MISS_DE00 = 2.5, 10.0
+# A suggestion picks up one of the base's smaller colours when it comes this near, ΔE00.
 ECHO_DE00 = 5.0
-CALM_CHROMA, VIVID_CHROMA = 0.10, 0.13  # OKLCH
-TONAL_LAB_CHROMA = 12.0  # below it a colour lends neither warmth nor coolness
+# Colours are calm below the first OKLCH chroma, and vivid from the second on.
+CALM_CHROMA, VIVID_CHROMA = 0.10, 0.13
+# A colour is neither warm nor cool below this CIE Lab chroma, or when less than a fifth of that lies on the axis.
+TONAL_LAB_CHROMA, LEAST_LEAN = 12.0, 0.2
+# Areas are balanced up to this deviation from 60-30-10, 0 to 1.
+BALANCED_DEVIATION = 0.15
+# Contract.
 MAX_REASONS = 4
 SCHEME_REASONS: dict[Scheme, str] = {
     "complementary": "COMPLEMENTARY_HUES",
@@ -29,7 +38,7 @@ SCHEME_REASONS: dict[Scheme, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """What the reasons need of one colour. warm: 1 warm, -1 cool, 0 neither."""
+    """One colour, as the reasons describe it. warm: 1 for warm, -1 for cool, 0 for neither. vivid: see `Points`."""
 
     name: str
     lightness: float
@@ -41,7 +50,7 @@ class Tone:
 
 
 def tones(points: Points, names: Sequence[str] = ()) -> list[Tone]:
-    """Points as tones, named where names are given."""
+    """Points as tones, with names where they are given."""
     neutral = is_neutral(points.oklch).tolist()
     vivid = points.vivid.tolist()
     return [
@@ -53,51 +62,63 @@ def tones(points: Points, names: Sequence[str] = ()) -> list[Tone]:
 
 
 def _temperature(a: float, b: float) -> int:
-    """By the side of the warm-cool axis, which runs at 50 degrees of CIE Lab hue (Ou et al. 2004)."""
+    """1 for a warm Lab colour, -1 for a cool one, 0 for neither.
+
+    The warm end of the axis lies at a CIE Lab hue of 50 degrees (Ou et al. 2004).
+    """
     if a * a + b * b < TONAL_LAB_CHROMA**2:
         return 0
+    # The projection onto the axis: cos 50° and sin 50°.
     lean = 0.643 * a + 0.766 * b
-    return 1 if lean > 0.2 * TONAL_LAB_CHROMA else -1 if lean < -0.2 * TONAL_LAB_CHROMA else 0
+    return 1 if lean > LEAST_LEAN * TONAL_LAB_CHROMA else -1 if lean < -LEAST_LEAN * TONAL_LAB_CHROMA else 0
 
 
 def suggestion_reasons(
     scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_deg: float, echo_de00: float | None
 ) -> tuple[Coded, ...]:
-    """Why a suggestion works. turn_deg: the scheme's hue difference as measured on the asked wheel."""
+    """Why a suggestion works.
+
+    turn_deg: the measured hue difference that stands for the scheme, on the requested wheel. echo_de00: the ΔE00 from
+    the suggestion to the nearest of the base's smaller colours; None when the base has one colour.
+    """
     found = [_scheme_reason(scheme, base, added, turn_deg=turn_deg)]
     if echo_de00 is not None and echo_de00 <= ECHO_DE00:
         found.append(coded("ECHOES_PRINT", value=round(echo_de00, 1)))
     if scheme != "monochromatic":
         found += _lightness_reason(base, added[0])
-    found += _energy_reason([base, *added])
+    found += _chroma_reason([base, *added])
     found += _temperature_reason(base, added)
     return tuple(found[:MAX_REASONS])
 
 
 def pair_reasons(base: Tone, other: Tone, *, de00: float) -> tuple[Coded, ...]:
-    """Why two pieces do, or do not, go together; by their main colours."""
-    if de00 < NEAR_MISS_DE00[0]:
+    """Why two garments do or do not go together, judged by their main colours. de00: their ΔE00."""
+    if de00 < SAME_DE00:
         found = [coded("SAME_COLOR", value=round(de00, 1))]
-    elif de00 < NEAR_MISS_DE00[1] and max(base.chroma, other.chroma) >= NEAR_MISS_CHROMA[1]:
+    elif de00 < NEAR_MISS_DE00 and max(base.chroma, other.chroma) >= NEAR_MISS_CHROMA[1]:
         found = [coded("NEAR_MISS", value=round(de00, 1))]
     elif base.neutral or other.neutral:
         found = [coded("NEUTRAL_PIECE")]
     else:
         found = _hue_reason(hue_difference_deg(base.hue_deg, other.hue_deg))
     found += _lightness_reason(base, other)
-    found += _energy_reason([base, other])
+    found += _chroma_reason([base, other])
     found += _temperature_reason(base, [other])
     return tuple(found[:MAX_REASONS])
 
 
-def outfit_reasons(pieces: Sequence[Tone], *, hues: int, deviation: float) -> tuple[Coded, ...]:
-    """Why pieces make an outfit; the largest first. deviation: from 60-30-10, 0..1."""
+def outfit_reasons(main_tones: Sequence[Tone], *, hues: int, deviation: float) -> tuple[Coded, ...]:
+    """Why garments make an outfit.
+
+    main_tones: the main colours of the base and then of each item. hues: how many hues the outfit shows. deviation:
+    from 60-30-10, 0 to 1.
+    """
     found = [coded("FEW_HUES", value=float(hues))]
-    if deviation <= 0.15:
+    if deviation <= BALANCED_DEVIATION:
         found.append(coded("BALANCED_SHARES", value=round(deviation, 2)))
-    found += _lightness_reason(pieces[0], pieces[1])
-    found += _energy_reason(pieces)
-    found += _temperature_reason(pieces[0], pieces[1:])
+    found += _lightness_reason(main_tones[0], main_tones[1])
+    found += _chroma_reason(main_tones)
+    found += _temperature_reason(main_tones[0], main_tones[1:])
     return tuple(found[:MAX_REASONS])
 
 
@@ -109,7 +130,7 @@ def wearing_advice(
     scheme: Scheme,
     printed: bool,
 ) -> tuple[Coded, ...]:
-    """How to wear a suggestion with the pieces of these kinds; colors: the largest share first."""
+    """How to wear a suggestion with garments of these kinds. colors: the suggested ones, the largest share first."""
     first = colors[0][0].name
     if len(categories) > 1:
         found = [coded("ADD_TO_LOOK", name=first)]
@@ -143,7 +164,7 @@ def _scheme_reason(scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_de
 
 
 def _hue_reason(turn_deg: float) -> list[Coded]:
-    """The nearest named relation of two hues; none where they have none."""
+    """The named relation of two hues that is nearest to their difference."""
     code = (
         "SAME_HUE" if turn_deg <= 15
         else "ANALOGOUS_HUES" if turn_deg <= 45
@@ -162,8 +183,8 @@ def _lightness_reason(base: Tone, other: Tone) -> list[Coded]:
     return [coded("SOFT_CONTRAST", value=round(step, 2))] if step < SMALL_STEP else []
 
 
-def _energy_reason(pieces: Sequence[Tone]) -> list[Coded]:
-    chroma = sorted((tone.chroma for tone in pieces), reverse=True)
+def _chroma_reason(worn: Sequence[Tone]) -> list[Coded]:
+    chroma = sorted((tone.chroma for tone in worn), reverse=True)
     if chroma[0] < CALM_CHROMA:
         return [coded("CALM_CHROMA", value=round(chroma[0], 2))]
     if chroma[0] >= VIVID_CHROMA:

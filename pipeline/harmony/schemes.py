@@ -1,7 +1,7 @@
-"""Colour schemes: which wearable colours a scheme offers for a base, as scored combinations; numpy only.
+"""Fills the plans of colour schemes with catalogue colours, and scores the combinations.
 
-Only the hue comes from the scheme; lightness and chroma come from the catalogue, because a hue turned at constant
-lightness and chroma gives mud. All plans of all schemes are filled and scored together, by number of slots.
+A scheme determines only hues. Lightness and chroma come from the catalogue, because a hue that is rotated at constant
+lightness and chroma gives muddy colours. For speed, plans with equally many slots are scored together.
 """
 
 from collections.abc import Sequence
@@ -17,25 +17,40 @@ from pipeline.harmony.catalogue import catalogue, catalogue_positions
 from pipeline.harmony.plans import FREE, NEUTRAL, TONE, Layout, Plan, plans_for
 from pipeline.types import Floats, Role, Scheme
 
+# The constants below are taste.
+# A colour fits a slot when its hue is this near to the scheme's, degrees on the wheel.
 HUE_TOLERANCE_DEG = 20.0
-NEAREST_HUES = 3  # where the catalogue has nothing within the tolerance
-TONE_STEP = 0.12  # OKLab lightness between tones of one hue
-WIDTHS = (8, 6, 4)  # candidates per slot, of suggestions with one, two and three slots
-FREE_WIDTH, RELATED_WIDTH = 10, 2  # free first colours, and colours that stand in a relation to each of them
+# So many of the nearest hues fit where the catalogue has no colour within the tolerance.
+NEAREST_HUES = 3
+# A hue at the edge of the tolerance loses this share of its value; no hue loses more than 0.9.
+HUE_LOSS, LEAST_HUE_VALUE = 0.15, 0.1
+# Tones of one hue differ by at least this step in OKLab lightness.
+TONE_STEP = 0.12
+# The number of candidates for each slot of suggestions with one, two and three slots.
+WIDTHS = (8, 6, 4)
+# The number of free first colours, and of colours for each slot that relates to one of them.
+FREE_WIDTH, RELATED_WIDTH = 10, 2
+# At most so many neutral candidates come from one colour group.
 PER_GROUP = 2
-CLARITY = 0.1  # what a suggestion whose hues hardly show loses in rank: a complement should be seen as one
-NEUTRAL_CLARITY = 0.4  # among neutrals, camel and navy come a little before another grey
-EASE = 0.08  # what colours worn as accents only lose in rank, where the intent is not bold
+# A suggestion whose hues hardly show loses this share of its rank: a complement should be seen as one.
+CLARITY = 0.1
+# For neutrals it is this share of that share, so that camel and navy come a little before another grey.
+NEUTRAL_CLARITY = 0.4
+# Colours that are accents only lose this share of their rank, unless the intent is bold.
+EASE = 0.08
 
-Slot: TypeAlias = tuple[int, Role, float]  # kind, role, the wheel position that angles count from
-_Found: TypeAlias = tuple[float, tuple[int, ...], float, Layout]  # minus rank, colours, score
+# A slot's kind, its role, and the wheel position from which its angle counts.
+Slot: TypeAlias = tuple[int, Role, float]
+# A filled plan: minus its rank, its colours, its score and its layout. It sorts best first.
+_Ranked: TypeAlias = tuple[float, tuple[int, ...], float, Layout]
 
 
 @dataclass(frozen=True, slots=True)
 class Combination:
-    """Catalogue indices filling a plan's slots, with its score 0..1.
+    """A plan that is filled with catalogue colours.
 
-    rank: the score, less where the scheme's hues hardly show; it orders the offers of one scheme.
+    base: the index of its base. colors: catalogue indices, one a slot. score: 0 to 1. rank: the score, lowered where
+    the scheme's hues hardly show; it orders the offers of one scheme.
     """
 
     scheme: Scheme
@@ -47,8 +62,8 @@ class Combination:
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One plan with every way to fill it: rows (r, k)."""
+class _FilledPlan:
+    """A plan and all the ways to fill it. rows: catalogue indices, (r, k)."""
 
     scheme: Scheme
     plan: Plan
@@ -57,47 +72,48 @@ class _Job:
 
 
 def offers(scored: BaseScores, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
-    """What each scheme offers for a base, at most `depth` each, best first; ties go by catalogue order."""
-    jobs = _jobs(scored, schemes)
-    found: dict[Scheme, list[_Found]] = {scheme: [] for scheme in schemes}
+    """At most `depth` combinations of each scheme for a base, best first. Catalogue order decides ties."""
+    filled = _filled_plans(scored, schemes)
+    ranked: dict[Scheme, list[_Ranked]] = {scheme: [] for scheme in schemes}
     for slots in (1, 2, 3):
-        alike = [job for job in jobs if len(job.plan) == slots]
-        if alike:
-            _score(scored, alike, depth=depth, found=found)
+        same_length = [one for one in filled if len(one.plan) == slots]
+        if same_length:
+            _add_best(ranked, scored, same_length, depth=depth)
     return [
         [
             Combination(scheme, base, colors, layout, round(score, 3), -minus_rank)
-            for minus_rank, colors, score, layout in _distinct(sorted(rows), depth)
+            for minus_rank, colors, score, layout in _distinct(sorted(best), depth)
         ]
-        for scheme, rows in found.items()
+        for scheme, best in ranked.items()
     ]
 
 
-def _distinct(found: list[_Found], depth: int) -> list[_Found]:
-    """The first of each set of colours: two plans may come upon the same."""
-    kept: dict[tuple[int, ...], _Found] = {}
-    for one in found:
+def _distinct(ranked: list[_Ranked], depth: int) -> list[_Ranked]:
+    """The first `depth` with different colours, since two plans may give the same ones."""
+    kept: dict[tuple[int, ...], _Ranked] = {}
+    for one in ranked:
         if len(kept) == depth:
             break
         kept.setdefault(one[1], one)
     return list(kept.values())
 
 
-def _jobs(scored: BaseScores, schemes: Sequence[Scheme]) -> list[_Job]:
+def _filled_plans(scored: BaseScores, schemes: Sequence[Scheme]) -> list[_FilledPlan]:
+    """Every plan of the schemes that the catalogue can fill."""
     hued = scored.anchor_position is not None
     plans = [(scheme, *one) for scheme in schemes for one in plans_for(scheme, scored.base.place, hued=hued)]
-    firsts = {role: _free(scored, role) for _, plan, ((role, _), *_) in plans if plan[0] == FREE}
+    firsts = {role: _free_colors(scored, role) for _, plan, ((role, _), *_) in plans if plan[0] == FREE}
     wanted = dict.fromkeys(slot for _, plan, layout in plans for slot in _slots(scored, plan, layout, firsts))
-    filled = dict(zip(wanted, _candidates(scored, list(wanted)), strict=True))
+    candidates = dict(zip(wanted, _candidates(scored, list(wanted)), strict=True))
     return [
-        _Job(scheme, plan, layout, rows)
+        _FilledPlan(scheme, plan, layout, rows)
         for scheme, plan, layout in plans
-        if len(rows := _rows(scored, plan, layout, firsts=firsts, filled=filled))
+        if len(rows := _rows(scored, plan, layout, firsts=firsts, candidates=candidates))
     ]
 
 
 def _slots(scored: BaseScores, plan: Plan, layout: Layout, firsts: dict[Role, list[int]]) -> list[Slot]:
-    """Every slot of a plan; of a plan that starts free, one set of related slots for each first colour."""
+    """The slots of a plan. A plan whose first colour is free has one set of related slots for each first colour."""
     if plan[0] != FREE:
         anchor = scored.anchor_position or 0.0
         return [(kind, role, anchor) for kind, (role, _) in zip(plan, layout, strict=True)]
@@ -112,14 +128,15 @@ def _rows(
     layout: Layout,
     *,
     firsts: dict[Role, list[int]],
-    filled: dict[Slot, np.ndarray],
+    candidates: dict[Slot, np.ndarray],
 ) -> np.ndarray:
+    """All the ways to fill a plan with its slots' candidates, (r, k)."""
     slots = _slots(scored, plan, layout, firsts)
     if plan[0] != FREE:
-        return _product([filled[slot][: WIDTHS[len(plan) - 1]] for slot in slots])
+        return _product([candidates[slot][: WIDTHS[len(plan) - 1]] for slot in slots])
     blocks, related = [], len(plan) - 1
     for k, first in enumerate(firsts[layout[0][0]]):
-        rest = [filled[slot][:RELATED_WIDTH] for slot in slots[k * related : (k + 1) * related]]
+        rest = [candidates[slot][:RELATED_WIDTH] for slot in slots[k * related : (k + 1) * related]]
         blocks.append(_product([np.array([first]), *rest]))
     return np.concatenate(blocks) if blocks else np.empty((0, len(plan)), dtype=int)
 
@@ -139,7 +156,7 @@ def _positions(scored: BaseScores) -> list[float]:
 
 
 def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
-    """Each slot's candidates by worth, best first."""
+    """The catalogue indices that fit each slot, the most valuable first."""
     if not slots:
         return []
     table = catalogue()
@@ -152,13 +169,13 @@ def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
     for k in np.flatnonzero(~near.any(axis=1) & (kinds[:, 0] < 360)):
         closest = np.where(fit[k] & table.hued & (step | (kinds[k] != 0)), turn[k], np.inf)
         near[k] = np.isfinite(closest) & (closest <= np.sort(closest)[NEAREST_HUES - 1])
-    exact = np.maximum(0.1, 1 - 0.15 * (turn / HUE_TOLERANCE_DEG) ** 2)
-    worth = np.where(near, scored.intent_scores * exact * (1 - CLARITY + CLARITY * table.shown), 0.0)
+    exact = np.maximum(LEAST_HUE_VALUE, 1 - HUE_LOSS * (turn / HUE_TOLERANCE_DEG) ** 2)
+    value = np.where(near, scored.intent_scores * exact * (1 - CLARITY + CLARITY * table.shown), 0.0)
     plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - table.shown)
-    worth = np.where(kinds == NEUTRAL, (fit & table.neutral) * scored.intent_scores * plain, worth)
-    worth = np.where(kinds == TONE, (fit & ~table.hued & step) * scored.intent_scores, worth)
-    order = np.argsort(-worth, axis=1, kind="stable")
-    counts = (worth > 0).sum(axis=1)
+    value = np.where(kinds == NEUTRAL, (fit & table.neutral) * scored.intent_scores * plain, value)
+    value = np.where(kinds == TONE, (fit & ~table.hued & step) * scored.intent_scores, value)
+    order = np.argsort(-value, axis=1, kind="stable")
+    counts = (value > 0).sum(axis=1)
     return [
         _spread(order[k, : counts[k]], PER_GROUP)[: WIDTHS[0]]
         if kind == NEUTRAL
@@ -167,17 +184,17 @@ def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
     ]
 
 
-def _free(scored: BaseScores, role: Role) -> list[int]:
-    """First colours where the base leaves the hue free: one of each colour group."""
+def _free_colors(scored: BaseScores, role: Role) -> list[int]:
+    """The first colours of a plan whose hue is free, best first, one of each colour group."""
     table = catalogue()
     leads = table.allowed[role] & (table.hued if scored.intent == "bold" else table.hued & table.allowed["main"])
-    worth = np.where(scored.distinct & leads, scored.intent_scores * (1 - CLARITY + CLARITY * table.shown), 0.0)
-    order = np.argsort(-worth, kind="stable")[: int((worth > 0).sum())]
+    value = np.where(scored.distinct & leads, scored.intent_scores * (1 - CLARITY + CLARITY * table.shown), 0.0)
+    order = np.argsort(-value, kind="stable")[: int((value > 0).sum())]
     return [int(k) for k in _spread(order, 1)[:FREE_WIDTH]]
 
 
 def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
-    """The first of each colour group: else whites would fill every list of neutrals."""
+    """The first `per_group` of each colour group. Without this, whites would fill every list of neutrals."""
     groups = catalogue().groups
     taken: dict[str, int] = {}
     chosen = []
@@ -189,24 +206,26 @@ def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
 
 
 # --- scores ---------------------------------------------------------------------------------------------------
-def _score(scored: BaseScores, jobs: list[_Job], *, depth: int, found: dict[Scheme, list[_Found]]) -> None:
-    """Adds the best `depth` combinations of each scheme to what was found; all plans have equally many slots."""
-    counts = [len(job.rows) for job in jobs]
-    rows = np.concatenate([job.rows for job in jobs])
-    owner = np.repeat(np.arange(len(jobs)), counts)
-    shares = np.array([[share for _, share in job.layout] for job in jobs])[owner]
+def _add_best(
+    ranked: dict[Scheme, list[_Ranked]], scored: BaseScores, filled: list[_FilledPlan], *, depth: int
+) -> None:
+    """Adds the best `depth` combinations of each scheme to `ranked`. All plans have equally many slots."""
+    counts = [len(one.rows) for one in filled]
+    rows = np.concatenate([one.rows for one in filled])
+    owner = np.repeat(np.arange(len(filled)), counts)
+    shares = np.array([[share for _, share in one.layout] for one in filled])[owner]
     scores = score_rows(scored, rows, shares)
-    factor = _rank_factor(scored, rows, np.array([_hue_slots(job.plan) for job in jobs])[owner])
+    factor = _rank_factor(scored, rows, np.array([_hue_slots(one.plan) for one in filled])[owner])
     ranks = np.where(_apart(rows), scores * factor, 0.0)
-    schemes = list(dict.fromkeys(job.scheme for job in jobs))
-    scheme_of = np.array([schemes.index(job.scheme) for job in jobs])[owner]
+    schemes = list(dict.fromkeys(one.scheme for one in filled))
+    scheme_of = np.array([schemes.index(one.scheme) for one in filled])[owner]
     order = np.lexsort((-ranks, scheme_of))
     bounds = np.searchsorted(scheme_of[order], np.arange(len(schemes) + 1))
     for k, scheme in enumerate(schemes):
         best = order[bounds[k] : bounds[k + 1]][:depth]
         best = best[ranks[best] > 0]
-        layout = jobs[int(owner[order[bounds[k]]])].layout
-        found[scheme] += [
+        layout = filled[int(owner[order[bounds[k]]])].layout
+        ranked[scheme] += [
             (-rank, tuple(colors), score, layout)
             for rank, colors, score in zip(
                 ranks[best].tolist(), rows[best].tolist(), scores[best].tolist(), strict=True
@@ -215,11 +234,15 @@ def _score(scored: BaseScores, jobs: list[_Job], *, depth: int, found: dict[Sche
 
 
 def _hue_slots(plan: Plan) -> list[bool]:
+    """Which slots of a plan are of a hue."""
     return [kind not in (NEUTRAL, TONE) for kind in plan]
 
 
 def _rank_factor(scored: BaseScores, rows: np.ndarray, of_hue: np.ndarray) -> Floats:
-    """Below 1 where the scheme's hues hardly show, or where colours are hard to wear. of_hue: (r, k) slots of a hue."""
+    """The factor from score to rank, (r,): below 1 where the scheme's hues hardly show, or colours are hard to wear.
+
+    of_hue: which slots are of a hue, (r, k).
+    """
     table = catalogue()
     shown = table.shown[rows]
     hued = of_hue.sum(axis=1)
@@ -230,6 +253,7 @@ def _rank_factor(scored: BaseScores, rows: np.ndarray, of_hue: np.ndarray) -> Fl
 
 
 def _apart(rows: np.ndarray) -> np.ndarray:
+    """Whether all colours of a row are distinct, (r,)."""
     apart = np.ones(len(rows), dtype=bool)
     for i in range(rows.shape[1]):
         for j in range(i):

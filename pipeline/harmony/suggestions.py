@@ -1,4 +1,4 @@
-"""Suggestions: the schemes' offers, chosen to be good and unlike each other, and written out; numpy only."""
+"""Makes suggestions: scores the schemes' combinations, chooses some, and describes them for the answer."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -20,13 +20,16 @@ from pipeline.harmony.schemes import Combination, offers
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
 
-SPARE = 8  # offers a scheme makes beyond what it needs: some will be too like what is already chosen
-MAX_SWAPS = 3  # per suggested colour
+# The constants below are taste.
+# A scheme offers so many combinations more than are needed, because some are too much like those chosen already.
+SPARE = 8
+# The most alternatives for one suggested colour, and how far their OKLCH hue may be from its own.
+MAX_SWAPS = 3
 SWAP_HUE_DEG = 35.0
 
 
 def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[Suggestion, ...]:
-    """At most `options.max_suggestions` suggestions: base by base, the best of each first."""
+    """At most `options.max_suggestions` suggestions, grouped by base, the best of each base first."""
     if options.max_suggestions == 0:
         return ()
     scored_bases = [score_base(base, options.intent, options.wheel) for base in bases]
@@ -34,19 +37,20 @@ def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[Suggestion,
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
     queues = [queue for k, scored in enumerate(scored_bases) for queue in offers(scored, k, schemes, depth=depth)]
     chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: (one.base, -one.score))
-    first = [tones(scored.base.points)[0] for scored in scored_bases]
+    base_tones = [tones(scored.base.points)[0] for scored in scored_bases]
     reports = _cvd_reports(scored_bases, chosen)
     return tuple(
-        _written(scored_bases[one.base], one, cvd, base_tone=first[one.base], options=options)
+        _suggestion(scored_bases[one.base], one, cvd, base_tone=base_tones[one.base], options=options)
         for one, cvd in zip(chosen, reports, strict=True)
     )
 
 
-# --- colour-blind eyes ----------------------------------------------------------------------------------------
+# --- colour-blind vision ---------------------------------------------------------------------------------------
 def _cvd_reports(scored_bases: Sequence[BaseScores], chosen: Sequence[Combination]) -> list[CvdReport]:
-    """The least ΔE00 among the target's and the suggested colours, per kind of eye; one pass for all suggestions.
+    """For each combination, the least ΔE00 of a suggested colour to the target's and the other suggested colours.
 
-    Pairs within the target are left out: a print's own shades say nothing about the advice.
+    Pairs within the target do not count, because a print's own shades say nothing about the advice. For speed, all
+    combinations share one pass.
     """
     if not chosen:
         return []
@@ -72,8 +76,8 @@ def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
     return CvdReport(*values, distinct=min(values) >= DISTINCT_DE00)
 
 
-# --- writing out ----------------------------------------------------------------------------------------------
-def _written(
+# --- the answer's parts -----------------------------------------------------------------------------------------
+def _suggestion(
     scored: BaseScores, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: HarmonyOptions
 ) -> Suggestion:
     table, base = catalogue(), scored.base
@@ -114,7 +118,7 @@ def _catalogue_tones() -> list[Tone]:
 
 
 def _components(scored: BaseScores, one: Combination) -> Components:
-    """The parts of the score, over the same pairs with the same weights."""
+    """The parts of the score: means over the same pairs with the same weights."""
     shares = [share for _, share in one.layout]
     base_share = 1 - sum(shares)
     weights = [base_share * share for share in shares]
@@ -126,10 +130,10 @@ def _components(scored: BaseScores, one: Combination) -> Components:
 
 
 def _scheme_turn(scored: BaseScores, one: Combination) -> float:
-    """The angle on the wheel that the scheme is about: of the suggested colour that lies nearest to the scheme's angle.
+    """The measured angle on the wheel that stands for the scheme: that of the colour nearest to the scheme's angle.
 
-    A tetrad is told by its quarter, not by the opposite that it has too. The angle counts from the base's hue, or where
-    that has none from the first suggested colour's.
+    A tetrad is known by its quarter turn, although it has an opposite too. The angle counts from the base's hue, or
+    from the first suggested colour's where the base has none.
     """
     positions = catalogue_positions(scored.wheel)
     anchor = scored.anchor_position
@@ -144,12 +148,12 @@ def _scheme_turn(scored: BaseScores, one: Combination) -> float:
 
 
 def _echo(scored: BaseScores, colors: tuple[int, ...]) -> float | None:
-    """How near the suggestion comes to one of the base's smaller colours, ΔE00; None where it has none."""
+    """The least ΔE00 from a suggested colour to the base's smaller colours; None when the base has one colour."""
     return float(scored.difference[1:, colors].min()) if len(scored.difference) > 1 else None
 
 
 def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
-    """For each suggested colour the best others of its kind (neutral, or a like hue), with the score they make."""
+    """The best replacements of each suggested colour (neutral, or of a similar hue), with the score that they give."""
     table, shares = catalogue(), np.array([share for _, share in one.layout])
     swaps: list[SwapColor] = []
     for k, color in enumerate(one.colors):
@@ -168,7 +172,7 @@ def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
 
 
 def _swappable(scored: BaseScores, one: Combination, k: int) -> np.ndarray:
-    """Which catalogue colours can take the k-th colour's place: same role, same kind, apart from all the others."""
+    """Which catalogue colours can replace the k-th one: same role, same kind, and distinct from the other colours."""
     table, color = catalogue(), one.colors[k]
     fit = scored.distinct & table.allowed[one.layout[k][0]]
     fit[list(one.colors)] = False

@@ -1,4 +1,4 @@
-"""A client's own pieces against the garments of a photo: one pass over all, ranked and diverse; numpy only."""
+"""Scores the items of a client's wardrobe against the bases, and chooses matches that are good and varied."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,16 +25,19 @@ from pipeline.palette.swatches import shares_of
 from pipeline.parts import Match, MatchTarget
 from pipeline.types import Category, Floats
 
-MAX_ITEM_COLORS = 4  # of one piece; what is left is too small to clash
-ALIKE_DE76 = 8.0  # main colours of pieces that are more of the same
-ALIKE_LIMIT = 3  # how many of these come before all the rest had its turn
+# Taste: an item's further colours are too small to clash.
+MAX_ITEM_COLORS = 4
+# Taste: items whose main colours are nearer than this ΔE76 are alike, and at most so many of them come before others.
+ALIKE_DE76 = 8.0
+ALIKE_LIMIT = 3
 
 
 @dataclass(frozen=True, slots=True)
 class WardrobeColors:
-    """The wardrobe's n pieces with their N colours in one row, each piece's largest first.
+    """The n items of a wardrobe and their N colours as arrays, item by item, each item's largest colour first.
 
-    starts: (n,) where each piece begins. shares: (N,) sum 1 within a piece. presence: (n,) how loud it is, 0..1.
+    starts: the index of each item's first colour, (n,). shares: (N,), with sum 1 for each item. presence: how loud each
+    item is, (n,), 0 to 1.
     """
 
     items: tuple[WardrobeItem, ...]
@@ -46,7 +49,10 @@ class WardrobeColors:
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A base against n pieces. parts: (4, n); scores: (n,), 0..1; main_difference: (n,) ΔE00 of the main colours."""
+    """The scores of a base with n items.
+
+    parts: (4, n). scores: 0 to 1, (n,). main_difference: ΔE00 between the main colours, (n,).
+    """
 
     base: Base
     parts: Floats
@@ -55,7 +61,11 @@ class Fit:
 
 
 def matches_from_fits(fits: Sequence[Fit], wardrobe: WardrobeColors) -> tuple[Match, ...]:
-    """The best of what `fit_all` found for single garments."""
+    """At most MAX_MATCHES items, best first, each with the garment that it suits best.
+
+    fits: those of single garments. An item that cannot be worn with any of the garments is left out, such as a second
+    pair of trousers.
+    """
     scores = np.stack([np.where(_can_be_worn(fit.base, wardrobe), fit.scores, 0.0) for fit in fits])
     best, value = scores.argmax(axis=0), scores.max(axis=0)
     chosen = _diverse(wardrobe, value)
@@ -74,7 +84,7 @@ def matches_from_fits(fits: Sequence[Fit], wardrobe: WardrobeColors) -> tuple[Ma
 
 
 def wardrobe_colors(items: Sequence[WardrobeItem]) -> WardrobeColors:
-    """A wardrobe ready for scoring."""
+    """A wardrobe as arrays, ready for scoring."""
     hexes: list[str] = []
     shares: list[float] = []
     starts: list[int] = []
@@ -93,7 +103,7 @@ def wardrobe_colors(items: Sequence[WardrobeItem]) -> WardrobeColors:
 
 
 def fit_all(bases: Sequence[Base], wardrobe: WardrobeColors, options: HarmonyOptions) -> list[Fit]:
-    """Every base against every item: means over all pairs of colours, by weight, bent towards the intent."""
+    """Scores every base with every item: weighted means over all pairs of colours, adjusted to the intent."""
     fits = []
     for base in bases:
         difference = delta_e_2000(base.points.lab[:, None], wardrobe.points.lab[None])
@@ -112,7 +122,7 @@ def fit_all(bases: Sequence[Base], wardrobe: WardrobeColors, options: HarmonyOpt
 
 
 def wearable_together(first: Category | None, second: Category | None) -> bool:
-    """Whether two pieces of these kinds make sense on one body; an unknown kind goes with all."""
+    """Whether garments of these kinds can be worn together. An unknown kind can be worn with anything."""
     if first not in BY_NAME or second not in BY_NAME:
         return True
     if first == second:
@@ -121,13 +131,17 @@ def wearable_together(first: Category | None, second: Category | None) -> bool:
 
 
 def _can_be_worn(base: Base, wardrobe: WardrobeColors) -> np.ndarray:
+    """Which items can be worn with all garments of the base, (n,)."""
     kinds = {item.category for item in wardrobe.items}
     fits = {kind: all(wearable_together(kind, category) for category in base.categories) for kind in kinds}
     return np.array([fits[item.category] for item in wardrobe.items])
 
 
 def _diverse(wardrobe: WardrobeColors, value: Floats) -> np.ndarray:
-    """Indices of at most MAX_MATCHES pieces, best first: of more of the same, the best few, unless there is room."""
+    """The indices of at most MAX_MATCHES items, best first.
+
+    Of items that look alike only the best few are chosen, unless there is room for more.
+    """
     order = np.argsort(-value, kind="stable")
     order = order[value[order] > 0][: 4 * MAX_MATCHES]
     lab = wardrobe.points.lab[wardrobe.starts[order]]

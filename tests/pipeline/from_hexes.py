@@ -1,4 +1,4 @@
-"""Garments made of hex colours, for the harmony tests; imports pipeline only."""
+"""Makes garments and wardrobe items from hex colours, for the harmony tests."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ from pipeline.types import Category
 
 
 def garment(*hexes: str, category: Category = "top", id: str = "g1", shares: Sequence[float] | None = None) -> Garment:
-    """A garment of these colours, with equal shares unless given."""
+    """A garment of these colours, with equal shares unless they are given."""
     given = [ColorShare(code, None if shares is None else shares[k]) for k, code in enumerate(hexes)]
     return Garment(
         id=id,

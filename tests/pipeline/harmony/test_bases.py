@@ -1,4 +1,4 @@
-"""Which garment leads the advice, and which is too small to be advised on."""
+"""Tests which garment leads the advice, and which garments are too small for advice of their own."""
 
 import pytest
 from msgspec import structs
@@ -23,37 +23,37 @@ TOP, SKIRT = worn("top", WHITE, "top", 0.05), worn("skirt", RED, "bottom", 0.15)
 
 
 def targets(*garments: Garment, **options: int) -> list[tuple[str, ...]]:
-    """The garments that each suggestion is for, in the order of the answer, each once."""
+    """The different targets of the suggestions, in the answer's order."""
     found = harmonise(garments, Options(**options)).suggestions  # type: ignore[arg-type]
     return list(dict.fromkeys(one.target.garment_ids for one in found))
 
 
 @pytest.mark.parametrize("order", [(SUIT, HELMET), (HELMET, SUIT)], ids=["suit first", "helmet first"])
 def test_suggestions_when_accessory_is_large(order: tuple[Garment, ...]) -> None:
-    """Beside a suit a larger helmet is not advised on ("dress in camel"): it is part of the look, which comes last."""
+    """A helmet gets no advice of its own beside a suit, even if it is larger. The look comes last and includes it."""
     assert targets(*order) == [("suit",), ("suit", "helmet")]
 
 
 def test_suggestions_when_there_are_no_clothes() -> None:
-    """Shoes and a bag alone are advised on, the larger first."""
+    """Shoes and an accessory get advice when there are no clothes, the larger garment first."""
     shoes = worn("shoes", NAVY, "shoes", 0.1)
     assert targets(shoes, HELMET) == [("helmet",), ("shoes",), ("helmet", "shoes")]
 
 
 def test_suggestions_when_clothes_differ_in_area() -> None:
-    """Of clothes the larger leads, whatever its id."""
+    """The larger of two clothes leads, whatever its id."""
     assert targets(TOP, SKIRT)[0] == ("skirt",)
     assert targets(structs.replace(TOP, area=0.3), SKIRT)[0] == ("top",)
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_suggestions_when_few_are_asked_for(count: int) -> None:
-    """One suggestion is for the garment that leads, the second for the next, the third for the look."""
+    """The first suggestion is for the leading garment, the second for the next one, the third for the look."""
     assert targets(TOP, SKIRT, max_suggestions=count) == [("skirt",), ("top",), ("skirt", "top")][:count]
 
 
 def test_suggestions_when_each_garment_has_several() -> None:
-    """What is said of one garment stands together, its best first."""
+    """The suggestions for one garment stand together, the best one first."""
     found = harmonise((TOP, SKIRT), Options(max_suggestions=12)).suggestions
     for ids in {one.target.garment_ids for one in found}:
         places = [k for k, one in enumerate(found) if one.target.garment_ids == ids]
@@ -63,13 +63,13 @@ def test_suggestions_when_each_garment_has_several() -> None:
 
 
 def test_suggestions_when_garment_is_a_sliver() -> None:
-    """Less than a tenth of the leading garment is not advised on, but it is part of the look."""
+    """A garment below a tenth of the leading one gets no advice of its own, but it is part of the look."""
     assert targets(structs.replace(TOP, area=0.014), SKIRT) == [("skirt",), ("skirt", "top")]
     assert targets(structs.replace(TOP, area=0.015), SKIRT) == [("skirt",), ("top",), ("skirt", "top")]
 
 
 def test_bases_when_no_area_is_known() -> None:
-    """Given kinds without areas weigh as such pieces usually do."""
+    """Garments without a measured area weigh as much as garments of their kind usually do."""
     kinds: tuple[Category, ...] = ("accessory", "top", "outerwear")
     bases = bases_of([worn(kind, NAVY, kind, None) for kind in kinds])
     assert [base.garment_ids for base in bases] == [("outerwear",), ("top",), ("outerwear", "top", "accessory")]
@@ -90,12 +90,12 @@ def test_bases_when_no_area_is_known() -> None:
     ],
 )
 def test_print_when_told(hexes: tuple[str, ...], shares: tuple[float, ...], printed: bool) -> None:
-    """Folds, trim and near greys are no print, and nobody is told to keep the rest plain for them."""
+    """Folds, trim and similar greys are no print, so nobody is advised to keep the rest plain."""
     found = harmonise((garment(*hexes, shares=shares),), Options()).suggestions
     assert {"KEEP_PRINT_SOLID" in {advice.code for advice in one.how_to_wear} for one in found} == {printed}
 
 
 def test_classics_when_accessory_comes_first() -> None:
-    """The last resort too speaks to the garment that leads."""
+    """The classic neutrals are for the leading garment too."""
     answer = neutral_classics((HELMET, SUIT), Options())
     assert {one.target.garment_ids for one in answer.suggestions} == {("suit",)}

@@ -1,4 +1,4 @@
-"""Suggestions: the laws of the contract, each option's effect, and what a stylist would not accept."""
+"""Tests suggestions: the contract's laws, each option's effect, and what a stylist would reject."""
 
 from dataclasses import replace
 from itertools import combinations
@@ -52,7 +52,7 @@ def unlike(first: Suggestion, second: Suggestion) -> float:
 @settings(derandomize=True, max_examples=25, deadline=None)
 @given(st.lists(HEXES, min_size=1, max_size=5), st.integers(0, 24), st.sampled_from(["subtle", "balanced", "bold"]))
 def test_suggestions_when_any_colors(hexes: list[str], limit: int, intent: str) -> None:
-    """As many as asked; best first; scores within 0..1; wearable colours in roles they can take; no two alike."""
+    """There are as many as requested, best first, scored 0 to 1, of catalogue colours in allowed roles, no two alike."""
     words = vocabulary("fashion")
     known = {code: (name, roles) for code, name, roles in zip(words.hexes, words.names, words.roles, strict=True)}
     found = suggested(garment(*hexes), max_suggestions=limit, intent=intent)
@@ -69,21 +69,21 @@ def test_suggestions_when_any_colors(hexes: list[str], limit: int, intent: str) 
 @settings(derandomize=True, max_examples=10, deadline=None)
 @given(st.lists(HEXES, min_size=1, max_size=4))
 def test_suggestions_when_asked_again(hexes: list[str]) -> None:
-    """The same question has the same answer."""
+    """Equal requests get equal answers."""
     assert suggested(garment(*hexes)) == suggested(garment(*hexes))
 
 
 @pytest.mark.parametrize("code", WORN)
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_suggestions_when_one_scheme(code: str, scheme: Scheme) -> None:
-    """Each scheme alone has something to say to every garment, a grey one too, and speaks of that scheme only."""
+    """Every scheme has suggestions for every garment, even a grey one, and they are of that scheme only."""
     found = suggested(garment(code), schemes=(scheme,))
     assert len(found) >= 3
     assert {one.scheme for one in found} == {scheme}
 
 
 def test_suggestions_when_all_schemes() -> None:
-    """Eight suggestions show all seven schemes."""
+    """Eight suggestions cover all seven schemes."""
     assert {one.scheme for one in suggested(garment(NAVY))} == set(SCHEMES)
 
 
@@ -99,7 +99,7 @@ def test_suggestions_when_all_schemes() -> None:
 )
 @pytest.mark.parametrize("wheel", ["oklch", "ryb"])
 def test_hues_when_scheme_and_wheel(scheme: Scheme, angles: set[int], wheel: Any) -> None:
-    """On the asked wheel, each suggestion has a colour within 25 degrees of the scheme's angle from the garment."""
+    """Each suggestion has a colour within 25 degrees of the scheme's angle from the garment, on the requested wheel."""
     start = wheel_positions(points_from_hexes([RED]).oklch[:, 2], wheel)[0]
     for one in suggested(garment(RED), schemes=(scheme,), wheel=wheel, max_suggestions=4):
         places = wheel_positions(points_from_hexes([color.hex for color in one.colors]).oklch[:, 2], wheel)
@@ -115,7 +115,7 @@ def test_neutral_scheme_when_asked() -> None:
 
 @pytest.mark.parametrize("code", ["#5f626b", "#151b3d", "#cccccc"], ids=["slate", "dark blue", "light grey"])
 def test_neutral_scheme_when_blue_is_light(code: str) -> None:
-    """Sky blue is a colour: it is never offered as the neutral that goes with anything."""
+    """Sky blue is a colour: no scheme offers it as a neutral that goes with anything."""
     found = suggested(garment(code), schemes=("neutral",), max_suggestions=24)
     assert "sky blue" not in {color.name for one in found for color in one.colors}
 
@@ -136,13 +136,13 @@ def test_neutral_scheme_when_blue_is_light(code: str) -> None:
 )
 @pytest.mark.parametrize("worn", [garment(RED), PRINT], ids=["plain", "print"])
 def test_answer_when_one_option_changes(worn: Garment, change: dict[str, Any]) -> None:
-    """Every option is acted on."""
+    """Every option changes the answer."""
     assert harmonise((worn,), replace(Options(), **change)) != harmonise((worn,), Options())
 
 
 @pytest.mark.parametrize("code", WORN)
 def test_intent_when_subtle_balanced_and_bold(code: str) -> None:
-    """The suggested colours' chroma rises with the intent, and the first suggestion of bold is not that of subtle."""
+    """Chroma rises from subtle over balanced to bold, and the first suggestions of subtle and bold differ."""
     by_intent = {intent: suggested(garment(code), intent=intent) for intent in ("subtle", "balanced", "bold")}
     chroma = {
         intent: mean(float(points_from_hexes([one.colors[0].hex]).oklch[0, 1]) for one in found)
@@ -153,7 +153,7 @@ def test_intent_when_subtle_balanced_and_bold(code: str) -> None:
 
 
 def test_alternatives_when_included() -> None:
-    """Swaps name a suggested colour, bring another wearable one, and their scores do not exceed what they claim."""
+    """A swap replaces a suggested colour by another colour of the catalogue, and has a score between 0 and 1."""
     words = vocabulary("fashion")
     found = suggested(garment(NAVY), include=("alternatives",))
     assert all(one.alternatives is UNSET for one in suggested(garment(NAVY)))
@@ -169,7 +169,7 @@ def test_alternatives_when_included() -> None:
 
 # --- targets and places ---------------------------------------------------------------------------------------
 def test_targets_when_two_garments() -> None:
-    """Suggestions are for each garment and for the whole look, and name colours that are worn."""
+    """Suggestions are for each garment and for the whole look. Their targets name colours of these garments."""
     found = suggested(LOOK)
     assert {frozenset(one.target.garment_ids) for one in found} == {
         frozenset(("g1",)),
@@ -183,7 +183,7 @@ def test_targets_when_two_garments() -> None:
 
 
 def test_targets_when_no_color_is_known() -> None:
-    """A garment without colours is passed over, and nothing at all gives no suggestions."""
+    """A garment without colours is skipped, and no garments give no suggestions."""
     bare = structs.replace(garment(NAVY, id="g2"), colors=())
     assert suggested((garment(NAVY), bare)) == suggested(garment(NAVY))
     assert suggested((bare,)) == suggested(()) == ()
@@ -192,21 +192,21 @@ def test_targets_when_no_color_is_known() -> None:
 @pytest.mark.parametrize(
     ("worn", "first_role", "share"),
     [
-        pytest.param(garment(NAVY), "secondary", 0.3, id="a calm top leads"),
-        pytest.param(garment(HOT_PINK), "main", 0.6, id="a loud top comes second"),
-        pytest.param(garment(HOT_PINK, category="full_body"), "secondary", 0.3, id="a loud dress leads all the same"),
+        pytest.param(garment(NAVY), "secondary", 0.3, id="a calm top is main"),
+        pytest.param(garment(HOT_PINK), "main", 0.6, id="a loud top is secondary"),
+        pytest.param(garment(HOT_PINK, category="full_body"), "secondary", 0.3, id="a loud dress is main too"),
         pytest.param(garment(NAVY, category="accessory"), "main", 0.6, id="a bag is the accent"),
     ],
 )
 def test_places_when_garment_differs(worn: Garment, first_role: str, share: float) -> None:
-    """The garment is main, secondary or accent as fits, and 60-30-10 is filled up around it."""
+    """The garment is main, secondary or accent, and the suggested colours complete 60-30-10 around it."""
     for one in suggested(worn):
         if len(one.colors) == 2:
             assert (one.colors[0].role, one.colors[0].share) == (first_role, share)
 
 
 def test_print_when_accent_is_picked_up() -> None:
-    """A black and white print with red in it sets its hue by the red."""
+    """The hue of a black and white print with red in it is red."""
     worn = garment(BLACK, WHITE, RED, shares=[0.6, 0.3, 0.1])
     red_deg = points_from_hexes([RED]).oklch[0, 2]
     for one in suggested(worn, schemes=("analogous",), max_suggestions=3):
@@ -217,7 +217,7 @@ def test_print_when_accent_is_picked_up() -> None:
 # --- what a stylist would say ---------------------------------------------------------------------------------
 @pytest.mark.parametrize("code", WORN)
 def test_first_suggestion_when_everyday_garment(code: str) -> None:
-    """The best suggestion is a good one: 0.95 or more, its lightness set off and no near miss in it."""
+    """The first suggestion has a score of 0.95 or more, and it is no near miss."""
     first = suggested(garment(code))[0]
     assert first.score >= 0.95
     assert first.components.separation >= 0.95
@@ -225,14 +225,14 @@ def test_first_suggestion_when_everyday_garment(code: str) -> None:
 
 @pytest.mark.parametrize("code", [NAVY, RED, OLIVE, HOT_PINK, ORANGE, CAMEL])
 def test_colors_when_no_mud(code: str) -> None:
-    """The complement of a dark or dull garment is a colour with a name, not its hue turned at equal lightness."""
+    """The complement of a dark or dull garment differs from it in lightness, so that it is no muddy colour."""
     for one in suggested(garment(code), schemes=("complementary",), max_suggestions=3):
         lightness = points_from_hexes([color.hex for color in one.colors]).oklch[:, 0]
         assert np.abs(lightness - points_from_hexes([code]).oklch[0, 0]).max() >= 0.15
 
 
 def test_reasons_when_given() -> None:
-    """Every suggestion says why and how, in published codes with texts, the scheme's reason first."""
+    """Every suggestion has reasons and advice, whose codes are published and have texts."""
     for one in (*suggested(garment(NAVY)), *suggested(LOOK), *suggested(PRINT)):
         assert 1 <= len(one.reasons) <= 4
         assert {reason.code for reason in one.reasons} <= set(codes("reasons"))
@@ -243,7 +243,7 @@ def test_reasons_when_given() -> None:
 
 
 def test_reasons_when_numbers_are_given() -> None:
-    """A reason's number is the measured one: the step in lightness, and the scheme's angle."""
+    """The numbers in reasons are the measured ones: the step in lightness, and the scheme's angle."""
     navy = points_from_hexes([NAVY]).oklch[0]
     for one in suggested(garment(NAVY), schemes=("complementary", "neutral"), max_suggestions=12):
         by_code = {reason.code: reason.value for reason in one.reasons}
@@ -257,14 +257,14 @@ def test_reasons_when_numbers_are_given() -> None:
 
 @pytest.mark.parametrize("code", [NAVY, RED, OLIVE, HOT_PINK, ORANGE, CAMEL])
 def test_tetrad_when_told(code: str) -> None:
-    """The angle told of a tetrad is its quarter: never "a quarter of the wheel, here 179°"."""
+    """The reason for a tetrad names its quarter turn, and never "a quarter of the wheel, here 179°"."""
     for one in suggested(garment(code), schemes=("tetradic",)):
         (turn,) = [reason.value for reason in one.reasons if reason.code == "TETRADIC_HUES"]
         assert turn == pytest.approx(90, abs=25)
 
 
 def test_how_to_wear_when_print() -> None:
-    """A print is kept company by plain pieces."""
+    """The advice for a print is to keep everything else plain."""
     assert all("KEEP_PRINT_SOLID" in {advice.code for advice in one.how_to_wear} for one in suggested(PRINT))
     assert all("KEEP_PRINT_SOLID" not in {a.code for a in one.how_to_wear} for one in suggested(garment(NAVY)))
 
@@ -288,13 +288,13 @@ def test_cvd_when_worked_out_pair_by_pair(worn: Garment) -> None:
 
 
 def test_version_when_answered() -> None:
-    """The answer says which rules made it."""
+    """The answer names the version of the rules."""
     assert harmonise((garment(NAVY),), Options()).version == HARMONY_VERSION
 
 
 # --- the last resort ------------------------------------------------------------------------------------------
 def test_classics_when_schemes_fail() -> None:
-    """Neutrals for the garment's colour, without its own, best first, no more than asked, marked by the version."""
+    """They are neutrals other than the garment's own, best first, no more than requested, and marked by the version."""
     answer = neutral_classics((garment(BLACK),), Options(max_suggestions=5))
     names = [one.colors[0].name for one in answer.suggestions]
     assert len(names) == 5
@@ -305,7 +305,7 @@ def test_classics_when_schemes_fail() -> None:
 
 
 def test_classics_when_everything_is_wrong() -> None:
-    """No garment, a colour that is none, and a language that nobody speaks: an answer all the same."""
+    """No garment, an invalid colour and an unknown language raise no error."""
     broken = garment(NAVY)
     broken = structs.replace(broken, colors=(structs.replace(broken.colors[0], hex="teal-ish"),))
     assert neutral_classics((), Options()).suggestions == ()

@@ -1,4 +1,4 @@
-"""The score of two colours: the prototype's values, and its laws."""
+"""Tests the score of two colours: the prototype's values, and the laws that hold for all colours."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def score(first: str, second: str, intent: Intent = "balanced") -> float:
     ],
 )
 def test_pair_score_when_prototype_pair(first: str, second: str, expected: float) -> None:
-    """The formula gives the figures that the design page reports of its prototype."""
+    """The formula gives the figures of the prototype in the design."""
     assert score(first, second) == pytest.approx(expected, abs=0.011)
 
 
@@ -49,7 +49,7 @@ def test_parts_when_navy_and_camel() -> None:
 
 
 def test_separation_when_same_near_and_far() -> None:
-    """An exact match is allowed, a near miss is the worst, a clear difference costs nothing."""
+    """An exact match is acceptable, a near miss is the worst, and a clear difference costs nothing."""
     base = points_from_hexes(["#1f2a44"])
     same, near, far = pair_parts(base, points_from_hexes(["#1f2a44", "#161b2a", "#f5f2ea"]))[2, 0]
     assert near < same < far
@@ -57,7 +57,7 @@ def test_separation_when_same_near_and_far() -> None:
 
 
 def test_vividness_when_earth_navy_and_near_black() -> None:
-    """The colours that act as neutrals show little hue, a grey none, a cobalt all of its own."""
+    """Colours that act as neutrals show little hue, a grey shows none, and a cobalt blue shows all of it."""
     camel, navy, oxblood, grey, cobalt = vividness(
         points_from_hexes(["#c19a6b", "#1f2a44", "#30060f", "#808080", "#1d48a6"]).oklch
     )
@@ -68,7 +68,7 @@ def test_vividness_when_earth_navy_and_near_black() -> None:
 @settings(derandomize=True, max_examples=60, deadline=None)
 @given(PALETTES, PALETTES)
 def test_pair_score_when_swapped(first: list[str], second: list[str]) -> None:
-    """The score does not know which colour comes first, and stays within 0 and 1."""
+    """The score does not depend on the order of the colours, and stays between 0 and 1."""
     one, two = points_from_hexes(first), points_from_hexes(second)
     forth, back = pair_parts(one, two), pair_parts(two, one)
     assert forth.shape == (4, len(first), len(second))
@@ -80,13 +80,13 @@ def test_pair_score_when_swapped(first: list[str], second: list[str]) -> None:
 @settings(derandomize=True, max_examples=30, deadline=None)
 @given(PALETTES, HEXES)
 def test_pair_score_when_in_bulk(first: list[str], second: str) -> None:
-    """A matrix of pairs holds what each pair gives alone."""
+    """A matrix of pairs has the same scores as the pairs one by one."""
     bulk = pair_score(pair_parts(points_from_hexes(first), points_from_hexes([second])))
     assert bulk[:, 0] == pytest.approx([score(one, second) for one in first], abs=1e-12)
 
 
 def test_intents_when_vivid_is_added() -> None:
-    """Bold prefers the vivid of two equally good additions, subtle the calm one, balanced neither."""
+    """Of two equally good colours, bold prefers the vivid one, subtle the calm one, and balanced neither."""
     loud, calm = chroma_presence(points_from_hexes(["#e8388a", "#b0aca8"]).oklch)
     preference = {
         intent: np.subtract(*intent_score(np.array([0.9, 0.9]), np.array([loud, calm]), intent)) for intent in WEIGHTS

@@ -1,4 +1,4 @@
-"""Wardrobe matches and outfits: what goes together, what cannot be worn together, and how fast."""
+"""Tests wardrobe matches and outfits: what goes together, what cannot be worn together, and how fast it is."""
 
 import random
 import time
@@ -44,8 +44,8 @@ BY_ID = {item.id: item for item in WARDROBE}
 
 
 # --- matches --------------------------------------------------------------------------------------------------
-def test_match_when_good_and_bad_pieces() -> None:
-    """Camel and off-white go before ink, which is told apart as a near miss; the score is the pair's."""
+def test_match_when_items_are_good_and_bad() -> None:
+    """Camel and off-white come before ink, which is a near miss. The score is that of the pair of colours."""
     wardrobe = [item("ink", INK), item("camel", CAMEL), item("white", OFF_WHITE)]
     found = matches((NAVY_TOP,), wardrobe)
     assert [one.item_id for one in found] == ["white", "camel", "ink"]
@@ -56,12 +56,12 @@ def test_match_when_good_and_bad_pieces() -> None:
 
 
 def test_match_when_same_color() -> None:
-    """The same colour again is a set, not a near miss."""
+    """An equal colour is the same colour, not a near miss."""
     assert matches((NAVY_TOP,), [item("twin", NAVY)])[0].reasons[0].code == "SAME_COLOR"
 
 
 def test_match_when_kinds_exclude_each_other() -> None:
-    """A second top is no match for a top, nor is a dress; an unknown kind is."""
+    """A second top and a dress are no match for a top. An item of unknown kind is."""
     wardrobe = [
         item("top", CAMEL, category="top"),
         item("dress", CAMEL, category="full_body"),
@@ -72,7 +72,7 @@ def test_match_when_kinds_exclude_each_other() -> None:
 
 
 def test_match_when_two_garments() -> None:
-    """A piece is matched with the garment that it suits better, and once only."""
+    """An item appears once, with the garment that it suits better."""
     garments = (NAVY_TOP, garment("#e0c040", category="bottom", id="g2"))
     found = matches(garments, [item("ink", INK), item("white", OFF_WHITE)])
     assert len(found) == 2
@@ -80,7 +80,7 @@ def test_match_when_two_garments() -> None:
 
 
 def test_match_when_many_alike() -> None:
-    """Forty near-identical white shirts do not crowd out the rest."""
+    """Forty similar white shirts do not displace other items."""
     whites = [item(f"white{k}", f"#f{k % 8}f{k % 7}f{k % 6}") for k in range(40)]
     others = [item("camel", CAMEL), item("stone", "#bcb3a2"), item("sage", "#a0ac8d"), item("rose", "#dd8a9c")]
     found = [one.item_id for one in matches((NAVY_TOP,), whites + others)]
@@ -96,11 +96,11 @@ def test_match_when_intent_changes() -> None:
 
 
 def test_match_when_nothing_to_match() -> None:
-    """No garment or no wardrobe: no matches."""
+    """There are no matches without a garment or without a wardrobe."""
     assert matches((), WARDROBE) == matches((NAVY_TOP,), ()) == ()
 
 
-def test_match_when_five_hundred_pieces() -> None:
+def test_match_when_wardrobe_has_500_items() -> None:
     """Matching 500 items with a garment of five colours takes less than 25 ms of processor time."""
     worn = garment(NAVY, OFF_WHITE, "#c0392b", "#cf9f2e", "#5a8a6a", category="full_body")
 
@@ -129,7 +129,7 @@ def test_wardrobe_colors_when_a_share_is_missing() -> None:
 # --- outfits --------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("kind", [*KINDS, "unknown"])
 def test_outfits_when_any_garment(kind: Category) -> None:
-    """Two to four pieces, nothing twice on the same part of the body, best first, few hues, the body covered."""
+    """Outfits are sorted best first, have two to four items that can be worn together, few hues, and cover the body."""
     answer = harmonise((garment(NAVY, category=kind),), Options(wardrobe=WARDROBE))
     assert answer.outfits
     assert [one.score for one in answer.outfits] == sorted((one.score for one in answer.outfits), reverse=True)
@@ -142,7 +142,7 @@ def test_outfits_when_any_garment(kind: Category) -> None:
 
 
 def test_outfits_when_hues_are_too_many() -> None:
-    """A fourth strong hue is not put together, however well the pairs score."""
+    """No outfit has a fourth strong hue, however well its pairs score."""
     worn = (garment("#c0182a", category="top"), garment("#1d48a6", category="bottom", id="g2"))
     wardrobe = (item("lime", "#55b030", category="shoes"), item("gold", "#eba81f", category="outerwear"))
     calm = (item("white", OFF_WHITE, category="shoes"), item("gold", "#eba81f", category="outerwear"))
@@ -151,14 +151,14 @@ def test_outfits_when_hues_are_too_many() -> None:
 
 
 def test_outfits_when_kinds_are_unknown() -> None:
-    """Without kinds nobody can say what makes an outfit: matches only."""
+    """Items of unknown kind become matches, but no outfits."""
     answer = harmonise((NAVY_TOP,), Options(wardrobe=(item("a", CAMEL), item("b", OFF_WHITE))))
     assert len(answer.matches) == 2
     assert answer.outfits == ()
 
 
 def test_outfits_when_repeated() -> None:
-    """No piece is in more than two of them, and no two are the same."""
+    """No item is in more than two outfits, and no two outfits are the same."""
     outfits = harmonise((NAVY_TOP,), Options(wardrobe=WARDROBE)).outfits
     worn = [item_id for one in outfits for item_id in one.item_ids]
     assert max(map(worn.count, worn)) <= 2
@@ -166,7 +166,7 @@ def test_outfits_when_repeated() -> None:
 
 
 def test_outfits_when_one_is_part_of_another() -> None:
-    """Trousers with shoes and a bag are not told again without the bag or without the shoes."""
+    """No outfit is part of another, such as trousers with shoes beside trousers with shoes and a bag."""
     wardrobe = (
         item("trousers", CAMEL, category="bottom"),
         item("shoes", INK, category="shoes"),
@@ -178,7 +178,7 @@ def test_outfits_when_one_is_part_of_another() -> None:
 
 
 def test_outfit_when_scored() -> None:
-    """The score is the mean over all pairs by area, less a tenth of how far the areas are from 60-30-10."""
+    """The score is the area-weighted mean over all pairs, less a tenth of the deviation from 60-30-10."""
     wardrobe = (item("trousers", CAMEL, category="bottom"), item("shoes", OFF_WHITE, category="shoes"))
     (outfit,) = harmonise((NAVY_TOP,), Options(wardrobe=wardrobe)).outfits
     points = points_from_hexes([NAVY, CAMEL, OFF_WHITE])
@@ -191,7 +191,7 @@ def test_outfit_when_scored() -> None:
 
 
 def test_deviation_when_sixty_thirty_ten() -> None:
-    """Exact 60-30-10 deviates by nothing, shades of one colour count as one, and a single colour deviates by 0.4."""
+    """Exact 60-30-10 has deviation 0, shades of one colour count as one, and a single colour has deviation 0.4."""
     lab = points_from_hexes([NAVY, CAMEL, OFF_WHITE]).lab
     shades = points_from_hexes([NAVY, INK, CAMEL, OFF_WHITE]).lab
     assert sixty_thirty_ten_deviation(lab, np.array([0.6, 0.3, 0.1])) == pytest.approx(0.0)
