@@ -1,4 +1,4 @@
-"""The one composition of decode, segmentation, extraction and harmony that service and batch share; pure."""
+"""Composes the phases into an answer, for the service and the backfill alike."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ from pipeline.versions import API_VERSION, EXTRACTION_VERSION
 
 @dataclass(frozen=True, slots=True)
 class Advice:
-    """The whole answer but for the request's own id and measurements."""
+    """The whole answer without the request's id and timings."""
 
     mode: Mode
     degraded: tuple[PhaseName, ...]
@@ -50,7 +50,7 @@ class Advice:
 
 @dataclass(frozen=True, slots=True)
 class Segments:
-    """Phase 1 alone: the label map, (H, W), and the garments without colours."""
+    """The answer of phase 1 alone. labels: (H, W). garments: without colours."""
 
     mode: Mode
     degraded: tuple[PhaseName, ...]
@@ -62,7 +62,7 @@ class Segments:
 
 
 def given_segmentation(image: DecodedImage, options: Options) -> Segmentation | None:
-    """The label map where no network is needed: a given mask, or `segment: none`; None when phase 1 must run."""
+    """The label map of a given mask or of `segment: none`. None when the network must segment the photo."""
     if image.mask is not None:
         return Segmentation(labels_from_mask(image.mask), None, "mask")
     if options.segment == "none":
@@ -72,12 +72,12 @@ def given_segmentation(image: DecodedImage, options: Options) -> Segmentation | 
 
 
 def fallback_segmentation(image: DecodedImage) -> Segmentation:
-    """The degraded label map, when the network cannot be had: what differs from the border's colours."""
+    """The degraded label map when the network fails: pixels that differ from the border's colours are the garment."""
     return Segmentation(fallback_labels(image.pixels), None, "fallback")
 
 
 def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options: PhotoOptions) -> Extraction:
-    """The degraded palettes: histogram medoids of the real pixels, with no confidence claimed; else no colours."""
+    """The degraded palettes: histogram medoids of real pixels, without confidence. If that fails too: no colours."""
     try:
         garments = extraction.histogram_palette(image.pixels, segmentation.labels, options)
     except Exception:
@@ -85,11 +85,11 @@ def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options
             Garment(region.id, region.category, region.confidence, region.bbox, region.area, pattern=None, colors=())
             for region in find_regions(segmentation.labels, None, options)
         )
-    return Extraction(garments, None, _nothing_found(garments), EXTRACTION_VERSION)
+    return Extraction(garments, None, _warnings(garments), EXTRACTION_VERSION)
 
 
 def fallback_harmony(garments: tuple[Garment, ...], options: HarmonyOptions) -> Harmony:
-    """The degraded suggestions: the same pure function here, and only if that fails too, the neutral classics."""
+    """The degraded suggestions: the same function in this process. If that fails too: the classic neutrals."""
     try:
         return harmonise.harmonise(garments, options)
     except Exception:
@@ -97,7 +97,7 @@ def fallback_harmony(garments: tuple[Garment, ...], options: HarmonyOptions) -> 
 
 
 def colors_extraction(colors: tuple[ColorShare, ...], options: Options) -> Extraction:
-    """Colours mode's garment `g1`, made of the given colours, `#rrggbb` each."""
+    """The garment `g1` of colours mode, made of the given `#rrggbb` colours."""
     swatches = palette_from_colors(colors)
     garment = Garment(
         id="g1",
@@ -122,7 +122,7 @@ def compose(
     options: Options,
     degraded: tuple[PhaseName, ...] = (),
 ) -> Advice:
-    """Puts the phases' answers together into one advice; harmonised: None when only the garments are asked for."""
+    """Combines the answers of the phases. harmonised: None when the request is for the garments alone."""
     advised = harmonised or Harmony(())
     return Advice(
         mode=mode,
@@ -134,12 +134,12 @@ def compose(
         suggestions=advised.suggestions,
         matches=advised.matches,
         outfits=advised.outfits,
-        vector=_asked_vector(extracted.garments, options),
+        vector=_requested_vector(extracted.garments, options),
     )
 
 
 def advise(image: DecodedImage, segmentation: Segmentation, options: Options) -> Advice:
-    """A decoded photo and its label map to advice in one process. Raises what the phases raise."""
+    """The advice for a decoded photo and its label map, computed in this process. Raises the phases' errors."""
     extracted = extraction.extract(image.pixels, segmentation.labels, segmentation.confidence, options)
     harmonised = harmonise.harmonise(extracted.garments, options)
     return compose(
@@ -155,12 +155,12 @@ def advise(image: DecodedImage, segmentation: Segmentation, options: Options) ->
 def segments(
     image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...] = ()
 ) -> Segments:
-    """A decoded photo and its label map to garments without colours."""
+    """The garments of a decoded photo and its label map, without colours."""
     regions = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
     return Segments(
         mode="image",
         degraded=degraded,
-        warnings=_nothing_found(regions),
+        warnings=_warnings(regions),
         versions=Versions(API_VERSION, segmentation.version, None, None),
         image=_image_info(image, None),
         labels=segmentation.labels,
@@ -186,15 +186,15 @@ def _image_info(image: DecodedImage, lighting: Lighting | None) -> ImageInfo:
 
 
 def look_vector(garments: tuple[Garment, ...]) -> PaletteVector | None:
-    """One vector of the whole look: every garment's colours, weighted by the garment's area."""
+    """One vector for the whole look: all garments' colours, weighted by area. None when no garment has colours."""
     weighted = [(swatch, (garment.area or 1.0) * swatch.share) for garment in garments for swatch in garment.colors]
     return palette_vector([s for s, _ in weighted], weights=[w for _, w in weighted]) if weighted else None
 
 
-def _nothing_found(found: Sequence[Garment | Region]) -> Codes:
-    return () if found else (coded("NO_GARMENT"),)
+def _warnings(garments: Sequence[Garment | Region]) -> Codes:
+    return () if garments else (coded("NO_GARMENT"),)
 
 
-def _asked_vector(garments: tuple[Garment, ...], options: Options) -> PaletteVector | UnsetType:
+def _requested_vector(garments: tuple[Garment, ...], options: Options) -> PaletteVector | UnsetType:
     vector = look_vector(garments) if "vector" in options.include else None
     return UNSET if vector is None else vector

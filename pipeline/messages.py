@@ -1,4 +1,4 @@
-"""Texts by code and language, one TOML file a language in languages/."""
+"""Reads the texts of codes in each language, from one TOML file per language in `languages/`."""
 
 import tomllib
 from functools import cache
@@ -14,7 +14,7 @@ Section = Literal["warnings", "reasons", "how_to_wear"]
 
 @cache
 def catalogue(lang: str) -> dict[str, dict[str, str]]:
-    """All texts of one language: section -> code -> template. Raises KeyError for a language without a file."""
+    """The message catalogue of a language: section, code, template. Raises KeyError for a language without a file."""
     if lang not in LANGUAGES:
         raise KeyError(lang)
     with (LANGUAGES_DIR / f"{lang}.toml").open("rb") as file:
@@ -22,10 +22,10 @@ def catalogue(lang: str) -> dict[str, dict[str, str]]:
 
 
 def codes(section: Section) -> tuple[str, ...]:
-    """Every code of a section, as published in the OpenAPI document."""
+    """All codes of a section. The OpenAPI document publishes them."""
     return tuple(catalogue("en")[section])
 
 
 def text_of(section: Section, said: Coded, lang: str) -> str:
-    """A code in the words of a language. Raises KeyError for a code that the section does not have."""
+    """The text of a code in a language. Raises KeyError for a code that the section does not have."""
     return catalogue(lang)[section][said.code].format(value=said.value, **dict(said.words))

@@ -1,4 +1,4 @@
-"""The one composition: what the service's walk gives is what the batch gives; masks, whole images, fallbacks."""
+"""Tests the composition of the phases: service and batch agree, and masks, whole images and fallbacks work."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -59,14 +59,14 @@ def _never(image: DecodedImage) -> Segmentation:
     ids=["defaults", "everything", "hints", "filters", "whole", "no suggestions"],
 )
 async def test_batch_is_the_service_when_the_options_are_any(options: dict[str, Any]) -> None:
-    """The walk through wire formats, options per phase and bare garments gives the batch's bytes."""
+    """The service's walk, with its wire formats and its options per phase, gives the same bytes as the batch."""
     question = photo(**options)
     _, answer = await ask(Walk(), question)
     assert answer.body == advice_to_json(_analyse(_image(), question.options, _segment), "en")
 
 
 async def test_batch_is_the_service_when_a_mask_is_given() -> None:
-    """A given mask goes the same way in both."""
+    """Service and batch give the same bytes for a photo with a mask."""
     question = photo(mask=b"mask")
     _, answer = await ask(Walk(), question)
     image = _image(mask=painted()[..., 0] < 90)
@@ -75,7 +75,7 @@ async def test_batch_is_the_service_when_a_mask_is_given() -> None:
 
 # --- where no network is needed -------------------------------------------------------------------------------
 def test_mask_is_the_garment_when_given() -> None:
-    """The mask's pixels are one garment, of the hint's kind where there is one; the network is not asked."""
+    """The mask is one garment, of the hint's kind where there is one. The network does not run."""
     mask = painted()[..., 0] < 90
     advice = _analyse(_image(mask=mask), Options(category="top"), _never)
     (garment,) = advice.garments
@@ -85,7 +85,7 @@ def test_mask_is_the_garment_when_given() -> None:
 
 
 def test_mask_wins_when_segment_is_none_too() -> None:
-    """With a mask, `segment: none` adds nothing."""
+    """`segment: none` changes nothing when there is a mask."""
     mask = painted()[..., 0] < 90
     given = given_segmentation(_image(mask=mask), Options(segment="none"))
     assert given is not None
@@ -93,7 +93,7 @@ def test_mask_wins_when_segment_is_none_too() -> None:
 
 
 def test_whole_image_is_the_garment_when_segment_is_none() -> None:
-    """Every pixel counts, the ground too; the kind is unknown."""
+    """Every pixel counts, even the background, and the kind is unknown."""
     advice = _analyse(_image(), Options(segment="none"), _never)
     (garment,) = advice.garments
     assert (garment.category, garment.area, garment.bbox) == ("unknown", 1.0, (0.0, 0.0, 1.0, 1.0))
@@ -102,7 +102,7 @@ def test_whole_image_is_the_garment_when_segment_is_none() -> None:
 
 
 def test_network_is_asked_when_nothing_is_given() -> None:
-    """Its labels are the garments, and its version is in the answer."""
+    """The network's labels become the garments, and its version is in the answer."""
     advice = _analyse(_image(), Options(subject="worn"), _segment)
     assert [(one.category, one.colors[0].hex) for one in advice.garments] == [("top", "#1f2a44"), ("bottom", "#c19a6b")]
     assert advice.versions.segmenter == NETWORK_VERSION
@@ -111,7 +111,7 @@ def test_network_is_asked_when_nothing_is_given() -> None:
 
 
 def test_image_is_described_when_it_was_larger() -> None:
-    """The upright original's size and the analysed one are both told."""
+    """The answer has the sizes of the upright original and of the analysed image."""
     info = _analyse(_image(width=640, height=960), Options(), _segment).image
     assert info is not None
     assert (info.width, info.height, info.analysed_width, info.analysed_height) == (640, 960, 64, 96)
@@ -119,7 +119,7 @@ def test_image_is_described_when_it_was_larger() -> None:
 
 
 def test_vector_is_the_whole_looks_when_included() -> None:
-    """The look's vector weighs the garments by area: it is neither garment's own."""
+    """The look's vector weights the garments by area, so it equals no garment's own vector."""
     advice = _analyse(_image(), Options(subject="worn", include=("vector",)), _segment)
     vectors = [garment.vector for garment in advice.garments]
     assert None not in vectors
@@ -130,7 +130,7 @@ def test_vector_is_the_whole_looks_when_included() -> None:
 
 # --- colours mode ---------------------------------------------------------------------------------------------
 def test_colours_are_one_garment_when_no_image_is_given() -> None:
-    """Shares are normalised, the largest is the main colour, and the hint names the kind."""
+    """Shares are normalised, the largest colour is the main one, and the hint gives the kind."""
     colors = (ColorShare("#c19a6b", 0.2), ColorShare("#1f2a44", 0.6))
     (garment,) = colors_extraction(colors, Options(category="shoes")).garments
     assert garment.category == "shoes"
@@ -143,7 +143,7 @@ def test_colours_are_one_garment_when_no_image_is_given() -> None:
 
 # --- degraded -------------------------------------------------------------------------------------------------
 def test_fallback_mask_is_the_clothes_when_the_ground_is_plain() -> None:
-    """What differs from the border is the garment; colours are read from its real pixels."""
+    """Pixels that differ from the border are the garment, and its colours are those of the real pixels."""
     image = _image()
     segmentation = fallback_segmentation(image)
     assert segmentation.version == "fallback"
@@ -152,7 +152,7 @@ def test_fallback_mask_is_the_clothes_when_the_ground_is_plain() -> None:
 
 
 def test_fallback_palette_is_of_real_pixels_when_extraction_failed() -> None:
-    """Histogram medoids: the colours that are there, with no confidence claimed, and the normal garments."""
+    """The fallback finds the normal garments and their real colours, without confidence."""
     image = _image()
     segmentation = _segment(image)
     found = fallback_extraction(image, segmentation, Options(subject="worn"))
@@ -166,14 +166,14 @@ def test_fallback_palette_is_of_real_pixels_when_extraction_failed() -> None:
 
 
 def test_fallback_palette_warns_when_there_is_no_garment() -> None:
-    """Nothing found is nothing found, degraded or not."""
+    """The fallback warns, as the normal phase does, when there is no garment."""
     nothing = Segmentation(np.zeros((96, 64), np.uint8), None, NETWORK_VERSION)
     found = fallback_extraction(_image(), nothing, Options())
     assert (found.garments, [warning.code for warning in found.warnings]) == ((), ["NO_GARMENT"])
 
 
 def test_garments_stay_when_even_the_fallback_palette_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then their colours are empty, and none is invented."""
+    """The garments have no colours when the fallback fails too."""
 
     def broken(*_: object) -> None:
         raise ValueError
@@ -185,13 +185,13 @@ def test_garments_stay_when_even_the_fallback_palette_fails(monkeypatch: pytest.
 
 
 def test_fallback_suggestions_are_the_phases_own_when_only_its_replica_failed() -> None:
-    """The same pure function answers in the ingress."""
+    """The fallback gives the phase's own answer, because the same pure function runs in the ingress."""
     (garment,) = colors_extraction((ColorShare("#1f2a44"),), Options()).garments
     assert fallback_harmony((garment,), Options()) == harmonise.harmonise((garment,), Options())
 
 
 def test_suggestions_are_the_classics_when_harmony_itself_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A handful of neutrals for the real garment, marked as classics."""
+    """The fallback gives classic neutrals for the real garment, and marks them as such."""
 
     def broken(*_: object) -> None:
         raise ValueError

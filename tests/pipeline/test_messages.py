@@ -1,4 +1,4 @@
-"""Texts by code: one file per language holds all of them, each is used, and none stands elsewhere."""
+"""Tests the texts of codes: one file per language has all of them, each is used, and no other module has texts."""
 
 import ast
 import string
@@ -13,7 +13,7 @@ from pipeline.parts import coded
 
 PACKAGE = LANGUAGES_DIR.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-# The backfill's job tells its operator of its progress, and errors have their own document.
+# The backfill writes for its operator, the picture module draws labels, and errors have texts of their own.
 OTHERS = {"backfill", "picture", "errors.py", "fields.py"}
 ANSWERING = [path for path in MODULES if not OTHERS & set(path.parts)]
 SECTIONS: tuple[Section, ...] = ("warnings", "reasons", "how_to_wear")
@@ -25,7 +25,7 @@ def fields(template: str) -> set[str]:
 
 
 def spoken(tree: ast.Module) -> Iterator[str]:
-    """Every string but docstrings, what exceptions say, and the schemas' descriptions."""
+    """Every string except docstrings, the texts of exceptions, and the schemas' descriptions."""
     silent = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -42,12 +42,12 @@ def spoken(tree: ast.Module) -> Iterator[str]:
 
 
 def is_sentence(text: str) -> bool:
-    """A capital letter and five words or more."""
+    """Whether a text begins with a capital letter and has five words or more."""
     return text[:1].isupper() and len(text.split()) >= 5
 
 
 def test_codes_when_used_in_the_package() -> None:
-    """Every code of the message file stands somewhere in the package, so that none is published in vain."""
+    """The package uses every code of the message file, so that no published code is unused."""
     source = "".join(path.read_text() for path in MODULES)
     for section in SECTIONS:
         unused = [code for code in codes(section) if f'"{code}"' not in source]
@@ -56,13 +56,13 @@ def test_codes_when_used_in_the_package() -> None:
 
 @pytest.mark.parametrize("path", ANSWERING, ids=lambda path: path.stem)
 def test_texts_when_looked_for_elsewhere(path: Path) -> None:
-    """No module that makes answers holds a sentence of its own, but for what its exceptions say."""
+    """No module that makes answers contains a sentence, except in its exceptions."""
     assert [text for text in spoken(ast.parse(path.read_text())) if is_sentence(text)] == []
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_language_when_compared_with_english(lang: str) -> None:
-    """Every language has the same sections, codes and placeholders as English, and no empty text."""
+    """Every language has the same sections, codes and placeholders as English, and no text is empty."""
     english, other = catalogue("en"), catalogue(lang)
     assert {section: set(texts) for section, texts in other.items()} == {
         section: set(texts) for section, texts in english.items()
@@ -75,7 +75,7 @@ def test_language_when_compared_with_english(lang: str) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_texts_when_filled(lang: str) -> None:
-    """Every text can be filled with its number and its colour's name, and nothing of the template is left."""
+    """Every template can be filled with a number and a colour name, and no brace is left."""
     for section in SECTIONS:
         for code in codes(section):
             text = text_of(section, coded(code, value=12.0, name="navy"), lang)
@@ -83,12 +83,12 @@ def test_texts_when_filled(lang: str) -> None:
 
 
 def test_language_when_unknown() -> None:
-    """A language without a file is a KeyError, not English in disguise."""
+    """A language without a file raises KeyError and does not fall back to English."""
     with pytest.raises(KeyError):
         catalogue("tlh")
 
 
 def test_files_when_listed() -> None:
-    """Each language is one file, and English is there."""
+    """English exists, and every language is one file with all sections."""
     assert "en" in LANGUAGES
     assert all(set(tomllib.loads(path.read_text())) == set(SECTIONS) for path in LANGUAGES_DIR.glob("*.toml"))

@@ -52,7 +52,7 @@ def unlike(first: Suggestion, second: Suggestion) -> float:
 @settings(derandomize=True, max_examples=25, deadline=None)
 @given(st.lists(HEXES, min_size=1, max_size=5), st.integers(0, 24), st.sampled_from(["subtle", "balanced", "bold"]))
 def test_suggestions_when_any_colors(hexes: list[str], limit: int, intent: str) -> None:
-    """There are as many as requested, best first, scored 0 to 1, of catalogue colours in allowed roles, no two alike."""
+    """There are as many as requested, best first, scored 0 to 1, of catalogue colours in valid roles, no two alike."""
     words = vocabulary("fashion")
     known = {code: (name, roles) for code, name, roles in zip(words.hexes, words.names, words.roles, strict=True)}
     found = suggested(garment(*hexes), max_suggestions=limit, intent=intent)
