@@ -1,4 +1,4 @@
-"""Encodes values that cross processes as msgpack, and cache keys and identities as canonical JSON."""
+"""Encodes values that cross processes as msgpack, and values to be hashed as canonical JSON."""
 
 import math
 import zlib

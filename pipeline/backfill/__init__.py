@@ -1,1 +1,1 @@
-"""Advice for a whole catalogue, as a Ray job; `python -m pipeline.backfill` is the command."""
+"""The backfill: advises on a whole catalogue of photos as a Ray job. Its command is `python -m pipeline.backfill`."""

@@ -1,4 +1,4 @@
-"""Advice for a whole catalogue, as a Ray job: `python -m pipeline.backfill --input … --output …`; the only wiring."""
+"""The command `python -m pipeline.backfill`: reads its arguments, builds the parts of a run, and runs it."""
 
 import argparse
 import os
@@ -21,21 +21,26 @@ from pipeline.options import parse_options, shaping
 
 EPILOG = """
 examples:
-  a folder, on this machine alone
+  a folder, on this machine
     python -m pipeline.backfill --input photos/ --output out/advice
-  a bucket, as a job of a Ray cluster that also serves, out of its way
+  a bucket, as a low-priority job on a Ray cluster that also serves requests
     ray job submit --working-dir . -- python -m pipeline.backfill \\
       --input s3://shop/catalogue --output s3://shop/advice --workers 2 --cpus-per-worker 0.5 --nice 19
-  a table of URIs with ids; its other columns are carried into the answers
+  a table of ids and URIs; its other columns are copied to the answers
     python -m pipeline.backfill --input items.parquet --id-column sku --uri-column image_url --output out/advice
-  first a look, then one image in a hundred
+  an estimate for one image in a hundred, which writes nothing
     python -m pipeline.backfill --input s3://shop/catalogue --output s3://shop/trial --sample 0.01 --dry-run
 
-A run that was killed, stopped or that ran out of disk goes on when the same command is given again.
+To resume a run that was killed or stopped, or whose disk was full, give the same command again.
 
 exit codes:
-  0 done   1 unexpected error   2 arguments or input   3 the output is another run's
-  4 storage failed, the same command goes on   5 done, but more dead letters than --max-failures   130 stopped
+  0    done
+  1    unexpected error
+  2    unusable arguments or input
+  3    the output belongs to another run
+  4    the storage failed; give the same command again to resume
+  5    done, but with more dead letters than --max-failures allows
+  130  stopped; give the same command again to resume
 """
 
 
@@ -46,49 +51,51 @@ def main(
     screen: Screen | None = None,
     stores: Stores | None = None,
 ) -> int:
-    """Runs a backfill; gives the exit code."""
-    asked = _parser().parse_args(arguments)
-    screen = screen or Screen(log_every_s=asked.log_every)
+    """Runs the command, and returns its exit code."""
+    args = _parser().parse_args(arguments)
+    screen = screen or Screen(log_every_s=args.log_every)
     try:
-        return _run(asked, stores or Stores(_endpoint_url(asked)), make_pool or _ray_pool, screen)
+        return _run(args, stores or Stores(_endpoint_url(args)), make_pool or _ray_pool, screen)
     except BackfillError as error:
-        screen.line(f"{'Stopped' if isinstance(error, Stopped) else 'Not done'}: {error}")
+        screen.line(f"{'Stopped' if isinstance(error, Stopped) else 'Failed'}: {error}")
         return error.exit_code
 
 
-def _run(asked: argparse.Namespace, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> int:
-    parameters, resources = _parameters(asked), _resources(asked)
+def _run(args: argparse.Namespace, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> int:
+    parameters, resources = _parameters(args), _resources(args)
     identity = Identity(parameters, versions_of(_segmenter_version(parameters)))
-    output = absolute(asked.output)
+    output = absolute(args.output)
     _refuse_overlap(parameters.input, output)
-    if asked.dry_run:
+    if args.dry_run:
         fitted = resources.fitted(cpus=os.cpu_count() or 1, gpus=resources.gpus)
-        found = estimate(Job(output, _endpoint_url(asked), parameters, identity.versions, fitted))
-        for line in found.lines(fitted):
+        estimated = estimate(Job(output, _endpoint_url(args), parameters, identity.versions, fitted))
+        for line in estimated.lines(fitted):
             screen.line(line)
         return EXIT_DONE
-    _stop_when_asked()
-    summary = run(Run(output, _endpoint_url(asked), identity, resources), stores, make_pool, screen)
+    _stop_on_signals()
+    summary = run(Run(output, _endpoint_url(args), identity, resources), stores, make_pool, screen)
     screen.summary(summary, output)
-    if summary.dead_letters > asked.max_failures * summary.rows:
-        screen.line(f"More than {asked.max_failures:.0%} of the images are dead letters: see their codes.")
+    if summary.dead_letters > args.max_failures * summary.rows:
+        screen.line(f"More than {args.max_failures:.0%} of the images are dead letters. Their codes say why.")
         return EXIT_TOO_MANY_FAILURES
     return EXIT_DONE
 
 
 def _ray_pool() -> Pool:
-    from pipeline.backfill.ray_pool import RayPool  # here, because Ray takes seconds to import
+    # Ray takes seconds to import, so only a run that needs it imports it.
+    from pipeline.backfill.ray_pool import RayPool
 
     pool = RayPool()
-    _stop_when_asked()  # Ray has put its own handlers in place
+    # Ray has installed handlers of its own.
+    _stop_on_signals()
     return pool
 
 
-def _stop_when_asked() -> None:
-    """Ctrl-C, and the signal of `ray job stop`, end the run in order."""
+def _stop_on_signals() -> None:
+    """Ends the run in order at Ctrl-C (SIGINT) and at `ray job stop` (SIGTERM)."""
 
     def stop(number: int, frame: FrameType | None) -> None:
-        raise Stopped("give the same command again to go on.")
+        raise Stopped("give the same command again to resume.")
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
@@ -98,108 +105,132 @@ def _stop_when_asked() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m pipeline.backfill",
-        description="Colour advice for every image of a catalogue, as the service gives it, into Parquet.",
+        description="Writes the service's colour advice for every image of a catalogue into Parquet files.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--input", required=True, metavar="URI", help="a folder, s3://bucket/prefix, or a .parquet or .csv of URIs")
     add("--output", required=True, metavar="URI", help="a folder or s3://bucket/prefix, empty or of the same run")
-    add("--endpoint-url", metavar="URL", help="of another S3 than Amazon's (also AWS_ENDPOINT_URL)")
-    _add_choice(parser)
-    _add_work(parser)
+    add("--endpoint-url", metavar="URL", help="the S3 server, if not Amazon's (default: AWS_ENDPOINT_URL)")
+    _add_selection(parser)
+    _add_processing(parser)
     _add_resources(parser)
     return parser
 
 
-def _add_choice(parser: argparse.ArgumentParser) -> None:
+def _add_selection(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("which images").add_argument
-    add("--id-column", default="id", metavar="NAME", help="of a table; its values must be unique (default: id)")
-    add("--uri-column", default="uri", metavar="NAME", help="of a table (default: uri)")
+    add("--id-column", default="id", metavar="NAME", help="a table's column of unique ids (default: id)")
+    add("--uri-column", default="uri", metavar="NAME", help="a table's column of URIs (default: uri)")
     add(
         "--match",
         action="append",
         default=[],
         metavar="GLOB",
-        help="of a folder: only such names, as '*.jpg'; repeatable",
+        help="only names of a folder that match, such as '*.jpg'; repeatable",
     )
-    add("--sample", type=_share, default=1.0, metavar="SHARE", help="this share of the images, 0 to 1, chosen by id")
-    add("--limit", type=_positive, metavar="N", help="the first N images")
+    add(
+        "--sample",
+        type=_share,
+        default=1.0,
+        metavar="SHARE",
+        help="only this share, 0 to 1, of the images, by their ids",
+    )
+    add("--limit", type=_positive, metavar="N", help="only the first N images")
 
 
-def _add_work(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("what is done").add_argument
-    add("--options", default="{}", metavar="JSON", help="as in a request; @FILE reads them from a file")
-    add("--model", default=DEFAULT_MODEL, help=f"the network (default: {DEFAULT_MODEL})")
-    add("--device", choices=("cpu", "cuda"), default="cpu")
-    add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32")
-    add("--rows-per-part", type=_positive, default=1000, metavar="N", help="images in an output file (default: 1000)")
-    add("--dry-run", action="store_true", help="count, try a few photos, estimate; write nothing")
-    add("--max-failures", type=_share, default=0.2, metavar="SHARE", help="more dead letters: exit 5 (default: 0.2)")
+def _add_processing(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("how they are processed").add_argument
+    add("--options", default="{}", metavar="JSON", help="options as in a request, or @FILE")
+    add("--model", default=DEFAULT_MODEL, help=f"the segmentation network (default: {DEFAULT_MODEL})")
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="where the network runs (default: cpu)")
+    add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="its numbers (default: fp32)")
+    add("--rows-per-part", type=_positive, default=1000, metavar="N", help="images per output file (default: 1000)")
+    add("--dry-run", action="store_true", help="count the images, process a few, print an estimate, and write nothing")
+    add(
+        "--max-failures",
+        type=_share,
+        default=0.2,
+        metavar="SHARE",
+        help="exit with 5 above this share of dead letters (default: 0.2)",
+    )
 
 
 def _add_resources(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("with what").add_argument
-    add("--workers", type=int, default=0, metavar="N", help="processes with a network (default: all there is room for)")
-    add("--cpus-per-worker", type=float, default=1.0, metavar="N", help="Ray's logical CPUs of one (default: 1)")
-    add("--gpus-per-worker", type=float, metavar="N", help="Ray's GPUs of one, with --device cuda (default: 1)")
-    add("--helpers", type=int, default=0, metavar="N", help="with a GPU: CPU processes to read, and to advise, at most")
-    add("--photos-per-forward", type=_positive, default=16, metavar="N", help="of a GPU batch (default: 16)")
-    add("--fetches", type=_positive, default=8, metavar="N", help="downloads at a time in a process (default: 8)")
+    add = parser.add_argument_group("resources").add_argument
+    add("--workers", type=int, default=0, metavar="N", help="processes with a network (default: as many as fit)")
+    add("--cpus-per-worker", type=float, default=1.0, metavar="N", help="Ray's logical CPUs per worker (default: 1)")
+    add("--gpus-per-worker", type=float, metavar="N", help="Ray's GPUs per worker with --device cuda (default: 1)")
+    add(
+        "--helpers",
+        type=int,
+        default=0,
+        metavar="N",
+        help="with --device cuda: the most CPU processes that read, and that advise",
+    )
+    add("--photos-per-forward", type=_positive, default=16, metavar="N", help="photos per GPU batch (default: 16)")
+    add("--fetches", type=_positive, default=8, metavar="N", help="concurrent downloads per process (default: 8)")
     add(
         "--nice",
         type=int,
         default=0,
         metavar="N",
-        help="lower priority, 0 to 19; 19: only time that nobody else wants (default: 0)",
+        help="niceness, 0 to 19; 19 uses only otherwise idle CPU time on Linux (default: 0)",
     )
-    add("--checkpoint-rows", type=_positive, metavar="N", help="images saved together (default: by the input's size)")
-    add("--log-every", type=float, default=10.0, metavar="S", help="seconds between lines where there is no terminal")
+    add("--checkpoint-rows", type=_positive, metavar="N", help="images per checkpoint (default: by the input's size)")
+    add(
+        "--log-every",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="seconds between lines of progress without a terminal (default: 10)",
+    )
 
 
-def _parameters(asked: argparse.Namespace) -> Parameters:
-    text = asked.options
+def _parameters(args: argparse.Namespace) -> Parameters:
+    text = args.options
     try:
         if text.startswith("@"):
             text = Path(text[1:]).read_text()
         options = shaping(parse_options(text))
     except OSError as error:
-        raise BadRequest(f"The options' file cannot be read: {error.strerror}.") from error
+        raise BadRequest(f"The file of options cannot be read: {error.strerror}.") from error
     except InvalidOptions as error:
         raise BadRequest(error.detail) from error
     return Parameters(
-        input=absolute(asked.input),
-        id_column=asked.id_column,
-        uri_column=asked.uri_column,
-        match=tuple(asked.match),
-        sample=asked.sample,
-        limit=asked.limit,
+        input=absolute(args.input),
+        id_column=args.id_column,
+        uri_column=args.uri_column,
+        match=tuple(args.match),
+        sample=args.sample,
+        limit=args.limit,
         options=options,
-        model=asked.model,
-        device=asked.device,
-        dtype=asked.dtype,
-        rows_per_part=asked.rows_per_part,
+        model=args.model,
+        device=args.device,
+        dtype=args.dtype,
+        rows_per_part=args.rows_per_part,
     )
 
 
-def _resources(asked: argparse.Namespace) -> Resources:
-    gpus = (1.0 if asked.gpus_per_worker is None else asked.gpus_per_worker) if asked.device == "cuda" else 0.0
-    if asked.device == "cuda" and gpus <= 0:
+def _resources(args: argparse.Namespace) -> Resources:
+    gpus = (1.0 if args.gpus_per_worker is None else args.gpus_per_worker) if args.device == "cuda" else 0.0
+    if args.device == "cuda" and gpus <= 0:
         raise BadRequest("--device cuda needs --gpus-per-worker above 0.")
     return Resources(
-        workers=asked.workers,
-        cpus=asked.cpus_per_worker,
+        workers=args.workers,
+        cpus=args.cpus_per_worker,
         gpus=gpus,
-        helpers=asked.helpers,
-        photos_per_forward=asked.photos_per_forward,
-        fetches=asked.fetches,
-        nice=asked.nice,
-        checkpoint_rows=asked.checkpoint_rows,
+        helpers=args.helpers,
+        photos_per_forward=args.photos_per_forward,
+        fetches=args.fetches,
+        nice=args.nice,
+        checkpoint_rows=args.checkpoint_rows,
     )
 
 
-def _endpoint_url(asked: argparse.Namespace) -> str | None:
-    return asked.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+def _endpoint_url(args: argparse.Namespace) -> str | None:
+    return args.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
 def _segmenter_version(parameters: Parameters) -> str | None:
@@ -210,7 +241,7 @@ def _segmenter_version(parameters: Parameters) -> str | None:
 
 
 def _refuse_overlap(source: str, output: str) -> None:
-    """Raises BadRequest when the output would be listed as input."""
+    """Raises BadRequest when the output lies inside the input, where the next listing would find it."""
     if f"{output}/".startswith(f"{source}/"):
         raise BadRequest(f"The output {output} lies inside the input {source}; choose another.")
 

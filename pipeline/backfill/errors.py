@@ -1,16 +1,16 @@
-"""What ends a backfill, and what ends one photo of it; imports pipeline.errors only.
+"""Errors that end a backfill, and errors that make one photo a dead letter.
 
-    BackfillError               the run ends; its text is for the engineer, `exit_code` for the shell
-    ├── BadRequest         2    arguments or an input that cannot be used
-    ├── OtherRun           3    the output holds, or was taken over by, another run
-    ├── StorageFailed      4    disk full, no permission, store unreachable: the same command goes on
-    └── Stopped          130    asked to stop: the same command goes on
+    BackfillError               ends the run, with a text for the operator and an exit code for the shell
+    ├── BadRequest         2    the arguments or the input cannot be used
+    ├── OtherRun           3    the output belongs to another run, or a newer run took it over
+    ├── StorageFailed      4    disk full, no permission, store unreachable: the same command resumes
+    └── Stopped          130    a signal asked the run to stop: the same command resumes
 
     ObjectFailed                the object cannot be read: it becomes a dead letter, and the run goes on
-    UriInvalid                  the row names no object: likewise
-    Unexplained                 the photo broke something that should not break: likewise
+    UriInvalid                  the row's URI is missing or unusable: likewise
+    Unexplained                 the photo caused an unexpected error: likewise
 
-All cross process borders, so they take exactly one positional argument.
+All of them cross process borders, so they take exactly one positional argument.
 """
 
 import logging
@@ -25,7 +25,7 @@ EXIT_TOO_MANY_FAILURES = 5
 
 
 class BackfillError(Exception):
-    """The root; the one argument says what happened and what to do."""
+    """The root. Its argument says what happened and what to do."""
 
     exit_code = EXIT_UNEXPECTED
 
@@ -46,26 +46,26 @@ class Stopped(BackfillError):
     exit_code = 130
 
 
-def end_of(exit_code: int, text: str) -> BackfillError:
-    """The BackfillError of an exit code: so it crosses from Ray's processes, whatever class Ray made of it."""
+def error_of(exit_code: int, text: str) -> BackfillError:
+    """The BackfillError with this exit code. It restores an error that Ray has wrapped in a class of its own."""
     kinds: dict[int, type[BackfillError]] = {kind.exit_code: kind for kind in BackfillError.__subclasses__()}
     return kinds.get(exit_code, BackfillError)(text)
 
 
 class ObjectFailed(ColorMatchError):
-    """The store holds the object but does not give it out, again and again."""
+    """The store has the object, but every attempt to read it fails."""
 
     code = "OBJECT_UNREADABLE"
 
 
 class UriInvalid(ColorMatchError):
-    """The row's URI is missing or of a kind that cannot be read."""
+    """The row's URI is missing, or has a scheme that cannot be read."""
 
     code = "URI_INVALID"
 
 
 class Unexplained(ColorMatchError):
-    """An error that is ours: the job's log has it whole."""
+    """An unexpected error of our own. The job's log has its traceback."""
 
     code = "INTERNAL"
 
@@ -74,8 +74,8 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-def guarded(work: Callable[[], T], what: str | None) -> T | ColorMatchError:
-    """The result, or the photo's own error; what ends the whole run is raised."""
+def guarded(work: Callable[[], T], subject: str | None) -> T | ColorMatchError:
+    """The result of `work`, or the error that makes the photo a dead letter. Raises errors that end the run."""
     try:
         return work()
     except ColorMatchError as error:
@@ -83,9 +83,10 @@ def guarded(work: Callable[[], T], what: str | None) -> T | ColorMatchError:
     except BackfillError:
         raise
     except Exception:
-        return unexplained(what)
+        return unexplained(subject)
 
 
-def unexplained(what: str | None) -> Unexplained:
-    _log.exception("Unexpected, with %s", what)
+def unexplained(subject: str | None) -> Unexplained:
+    """Logs the current exception, and gives the error of the photo. subject: what was processed, for the log."""
+    _log.exception("Unexpected error while processing %s", subject)
     return Unexplained("An unexpected error; the job's log has it.")

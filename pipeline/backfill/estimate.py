@@ -1,4 +1,4 @@
-"""`--dry-run`: how much there is, and about how long it would take; reads a few photos, writes nothing."""
+"""The estimate of `--dry-run`: counts the images and processes a few of them to tell how long a run would take."""
 
 import time
 from contextlib import closing
@@ -13,12 +13,17 @@ from pipeline.backfill.tables.sources import open_source
 from pipeline.backfill.worker import Reader, advise
 from pipeline.errors import ColorMatchError
 
-TRIED = 8  # photos
+# Taste: the first photos of the input that are processed.
+TRIED = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """images, bytes: listed (bytes 0: the listing does not tell). photo_s: of one on one core."""
+    """What a dry run finds.
+
+    images, bytes: of the whole input; bytes is 0 when the listing has no sizes. skipped: objects that are no images of
+    the run. photo_s: seconds per photo on one core. answer_bytes: mean size of an answer. tried, failed: photos.
+    """
 
     images: int
     bytes: int
@@ -29,22 +34,22 @@ class Estimate:
     failed: int
 
     def lines(self, resources: Resources) -> list[str]:
-        """For a person."""
+        """The estimate in sentences."""
         size = f", {self.bytes / 1e6:,.1f} MB" if self.bytes else ""
-        skipped = f" ({self.skipped} other objects passed over)" if self.skipped else ""
-        took = f"{self.photo_s * 1000:.0f} ms a photo on one core"
+        skipped = f" ({self.skipped} other objects skipped)" if self.skipped else ""
+        took = f"{self.photo_s * 1000:.0f} ms per photo on one core"
         total = duration(self.images * self.photo_s / resources.workers)
         answers = f"{self.images * self.answer_bytes / 1e6:,.0f} MB of answers"
         return [
             f"{self.images} images{size}{skipped}",
-            f"{self.tried} tried: {took}, {self.failed} would be dead letters",
+            f"{self.tried} processed: {took}, {self.failed} would be dead letters",
             f"about {total} with {resources.workers} workers, and {answers}",
             "Nothing was written.",
         ]
 
 
 def estimate(job: Job) -> Estimate:
-    """Lists the whole input, and does its first few photos in this process. Raises BackfillError as a run would."""
+    """Lists the whole input, and processes its first photos in this process. Raises BackfillError as a run would."""
     images = size = 0
     uris: list[str | None] = []
     with open_source(job.parameters, Stores(job.endpoint_url)) as source:
@@ -57,10 +62,11 @@ def estimate(job: Job) -> Estimate:
 
 
 def _try(job: Job, uris: list[str | None]) -> tuple[float, int, int]:
-    """Seconds of one photo, bytes of one answer, and how many gave none."""
+    """Seconds per photo, mean bytes of an answer, and the number of photos without one."""
     network = Network.of(job)
     with closing(Reader(job)) as reader:
-        list(reader.photos(uris[:1]))  # starts the decoder
+        # The first photo starts the decoder, which must not count.
+        list(reader.photos(uris[:1]))
         began_s = time.perf_counter()
         photos = list(reader.photos(uris))
         outcomes = [

@@ -1,4 +1,4 @@
-"""The network of one process of a run."""
+"""Runs the segmentation network in one process of a run."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from models.cards import load_card
 from pipeline import analysis
 from pipeline.backfill.errors import BadRequest, Unexplained, unexplained
-from pipeline.backfill.plan import Job, Parameters, Segmented, Taken, needs_network
+from pipeline.backfill.plan import Job, Parameters, PhotoOrError, SegmentationOrError, needs_network
 from pipeline.errors import ColorMatchError
 from pipeline.options import Options
 from pipeline.types import DecodedImage, Segmentation
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Network:
-    """The network of one process, where the options want one; segmenter: None where they do not."""
+    """Label maps for photos. segmenter: None when the options need no network."""
 
     def __init__(self, options: Options, segmenter: "Segmenter | None") -> None:
         self._options = options
@@ -24,27 +24,29 @@ class Network:
 
     @classmethod
     def of(cls, job: Job) -> "Network":
-        """A job's. Raises BadRequest when its weights are not those that the run began with."""
+        """The network of a job. Raises BadRequest when its version is not that with which the run began."""
         options = job.parameters.options
         return cls(options, _segmenter(job) if needs_network(options) else None)
 
-    def segment(self, photos: Sequence[Taken]) -> list[Segmented]:
-        """A label map, or why there is none, for each photo."""
+    def segment(self, photos: Sequence[PhotoOrError]) -> list[SegmentationOrError]:
+        """For each photo its label map, or the error that explains why it has none."""
         if self._segmenter is None:
             return [photo if isinstance(photo, ColorMatchError) else self._given(photo) for photo in photos]
         segment, inputs = self._segmenter.segment, [_input(one) for one in photos if isinstance(one, DecodedImage)]
         found = iter(_isolated(segment, inputs))
         return [photo if isinstance(photo, ColorMatchError) else next(found) for photo in photos]
 
-    def _given(self, photo: DecodedImage) -> Segmented:
-        return analysis.given_segmentation(photo, self._options) or Unexplained("No network has seen the photo.")
+    def _given(self, photo: DecodedImage) -> SegmentationOrError:
+        return analysis.given_segmentation(photo, self._options) or Unexplained(
+            "The options need no network, but give no label map either."
+        )
 
 
-Segment: TypeAlias = "Callable[[Sequence[SegmentationInput]], list[Segmentation | ColorMatchError]]"
+SegmentBatch: TypeAlias = "Callable[[Sequence[SegmentationInput]], list[Segmentation | ColorMatchError]]"
 
 
-def _isolated(segment: Segment, inputs: "list[SegmentationInput]") -> list[Segmented]:
-    """The batch's label maps. When it fails, its photos go one by one, so that the one to blame fails alone."""
+def _isolated(segment: SegmentBatch, inputs: "list[SegmentationInput]") -> list[SegmentationOrError]:
+    """The label maps of a batch. When the batch fails, its photos go one by one, so that only the bad one fails."""
     from models.segmenter import device_is_lost
 
     try:
@@ -58,7 +60,8 @@ def _isolated(segment: Segment, inputs: "list[SegmentationInput]") -> list[Segme
 
 
 def _segmenter(job: Job) -> "Segmenter":
-    from models.segmenter import Segmenter  # here, because a run without the network needs no torch
+    # A run without the network must not load torch.
+    from models.segmenter import Segmenter
 
     parameters, resources = job.parameters, job.resources
     segmenter = Segmenter(
@@ -69,7 +72,7 @@ def _segmenter(job: Job) -> "Segmenter":
         photos_per_forward=resources.photos_per_forward if parameters.device == "cuda" else None,
     )
     if segmenter.version != job.versions.segmenter:
-        raise BadRequest(f"The network here is {segmenter.version}; the run began with {job.versions.segmenter}.")
+        raise BadRequest(f"The network is {segmenter.version}, but the run began with {job.versions.segmenter}.")
     segmenter.warm_up()
     return segmenter
 
@@ -82,11 +85,11 @@ def _input(photo: DecodedImage) -> "SegmentationInput":
 
 
 def segmenter_version(parameters: Parameters) -> str:
-    """The version that a run's segmenter will give itself, without loading it. Raises ModelError."""
+    """The version of a run's segmenter, without loading it. Raises ModelError."""
     card = load_card(parameters.model)
     return f"{card.id}:{card.sha256[:12]}:{parameters.dtype}:{parameters.device}"
 
 
 def network_input_px(parameters: Parameters) -> tuple[int, int] | None:
-    """The (width, height) that the network takes; None for a run without a network. Raises ModelError."""
+    """The network's input size, (width, height) in px; None for a run without a network. Raises ModelError."""
     return load_card(parameters.model).input_px if needs_network(parameters.options) else None

@@ -1,4 +1,4 @@
-"""What a backfill is asked to do: what shapes its answers, what it may use, and its identity; msgspec, no IO."""
+"""Describes a run: the parameters that shape its rows, the resources it may use, and its identity."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias
@@ -11,17 +11,18 @@ from pipeline.options import Options
 from pipeline.types import DecodedImage, Segmentation
 from pipeline.versions import API_VERSION, EXTRACTION_VERSION, HARMONY_VERSION, VECTOR_VERSION
 
-FORMAT = 1  # of the output; another layout of folders or columns is another number
+# The version of the output's layout. A change of its folders or columns raises it.
+FORMAT = 1
 Device = Literal["cpu", "cuda"]
 Dtype = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """What shapes a run's rows: two runs may share an output only when all of this is equal.
+    """Everything that shapes a run's rows. Two runs may share an output only when all of it is equal.
 
-    input: a folder, an s3:// prefix, or a .parquet or .csv file. match: globs that names must fit, any of them.
-    sample: the share of the images, 0 to 1, chosen by id. limit: the first so many of them.
+    input: a folder, an s3:// prefix, or a .parquet or .csv file. match: globs; a name must match one of them. sample:
+    the share of the images, 0 to 1, chosen by id. limit: the most images.
     """
 
     input: str
@@ -39,12 +40,13 @@ class Parameters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Resources:
-    """What a run may use; none of it changes a row.
+    """The resources that a run may use. None of them changes a row. The defaults are taste.
 
-    workers: processes with a network each; 0: as many as the cluster has room for. cpus, gpus: Ray's logical resources
-    of one. helpers: with a GPU, the most CPU processes that read, and that advise, beside the network; 0: likewise.
-    photos_per_forward: of one GPU batch. fetches: downloads at a time in a process. checkpoint_rows: photos that are
-    saved together; None: by the size of the input. decode_cpu_s: the CPU time that one photo's decoding may take.
+    workers: processes with a network each; 0 means as many as fit into the cluster. cpus, gpus: Ray's logical resources
+    per worker. helpers: with a GPU, the most CPU processes that read, and the most that advise; 0 means half of what
+    fits for each. photos_per_forward: the size of a GPU batch. fetches: concurrent downloads per process. nice: the
+    niceness of all processes. checkpoint_rows: photos per checkpoint; None means by the size of the input.
+    decode_cpu_s: the CPU time that decoding one photo may take.
     """
 
     workers: int = 0
@@ -58,10 +60,10 @@ class Resources:
     decode_cpu_s: float = 4.0
 
     def fitted(self, *, cpus: float, gpus: float) -> "Resources":
-        """With what was left open chosen for a cluster of so many. Raises BadRequest when it can never be had."""
+        """These resources with every open choice made for a cluster. Raises BadRequest if the cluster is too small."""
         if self.gpus > gpus or self.cpus > cpus:
             wanted = f"{self.cpus:g} CPUs" + (f" and {self.gpus:g} GPUs" if self.gpus else "")
-            raise BadRequest(f"A worker wants {wanted}; the whole Ray cluster has {cpus:g} CPUs and {gpus:g} GPUs.")
+            raise BadRequest(f"A worker needs {wanted}; the whole Ray cluster has {cpus:g} CPUs and {gpus:g} GPUs.")
         if self.gpus:
             helpers = self.helpers or max(1, int(cpus / self.cpus) // 2)
             return replace(self, workers=self.workers or int(gpus / self.gpus), helpers=helpers)
@@ -70,7 +72,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Everything that shapes an answer, as the answers name it, and the vectors' version."""
+    """The versions of everything that shapes an answer, and of the vectors."""
 
     api: str
     segmenter: str | None
@@ -81,18 +83,18 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """What `_run.json` says of the run that an output belongs to."""
+    """The identity of the run that an output belongs to. `_run.json` holds it."""
 
     parameters: Parameters
     versions: Versions
     format: int = FORMAT
 
     def to_json(self) -> bytes:
-        """Canonical: equal identities give equal bytes."""
+        """Canonical JSON: equal identities give equal bytes."""
         return msgspec.json.format(msgspec.json.encode(self, order="deterministic"), indent=1) + b"\n"
 
     def differences(self, other: bytes) -> tuple[str, ...]:
-        """One line for each field that another run's `_run.json` gives another value."""
+        """One line for each field with another value in another run's `_run.json`."""
         ours = _flat(msgspec.to_builtins(self))
         theirs = _flat(msgspec.json.decode(other, type=dict[str, Any]))
         names = sorted(ours.keys() | theirs.keys())
@@ -104,12 +106,12 @@ class Identity:
 
 
 def versions_of(segmenter: str | None) -> Versions:
-    """The versions of the code at hand with this segmenter; None: a run that needs no network."""
+    """The versions of this code with this segmenter; None for a run without a network."""
     return Versions(API_VERSION, segmenter, EXTRACTION_VERSION, HARMONY_VERSION, VECTOR_VERSION)
 
 
 def needs_network(options: Options) -> bool:
-    """Whether the photos go through the network at all."""
+    """Whether the photos go through the network."""
     return options.segment == "auto"
 
 
@@ -128,13 +130,14 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 80 else f"{text[:77]}…"
 
 
-Taken: TypeAlias = DecodedImage | ColorMatchError  # a photo, or why there is none
-Segmented: TypeAlias = Segmentation | ColorMatchError
+# A photo or its label map, or the error that explains why there is none.
+PhotoOrError: TypeAlias = DecodedImage | ColorMatchError
+SegmentationOrError: TypeAlias = Segmentation | ColorMatchError
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What every process of a run knows."""
+    """The description of a run that each of its processes gets."""
 
     output: str
     endpoint_url: str | None

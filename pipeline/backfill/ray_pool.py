@@ -1,7 +1,7 @@
-"""The pool of a backfill: shards streamed through Ray Data; the only file of pipeline that imports ray.
+"""Streams the shards of a backfill through pools of Ray actors.
 
-On a CPU one actor does a shard's whole work, so that no pixel crosses a process border.  With a GPU the network is an
-actor pool of its own, fed and followed by CPU processes, so that it never waits for a decoder.
+On CPUs one actor does all the work of a shard, so that no pixel crosses a process border.  With a GPU the network runs
+in an actor pool of its own between two pools of CPU processes, so that it does not wait for decoding.
 """
 
 import logging
@@ -16,23 +16,26 @@ import numpy as np
 import ray
 import ray.data
 
-from pipeline.backfill.errors import BackfillError, end_of
+from pipeline.backfill.errors import BackfillError, error_of
 from pipeline.backfill.network import Network
 from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.stores.uris import Stores
-from pipeline.backfill.tables.checkpoints import Done, save_outcomes
+from pipeline.backfill.tables.checkpoints import SavedShard, save_outcomes
 from pipeline.backfill.tables.manifest import Shard, read_rows
 from pipeline.backfill.trials import Trials
 from pipeline.backfill.worker import Reader, Worker, advise
 from pipeline.errors import ColorMatchError
 
+# Standard: the highest niceness in Linux.
 LEAST_PRIORITY = 19
-OBJECT_STORE_BYTES = 256 * 1024 * 1024  # of a cluster of our own
-Batch: TypeAlias = dict[str, Any]  # one row, columns as arrays of length 1
+# Taste: the object store of a cluster for this run alone. On CPUs only the rows of shards pass through it.
+OBJECT_STORE_BYTES = 256 * 1024 * 1024
+# One row, with columns as arrays of length 1.
+Batch: TypeAlias = dict[str, Any]
 
 
 class RayPool:
-    """Works on a Ray cluster: that of RAY_ADDRESS, else one of this machine, for this run alone."""
+    """A pool on the Ray cluster of RAY_ADDRESS, or on a new one on this machine, for this run alone."""
 
     def __init__(self) -> None:
         if os.environ.get("RAY_ADDRESS"):
@@ -40,18 +43,20 @@ class RayPool:
         else:
             ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
         context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = context.print_on_execution_start = False  # the run tells its progress itself
+        # The run reports its progress itself.
+        context.enable_progress_bars = context.print_on_execution_start = False
         logging.getLogger("ray.data").setLevel(logging.ERROR)
         logging.getLogger("ray.data.exceptions").addFilter(_is_rays_own)
 
     def fit(self, resources: Resources) -> Resources:
-        """The resources with what was left open chosen for this cluster. Raises BadRequest."""
+        """The resources with every open choice made for this cluster. Raises BadRequest if it is too small."""
         cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
         return resources.fitted(cpus=cluster.get("CPU", 0.0), gpus=cluster.get("GPU", 0.0))
 
-    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
-        """Works on all shards, and yields each as it is saved, in no order. Raises what the workers raise."""
-        _be_nice(job)  # the driver too
+    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[SavedShard]:
+        """Does all shards, and yields each one when it is saved, in any order. Raises the workers' errors."""
+        # The driver competes for the CPUs too.
+        _lower_priority(job)
         rows = [{"part": shard.part, "start": shard.start, "stop": shard.stop} for shard in shards]
         data = ray.data.from_items(rows, override_num_blocks=len(rows))
         resources = job.resources
@@ -61,24 +66,24 @@ class RayPool:
             pool = ray.data.ActorPoolStrategy(size=resources.workers)
             done = data.map_batches(self.whole_work(), compute=pool, num_cpus=resources.cpus, **_one_by_one(job))
         for row in _rows(done):
-            yield Done(row["part"], row["rows"], row["dead"])
+            yield SavedShard(row["part"], row["rows"], row["dead"])
 
     def whole_work(self) -> "type[WholeWork]":
-        """What a process does that does all of a shard."""
+        """The class of the actors that do all the work of a shard."""
         return WholeWork
 
     def close(self) -> None:
-        """Leaves the cluster, or ends that of this run."""
+        """Leaves the cluster, or ends the one that was started for this run."""
         ray.shutdown()
 
 
 def _is_rays_own(_record: logging.LogRecord) -> bool:
-    """Whether Ray Data tells of trouble of its own: a stop that meets it on the way is none, and gets no stack."""
+    """Whether Ray Data logs an error of its own. A BackfillError is none: it ends the run, and needs no traceback."""
     return not isinstance(sys.exc_info()[1], BackfillError)
 
 
 def _staged(job: Job, data: ray.data.Dataset) -> ray.data.Dataset:
-    """Reading, the network on its GPUs, and advising, each in processes of its own."""
+    """Reads, segments on GPUs, and advises, each in processes of its own."""
     resources = job.resources
     helpers = ray.data.ActorPoolStrategy(min_size=1, max_size=resources.helpers)
     network = ray.data.ActorPoolStrategy(size=resources.workers)
@@ -92,12 +97,12 @@ def _one_by_one(job: Job) -> dict[str, Any]:
 
 
 class WholeWork:
-    """A shard from its rows to its checkpoint."""
+    """An actor that does all the work of a shard, from its rows to its checkpoint."""
 
     make: Callable[[Job], Worker] = Worker
 
     def __init__(self, job: Job) -> None:
-        _be_nice(job)
+        _lower_priority(job)
         self._worker = self.make(job)
 
     def __call__(self, batch: Batch) -> Batch:
@@ -106,7 +111,7 @@ class WholeWork:
 
 class _Read:
     def __init__(self, job: Job) -> None:
-        _be_nice(job)
+        _lower_priority(job)
         self._output = Stores(job.endpoint_url).folder(job.output)
         self._reader = Reader(job)
 
@@ -133,7 +138,7 @@ class _Segment:
 
 class _Advise:
     def __init__(self, job: Job) -> None:
-        _be_nice(job)
+        _lower_priority(job)
         self._parameters = job.parameters
         self._output = Stores(job.endpoint_url).folder(job.output)
         self._trials = Trials(self._output, "advise")
@@ -151,7 +156,7 @@ def _shard(batch: Batch) -> Shard:
     return Shard(int(batch["part"][0]), int(batch["start"][0]), int(batch["stop"][0]))
 
 
-def _done(done: Done) -> Batch:
+def _done(done: SavedShard) -> Batch:
     return {"part": np.array([done.part]), "rows": np.array([done.rows]), "dead": np.array([done.dead])}
 
 
@@ -160,28 +165,31 @@ def _packed(value: object) -> list[bytes]:
 
 
 def _unpacked(column: Any) -> Any:
-    return pickle.loads(column[0])  # noqa: S301 - our own processes wrote it
+    # Our own processes wrote these bytes.
+    return pickle.loads(column[0])  # noqa: S301
 
 
 def _rows(data: ray.data.Dataset) -> Iterator[dict[str, Any]]:
-    """The rows as they come. An error of ours is raised as itself, whatever Ray wrapped it in."""
+    """The rows of results. Raises a BackfillError as itself, although Ray has wrapped it."""
     try:
         yield from data.iter_rows()
     except Exception as error:
-        raise _ours(error) or error from None
+        raise _backfill_error(error) or error from None
 
 
-def _ours(error: BaseException | None) -> BackfillError | None:
+def _backfill_error(error: BaseException | None) -> BackfillError | None:
+    """The BackfillError inside Ray's exception, rebuilt as its own class; None when there is none."""
     while error is not None:
         for found in (error, getattr(error, "cause", None)):
             if isinstance(found, BackfillError):
-                return end_of(found.exit_code, str(found.args[0]))
+                return error_of(found.exit_code, str(found.args[0]))
         error = error.__cause__
     return None
 
 
-def _be_nice(job: Job) -> None:
-    """Gives this process the run's priority, not below one that it was given; the last is what nobody else wants."""
+def _lower_priority(job: Job) -> None:
+    """Raises this process's niceness to the run's, unless it is higher already. The highest uses idle CPU time only."""
     os.nice(max(0, job.resources.nice - os.nice(0)))
     if job.resources.nice >= LEAST_PRIORITY and sys.platform == "linux":
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))  # it gives way at once, not at the end of its slice
+        # A process of this class gives way at once, not at the end of its time slice.
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -1,9 +1,9 @@
-"""One run from its first check to `_SUCCESS`: what is there already, what is left to do, publication; no Ray here.
+"""Runs a backfill from its first check to `_SUCCESS`: finds what is done already, does the rest, and publishes.
 
-_run.json            once the input is listed: whose output this is
-_work/               the list of rows, checkpoints, tables that are not yet published; gone in the end
-answers/ …           appear when everything is done
-summary.json report.html _SUCCESS    last
+_run.json                            the identity of the run, written once the input is listed
+_work/                               the list of rows, checkpoints and unpublished tables, removed at the end
+answers/ …                           the tables, which appear when everything is done
+summary.json report.html _SUCCESS    written last
 """
 
 import time
@@ -24,7 +24,7 @@ from pipeline.backfill.report.summary import Pace, Summary, summarise
 from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.store import Store
 from pipeline.backfill.stores.uris import Stores
-from pipeline.backfill.tables.checkpoints import FINISHED, TABLES, Done, finish_part, finished_parts, saved_shards
+from pipeline.backfill.tables.checkpoints import FINISHED, TABLES, SavedShard, finish_part, finished_parts, saved_shards
 from pipeline.backfill.tables.manifest import WORK, Manifest, Shard, load_manifest, part_name, save_manifest, write_rows
 from pipeline.backfill.tables.sources import open_source
 from pipeline.errors import NotFound
@@ -32,25 +32,26 @@ from pipeline.errors import NotFound
 RUN_FILE, SUMMARY_FILE, REPORT_FILE, SUCCESS_FILE = "_run.json", "summary.json", "report.html", "_SUCCESS"
 OWNER_FILE = f"{WORK}/owner"
 COMPLETE_FILE = f"{WORK}/complete"
+# Taste: how often a run checks that no newer run has taken its output over.
 OWNER_CHECK_S = 5.0
 
 
 class Pool(Protocol):
-    """Processes that do shards."""
+    """A pool of processes that do shards."""
 
     def fit(self, resources: Resources) -> Resources:
-        """The wishes with every choice that was left open made. Raises BadRequest when they can never be had."""
+        """The resources with every open choice made. Raises BadRequest when the pool can never provide them."""
 
-    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
-        """Does all shards, and yields each as it is saved, in no order."""
+    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[SavedShard]:
+        """Does all shards, and yields each one when it is saved, in any order."""
 
     def close(self) -> None:
-        """Lets go of the processes."""
+        """Releases the processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What is asked for. endpoint_url: of another S3 than Amazon's."""
+    """A request for a run. endpoint_url: that of an S3 server other than Amazon's."""
 
     output: str
     endpoint_url: str | None
@@ -58,35 +59,38 @@ class Run:
     resources: Resources
 
 
-def run(asked: Run, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> Summary:
-    """Does what is left of a run, and gives its summary. Raises BackfillError; the same call then goes on."""
-    output = stores.folder(asked.output)
-    if _is_complete(output, asked.identity):
-        screen.line(f"{output.url} is complete already: nothing is left to do.")
+def run(request: Run, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> Summary:
+    """Does what is left of a run, and returns its summary. Raises BackfillError; the same call then resumes."""
+    output = stores.folder(request.output)
+    if _is_complete(output, request.identity):
+        screen.line(f"{output.url} is complete already. There is nothing to do.")
         output.remove(WORK)
         return _published_summary(output)
     owner = _Owner(output)
     pace = Pace()
     if not _exists(output, COMPLETE_FILE):
-        pace = _Work(asked, stores, output, screen, owner).do(make_pool)
+        pace = _Work(request, stores, output, screen, owner).do(make_pool)
         output.write(COMPLETE_FILE, b"")
     owner.check()
     manifest = load_manifest(output)
-    assert manifest is not None  # noqa: S101 - written before any work
-    return _publish(output, manifest, asked.identity, stores, pace)
+    # The manifest is written before any work, and the mark of complete work after it.
+    assert manifest is not None  # noqa: S101
+    return _publish(output, manifest, request.identity, stores, pace)
 
 
 def _is_complete(output: Store, identity: Identity) -> bool:
-    """Whether nothing is left to do. Raises OtherRun or BadRequest for an output that is not this run's."""
+    """Whether the run is complete. Raises OtherRun or BadRequest for an output that is not this run's."""
     try:
         differences = identity.differences(output.read(RUN_FILE))
     except NotFound:
         if any(not found.key.startswith(f"{WORK}/") for found in output.walk()):
-            raise BadRequest(f"{output.url} holds other things; the output must be empty or a backfill's.") from None
+            raise BadRequest(
+                f"{output.url} holds other files. Choose an empty output, or that of an earlier run."
+            ) from None
         return False
     if differences:
         listed = "\n".join(f"  {line}" for line in differences)
-        raise OtherRun(f"{output.url} belongs to a run with other parameters; choose another output.\n{listed}")
+        raise OtherRun(f"{output.url} belongs to a run with other parameters. Choose another output.\n{listed}")
     return _exists(output, SUCCESS_FILE)
 
 
@@ -99,7 +103,7 @@ def _exists(output: Store, key: str) -> bool:
 
 
 class _Owner:
-    """The newest run of an output owns it; one that was taken for dead and is not sees it, and stops."""
+    """Marks the newest run of an output as its owner. An older run that is still alive notices this, and stops."""
 
     def __init__(self, output: Store) -> None:
         self._output = output
@@ -108,24 +112,27 @@ class _Owner:
         output.write(OWNER_FILE, self._name)
 
     def check_now_and_then(self) -> None:
-        """`check`, unless that was moments ago."""
+        """Checks, unless the last check was within OWNER_CHECK_S."""
         if time.monotonic() - self._checked_s > OWNER_CHECK_S:
             self.check()
 
     def check(self) -> None:
-        """Raises OtherRun when a newer run has taken over."""
+        """Raises OtherRun when a newer run has taken the output over."""
         self._checked_s = time.monotonic()
         try:
             current = self._output.read(OWNER_FILE)
         except NotFound:
             current = b""
         if current != self._name:
-            raise OtherRun(f"Another run of the same command has taken over {self._output.url}; this one stops.")
+            raise OtherRun(f"A newer run of the same command has taken over {self._output.url}, so this one stops.")
 
 
 @dataclass(slots=True)
-class _Left:
-    """What is left: shards, how many of them in each unfinished part, and how many rows are done."""
+class _Remaining:
+    """The rest of a run.
+
+    rows_done: of all rows. shards: those to do. of_part: their number in each part. unfinished: parts without tables.
+    """
 
     rows_done: int = 0
     rows: int = 0
@@ -134,7 +141,7 @@ class _Left:
     unfinished: list[int] = field(default_factory=list)
 
     @classmethod
-    def of(cls, output: Store, manifest: Manifest) -> "_Left":
+    def of(cls, output: Store, manifest: Manifest) -> "_Remaining":
         found, saved, finished = cls(rows=manifest.rows), saved_shards(output), finished_parts(output)
         for part in range(len(manifest.parts)):
             if part_name(part) in finished:
@@ -151,9 +158,9 @@ class _Left:
 
 
 class _Finisher:
-    """Makes the tables of each part once all its shards are saved, beside the work."""
+    """Writes the tables of each part when all its shards are saved, in a thread beside the work."""
 
-    def __init__(self, output: Store, manifest: Manifest, identity: Identity, left: _Left) -> None:
+    def __init__(self, output: Store, manifest: Manifest, identity: Identity, left: _Remaining) -> None:
         self._finish = lambda part: finish_part(output, manifest, part, identity)
         self._left = left.of_part
         self._thread = ThreadPoolExecutor(1)
@@ -162,7 +169,7 @@ class _Finisher:
         ]
 
     def saved(self, part: int) -> None:
-        """Takes note of a saved shard. Raises what went wrong with an earlier part."""
+        """Counts a saved shard. Raises the error of an earlier part."""
         self._left[part] -= 1
         if not self._left[part]:
             self._under_way.append(self._thread.submit(self._finish, part))
@@ -170,7 +177,7 @@ class _Finisher:
             self._under_way.pop(0).result()
 
     def close(self) -> None:
-        """Waits until all is written. Raises what went wrong."""
+        """Waits until all tables are written. Raises the first error."""
         self._thread.shutdown()
         for finishing in self._under_way:
             finishing.result()
@@ -178,9 +185,9 @@ class _Finisher:
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """The part of a run that takes time."""
+    """The listing of the input and the work on its shards."""
 
-    asked: Run
+    request: Run
     stores: Stores
     output: Store
     screen: Screen
@@ -189,35 +196,36 @@ class _Work:
     def do(self, make_pool: Callable[[], Pool]) -> Pace:
         """Lists the input, does the shards that are not saved, and finishes every part."""
         manifest = load_manifest(self.output) if _exists(self.output, RUN_FILE) else None
-        left = None if manifest is None else _Left.of(self.output, manifest)
+        left = None if manifest is None else _Remaining.of(self.output, manifest)
         if manifest is not None and left is not None and not left.shards:
-            _Finisher(self.output, manifest, self.asked.identity, left).close()
+            _Finisher(self.output, manifest, self.request.identity, left).close()
             return Pace()
         self.screen.line("Starting Ray …")
         pool = make_pool()
         try:
-            resources = pool.fit(self.asked.resources)
+            resources = pool.fit(self.request.resources)
             if manifest is None or left is None:
                 manifest = self._list(resources)
-                left = _Left.of(self.output, manifest)
+                left = _Remaining.of(self.output, manifest)
             return self._work(pool, resources, manifest, left)
         finally:
             pool.close()
 
     def _list(self, resources: Resources) -> Manifest:
-        parameters = self.asked.identity.parameters
+        parameters = self.request.identity.parameters
         self.screen.line(f"Listing {parameters.input} …")
         with open_source(parameters, self.stores) as source:
             manifest = write_rows(self.output, source, parameters, resources)
-        self.output.write(RUN_FILE, self.asked.identity.to_json())  # only now: a refused input may be mended
+        # Before this point a refused input may be corrected, even if that changes the run's identity.
+        self.output.write(RUN_FILE, self.request.identity.to_json())
         save_manifest(self.output, manifest)
-        skipped = f"; {manifest.skipped} other objects passed over" if manifest.skipped else ""
+        skipped = f"; {manifest.skipped} other objects skipped" if manifest.skipped else ""
         self.screen.line(f"{manifest.rows} images{skipped}.")
         return manifest
 
-    def _work(self, pool: Pool, resources: Resources, manifest: Manifest, left: _Left) -> Pace:
-        asked, identity = self.asked, self.asked.identity
-        job = Job(asked.output, asked.endpoint_url, identity.parameters, identity.versions, resources)
+    def _work(self, pool: Pool, resources: Resources, manifest: Manifest, left: _Remaining) -> Pace:
+        request, identity = self.request, self.request.identity
+        job = Job(request.output, request.endpoint_url, identity.parameters, identity.versions, resources)
         finisher = _Finisher(self.output, manifest, identity, left)
         began_s = last_s = time.monotonic()
         rows = 0
@@ -233,7 +241,7 @@ class _Work:
 
 
 def _publish(output: Store, manifest: Manifest, identity: Identity, stores: Stores, pace: Pace) -> Summary:
-    """Makes a finished run visible; can be broken off and asked for again at any point."""
+    """Publishes a finished run. When it is interrupted at any point, it can be repeated."""
     for table in TABLES:
         output.move(f"{FINISHED}/{table}", table)
     summary = summarise(output, manifest, identity, pace)

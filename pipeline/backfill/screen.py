@@ -1,4 +1,4 @@
-"""What a run tells: a bar with rate and time left on a terminal, a line now and then in a job, a table last; rich."""
+"""Shows a run's progress and its result: a bar on a terminal, else a line now and then, and a table at the end."""
 
 import time
 from collections import deque
@@ -12,13 +12,15 @@ from rich.table import Table
 
 from pipeline.backfill.report.summary import Summary
 
-WINDOW_S = 60.0  # that the rate is measured over
-WIDTH = 160  # of a line in a job's log
+# Taste: the rate is measured over this time.
+WINDOW_S = 60.0
+# Taste: the table at the end names so many of the most frequent colours.
+TOP_COLORS = 6
 
 
 @dataclass(slots=True)
 class Count:
-    """Rows done and dead, and how fast. clock: seconds, never backwards."""
+    """Counts rows, dead letters and their rate. clock: a monotonic clock in seconds."""
 
     total: int
     done: int
@@ -27,7 +29,7 @@ class Count:
     _marks: deque[tuple[float, int]] = field(default_factory=deque)
 
     def add(self, rows: int, dead: int) -> None:
-        """Takes note of saved rows."""
+        """Counts saved rows."""
         self.done += rows
         self.dead += dead
         now_s = self.clock()
@@ -37,7 +39,7 @@ class Count:
 
     @property
     def rate(self) -> float | None:
-        """Images/s of the last minute; None until two checkpoints are there to tell."""
+        """Images per second over the last minute; None before the second checkpoint."""
         (first_s, first), (last_s, last) = (self._marks[0], self._marks[-1]) if self._marks else ((0.0, 0), (0.0, 0))
         return (last - first) / (last_s - first_s) if last_s > first_s else None
 
@@ -52,27 +54,27 @@ class Count:
 
 
 class ProgressDisplay:
-    """One run's progress, as it is shown."""
+    """Shows the progress of one run."""
 
     def __init__(self, count: Count, show: Callable[[Count], None]) -> None:
         self._count = count
         self._show = show
 
     def advance(self, rows: int, dead: int) -> None:
-        """Takes note of saved rows, and shows it."""
+        """Counts saved rows, and shows the count."""
         self._count.add(rows, dead)
         self._show(self._count)
 
 
 class Screen:
-    """The place where a run speaks. log_every_s: between two lines of progress where there is no terminal."""
+    """Prints what a run reports. log_every_s: the time between two lines of progress without a terminal."""
 
     def __init__(self, console: Console | None = None, *, log_every_s: float = 10.0) -> None:
         self._console = console or Console(highlight=False, soft_wrap=True)
         self._log_every_s = log_every_s
 
     def line(self, text: str) -> None:
-        """One message."""
+        """Prints one message."""
         self._console.print(text, markup=False)
 
     @contextmanager
@@ -80,7 +82,7 @@ class Screen:
         """Shows progress while the block runs."""
         count = Count(total, done)
         if done:
-            self.line(f"{done} of {total} images were done before.")
+            self.line(f"{done} of {total} images are done already.")
         if not self._console.is_terminal:
             yield ProgressDisplay(count, self._logged())
             self.line(str(count))
@@ -102,7 +104,7 @@ class Screen:
         return show
 
     def summary(self, summary: Summary, output: str) -> None:
-        """The final table."""
+        """Prints the table at the end of a run."""
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in _facts(summary, output):
             table.add_row(name, value)
@@ -110,7 +112,7 @@ class Screen:
 
 
 def duration(seconds: float) -> str:
-    """`1 h 5 min`, `2 min 3 s`, `8 s`."""
+    """A duration in at most two units, such as `1 h 5 min`, `2 min 3 s` and `8 s`."""
     whole = max(0, round(seconds))
     hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
     if hours:
@@ -119,6 +121,7 @@ def duration(seconds: float) -> str:
 
 
 def _tail(count: Count) -> str:
+    """The count without its numbers of images, which the bar shows."""
     parts = str(count).split(", ")
     return ", ".join(parts[1:])
 
@@ -128,7 +131,7 @@ def _facts(summary: Summary, output: str) -> Iterator[tuple[str, str]]:
     yield "answers", str(summary.answers)
     yield "dead letters", ", ".join(f"{code} {n}" for code, n in summary.failures.items()) or "0"
     yield "garments", f"{summary.garments} ({', '.join(f'{name} {n}' for name, n in summary.categories.items())})"
-    yield "colours", ", ".join(f"{one.name} {one.share:.0%}" for one in summary.colors_basic[:6])
+    yield "colours", ", ".join(f"{one.name} {one.share:.0%}" for one in summary.colors_basic[:TOP_COLORS])
     if summary.last_run["rows"]:
         rows, seconds = int(summary.last_run["rows"]), summary.last_run["seconds"]
         yield "pace", f"{rows} images in {duration(seconds)}: {summary.last_run['images_per_s']} images/s"

@@ -1,6 +1,6 @@
-"""Photos that processes die of, found by what each process noted before it ended; the output's store only.
+"""Finds the photos that kill the processes that work on them, by notes that every process leaves in the output.
 
-_work/trials/<stage>/<shard>/<process>    empty, or once the shard is done with care, the row at work
+_work/trials/<stage>/<shard>/<process>    empty, or the row under way once the shard is done with care
 """
 
 import uuid
@@ -13,14 +13,16 @@ from pipeline.backfill.stores.store import Store
 from pipeline.backfill.tables.manifest import WORK, Shard
 
 T = TypeVar("T")
-AGAIN = 2  # processes that ended without finishing: a shard's are a reason for care, a row's for giving it up
+# Taste: after so many unfinished attempts at a shard the next one notes each row, and after so many at a row the row is
+# a dead letter. A single death may have any cause.
+AGAIN = 2
 
 
 class Trials:
-    """What processes noted of one stage before this one began; each death starts a process that knows of it."""
+    """The notes that earlier processes left for one stage. The successor of a dead process reads what it noted."""
 
     def __init__(self, output: Store, stage: str) -> None:
-        """Reads what there is. Raises StorageFailed."""
+        """Lists the notes. Raises StorageFailed."""
         self._output = output
         self._folder = f"{WORK}/trials/{stage}"
         self._noted = defaultdict[str, list[str]](list)
@@ -28,35 +30,35 @@ class Trials:
             self._noted[found.key.rpartition("/")[0]].append(found.key)
 
     def begin(self, shard: Shard) -> "Trial":
-        """Notes an attempt at a shard. Raises StorageFailed."""
+        """Begins an attempt at a shard, and leaves a note. Raises StorageFailed."""
         folder = f"{self._folder}/{shard.name}"
         notes = [self._output.read(key) for key in self._noted.get(folder, ())]
         return Trial(self._output, f"{folder}/{uuid.uuid4().hex}", shard.rows, notes)
 
 
 class Trial:
-    """One process's attempt at a shard. After some that never came back the rows are noted one by one.
+    """One process's attempt at a shard. After AGAIN unfinished attempts it notes each row before the work on it.
 
-    What kills processes otherwise (an operator, the kernel's out-of-memory killer) would have to strike twice at the
-    very same row of a shard that it struck twice before.
+    A row is blamed only when AGAIN of these careful attempts ended at it. Other causes of death, such as an operator or
+    the kernel's out-of-memory killer, would have to hit the same row each time.
     """
 
     def __init__(self, output: Store, key: str, rows: int, notes: Sequence[bytes]) -> None:
-        """notes: what earlier processes left of this shard."""
+        """notes: the contents of the notes that earlier attempts at this shard left."""
         self.careful = len(notes) >= AGAIN
         self._fatal = Counter(int(note) for note in notes if note)
         self._output, self._key, self._rows = output, key, rows
         output.write(key, b"")
 
     def row(self, number: int, work: Callable[[], T]) -> T | Unexplained:
-        """What the work on a row gives; the row's error when processes ended at it."""
+        """The result of the work on a row, or the row's error when earlier processes ended at it."""
         if self._fatal[number] >= AGAIN:
-            return Unexplained("The processes that worked on it ended, one after the other.")
+            return Unexplained("Every process that worked on the photo ended.")
         self._note(number)
         return work()
 
     def over(self) -> None:
-        """No row is at work any more."""
+        """Notes that no row is under way any more."""
         self._note(self._rows)
 
     def _note(self, number: int) -> None:

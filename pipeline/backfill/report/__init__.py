@@ -1,1 +1,1 @@
-"""What a finished run tells: the summary, and a page of charts and samples."""
+"""Reports a finished run: a summary, and a page of charts and sample photos."""

@@ -1,19 +1,23 @@
-"""The report's charts as inline SVG, from numbers alone; the standard library only."""
+"""Draws the report's charts as inline SVG."""
 
 import math
 from collections.abc import Sequence
 from html import escape
 
-BAR_PX, GAP_PX, LABEL_PX, LENGTH_PX = 22, 8, 150, 360
-Bar = tuple[str, float, str, str]  # label, length, fill, what to write behind it
+# Taste: a bar's height, the gap to the next one, the width of labels, of the longest bar, and of the text after it.
+BAR_PX, GAP_PX, LABEL_PX, LENGTH_PX, TEXT_PX = 22, 8, 150, 360, 90
+# Taste: the radius of a hue wheel's hub, and the length of its longest petal.
+HUB_PX, PETAL_PX = 30, 120
+# A bar's label, length, fill, and the text after it.
+Bar = tuple[str, float, str, str]
 
 
 def bar_chart(bars: Sequence[Bar], *, title: str) -> str:
-    """Horizontal bars, the longest filling the width."""
+    """A chart of horizontal bars. The longest bar fills the width."""
     longest = max((length for _, length, _, _ in bars), default=1.0) or 1.0
     height = len(bars) * (BAR_PX + GAP_PX)
     rows = "".join(_bar(k, bar, longest) for k, bar in enumerate(bars))
-    width = LABEL_PX + LENGTH_PX + 90
+    width = LABEL_PX + LENGTH_PX + TEXT_PX
     return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">{rows}</svg>'
 
 
@@ -30,19 +34,22 @@ def _bar(k: int, bar: Bar, longest: float) -> str:
 
 
 def hue_wheel(shares: Sequence[float], fills: Sequence[str], *, title: str) -> str:
-    """A rose: one petal per hue bin, its area in proportion to its share, hue 0° at the right, counter-clockwise."""
+    """A rose chart with one petal per hue bin, from hue 0° at the right counter-clockwise.
+
+    The square root makes the area of a petal grow with its share.
+    """
     largest = max(shares, default=0.0) or 1.0
     step = 2 * math.pi / max(1, len(shares))
     petals = "".join(
-        _petal(k * step, (k + 1) * step, 30 + 120 * math.sqrt(share / largest), fill)
+        _petal(k * step, (k + 1) * step, HUB_PX + PETAL_PX * math.sqrt(share / largest), fill)
         for k, (share, fill) in enumerate(zip(shares, fills, strict=True))
     )
-    rings = '<circle r="150" class="ring"/><circle r="30" class="hub"/>'
+    rings = f'<circle r="{HUB_PX + PETAL_PX}" class="ring"/><circle r="{HUB_PX}" class="hub"/>'
     return f'<svg viewBox="-160 -160 320 320" role="img" aria-label="{escape(title)}">{rings}{petals}</svg>'
 
 
 def _petal(start: float, end: float, radius: float, fill: str) -> str:
-    inner = 30.0
+    inner = float(HUB_PX)
     points = [
         (radius * math.cos(start), -radius * math.sin(start)),
         (radius * math.cos(end), -radius * math.sin(end)),

@@ -1,4 +1,4 @@
-"""`report.html`: what a run found, for people who would rather look; one file without scripts or outside resources."""
+"""Writes `report.html`: the results of a run as one file, without scripts and without resources from elsewhere."""
 
 from collections.abc import Iterator, Sequence
 from html import escape
@@ -42,7 +42,10 @@ svg { width: 100%; height: auto; font-size: 13px } svg text { fill: var(--ink) }
 table { border-collapse: collapse; width: 100% } td { padding: 3px 10px 3px 0; border-top: 1px solid var(--line) }
 details { margin-top: 16px } pre { overflow-x: auto; font-size: 12.5px }
 """
+# The fill of a bar that stands for no colour.
 PLAIN = "var(--bar)"
+# Taste: OKLCH lightness and chroma of the hue wheel's petals, inside sRGB for most hues.
+PETAL_LIGHTNESS, PETAL_CHROMA = 0.68, 0.13
 
 
 def report_html(summary: Summary, samples: Sequence[Sample]) -> str:
@@ -73,15 +76,17 @@ def _charts(summary: Summary) -> Iterator[str]:
         [(one.name, one.share, one.hex, f"{one.share:.1%}") for one in summary.colors_basic], title="Colours by name"
     )
     yield "<div class=grid>"
-    yield _section("Which colours dominate", "Share of the clothes' surface; every photo counts the same.", basic)
+    yield _section("Which colours dominate", "Share of the garments' area. Every photo has the same weight.", basic)
     wheel = hue_wheel(summary.hues, _bin_colors(), title="Hues of the colours that are not neutral")
-    yield _section("Hues", "Colours that are not neutral, around the OKLCH circle.", f"<div class=wheel>{wheel}</div>")
-    yield _section("What they are", "Garments by kind.", _counts(summary.categories, "Garments by kind"))
+    yield _section("Hues", "Colours that are not neutral, by OKLCH hue.", f"<div class=wheel>{wheel}</div>")
+    yield _section("Kinds", "Garments by kind.", _counts(summary.categories, "Garments by kind"))
     yield _section("Patterns", "How many colours a garment shows.", _counts(summary.patterns, "Patterns"))
-    yield _section("Best suggestion", "Scheme of each photo's first one.", _counts(summary.schemes, "Schemes"))
+    yield _section("Best suggestion", "Scheme of each photo's first suggestion.", _counts(summary.schemes, "Schemes"))
     yield _section("Dead letters", "Photos without an answer, by code.", _failures(summary))
     yield "</div><p></p>"
-    yield _section("Fashion names", "The most worn.", f"<div class=chips>{_chips(summary.colors_fashion)}</div>")
+    yield _section(
+        "Fashion names", "The most frequent ones.", f"<div class=chips>{_chips(summary.colors_fashion)}</div>"
+    )
 
 
 def _section(title: str, text: str, content: str) -> str:
@@ -110,7 +115,7 @@ def _chips(names: Sequence[NamedShare]) -> str:
 
 def _bin_colors() -> list[str]:
     hues = (np.arange(HUE_BINS) + 0.5) * (360 / HUE_BINS)
-    oklch = np.column_stack((np.full(HUE_BINS, 0.68), np.full(HUE_BINS, 0.13), hues))
+    oklch = np.column_stack((np.full(HUE_BINS, PETAL_LIGHTNESS), np.full(HUE_BINS, PETAL_CHROMA), hues))
     return [rgb_to_hex(rgb * 255) for rgb in fit_srgb(oklch)]
 
 
@@ -121,16 +126,16 @@ def _photos(samples: Sequence[Sample]) -> str:
 
 def _photo(sample: Sample) -> str:
     picture = (
-        f'<img src="{sample.picture}" alt="">' if sample.picture else "<div class='gone quiet'>photo is gone</div>"
+        f'<img src="{sample.picture}" alt="">' if sample.picture else "<div class='gone quiet'>photo not found</div>"
     )
-    pieces = "".join(
-        f"{escape(piece.category.replace('_', ' '))}<div class=palette>{_stripes(piece.colors)}</div>"
-        for piece in sample.pieces
+    garments = "".join(
+        f"{escape(garment.category.replace('_', ' '))}<div class=palette>{_stripes(garment.colors)}</div>"
+        for garment in sample.garments
     )
     dots = "".join(f'<i style="background:{hex}" title="{escape(name)}"></i>' for hex, name in sample.goes_with)
     names = ", ".join(escape(name) for _, name in sample.goes_with)
-    wears = f"<span class=dots>{dots}</span>goes with {names}" if names else ""
-    text = f"{pieces}{wears}<br><span class=quiet>{escape(sample.id)}</span>"
+    goes_with = f"<span class=dots>{dots}</span>goes with {names}" if names else ""
+    text = f"{garments}{goes_with}<br><span class=quiet>{escape(sample.id)}</span>"
     return f"<div class=photo>{picture}<div class=text>{text}</div></div>"
 
 

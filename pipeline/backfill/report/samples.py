@@ -1,4 +1,4 @@
-"""A few photos of a run with what was said of them, for the report; Pillow, msgspec, the stores."""
+"""Takes sample photos of a run, with their answers, for the report."""
 
 import base64
 import io
@@ -17,13 +17,17 @@ from pipeline.contract import advice_of_json
 from pipeline.errors import ColorMatchError
 from pipeline.limits import MAX_OBJECT_BYTES
 
+# The constants below are taste: the number of samples, the longest side of a picture, its JPEG quality, and the CPU
+# time that decoding a photo may take.
 SAMPLES = 12
 SIDE_PX = 220
+JPEG_QUALITY = 80
+DECODE_CPU_S = 4.0
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """One garment: its kind and its colours as (hex, share)."""
+class SampleGarment:
+    """A garment's kind, and its colours as (hex, share)."""
 
     category: str
     colors: tuple[tuple[str, float], ...]
@@ -31,17 +35,20 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One photo: picture is a data URI, "" when it is gone by now. goes_with: the best suggestion's (hex, name)."""
+    """One photo.
+
+    picture: a data URI, or "" when the photo cannot be read. goes_with: the first suggestion's colours as (hex, name).
+    """
 
     id: str
     picture: str
-    pieces: tuple[Piece, ...]
+    garments: tuple[SampleGarment, ...]
     goes_with: tuple[tuple[str, str], ...]
 
 
 def take_samples(output: Store, stores: Stores, parts: Sequence[str]) -> tuple[Sample, ...]:
-    """SAMPLES answers, spread evenly over the parts, with their photos made small."""
-    decoder = Decoder(cpu_s=4.0)
+    """SAMPLES answers, spread evenly over the parts, with small pictures of their photos."""
+    decoder = Decoder(cpu_s=DECODE_CPU_S)
     try:
         return tuple(_sample(id, uri, answer, stores, decoder) for id, uri, answer in _rows(output, parts))
     finally:
@@ -58,13 +65,13 @@ def _rows(output: Store, parts: Sequence[str]) -> Iterator[tuple[str, str, str]]
 
 
 def _sample(id: str, uri: str, answer: str, stores: Stores, decoder: Decoder) -> Sample:
-    said = advice_of_json(answer)
-    pieces = tuple(
-        Piece(garment.category, tuple((color.hex, color.share) for color in garment.colors))
-        for garment in said.garments
+    advice = advice_of_json(answer)
+    garments = tuple(
+        SampleGarment(garment.category, tuple((color.hex, color.share) for color in garment.colors))
+        for garment in advice.garments
     )
-    best = said.suggestions[0].colors if said.suggestions else ()
-    return Sample(id, _picture(uri, stores, decoder), pieces, tuple((color.hex, color.name) for color in best))
+    best = advice.suggestions[0].colors if advice.suggestions else ()
+    return Sample(id, _picture(uri, stores, decoder), garments, tuple((color.hex, color.name) for color in best))
 
 
 def _picture(uri: str, stores: Stores, decoder: Decoder) -> str:
@@ -76,5 +83,5 @@ def _picture(uri: str, stores: Stores, decoder: Decoder) -> str:
     small = Image.fromarray(photo.pixels)
     small.thumbnail((SIDE_PX, SIDE_PX))
     buffer = io.BytesIO()
-    small.save(buffer, "JPEG", quality=80)
+    small.save(buffer, "JPEG", quality=JPEG_QUALITY)
     return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"

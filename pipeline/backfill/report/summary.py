@@ -1,4 +1,4 @@
-"""What came out of a run, counted over its published tables; numpy, pyarrow, the stores."""
+"""Summarises a run by counting over its published tables."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,15 +15,16 @@ from pipeline.color.css import rgb_to_hex
 from pipeline.color.spaces import oklab_to_srgb, oklch_to_oklab
 from pipeline.types import Floats
 
+# Taste: the bins of OKLCH hue, and the number of most frequent colour names.
 HUE_BINS = 24
 TOP_NAMES = 24
-LOOK_COLUMNS = ["id", "garment_id", "category", "pattern", "garment_area", "share", "neutral"]
+GARMENT_COLUMNS = ["id", "garment_id", "category", "pattern", "garment_area", "share", "neutral"]
 COLOR_COLUMNS = ["oklch_l", "oklch_c", "oklch_h", "name_basic", "name_fashion"]
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What the last process of a run did, and how long it took from Ray's start to the last photo."""
+    """The rows that the last process of a run did, and its time from Ray's start to the last photo."""
 
     rows: int = 0
     seconds: float = 0.0
@@ -35,7 +36,7 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class NamedShare:
-    """One colour name: its share of the whole catalogue, 0 to 1, where each photo counts the same; its mean colour."""
+    """A colour name. share: of the whole catalogue, 0 to 1; each photo has the same weight. hex: the mean colour."""
 
     name: str
     share: float
@@ -44,7 +45,7 @@ class NamedShare:
 
 @dataclass(frozen=True, slots=True)
 class PartCount:
-    """The rows of one part's answers and dead letters."""
+    """The number of answers and of dead letters in one part."""
 
     name: str
     answers: int
@@ -53,7 +54,11 @@ class PartCount:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """`summary.json`. rows = answers + dead_letters. hues: shares of the non-neutral colours by OKLCH hue, 15° each."""
+    """The contents of `summary.json`.
+
+    rows: answers and dead_letters together. hues: shares of the colours that are not neutral, by OKLCH hue, in bins of
+    15 degrees from 0.
+    """
 
     rows: int
     answers: int
@@ -76,7 +81,7 @@ class Summary:
 
 
 def summarise(output: Store, manifest: Manifest, identity: Identity, pace: Pace) -> Summary:
-    """Counts the published tables, a part at a time."""
+    """The summary of the published tables, of which one part at a time is in memory."""
     tally = _Tally()
     for part in range(len(manifest.parts)):
         tally.add(output, part_name(part))
@@ -88,13 +93,13 @@ def summarise(output: Store, manifest: Manifest, identity: Identity, pace: Pace)
         failures=_most_common(tally.failures),
         skipped=manifest.skipped,
         garments=sum(tally.categories.values()),
-        without_garment=answers - tally.looks,
+        without_garment=answers - tally.photos,
         categories=_most_common(tally.categories),
         patterns=_most_common(tally.patterns),
         schemes=_most_common(tally.schemes),
-        neutral_share=round(tally.neutral / tally.looks, 4) if tally.looks else 0.0,
-        colors_basic=_shares(tally.basic, tally.looks),
-        colors_fashion=_shares(tally.fashion, tally.looks),
+        neutral_share=round(tally.neutral / tally.photos, 4) if tally.photos else 0.0,
+        colors_basic=_shares(tally.basic, tally.photos),
+        colors_fashion=_shares(tally.fashion, tally.photos),
         hues=tuple(round(float(share), 4) for share in tally.hues / max(tally.hues.sum(), 1e-9)),
         last_run={"rows": pace.rows, "seconds": round(pace.seconds, 1), "images_per_s": pace.images_per_s},
         parts=tuple(tally.parts),
@@ -105,7 +110,10 @@ def summarise(output: Store, manifest: Manifest, identity: Identity, pace: Pace)
 
 @dataclass(slots=True)
 class _Tally:
-    """Running sums. basic, fashion: name -> (weight, weight × OKLab)."""
+    """Running sums over the parts.
+
+    basic, fashion: for each name the sums of weight and of weight × OKLab. photos: those with a garment.
+    """
 
     failures: Counter[str] = field(default_factory=Counter)
     categories: Counter[str] = field(default_factory=Counter)
@@ -115,7 +123,7 @@ class _Tally:
     fashion: dict[str, Floats] = field(default_factory=dict)
     hues: Floats = field(default_factory=lambda: np.zeros(HUE_BINS))
     neutral: float = 0.0
-    looks: int = 0
+    photos: int = 0
     parts: list[PartCount] = field(default_factory=list)
 
     def add(self, output: Store, name: str) -> None:
@@ -125,7 +133,7 @@ class _Tally:
         self.failures.update(dead["code"].to_pylist())
         schemes = from_parquet(output.read(f"suggestions/{name}"), ["rank", "scheme"])
         self.schemes.update(schemes.filter(pc.equal(schemes["rank"], 1))["scheme"].to_pylist())
-        self._add_colors(from_parquet(output.read(f"colors/{name}"), LOOK_COLUMNS + COLOR_COLUMNS))
+        self._add_colors(from_parquet(output.read(f"colors/{name}"), GARMENT_COLUMNS + COLOR_COLUMNS))
 
     def _add_colors(self, colors: pa.Table) -> None:
         if not colors.num_rows:
@@ -137,7 +145,7 @@ class _Tally:
         self.categories.update(garments["category"].to_pylist())
         self.patterns.update(pattern for pattern in garments["pattern"].to_pylist() if pattern)
         weight = _weights(colors)
-        self.looks += round(weight.sum())
+        self.photos += round(weight.sum())
         lightness, chroma, hue = (colors[name].to_numpy() for name in ("oklch_l", "oklch_c", "oklch_h"))
         neutral = colors["neutral"].to_numpy(zero_copy_only=False)
         self.neutral += float(weight[neutral].sum())
@@ -150,7 +158,7 @@ class _Tally:
 
 
 def _weights(colors: pa.Table) -> Floats:
-    """How much of its photo's clothes each colour covers; those of one photo sum to 1."""
+    """Each colour's share of the area of its photo's garments. The shares of one photo sum to 1."""
     area = colors["garment_area"].fill_null(1.0).to_numpy()
     covered = area * colors["share"].to_numpy()
     _, photo = np.unique(colors["id"].to_numpy(zero_copy_only=False), return_inverse=True)
@@ -163,9 +171,9 @@ def _sum_by_name(sums: dict[str, Floats], names: pa.ChunkedArray, terms: Floats)
         sums[name] = sums.get(name, np.zeros(4)) + terms[which == k].sum(axis=0)
 
 
-def _shares(sums: dict[str, Floats], looks: int) -> tuple[NamedShare, ...]:
+def _shares(sums: dict[str, Floats], photos: int) -> tuple[NamedShare, ...]:
     ranked = sorted(sums.items(), key=lambda item: (-item[1][0], item[0]))[:TOP_NAMES]
-    return tuple(NamedShare(name, round(float(term[0] / looks), 4), _hex(term[1:] / term[0])) for name, term in ranked)
+    return tuple(NamedShare(name, round(float(term[0] / photos), 4), _hex(term[1:] / term[0])) for name, term in ranked)
 
 
 def _hex(oklab: Floats) -> str:

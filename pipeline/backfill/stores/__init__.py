@@ -1,1 +1,1 @@
-"""Where photos come from and answers go: folders and S3, behind one protocol."""
+"""Reads photos and writes results: local folders and S3 behind one protocol."""

@@ -1,7 +1,7 @@
-"""A prefix of an S3 bucket as a Store: botocore finds credentials and lists, obstore moves bytes, stamina is patient.
+"""Makes a prefix of an S3 bucket a Store.
 
-botocore, because it knows every place where credentials are kept and every key that S3 allows; obstore, because it
-takes a tenth of the CPU time per object.
+botocore finds the credentials and lists objects, because it knows every place for credentials and every key that S3
+allows.  obstore reads and writes objects, because it takes a tenth of botocore's CPU time per object.
 """
 
 import io
@@ -21,26 +21,32 @@ from obstore import store as obstore_store
 
 from pipeline.backfill.errors import BadRequest, ObjectFailed, StorageFailed
 from pipeline.backfill.stores.retries import Retries
-from pipeline.backfill.stores.store import Found
+from pipeline.backfill.stores.store import StoredObject
 from pipeline.errors import Forbidden, NotFound, TooLarge
 
 R = TypeVar("R")
+# The constants below are taste.
 CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5, 30
-CREDENTIALS_FOR = timedelta(minutes=5)  # then botocore is asked again; it refreshes them itself
-COPIES = 16  # at a time
+# How long obstore keeps credentials before it asks botocore, which refreshes them itself.
+CREDENTIALS_FOR = timedelta(minutes=5)
+# Concurrent copies of a move.
+COPIES = 16
+# The buffer of an opened object: one request for every so many bytes.
 RANGE_BYTES = 4 * 1024 * 1024
+# obstore reports the HTTP status in its message only.
 _STATUS = re.compile(r"status code: (\d{3})")
-_PASSING_STATUS = (408, 425, 429)  # besides all 5xx
+# Standard: the client errors of HTTP that invite a retry. All 5xx do too.
+_TRANSIENT_STATUSES = (408, 425, 429)
 
 
 class S3Store:
-    """The objects below a prefix ("" or "a/b"). The environment says who asks, as for every AWS tool."""
+    """The objects below a prefix ("" or "a/b"). Credentials come from the environment, as for every AWS tool."""
 
     def __init__(self, bucket: str, prefix: str, *, endpoint_url: str | None, retries: Retries | None = None) -> None:
         self._bucket = bucket
         self._root = f"{prefix}/" if prefix else ""
         self._endpoint_url = endpoint_url
-        self._retries = retries or Retries(may_pass)
+        self._retries = retries or Retries(is_transient)
 
     @property
     def url(self) -> str:
@@ -49,38 +55,38 @@ class S3Store:
 
     def read(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """A whole object. Raises NotFound, Forbidden, TooLarge or ObjectFailed."""
-        return self._of_object(key, lambda: self._get(key, max_bytes))
+        return self._for_object(key, lambda: self._get(key, max_bytes))
 
     def open(self, key: str) -> BinaryIO:
-        """A reader that fetches ranges as they are asked for. Raises NotFound."""
-        size = self._of_object(key, lambda: obstore.head(self._objects, self._root + key)["size"])
+        """A reader that fetches ranges on demand. Raises NotFound."""
+        size = self._for_object(key, lambda: obstore.head(self._objects, self._root + key)["size"])
 
         def fetch(start: int, end: int) -> bytes:
-            return self._of_object(
+            return self._for_object(
                 key, lambda: bytes(obstore.get_range(self._objects, self._root + key, start=start, end=end))
             )
 
         return io.BufferedReader(_Ranges(fetch, size), RANGE_BYTES)
 
     def write(self, key: str, data: bytes) -> None:
-        """One PUT, or one multipart upload, which S3 makes visible whole."""
-        self._surely("write", key, lambda: obstore.put(self._objects, self._root + key, data))
+        """Writes an object by one PUT or one multipart upload. S3 makes it visible as a whole."""
+        self._retried("write", key, lambda: obstore.put(self._objects, self._root + key, data))
 
-    def walk(self, folder: str = "") -> Iterator[Found]:
-        """Every object below a folder, a page at a time, in S3's order; folder markers are left out."""
+    def walk(self, folder: str = "") -> Iterator[StoredObject]:
+        """Every object below a folder, in S3's order and a page at a time, without folder markers."""
         prefix = self._root + (f"{folder.strip('/')}/" if folder else "")
         following: dict[str, Any] = {}
         while True:
-            page = self._surely("list", folder, partial(self._page, prefix, **following))
+            page = self._retried("list", folder, partial(self._page, prefix, **following))
             for listed in page.get("Contents", ()):
                 if not listed["Key"].endswith("/"):
-                    yield Found(listed["Key"][len(self._root) :], listed["Size"])
+                    yield StoredObject(listed["Key"][len(self._root) :], listed["Size"])
             if not page.get("IsTruncated"):
                 return
             following = {"ContinuationToken": page["NextContinuationToken"]}
 
     def move(self, source: str, target: str) -> None:
-        """Copies all objects within S3, then removes the sources: a move that was broken off can be done again."""
+        """Copies all objects within S3, then removes the sources. An interrupted move can be repeated."""
         keys = [found.key for found in self.walk(source)]
         moved = [f"{target.strip('/')}/{key[len(source.strip('/')) + 1 :]}" for key in keys]
         with ThreadPoolExecutor(COPIES) as pool:
@@ -99,16 +105,16 @@ class S3Store:
             raise TooLarge(f"The object has {size} bytes; at most {max_bytes} are allowed.")
         data = bytes(answer.bytes())
         if len(data) != size:
-            raise ConnectionError("the object came short")
+            raise ConnectionError("the object is incomplete")
         return data
 
     def _copy(self, key: str, target: str) -> None:
-        self._surely("copy", key, lambda: obstore.copy(self._objects, self._root + key, self._root + target))
+        self._retried("copy", key, lambda: obstore.copy(self._objects, self._root + key, self._root + target))
 
     def _delete(self, keys: list[str]) -> None:
         if keys:
             paths = [self._root + key for key in keys]
-            self._surely("remove", keys[0], lambda: obstore.delete(self._objects, paths))
+            self._retried("remove", keys[0], lambda: obstore.delete(self._objects, paths))
 
     def _page(self, prefix: str, **following: Any) -> dict[str, Any]:
         page: dict[str, Any] = self._client.list_objects_v2(Bucket=self._bucket, Prefix=prefix, **following)
@@ -160,9 +166,9 @@ class S3Store:
             credential_provider=current,
         )
 
-    # --- what failed ------------------------------------------------------------------------------------------
-    def _of_object(self, key: str, work: Callable[[], R]) -> R:
-        """A request whose failure may be the object's own; the store's liveness tells."""
+    # --- errors -----------------------------------------------------------------------------------------------
+    def _for_object(self, key: str, work: Callable[[], R]) -> R:
+        """Makes a request for one object. If it fails while the store is up, the fault is the object's own."""
         try:
             return self._retries.call(work)
         except TooLarge:
@@ -171,28 +177,27 @@ class S3Store:
             raise NotFound("There is no such object.") from error
         except Exception as error:
             if _status(error) in (401, 403):
-                raise Forbidden("The store refuses to give out this object.") from error
-            impossible = isinstance(
-                error, obstore_errors.InvalidPathError | ValueError
-            )  # a key that cannot be asked for
-            if impossible or (may_pass(error) and self._lives()):
-                raise ObjectFailed("The store does not give out this object.") from error
+                raise Forbidden("The store refuses access to this object.") from error
+            # Some keys cannot be sent in a request at all.
+            impossible = isinstance(error, obstore_errors.InvalidPathError | ValueError)
+            if impossible or (is_transient(error) and self._is_up()):
+                raise ObjectFailed("The store fails to return this object.") from error
             raise self._failed("read", key, error) from error
 
-    def _surely(self, verb: str, key: str, work: Callable[[], R]) -> R:
+    def _retried(self, verb: str, key: str, work: Callable[[], R]) -> R:
         try:
             return self._retries.call(work)
         except Exception as error:
             raise self._failed(verb, key, error) from error
 
-    def _lives(self) -> bool:
-        """Whether the store answers anything at all, be it a refusal."""
+    def _is_up(self) -> bool:
+        """Whether the store answers any request, if only by a refusal."""
         if self._retries.spent:
             return False
         try:
             self._retries.call(lambda: self._page(self._root, MaxKeys=1))
         except Exception as error:
-            return not may_pass(error)
+            return not is_transient(error)
         return True
 
     def _failed(self, verb: str, key: str, error: Exception) -> StorageFailed | BadRequest:
@@ -208,16 +213,16 @@ class S3Store:
             return BadRequest(f"There is no bucket '{self._bucket}'.")
         if status in (401, 403):
             return StorageFailed(f"The store refuses to {verb} {where} (HTTP {status}): check credentials and policy.")
-        if may_pass(error):
+        if is_transient(error):
             why = f"HTTP {status}" if status else "no answer"
             return StorageFailed(
-                f"Cannot {verb} {where}: {why}, again and again. Once it answers, give the command again."
+                f"Cannot {verb} {where}: {why} after several attempts. Give the same command again when it answers."
             )
         return StorageFailed(f"Cannot {verb} {where}: HTTP {status or 'failed'}.")
 
 
 class _Ranges(io.RawIOBase):
-    """A seekable stream over a function that fetches the bytes from start to end."""
+    """A seekable stream over a function that fetches the bytes from `start` to `end`."""
 
     def __init__(self, fetch: Callable[[int, int], bytes], size: int) -> None:
         self._fetch = fetch
@@ -245,11 +250,11 @@ class _Ranges(io.RawIOBase):
         return len(data)
 
 
-def may_pass(error: Exception) -> bool:
-    """Whether the same request may succeed in a moment: timeouts, broken connections, 5xx, 408, 425 and 429."""
+def is_transient(error: Exception) -> bool:
+    """Whether the same request may succeed later: timeouts, broken connections, 5xx, 408, 425 and 429."""
     status = _status(error)
     if status is not None:
-        return status >= 500 or status in _PASSING_STATUS
+        return status >= 500 or status in _TRANSIENT_STATUSES
     if isinstance(error, botocore_errors.NoCredentialsError | botocore_errors.ClientError):
         return False
     passing = (
@@ -265,7 +270,7 @@ def may_pass(error: Exception) -> bool:
 
 
 def _status(error: Exception) -> int | None:
-    """The HTTP status that a client's error carries: botocore's in its answer, obstore's only in its text."""
+    """The HTTP status of a client's error; None when it has none."""
     if isinstance(error, botocore_errors.ClientError):
         status: int = error.response["ResponseMetadata"]["HTTPStatusCode"]
         return status

@@ -1,4 +1,4 @@
-"""Where a backfill reads and writes: what a store can do, and local folders; the standard library only."""
+"""The protocol of a store, and local folders as stores."""
 
 import errno
 import os
@@ -13,27 +13,28 @@ from typing import BinaryIO, Protocol
 from pipeline.backfill.errors import ObjectFailed, StorageFailed
 from pipeline.errors import Forbidden, NotFound, TooLarge
 
+# Standard: POSIX error numbers.
 _DENIED = (errno.EACCES, errno.EPERM, errno.EROFS)
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """One object of a listing: its key below the store's root, and its size."""
+class StoredObject:
+    """An object in a listing: its key below the store's root, and its size."""
 
     key: str
     bytes: int
 
 
 class Store(Protocol):
-    """A tree of objects by key ("a/b.jpg"). Every method raises StorageFailed when the store itself fails."""
+    """A tree of objects with keys such as `a/b.jpg`. Every method raises StorageFailed when the store itself fails."""
 
     def __hash__(self) -> int:
-        """Stores are told apart as objects."""
+        """Stores are cache keys, compared by identity."""
 
     @property
     def url(self) -> str:
-        """The root, as a person writes it, without a slash at the end."""
+        """The path or URL of the root, without a slash at the end."""
 
     def read(self, key: str, *, max_bytes: int | None = None) -> bytes:
         """A whole object. Raises NotFound, Forbidden, TooLarge or ObjectFailed."""
@@ -42,20 +43,20 @@ class Store(Protocol):
         """A seekable reader of an object. Raises NotFound."""
 
     def write(self, key: str, data: bytes) -> None:
-        """Makes or replaces an object, whole or not at all."""
+        """Creates or replaces an object atomically."""
 
-    def walk(self, folder: str = "") -> Iterator[Found]:
-        """Every object below a folder, streamed; nothing for a folder that is not there."""
+    def walk(self, folder: str = "") -> Iterator[StoredObject]:
+        """Every object below a folder, as a stream. A missing folder has none."""
 
     def move(self, source: str, target: str) -> None:
-        """Moves a folder; a move that was broken off goes on when it is asked for again."""
+        """Moves a folder. An interrupted move can be repeated."""
 
     def remove(self, folder: str) -> None:
-        """Removes a folder and everything below it."""
+        """Removes a folder and everything below it. A missing folder is no error."""
 
 
 class LocalStore:
-    """A folder of this machine, or of a file system that all nodes share."""
+    """A folder on this machine, or on a file system that all nodes share."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -69,9 +70,9 @@ class LocalStore:
         """A whole file. Raises NotFound, Forbidden, TooLarge or ObjectFailed."""
         path = self._root / key
         try:
-            # A pipe or a device must not be opened at all: it could block for ever.
+            # Opening a pipe or a device could block for ever.
             if not stat.S_ISREG(path.stat().st_mode):
-                raise ObjectFailed("It is no regular file.")
+                raise ObjectFailed("The path is not a regular file.")
             if max_bytes is not None and path.stat().st_size > max_bytes:
                 raise TooLarge(f"The file has {path.stat().st_size} bytes; at most {max_bytes} are allowed.")
             return path.read_bytes()
@@ -79,7 +80,8 @@ class LocalStore:
             raise NotFound("There is no such file.") from error
         except PermissionError as error:
             raise Forbidden("There is no permission to read the file.") from error
-        except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        # A null byte in the path is a ValueError.
+        except (OSError, ValueError) as error:
             raise ObjectFailed("The file cannot be read.") from error
 
     def open(self, key: str) -> BinaryIO:
@@ -92,7 +94,7 @@ class LocalStore:
             raise storage_failed(error, "read", self._root / key) from error
 
     def write(self, key: str, data: bytes) -> None:
-        """Writes beside the target, to the disk, and renames, so that no reader meets half a file."""
+        """Writes a temporary file, syncs it to the disk and renames it, so that no reader sees half a file."""
         path = self._root / key
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,8 +102,8 @@ class LocalStore:
         except OSError as error:
             raise storage_failed(error, "write", path) from error
 
-    def walk(self, folder: str = "") -> Iterator[Found]:
-        """Every file below a folder, each folder's in the file system's order. Links to folders are not followed."""
+    def walk(self, folder: str = "") -> Iterator[StoredObject]:
+        """Every file below a folder, in the file system's order. Links to folders are not followed."""
         waiting = [self._root / folder]
         while waiting:
             current = waiting.pop()
@@ -112,14 +114,14 @@ class LocalStore:
                             waiting.append(Path(entry.path))
                         elif entry.is_file():
                             key = Path(entry.path).relative_to(self._root).as_posix()
-                            yield Found(key, entry.stat().st_size)
+                            yield StoredObject(key, entry.stat().st_size)
             except FileNotFoundError:
                 continue
             except OSError as error:
                 raise storage_failed(error, "list", current) from error
 
     def move(self, source: str, target: str) -> None:
-        """One rename; nothing when it was done before."""
+        """Renames the folder. Does nothing when it was moved before."""
         try:
             if (self._root / source).exists():
                 (self._root / source).rename(self._root / target)
@@ -127,7 +129,7 @@ class LocalStore:
             raise storage_failed(error, "move", self._root / source) from error
 
     def remove(self, folder: str) -> None:
-        """Removes a folder, also one that is not there."""
+        """Removes a folder. A missing folder is no error."""
         try:
             shutil.rmtree(self._root / folder)
         except FileNotFoundError:
@@ -150,9 +152,11 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 
 def storage_failed(error: OSError, verb: str, path: Path) -> StorageFailed:
-    """The file system's error in words that tell what to do."""
+    """The StorageFailed for a file system's error, with a text that says what to do."""
     if error.errno in _FULL:
-        return StorageFailed(f"The disk is full: {path} cannot be written. Free some space and give the command again.")
+        return StorageFailed(
+            f"The disk is full: {path} cannot be written. Free some space and give the same command again."
+        )
     if error.errno in _DENIED:
-        return StorageFailed(f"There is no permission to {verb} {path}. Grant it and give the command again.")
+        return StorageFailed(f"There is no permission to {verb} {path}. Grant it and give the same command again.")
     return StorageFailed(f"Cannot {verb} {path}: {error.strerror}.")

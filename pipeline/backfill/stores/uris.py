@@ -1,4 +1,4 @@
-"""Which store a URI is in, and paths as URIs; the standard library and the stores."""
+"""Finds the store of a URI, and converts between paths and URIs."""
 
 import os
 from pathlib import Path
@@ -12,21 +12,21 @@ S3_SCHEME, FILE_SCHEME = "s3://", "file://"
 
 
 class Stores:
-    """Finds the store of a URI; one client for each bucket. endpoint_url: of another S3 than Amazon's."""
+    """Finds the store of a URI, with one client for each bucket. endpoint_url: of an S3 server other than Amazon's."""
 
     def __init__(self, endpoint_url: str | None = None) -> None:
         self._endpoint_url = endpoint_url
         self._buckets: dict[str, S3Store] = {}
 
     def folder(self, uri: str) -> Store:
-        """The store whose root is this folder or prefix. Raises BadRequest for a URI of another kind."""
+        """The store whose root is this folder or prefix. Raises BadRequest for another scheme."""
         if uri.startswith(S3_SCHEME):
             bucket, _, prefix = uri.removeprefix(S3_SCHEME).partition("/")
             return S3Store(_named(bucket, uri), prefix.strip("/"), endpoint_url=self._endpoint_url)
         return LocalStore(local_path(uri))
 
     def file(self, uri: str) -> tuple[Store, str]:
-        """The store and the key of one object. Raises BadRequest for a URI of another kind."""
+        """The store and the key of one object. Raises BadRequest for another scheme."""
         if not uri.startswith(S3_SCHEME):
             path = local_path(uri)
             return LocalStore(path.parent), path.name
@@ -37,7 +37,7 @@ class Stores:
 
 
 def absolute(uri: str) -> str:
-    """The one way to write a folder, prefix or file. Raises BadRequest for a scheme that is not ours."""
+    """The canonical URI of a folder, prefix or file. Raises BadRequest for another scheme."""
     return uri.rstrip("/") if uri.startswith(S3_SCHEME) else local_uri(local_path(uri))
 
 
@@ -47,11 +47,12 @@ def local_path(uri: str) -> Path:
         return Path(os.fsdecode(unquote_to_bytes(uri.removeprefix(FILE_SCHEME))))
     if "://" in uri:
         raise BadRequest(f"'{uri[:80]}' is neither a path nor an s3:// or file:// URI.")
-    return Path(os.path.abspath(uri))  # noqa: PTH100 - it also takes out "..", and asks no file system
+    # abspath also removes "..", and does not touch the file system.
+    return Path(os.path.abspath(uri))  # noqa: PTH100
 
 
 def local_uri(path: Path) -> str:
-    """A path as text: itself, or a file:// URI where its bytes are no UTF-8."""
+    """A path as text, or as a file:// URI when its bytes are not UTF-8."""
     try:
         str(path).encode()
     except UnicodeEncodeError:
@@ -61,5 +62,5 @@ def local_uri(path: Path) -> str:
 
 def _named(bucket: str, uri: str) -> str:
     if not bucket:
-        raise BadRequest(f"'{uri[:80]}' names no bucket; s3://bucket/prefix is the form.")
+        raise BadRequest(f"'{uri[:80]}' has no bucket. Write s3://bucket/prefix.")
     return bucket

@@ -1,1 +1,1 @@
-"""Rows: the input's tables, the shards in work, checkpoints, and the tables derived from answers."""
+"""The tables of a run: its input, its list of rows and shards, checkpoints, and what is derived from answers."""

@@ -1,9 +1,9 @@
-"""The output's tables: checkpoints of shards, and the parts made of them; pyarrow, the stores.
+"""Saves the checkpoints of shards, and makes the parts of the output's tables from them.
 
-answers       a row per photo that was advised on
-dead_letters  a row per photo that was not, with a code and a detail
-colors        a row per colour of a garment     } derived from answers by
-suggestions   a row per suggestion              } pipeline.backfill.tables.derive
+answers       a row per photo with an answer
+dead_letters  a row per photo without one, with a code and a detail
+colors        a row per colour of a garment, derived from answers
+suggestions   a row per suggestion, derived from answers
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,9 +22,12 @@ from pipeline.backfill.tables.parquet import from_parquet, to_parquet
 from pipeline.errors import ColorMatchError
 from pipeline.parts import PaletteVector, Versions
 
-RESULTS = f"{WORK}/results"  # a checkpoint per shard
-FINISHED = f"{WORK}/finished"  # whole tables, not yet published
-TABLES = ("dead_letters", "suggestions", "colors", "answers")  # in the order of writing: answers stand for a whole part
+# The folder of checkpoints, one file per shard.
+RESULTS = f"{WORK}/results"
+# The folder of tables that are complete and not yet published.
+FINISHED = f"{WORK}/finished"
+# In the order of writing: a part whose answers are written is complete.
+TABLES = ("dead_letters", "suggestions", "colors", "answers")
 METADATA_KEY = "stylesync.backfill"
 
 _VERSIONS = pa.struct([(name, pa.string()) for name in ("api", "segmenter", "palette", "harmony")])
@@ -41,7 +44,7 @@ _FAILURE = pa.schema([("code", pa.string()), ("detail", pa.string())])
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """One photo's answer: the service's JSON without request_id and meta, and the look's vector (None: no colour)."""
+    """A photo's answer. answer: the service's JSON without `request_id` and `meta`. vector: None without colours."""
 
     answer: str
     versions: Versions
@@ -52,8 +55,8 @@ Outcome: TypeAlias = Answered | ColorMatchError
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A shard that is saved."""
+class SavedShard:
+    """A saved shard: its part, and the number of its rows and of its dead letters."""
 
     part: int
     rows: int
@@ -61,19 +64,19 @@ class Done:
 
 
 # --- checkpoints ----------------------------------------------------------------------------------------------
-def save_outcomes(output: Store, shard: Shard, rows: pa.Table, outcomes: Sequence[Outcome]) -> Done:
-    """Saves a shard: from now on it is not done again."""
+def save_outcomes(output: Store, shard: Shard, rows: pa.Table, outcomes: Sequence[Outcome]) -> SavedShard:
+    """Saves the outcomes of a shard. A saved shard is not done again."""
     records = [_record(outcome) for outcome in outcomes]
-    found = pa.Table.from_pylist(records, schema=pa.schema([*_ANSWER, *_FAILURE]))
+    results = pa.Table.from_pylist(records, schema=pa.schema([*_ANSWER, *_FAILURE]))
     table = rows.drop_columns(["bytes"])
-    for name in found.column_names:
-        table = table.append_column(found.schema.field(name), found[name])
+    for name in results.column_names:
+        table = table.append_column(results.schema.field(name), results[name])
     output.write(f"{RESULTS}/{shard.name}.parquet", to_parquet(table))
-    return Done(shard.part, shard.rows, sum(isinstance(outcome, ColorMatchError) for outcome in outcomes))
+    return SavedShard(shard.part, shard.rows, sum(isinstance(outcome, ColorMatchError) for outcome in outcomes))
 
 
 def saved_shards(output: Store) -> set[str]:
-    """The names of the shards that need not be done again."""
+    """The names of the saved shards."""
     return {name.removesuffix(".parquet") for name in _names(output, RESULTS) if not name.startswith(".")}
 
 
@@ -95,23 +98,23 @@ def _record(outcome: Outcome) -> dict[str, Any]:
 
 # --- parts ----------------------------------------------------------------------------------------------------
 def finished_parts(output: Store) -> set[str]:
-    """The file names of the parts whose tables are all written."""
+    """The file names of the parts whose four tables are written."""
     return set(_names(output, f"{FINISHED}/{TABLES[-1]}"))
 
 
 def finish_part(output: Store, manifest: Manifest, part: int, identity: Identity) -> None:
-    """Makes a part's four tables of its shards. Raises BackfillError when rows are missing or doubled."""
+    """Makes the four tables of a part from its shards. Raises BackfillError when rows are missing or occur twice."""
     shards = [from_parquet(output.read(f"{RESULTS}/{shard.name}.parquet")) for shard in manifest.shards(part)]
     rows = pa.concat_tables(shards)
     if rows["id"].to_pylist() != read_part_ids(output, part):
-        raise BackfillError(f"The checkpoints of part {part} do not hold its rows; remove the output and start again.")
+        raise BackfillError(f"The checkpoints of part {part} do not match its rows. Remove the output and start again.")
     tables = {name: tagged(table, identity) for name, table in split(rows).items()}
     for name in TABLES:
         output.write(f"{FINISHED}/{name}/{part_name(part)}", to_parquet(tables[name]))
 
 
 def split(rows: pa.Table) -> dict[str, pa.Table]:
-    """Checkpoint rows as the four tables, in the rows' order."""
+    """The four tables of checkpoint rows, in the rows' order."""
     good = rows["code"].is_null()
     answers = rows.filter(good).drop_columns(_FAILURE.names)
     dead = rows.filter(rows["code"].is_valid()).drop_columns(_ANSWER.names)
@@ -119,5 +122,5 @@ def split(rows: pa.Table) -> dict[str, pa.Table]:
 
 
 def tagged(table: pa.Table, identity: Identity) -> pa.Table:
-    """The table with the run's parameters and versions in its metadata."""
+    """The table with the run's identity in its metadata."""
     return table.replace_schema_metadata({METADATA_KEY: identity.to_json()})

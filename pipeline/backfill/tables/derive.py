@@ -1,4 +1,4 @@
-"""The tables derived from answers: a row per colour of a garment, and a row per suggestion; pyarrow, msgspec."""
+"""Derives the tables `colors` and `suggestions` from answers."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -52,7 +52,7 @@ SUGGESTIONS = pa.schema(
 
 # --- rows -------------------------------------------------------------------------------------------------------
 def derive(answers: pa.Table) -> dict[str, pa.Table]:
-    """`colors` and `suggestions` of a table of answers."""
+    """`colors`, a row per colour of a garment, and `suggestions`, a row per suggestion, of a table of answers."""
     colors: list[dict[str, Any]] = []
     suggestions: list[dict[str, Any]] = []
     for id, text in zip(answers["id"].to_pylist(), answers["answer"].to_pylist(), strict=True):

@@ -1,7 +1,7 @@
-"""The list of a run's rows, written once in parts, and the shards that are worked on and saved one by one; pyarrow.
+"""Writes the list of a run's rows once, in parts, and divides the parts into shards, the units of work.
 
-_work/manifest/part-000000.parquet   rows_per_part rows, sorted by id; one output part each
-_work/manifest.json                  last: how many rows each part has, and how they are cut into shards
+_work/manifest/part-000000.parquet   the rows of one output part, sorted by id
+_work/manifest.json                  the number of rows of each part, and the size of shards; written last
 """
 
 import sqlite3
@@ -25,13 +25,15 @@ from pipeline.errors import NotFound
 WORK = "_work"
 MANIFEST_FILE = f"{WORK}/manifest.json"
 MANIFEST = f"{WORK}/manifest"
-SHARDS_OF_A_WORKER = 200  # ten kills of all workers then redo 2.5 % of the rows on average
+# Taste: shards per worker. Ten kills of all workers then repeat 2.5 % of the rows on average.
+SHARDS_OF_A_WORKER = 200
+# Taste: the fewest and the most rows of a shard.
 LEAST_SHARD, LARGEST_SHARD = 4, 500
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Rows start to stop of a part: what one checkpoint holds."""
+    """The rows from `start` to `stop` of a part, which one checkpoint holds."""
 
     part: int
     start: int
@@ -39,7 +41,7 @@ class Shard:
 
     @property
     def name(self) -> str:
-        """Sorts as the rows do."""
+        """A name that sorts in the order of rows."""
         return f"{self.part:06d}-{self.start:06d}"
 
     @property
@@ -49,16 +51,15 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """parts: rows of each. bytes: of all objects, as far as the listing told. skipped: objects passed over."""
+    """The size of a run. parts: the rows of each part. skipped: objects of the input that are no images of the run."""
 
     parts: tuple[int, ...]
     shard_rows: int
-    bytes: int
     skipped: int
 
     @property
     def rows(self) -> int:
-        """Of the whole run."""
+        """The rows of the whole run."""
         return sum(self.parts)
 
     def shards(self, part: int) -> Iterator[Shard]:
@@ -66,18 +67,14 @@ class Manifest:
         rows = self.parts[part]
         return (Shard(part, at, min(rows, at + self.shard_rows)) for at in range(0, rows, self.shard_rows))
 
-    def all_shards(self) -> Iterator[Shard]:
-        """The shards of all parts, in order."""
-        return (shard for part in range(len(self.parts)) for shard in self.shards(part))
-
 
 def part_name(part: int) -> str:
-    """The file name of a part in every folder."""
+    """The file name of a part, the same in every folder."""
     return f"part-{part:06d}.parquet"
 
 
 def load_manifest(output: Store) -> Manifest | None:
-    """The finished manifest of an output; None when it has to be written."""
+    """The manifest of an output; None when it is not finished."""
     try:
         return msgspec.json.decode(output.read(MANIFEST_FILE), type=Manifest)
     except NotFound:
@@ -90,21 +87,19 @@ def save_manifest(output: Store, manifest: Manifest) -> None:
 
 
 def write_rows(output: Store, source: Source, parameters: Parameters, resources: Resources) -> Manifest:
-    """Lists the source. Raises BadRequest for two rows of one id, and when there is no row at all."""
+    """Lists the source into the output. Raises BadRequest for two rows with one id, and for no rows."""
     parts: list[int] = []
-    listed_bytes = 0
     for table in listed_parts(source, parameters):
-        listed_bytes += sum(table["bytes"].drop_null().to_pylist())
         output.write(f"{MANIFEST}/{part_name(len(parts))}", to_parquet(table.sort_by("id")))
         parts.append(table.num_rows)
     if not parts:
         raise BadRequest(f"There is nothing to do: the input {parameters.input} lists no image.{_hint(source)}")
     rows = resources.checkpoint_rows or _shard_rows(sum(parts), resources)
-    return Manifest(tuple(parts), min(rows, parameters.rows_per_part), listed_bytes, source.skipped)
+    return Manifest(tuple(parts), min(rows, parameters.rows_per_part), source.skipped)
 
 
 def read_rows(output: Store, shard: Shard) -> pa.Table:
-    """The rows of a shard, with the carried columns."""
+    """The rows of a shard, with the columns carried from the input."""
     return _part_rows(output, shard.part).slice(shard.start, shard.rows)
 
 
@@ -114,7 +109,8 @@ def read_part_ids(output: Store, part: int) -> list[str]:
     return ids
 
 
-@lru_cache(maxsize=2)  # of the process: shards of one part come together
+# A process mostly gets shards of the same part one after another.
+@lru_cache(maxsize=2)
 def _part_rows(output: Store, part: int) -> pa.Table:
     return from_parquet(output.read(f"{MANIFEST}/{part_name(part)}"))
 
@@ -125,11 +121,11 @@ def _shard_rows(rows: int, resources: Resources) -> int:
 
 
 def _hint(source: Source) -> str:
-    return f" {source.skipped} objects did not fit --match or start with a dot." if source.skipped else ""
+    return f" {source.skipped} objects did not match --match or begin with a dot." if source.skipped else ""
 
 
 def listed_parts(source: Source, parameters: Parameters) -> Iterator[pa.Table]:
-    """The chosen rows in tables of rows_per_part; never more than one of them is in memory."""
+    """The chosen rows as tables of `rows_per_part` rows, of which one at a time is in memory."""
     schema = row_schema(source.carried)
     waiting: list[pa.RecordBatch] = []
     rows = 0
@@ -146,7 +142,7 @@ def listed_parts(source: Source, parameters: Parameters) -> Iterator[pa.Table]:
 
 
 def _unique(source: Source, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """The same batches; raises BadRequest at the first id that came before. The ids seen are kept on disk."""
+    """The same batches. Raises BadRequest at the first id that occurs twice. A file on disk holds the ids so far."""
     if source.ids_are_unique:
         yield from batches
         return
@@ -166,4 +162,4 @@ def _note(seen: sqlite3.Connection, ids: Sequence[str]) -> None:
         try:
             seen.execute("insert into seen values (?)", (id,))
         except sqlite3.IntegrityError as error:
-            raise BadRequest(f"Two rows have the id '{id[:80]}'; every row needs its own.") from error
+            raise BadRequest(f"Two rows have the id '{id[:80]}'. Ids must be unique.") from error

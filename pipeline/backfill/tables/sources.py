@@ -1,4 +1,4 @@
-"""What there is to work on, streamed: a folder, an S3 prefix, or a table of URIs; pyarrow, the stores."""
+"""Streams the rows of the input: a folder, an S3 prefix, or a table of URIs."""
 
 import csv
 import fnmatch
@@ -19,26 +19,32 @@ from pipeline.backfill.stores.store import Store
 from pipeline.backfill.stores.uris import S3_SCHEME, Stores, local_path, local_uri
 from pipeline.errors import NotFound
 
+# Taste: rows in one record batch.
 BATCH_ROWS = 1000
 PARQUET, CSV = ".parquet", ".csv"
+# Columns that the output adds. An input must not have them.
 RESERVED = ("id", "uri", "bytes", "answer", "vector", "vector_version", "versions", "code", "detail")
 ROW = pa.schema([pa.field("id", pa.string(), nullable=False), ("uri", pa.string()), ("bytes", pa.int64())])
 
 
 class Source(Protocol):
-    """Rows of ROW and the carried columns. ids_are_unique: by construction. skipped: objects passed over so far."""
+    """Rows with the columns of ROW and the carried ones.
+
+    carried: the input's further columns. ids_are_unique: whether ids are unique by construction. skipped: objects that
+    were listed so far and are no images of the run.
+    """
 
     carried: pa.Schema
     ids_are_unique: bool
     skipped: int
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """All rows, some at a time. Raises BadRequest for a row that cannot be worked on."""
+        """All rows in batches. Raises BadRequest for a row that is invalid."""
 
 
 @contextmanager
 def open_source(parameters: Parameters, stores: Stores) -> Iterator[Source]:
-    """The source of a run's input. Raises BadRequest when it is none."""
+    """The source of a run's input. Raises BadRequest for an input that is missing or of another kind."""
     uri = parameters.input
     if uri.lower().endswith((PARQUET, CSV)):
         store, key = stores.file(uri)
@@ -53,13 +59,13 @@ def open_source(parameters: Parameters, stores: Stores) -> Iterator[Source]:
     if not uri.startswith(S3_SCHEME):
         path = local_path(uri)
         if not path.is_dir():
-            what = "is no folder, and no .parquet or .csv file" if path.exists() else "does not exist"
+            what = "is neither a folder nor a .parquet or .csv file" if path.exists() else "does not exist"
             raise BadRequest(f"The input {uri} {what}.")
     yield FolderSource(stores.folder(uri), parameters.match)
 
 
 def chosen(batches: Iterator[pa.RecordBatch], *, sample: float, limit: int | None) -> Iterator[pa.RecordBatch]:
-    """The sampled rows, the first `limit` of them. The same ids are chosen whatever else is listed."""
+    """The first `limit` rows of a sample. Whether an id is in the sample depends on the id alone."""
     left = limit
     for batch in batches:
         if sample < 1:
@@ -74,12 +80,12 @@ def chosen(batches: Iterator[pa.RecordBatch], *, sample: float, limit: int | Non
 
 
 def _draw(id: str) -> float:
-    """A number in [0, 1) that depends on the id alone."""
+    """A pseudo-random number in [0, 1) for an id."""
     return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=7).digest()) / 2**56
 
 
 class FolderSource:
-    """Every object of a folder or prefix; its id is its path below it. Names that start with a dot are passed over."""
+    """Every object below a folder or prefix. Its id is its path below it. Names that begin with a dot are skipped."""
 
     carried = pa.schema([])
     ids_are_unique = True
@@ -90,14 +96,14 @@ class FolderSource:
         self.skipped = 0
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The listing, as it comes."""
-        wanted = ((found.key, found.bytes) for found in self._store.walk() if self._fits(found.key))
-        while rows := list(islice(wanted, BATCH_ROWS)):
+        """The rows in the order of the listing."""
+        objects = ((found.key, found.bytes) for found in self._store.walk() if self._matches(found.key))
+        while rows := list(islice(objects, BATCH_ROWS)):
             ids = [_text(key) for key, _ in rows]
             uris = [local_uri_or_url(self._store.url, key) for key, _ in rows]
             yield pa.record_batch([ids, uris, [size for _, size in rows]], schema=ROW)
 
-    def _fits(self, key: str) -> bool:
+    def _matches(self, key: str) -> bool:
         hidden = any(part.startswith(".") for part in key.split("/"))
         if hidden or (self._match and not any(fnmatch.fnmatchcase(key.lower(), one) for one in self._match)):
             self.skipped += 1
@@ -106,17 +112,17 @@ class FolderSource:
 
 
 def local_uri_or_url(root: str, key: str) -> str:
-    """An object's URI below a store's URL."""
+    """The URI of an object below a store's URL."""
     return f"{root}/{key}" if root.startswith(S3_SCHEME) else local_uri(local_path(root) / key)
 
 
 def _text(key: str) -> str:
-    """A key as UTF-8; bytes of a file name that are none are written out."""
+    """A key as UTF-8. Other bytes of a file name become escape sequences."""
     return key.encode(errors="surrogateescape").decode(errors="backslashreplace")
 
 
 class _TableSource:
-    """The rows of a table; URIs without a scheme are relative to the table's folder."""
+    """The rows of a table. URIs without a scheme are relative to the table's folder."""
 
     ids_are_unique = False
 
@@ -127,12 +133,12 @@ class _TableSource:
         for name, flag in ((self._id, "--id-column"), (self._uri, "--uri-column")):
             if name not in schema.names:
                 raise BadRequest(
-                    f"The input has no column '{name}', only {', '.join(schema.names)}; name it by {flag}."
+                    f"The input has no column '{name}', only {', '.join(schema.names)}. Name the right one with {flag}."
                 )
         self.carried = pa.schema([field for field in schema if field.name not in (self._id, self._uri)])
         for name in self.carried.names:
             if name in RESERVED:
-                raise BadRequest(f"The input's column '{name}' has the name of one of ours; rename it.")
+                raise BadRequest(f"The output has a column '{name}' too. Rename that of the input.")
         self._rows = 0
 
     def _batch(self, table: pa.RecordBatch) -> pa.RecordBatch:
@@ -148,7 +154,7 @@ class _TableSource:
             ids = column.cast(pa.string())
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise BadRequest(
-                f"The column '{self._id}' is of the type {column.type}; ids must be texts or numbers."
+                f"The column '{self._id}' has the type {column.type}. Ids must be texts or numbers."
             ) from error
         missing = pc.or_kleene(pc.is_null(ids), pc.equal(pc.utf8_length(ids), 0)).to_pylist()
         if True in missing:
@@ -162,41 +168,41 @@ class _TableSource:
 
 
 class ParquetSource(_TableSource):
-    """A Parquet file; its other columns are carried as they are."""
+    """A Parquet file. Its further columns are carried unchanged."""
 
     def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
         try:
             self._file = pq.ParquetFile(file)
         except pa.ArrowInvalid as error:
-            raise BadRequest(f"The input {parameters.input} is no Parquet file.") from error
+            raise BadRequest(f"The input {parameters.input} is not a Parquet file.") from error
         super().__init__(parameters, self._file.schema_arrow.remove_metadata())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, in the file's order."""
+        """The rows in the file's order."""
         for table in self._file.iter_batches(batch_size=BATCH_ROWS):
             yield self._batch(table)
 
 
 class CsvSource(_TableSource):
-    """A CSV file with a header, UTF-8; its other columns are carried as text."""
+    """A CSV file in UTF-8 with a header. Its further columns are carried as text."""
 
     def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
         self._lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
         names = self._read(1)
         if not names or len(set(names[0])) < len(names[0]):
-            raise BadRequest(f"The input {parameters.input} has no header line of different names.")
+            raise BadRequest(f"The input {parameters.input} has no header with unique names.")
         super().__init__(parameters, pa.schema([(name, pa.string()) for name in names[0]]))
         self._schema = pa.schema([(name, pa.string()) for name in names[0]])
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """The rows, in the file's order; an empty line is passed over."""
+        """The rows in the file's order, without empty lines."""
         while lines := self._read(BATCH_ROWS):
             rows = [line for line in lines if line]
             for line in rows:
                 if len(line) != len(self._schema):
                     raise BadRequest(
-                        f"A row of {len(line)} fields stands near line {self._lines.line_num} of the input; "
-                        f"its header has {len(self._schema)}."
+                        f"A row near line {self._lines.line_num} of the input has {len(line)} fields, "
+                        f"but the header has {len(self._schema)}."
                     )
             columns: list[Any] = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in self._schema]
             yield self._batch(pa.record_batch(columns, schema=self._schema))
@@ -205,9 +211,9 @@ class CsvSource(_TableSource):
         try:
             return list(islice(self._lines, rows))
         except (csv.Error, UnicodeDecodeError) as error:
-            raise BadRequest(f"Line {self._lines.line_num + 1} of the input is no CSV in UTF-8: {error}.") from error
+            raise BadRequest(f"Line {self._lines.line_num + 1} of the input is not CSV in UTF-8: {error}.") from error
 
 
 def row_schema(carried: pa.Schema) -> pa.Schema:
-    """ROW with the carried columns after it."""
+    """The schema of ROW followed by the carried columns."""
     return pa.schema([*ROW, *carried])

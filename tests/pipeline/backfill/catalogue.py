@@ -1,4 +1,4 @@
-"""Painted catalogues, a pool without Ray, and outputs read back; for tests. Pillow, pyarrow, the backfill."""
+"""Paints catalogues, runs the backfill without Ray, and reads its output, for tests."""
 
 import io
 import json
@@ -20,7 +20,7 @@ from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.run import Pool
 from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.uris import Stores
-from pipeline.backfill.tables.checkpoints import TABLES, Answered, Done, Outcome, save_outcomes
+from pipeline.backfill.tables.checkpoints import TABLES, Answered, Outcome, SavedShard, save_outcomes
 from pipeline.backfill.tables.manifest import Shard, read_rows
 from pipeline.backfill.worker import Worker
 from pipeline.contract import advice_to_json
@@ -30,11 +30,12 @@ from pipeline.options import Options
 
 GROUND = (236, 233, 226)
 COLORS = ((31, 42, 68), (193, 154, 107), (140, 30, 45), (60, 110, 80), (90, 140, 190), (20, 20, 22))
-WHOLE = '{"segment": "none"}'  # a garment fills the photo: no network, so that a run takes a moment
+# The whole photo is the garment. No network runs, so a run takes a moment.
+WHOLE = '{"segment": "none"}'
 
 
 def painted(color: tuple[int, int, int], *, kind: str = "JPEG", side_px: int = 48) -> bytes:
-    """A T-shirt of a colour, encoded."""
+    """A picture of a T-shirt of this colour, encoded."""
     image = Image.new("RGB", (side_px, side_px), GROUND)
     draw, part = ImageDraw.Draw(image), side_px / 12
     draw.rectangle((3 * part, 2 * part, 9 * part, 11 * part), fill=color)
@@ -46,7 +47,7 @@ def painted(color: tuple[int, int, int], *, kind: str = "JPEG", side_px: int = 4
 
 
 def paint_catalogue(folder: Path, count: int) -> list[str]:
-    """A folder of painted photos, some in a folder below; their ids, sorted."""
+    """Fills a folder and one below it with painted photos. Gives their ids, sorted."""
     (folder / "more").mkdir(parents=True, exist_ok=True)
     names = [f"{'more/' if k % 3 == 0 else ''}shirt-{k:04d}.jpg" for k in range(count)]
     for k, name in enumerate(names):
@@ -55,12 +56,12 @@ def paint_catalogue(folder: Path, count: int) -> list[str]:
 
 
 class InlinePool:
-    """Does shards in this process, without Ray."""
+    """A pool that does shards in this process, without Ray."""
 
     def fit(self, resources: Resources) -> Resources:
         return resources.fitted(cpus=2, gpus=0)
 
-    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
+    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[SavedShard]:
         with closing(Worker(job)) as worker:
             for shard in shards:
                 yield worker.work(shard)
@@ -70,12 +71,12 @@ class InlinePool:
 
 
 class Killed(BaseException):
-    """The process ends here: nobody catches it."""
+    """Stands for the end of the process. Nothing catches it."""
 
 
 @dataclass(slots=True)
 class CannedPool:
-    """Answers without looking; ids with "bad" in them are dead letters. `die_after` shards its driver is killed."""
+    """A pool with a fixed answer, and a dead letter for ids with "bad". It raises Killed after `die_after` shards."""
 
     die_after: int | None = None
     done: list[Shard] = field(default_factory=list)
@@ -83,7 +84,7 @@ class CannedPool:
     def fit(self, resources: Resources) -> Resources:
         return resources.fitted(cpus=2, gpus=0)
 
-    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
+    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[SavedShard]:
         output = Stores(job.endpoint_url).folder(job.output)
         for shard in shards:
             if self.die_after == len(self.done):
@@ -102,7 +103,7 @@ def _canned(id: str) -> Outcome:
 
 @cache
 def canned_answer() -> Answered:
-    """What is said of a painted photo."""
+    """The answer for a painted photo."""
     photo, options = decode_image(painted(COLORS[0])), Options(segment="none")
     segmentation = given_segmentation(photo, options)
     assert segmentation is not None
@@ -112,14 +113,14 @@ def canned_answer() -> Answered:
 
 @dataclass(slots=True)
 class Result:
-    """How a command ended, what it said, and what it left."""
+    """The exit code of a command, the text that it printed, and its output."""
 
     exit_code: int
     said: str
     output: Path
 
     def table(self, name: str) -> pa.Table:
-        """A published table, all parts in their order."""
+        """A published table with its parts in order."""
         return pa.concat_tables([pq.read_table(path) for path in sorted((self.output / name).glob("*.parquet"))])
 
     def rows(self, name: str) -> list[dict[str, Any]]:
@@ -141,7 +142,7 @@ def backfill(
     stores: Stores | None = None,
     arguments_last: tuple[str, ...] = (),
 ) -> Result:
-    """Runs the command in this process, without Ray. arguments_last: these win over all others."""
+    """Runs the command in this process, without Ray. arguments_last: these override all others."""
     text = io.StringIO()
     screen = Screen(Console(file=text, width=200), log_every_s=0.0)
     command = [*map(str, arguments), "--output", str(output), "--options", options, *arguments_last]

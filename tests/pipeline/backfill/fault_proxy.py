@@ -1,6 +1,6 @@
-"""An HTTP proxy before a server that fails a share of the requests, in every way that S3 fails; asyncio, in a thread.
+"""Runs an HTTP proxy in front of a server, which fails a share of the requests in the ways in which S3 fails.
 
-It forwards bytes, the Host header included, so that signatures hold.  Which requests fail is drawn by seed.
+It forwards the Host header unchanged, so that signatures stay valid.  A seed decides which requests fail.
 """
 
 import asyncio
@@ -13,24 +13,29 @@ from urllib.parse import urlsplit
 
 from tests.threaded_server import HOST, serving
 
-KINDS = ("500", "503", "refused", "cut")  # server error, slow down, connection dropped before or inside the answer
+# Server error, slow down, and a connection that is dropped before or within the answer.
+KINDS = ("500", "503", "refused", "cut")
 BODY = b"<?xml version='1.0'?><Error><Code>%s</Code><Message>injected</Message></Error>"
 STATUS = {"500": b"500 Internal Server Error", "503": b"503 Slow Down"}
 
 
 @dataclass(slots=True)
 class FaultProxy:
-    """A running proxy. share: of the requests that fail. broken: paths that always fail. counts: by what was done."""
+    """A running proxy.
+
+    share: of requests that fail. broken: which paths always fail. counts: requests by outcome. served: completely
+    answered GETs by path.
+    """
 
     url: str
     share: float = 0.0
     broken: Callable[[str], bool] = lambda path: False
     counts: Counter[str] = field(default_factory=Counter)
-    served: Counter[str] = field(default_factory=Counter)  # GETs that were answered whole, by path
+    served: Counter[str] = field(default_factory=Counter)
     _random: random.Random = field(default_factory=lambda: random.Random(8))
 
     def fate(self, path: str) -> str | None:
-        """How a request shall fail; None: not at all."""
+        """The way in which a request must fail; None for success."""
         if self.broken(path):
             return "500"
         return self._random.choice(KINDS) if self._random.random() < self.share else None
@@ -38,7 +43,7 @@ class FaultProxy:
 
 @contextmanager
 def fault_proxy(upstream: str, *, share: float = 0.0) -> Iterator[FaultProxy]:
-    """A proxy on a free port before the upstream URL, ended with the block."""
+    """A proxy on a free port in front of the upstream URL. It ends with the block."""
     target = urlsplit(upstream)
     proxy = FaultProxy("", share)
 
@@ -64,7 +69,7 @@ async def _serve(
 async def _one(
     proxy: FaultProxy, host: str, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> bool:
-    """One request and its answer; whether the connection may be used again."""
+    """Handles one request. Gives whether the connection can be used again."""
     head = await reader.readuntil(b"\r\n\r\n")
     body = await _body(head, reader)
     method, path, _ = head.split(b"\r\n", 1)[0].decode("latin-1").split(" ")
@@ -91,7 +96,7 @@ async def _one(
 
 
 async def _upstream(host: str, port: int, head: bytes, body: bytes) -> bytes:
-    """The whole answer, on a connection of its own."""
+    """The complete answer, fetched on a new connection."""
     reader, writer = await asyncio.open_connection(host, port)
     lines = [line for line in head.rstrip().split(b"\r\n") if not line.lower().startswith((b"connection:", b"expect:"))]
     writer.write(b"\r\n".join([*lines, b"Connection: close", b"", b""]) + body)

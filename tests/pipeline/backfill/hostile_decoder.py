@@ -1,4 +1,4 @@
-"""The decoder's child with photos that are commands to it: what a hostile file may do to a decoder; for tests."""
+"""Runs a decode child that obeys its photos as commands, as a hostile file may make it, for tests."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from pipeline.types import DecodedImage
 
 
 def obey(request: DecodeRequest, limits: ImageLimits) -> DecodedImage:
-    """Does what the photo says, or decodes it."""
+    """Obeys the command in the photo, or decodes the photo."""
     match request.image:
         case b"crash":
             os.kill(os.getpid(), signal.SIGSEGV)

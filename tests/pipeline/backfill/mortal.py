@@ -1,15 +1,15 @@
-"""Stores whose user is killed before its n-th change of them, for tests of what is left then."""
+"""Provides stores that kill the run before its n-th change, for tests of interrupted runs."""
 
 from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
-from pipeline.backfill.stores.store import Found, Store
+from pipeline.backfill.stores.store import Store, StoredObject
 from pipeline.backfill.stores.uris import Stores
 from tests.pipeline.backfill.catalogue import Killed
 
 
 class MortalStores(Stores):
-    """changes: how many are made before the kill. on_change: called with the key of each before it is made."""
+    """Stores that raise Killed after a number of changes. on_change: called with the key before each change."""
 
     def __init__(self, *, changes: int | None = None, on_change: Callable[[str], None] = lambda key: None) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class _MortalStore:
     def open(self, key: str) -> BinaryIO:
         return self._store.open(key)
 
-    def walk(self, folder: str = "") -> Iterator[Found]:
+    def walk(self, folder: str = "") -> Iterator[StoredObject]:
         return self._store.walk(folder)
 
     def write(self, key: str, data: bytes) -> None:

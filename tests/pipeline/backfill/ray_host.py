@@ -1,7 +1,7 @@
-"""A Ray cluster of simulated nodes in its own process: `python -m tests.pipeline.backfill.ray_host CPUS…`.
+"""The command `python -m tests.pipeline.backfill.ray_host CPUS…`: runs a Ray cluster of simulated nodes.
 
-One node for each number given, the first with a dashboard.  Says a JSON line with the addresses once it runs; a line
-on standard input kills the last node, as a machine is lost, and its end ends everything.
+It starts one node per number, the first with a dashboard, and prints a line of JSON with the addresses.  A line on
+standard input kills the last node, as if a machine were lost.  The end of standard input ends the cluster.
 """
 
 import json
@@ -26,7 +26,10 @@ OBJECT_STORE_BYTES = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A running cluster: the environment that finds it, its job API, and the process above all of its own."""
+    """A running cluster.
+
+    environment: finds the cluster. dashboard_url: of its job API. head: the parent of all its processes.
+    """
 
     environment: dict[str, str]
     dashboard_url: str
@@ -38,7 +41,7 @@ class Cluster:
         return [one for one in self.head.children(recursive=True) if "MapWorker" in title(one)]
 
     def lose_last_node(self) -> None:
-        """SIGKILL to a node and all on it."""
+        """Kills the last node with all its processes."""
         lifeline = cast(IO[str], self._host.stdin)
         lifeline.write("\n")
         lifeline.flush()
@@ -47,8 +50,9 @@ class Cluster:
 
 @contextmanager
 def ray_cluster(*cpus: int) -> Iterator[Cluster]:
-    """A cluster with a token, and with Python where an activated environment has it, ended with the block."""
-    folder = Path(tempfile.mkdtemp(prefix="bf-", dir="/tmp"))  # short, because Ray's sockets lie in it
+    """A cluster with a token, and with this Python first in its PATH. It ends with the block."""
+    # The path must be short, because Ray's sockets lie below it.
+    folder = Path(tempfile.mkdtemp(prefix="bf-", dir="/tmp"))
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     environment = {
         **inherited,
@@ -76,7 +80,7 @@ def ray_cluster(*cpus: int) -> Iterator[Cluster]:
 
 
 def title(process: psutil.Process) -> str:
-    """What a process calls itself; empty for one that has ended."""
+    """The command line of a process; empty when it has ended."""
     try:
         return " ".join(process.cmdline())
     except psutil.Error:
@@ -88,7 +92,8 @@ def main(cpus: Sequence[int]) -> None:
     from ray.cluster_utils import Cluster as Nodes
 
     words = os.fdopen(os.dup(1), "w", buffering=1)
-    os.dup2(2, 1)  # whatever Ray prints is none of them
+    # Ray's own prints go to standard error.
+    os.dup2(2, 1)
     port = free_port()
     head = {"num_cpus": cpus[0], "include_dashboard": True, "dashboard_port": port}
     sizes: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES}

@@ -1,4 +1,4 @@
-"""The batch answer is the service's, byte for byte: the service's own walk in this process, the same network."""
+"""Tests that the backfill's answers are the service's, byte for byte, with the same network."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ OPTIONS: tuple[dict[str, Any], ...] = (
 
 
 class Decoder:
-    """The core's decoder, in place."""
+    """A decoder that calls the core's decoder in this process."""
 
     async def decode(
         self, image: bytes, *, mask: bytes | None, network_px: tuple[int, int] | None, budget_s: float
@@ -43,7 +43,7 @@ class Decoder:
 
 @pytest.fixture(scope="module")
 def service() -> Walk:
-    """The service's walk, its phases and codecs, around the real network with the service's two threads."""
+    """The service's walk with its phases and codecs, and the real network with the service's two threads."""
     segmenter = Segmenter(load_card(DEFAULT_MODEL), threads=2)
 
     def segment(payload: bytes) -> bytes:
@@ -66,20 +66,20 @@ PHASE_BUDGETS = ("decode_ms", "segmentation_ms", "extraction_ms", "harmony_ms", 
 
 @pytest.fixture(scope="module", params=range(len(OPTIONS)), ids=["defaults", "many options"])
 def options(request: pytest.FixtureRequest) -> str:
-    """As a client and an engineer both write them."""
+    """Options as JSON, for a request and for the command."""
     return json.dumps(OPTIONS[request.param])
 
 
 @pytest.fixture(scope="module")
 def batch(options: str, tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """The backfill's answers to the samples."""
+    """A backfill of the samples."""
     return backfill("--input", SAMPLES, "--workers", "1", output=tmp_path_factory.mktemp("out"), options=options)
 
 
 async def test_the_answer_is_the_services_when_a_photo_is_backfilled(
     service: Walk, batch: Result, options: str
 ) -> None:
-    """All of the JSON but request_id and meta, which the service adds last, is equal byte for byte."""
+    """The JSON without `request_id` and `meta`, which the service adds last, is equal byte for byte."""
     rows = batch.rows("answers")
     assert len(rows) == len(list(SAMPLES.glob("*.jpg")))
     for row in rows:

@@ -1,4 +1,4 @@
-"""A photo that breaks something harms no other photo: in a batch of the network, and in what follows it."""
+"""Tests that a bad photo harms no other photo, in a batch of the network and in the analysis."""
 
 from collections.abc import Sequence
 from typing import cast
@@ -23,7 +23,7 @@ POISON = DecodedImage(np.full((48, 48, 3), 13, np.uint8), 48, 48)
 
 
 class BrittleSegmenter:
-    """Fails a whole batch for one poison photo in it."""
+    """A segmenter that fails for a whole batch with a poison photo."""
 
     def __init__(self, error: Exception) -> None:
         self.error = error
@@ -35,28 +35,29 @@ class BrittleSegmenter:
 
 
 def network(error: Exception) -> Network:
-    """A network that fails so."""
+    """A network that fails with this error."""
     return Network(Options(), cast(Segmenter, BrittleSegmenter(error)))
 
 
 def test_its_neighbours_are_segmented_when_a_photo_breaks_the_batch() -> None:
-    """The poison photo alone has no label map; an earlier error stays where it was."""
+    """Only the poison photo has no label map, and earlier errors keep their places."""
     cut = ImageTruncated("It ends before its last pixel.")
     found = network(ValueError()).segment([GOOD, cut, POISON, GOOD])
     assert [type(one) for one in found] == [Segmentation, ImageTruncated, Unexplained, Segmentation]
 
 
 def test_the_run_fails_when_the_device_is_lost() -> None:
-    """No photo is to blame for that: as dead letters all of them would be lost."""
+    """The loss of a device ends the run. Otherwise every photo would become a dead letter."""
     with pytest.raises(RuntimeError, match="CUDA error"):
         network(RuntimeError("CUDA error: device-side assert triggered")).segment([GOOD, POISON])
 
 
 def test_a_photo_is_a_dead_letter_when_its_analysis_breaks() -> None:
-    """An error that should not be is INTERNAL for that photo, whose text tells nothing of ours."""
+    """An unexpected error becomes INTERNAL for its photo, with a text that reveals no internals."""
     parameters = Parameters(input="photos", model="m")
     (sound,) = network(ValueError()).segment([GOOD])
-    broken = Segmentation(np.zeros((1, 1), np.uint8), None, "m")  # of another size than its photo
+    # The label map has another size than its photo.
+    broken = Segmentation(np.zeros((1, 1), np.uint8), None, "m")
     assert isinstance(advise(GOOD, sound, parameters), Answered)
     found = advise(GOOD, broken, parameters)
     assert isinstance(found, Unexplained)

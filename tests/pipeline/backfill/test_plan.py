@@ -1,4 +1,4 @@
-"""A run's identity and its resources."""
+"""Tests a run's identity, its resources and its shards."""
 
 import pytest
 
@@ -9,18 +9,18 @@ from pipeline.options import Options, parse_options, shaping
 
 
 def identity(**parameters: object) -> Identity:
-    """Of a run with these parameters."""
+    """The identity of a run with these parameters."""
     return Identity(Parameters(**{"input": "photos", "model": "m", **parameters}), versions_of("m:1:fp32:cpu"))  # type: ignore[arg-type]
 
 
 def test_identities_are_equal_when_they_were_written_and_read() -> None:
-    """What `_run.json` holds differs in nothing from what wrote it."""
+    """An identity does not differ from its own `_run.json`."""
     one = identity(options=Options(max_colors=3), match=("*.jpg",))
     assert one.differences(one.to_json()) == ()
 
 
 def test_every_difference_is_told_when_identities_differ() -> None:
-    """Each field that differs has a line with both values, versions too."""
+    """Each field that differs has a line with both values, even in the versions."""
     other = Identity(Parameters(input="photos", model="m", sample=0.5), versions_of("m:2:fp32:cpu"))
     assert identity().differences(other.to_json()) == (
         "parameters.sample: 0.5 there, 1.0 here",
@@ -28,8 +28,8 @@ def test_every_difference_is_told_when_identities_differ() -> None:
     )
 
 
-def test_equal_wishes_are_equal_when_they_are_written_differently() -> None:
-    """Order, repetition and what shapes no row do not matter."""
+def test_options_are_equal_when_they_are_written_differently() -> None:
+    """Order, and options that shape no row, make no difference."""
     one = parse_options('{"garments": ["shoes", "top"], "include": ["vector", "masks"], "cache": "bypass"}')
     two = parse_options('{"garments": ["top", "shoes"], "include": ["masks", "timings", "vector"], "store": false}')
     assert shaping(one) == shaping(two)
@@ -37,7 +37,7 @@ def test_equal_wishes_are_equal_when_they_are_written_differently() -> None:
 
 
 def test_workers_fill_the_cluster_when_none_are_asked_for() -> None:
-    """As many as there is room for; with GPUs half of the CPUs read and half advise."""
+    """There are as many workers as fit. With GPUs half of the CPUs read and half advise."""
     assert Resources(cpus=0.5).fitted(cpus=2, gpus=0).workers == 4
     fitted = Resources(gpus=0.5).fitted(cpus=16, gpus=1)
     assert (fitted.workers, fitted.helpers) == (2, 8)
@@ -46,7 +46,7 @@ def test_workers_fill_the_cluster_when_none_are_asked_for() -> None:
 
 @pytest.mark.parametrize("resources", [Resources(cpus=4), Resources(gpus=1)])
 def test_resources_are_refused_when_the_cluster_can_never_give_them(resources: Resources) -> None:
-    """Waiting for ever would be worse."""
+    """A run refuses resources for which it would wait for ever."""
     with pytest.raises(BadRequest, match="the whole Ray cluster has 2 CPUs and 0 GPUs"):
         resources.fitted(cpus=2, gpus=0)
 
@@ -54,15 +54,16 @@ def test_resources_are_refused_when_the_cluster_can_never_give_them(resources: R
 @pytest.mark.parametrize("rows", [1, 50, 3000, 10**6, 10**8])
 @pytest.mark.parametrize("workers", [1, 2, 64])
 def test_ten_kills_cost_little_when_shards_are_cut(rows: int, workers: int) -> None:
-    """Ten kills of all workers lose half a shard each, 2.5 % of the rows, or four photos a worker if that is more."""
+    """Ten kills of all workers repeat 2.5 % of the rows, or two photos per worker and kill if that is more."""
     shard_rows = _shard_rows(rows, Resources(workers=workers))
     lost = 10 * workers * shard_rows / 2
     assert lost <= max(0.026 * rows, 10 * workers * 2)
 
 
 def test_shards_cover_every_row_once_when_a_manifest_is_cut() -> None:
-    """No row is in two shards, and none is left out."""
-    manifest = Manifest((10, 10, 3), 4, 0, 0)
-    rows = [(shard.part, row) for shard in manifest.all_shards() for row in range(shard.start, shard.stop)]
+    """Every row is in exactly one shard."""
+    manifest = Manifest((10, 10, 3), shard_rows=4, skipped=0)
+    shards = [shard for part in range(3) for shard in manifest.shards(part)]
+    rows = [(shard.part, row) for shard in shards for row in range(shard.start, shard.stop)]
     assert rows == [(part, row) for part, count in enumerate((10, 10, 3)) for row in range(count)]
-    assert len({shard.name for shard in manifest.all_shards()}) == 7
+    assert len({shard.name for shard in shards}) == 7

@@ -1,4 +1,4 @@
-"""The script of docs that asks an output three questions."""
+"""Tests the script in docs/ that asks three questions about an output."""
 
 import runpy
 from pathlib import Path
@@ -13,12 +13,12 @@ SCRIPT = Path(__file__).parents[3] / "docs/backfill_questions.py"
 
 @pytest.fixture(scope="module")
 def script() -> dict[str, Any]:
-    """The script's names."""
+    """The script's global names."""
     return runpy.run_path(str(SCRIPT))
 
 
 def test_three_questions_are_answered_when_a_run_is_complete(script: dict[str, Any], tmp_path: Path) -> None:
-    """Colours by share, photos without a partner, and two copies of one photo found as alike."""
+    """The answers name the dominant colours, photos without a partner, and two copies of one photo."""
     photos = tmp_path / "photos"
     photos.mkdir()
     for name, color in (("a.png", 0), ("copy-of-a.png", 0), ("b.png", 2)):
@@ -34,6 +34,6 @@ def test_three_questions_are_answered_when_a_run_is_complete(script: dict[str, A
 
 
 def test_an_unfinished_output_is_refused_when_it_is_asked(script: dict[str, Any], tmp_path: Path) -> None:
-    """Half a catalogue would give wrong answers."""
+    """An unfinished output is refused, because it would give wrong answers."""
     with pytest.raises(SystemExit, match="no complete backfill"):
         script["ask"](tmp_path)

@@ -1,4 +1,4 @@
-"""The command as people give it, on a real Ray: killed, stopped, as a job; every photo is answered once."""
+"""Tests the command on a real Ray: killed, stopped and as a job. Every photo has one answer."""
 
 import os
 import shutil
@@ -40,18 +40,18 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def wanted(photos: Path) -> dict[str, bytes]:
-    """What a run without Ray publishes."""
+    """The tables of a run without Ray."""
     return contents(backfill("--input", photos, output=photos.parent / "peace").output)
 
 
 def command(photos: Path, output: Path, *more: str) -> list[str]:
-    """The arguments of a run in small steps, of two workers."""
+    """The arguments of a run with small checkpoints and two workers."""
     steps = ("--options", WHOLE, "--checkpoint-rows", "2", "--workers", "2")
     return ["-m", "pipeline.backfill", "--input", str(photos), "--output", str(output), *steps, *more]
 
 
 def start(photos: Path, output: Path, environment: dict[str, str], *more: str) -> "subprocess.Popen[str]":
-    """Gives the command, in a process group of its own, as a shell does."""
+    """Starts the command in a process group of its own, as a shell does."""
     return subprocess.Popen(
         [sys.executable, *command(photos, output, *more)],
         stdout=subprocess.PIPE,
@@ -64,14 +64,14 @@ def start(photos: Path, output: Path, environment: dict[str, str], *more: str) -
 
 
 def finish(run: "subprocess.Popen[str]") -> str:
-    """Waits for a run's good end; what it said."""
+    """Waits for the success of a run. Gives its text."""
     said = run.communicate(timeout=PATIENCE_S)[0]
     assert run.returncode == 0, said
     return said
 
 
 def wait_for(output: Path, shards: int, run: "subprocess.Popen[str]") -> None:
-    """Waits until so many shards are saved."""
+    """Waits until this number of shards is saved."""
     end_s = time.monotonic() + PATIENCE_S
     while len(list((output / "_work/results").glob("0*.parquet"))) < shards:
         assert run.poll() is None, run.communicate()[0]
@@ -82,7 +82,7 @@ def wait_for(output: Path, shards: int, run: "subprocess.Popen[str]") -> None:
 def test_every_photo_is_answered_once_when_a_worker_and_the_driver_are_killed(
     cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Both are killed by SIGKILL at work; the same command goes on, and the files are those of a run without Ray."""
+    """After SIGKILL of both the same command resumes, and the files equal those of a run without Ray."""
     output = tmp_path / "out"
     run = start(photos, output, cluster.environment, "--cpus-per-worker", "0.5")
     wait_for(output, 2, run)
@@ -92,7 +92,7 @@ def test_every_photo_is_answered_once_when_a_worker_and_the_driver_are_killed(
     run.communicate()
     assert not (output / "answers").exists()
     said = finish(start(photos, output, cluster.environment, "--cpus-per-worker", "0.5"))
-    assert "images were done before" in said
+    assert "images are done already" in said
     ids = [id for path in sorted((output / "answers").glob("*")) for id in pq.read_table(path)["id"].to_pylist()]
     assert len(ids) == len(set(ids)) == PHOTOS
     assert contents(output) == wanted
@@ -101,7 +101,7 @@ def test_every_photo_is_answered_once_when_a_worker_and_the_driver_are_killed(
 def test_a_photo_that_kills_its_worker_is_given_up_when_it_killed_four(
     cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Ray starts a new process each time; the others' answers are there, the poison is a dead letter, the run ends."""
+    """Ray replaces every dead process. The poison photo becomes a dead letter, and all others have answers."""
     shutil.copytree(photos, tmp_path / "photos")
     (tmp_path / "photos/poison.jpg").write_bytes(painted(POISON_RGB))
     output = tmp_path / "out"
@@ -117,28 +117,28 @@ def test_a_photo_that_kills_its_worker_is_given_up_when_it_killed_four(
 
 
 def rows_of(output: Path, table: str) -> list[dict[str, object]]:
-    """A published table's rows."""
+    """The rows of a published table."""
     return [row for path in sorted((output / table).glob("*")) for row in pq.read_table(path).to_pylist()]
 
 
 def test_a_run_ends_in_order_when_it_is_asked_to(
     cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """The signal of `ray job stop`: exit code 130, a sentence, no traceback, no actor left; it can go on."""
+    """SIGTERM, as from `ray job stop`, gives exit code 130 and a sentence without a traceback. The run can resume."""
     output = tmp_path / "out"
     run = start(photos, output, cluster.environment)
     wait_for(output, 2, run)
     os.kill(run.pid, signal.SIGTERM)
     said = run.communicate(timeout=PATIENCE_S)[0]
     assert run.returncode == STOPPED, said
-    assert "Stopped: give the same command again to go on." in said
+    assert "Stopped: give the same command again to resume." in said
     assert "Traceback" not in said
-    assert "images were done before" in finish(start(photos, output, cluster.environment))
+    assert "images are done already" in finish(start(photos, output, cluster.environment))
     assert contents(output) == wanted
 
 
 def test_nothing_is_left_running_when_ctrl_c_is_pressed(photos: Path, tmp_path: Path) -> None:
-    """A terminal sends SIGINT to the command and all its processes: its own Ray ends with it, in order."""
+    """After SIGINT to the command and all its processes, as from a terminal, its own Ray ends in order."""
     output = tmp_path / "out"
     free = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     run = start(photos, output, {**free, "RAY_TMPDIR": "/tmp"})
@@ -147,7 +147,7 @@ def test_nothing_is_left_running_when_ctrl_c_is_pressed(photos: Path, tmp_path: 
     os.killpg(run.pid, signal.SIGINT)
     said = run.communicate(timeout=PATIENCE_S)[0]
     assert run.returncode == STOPPED, said
-    assert said.rstrip().endswith("Stopped: give the same command again to go on.")
+    assert said.rstrip().endswith("Stopped: give the same command again to resume.")
     assert "Traceback" not in said
     _, alive = psutil.wait_procs(below, timeout=60)
     assert alive == []
@@ -156,7 +156,7 @@ def test_nothing_is_left_running_when_ctrl_c_is_pressed(photos: Path, tmp_path: 
 def test_a_job_does_the_work_when_it_is_submitted_with_the_token(
     cluster: Cluster, photos: Path, wanted: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """`ray job submit --working-dir . -- python -m pipeline.backfill` word for word, refused without the token."""
+    """The documented `ray job submit` command works, and is refused without the token."""
     submit = [str(Path(sys.executable).with_name("ray")), "job", "submit", "--address", cluster.dashboard_url]
     job = [*submit, "--working-dir", ".", "--", "python", *command(photos, tmp_path / "out", "--log-every", "0")]
     shell = {**cluster.environment, "RAY_ADDRESS": ""}
@@ -174,12 +174,13 @@ def test_a_job_does_the_work_when_it_is_submitted_with_the_token(
 def test_every_photo_is_answered_once_when_a_node_is_lost(
     photos: Path, wanted: dict[str, bytes], tmp_path: Path
 ) -> None:
-    """Of two nodes with a worker each, one is killed at work; the other does the rest, what was under way too."""
+    """After the loss of one of two nodes, the other one does all that is left."""
     output = tmp_path / "out"
     with ray_cluster(1, 1) as nodes:
         run = start(photos, output, nodes.environment)
         wait_for(output, 4, run)
-        assert len({one.ppid() for one in nodes.workers()}) == 2  # a raylet is the parent of its node's workers
+        # A raylet is the parent of its node's workers.
+        assert len({one.ppid() for one in nodes.workers()}) == 2
         nodes.lose_last_node()
         finish(run)
     assert contents(output) == wanted

@@ -1,4 +1,4 @@
-"""Runs that are killed, run out of disk, are repeated, or met by others; canned photos, so that a run is a moment."""
+"""Tests runs that are killed, repeated or overtaken, or whose disk is full. Fixed answers make them quick."""
 
 import errno
 import resource
@@ -17,7 +17,7 @@ SHARDS = 4
 
 
 class Table:
-    """A table of seven photos, two of them bad, and runs of it: two parts, four shards."""
+    """A table of seven photos, two of them bad, and its runs with two parts and four shards."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -28,20 +28,20 @@ class Table:
     def run(
         self, *more: str, to: str = "out", pool: CannedPool | None = None, stores: MortalStores | None = None
     ) -> Result:
-        """Gives the command."""
+        """Runs the command."""
         arguments = ("--input", str(self.csv), "--rows-per-part", "4", "--checkpoint-rows", "2", "--max-failures", "1")
         return backfill(*arguments, *more, output=self.folder / to, pool=pool or CannedPool(), stores=stores)
 
 
 @pytest.fixture
 def table(tmp_path: Path) -> Table:
-    """A fresh table."""
+    """A new table."""
     return Table(tmp_path)
 
 
 @pytest.fixture
 def wanted(table: Table) -> dict[str, bytes]:
-    """What a run that nobody disturbs publishes."""
+    """The tables of an undisturbed run."""
     return contents(table.run(to="peace").output)
 
 
@@ -49,7 +49,7 @@ def wanted(table: Table) -> dict[str, bytes]:
 def test_only_lost_shards_are_done_again_when_a_run_is_killed_at_work(
     table: Table, wanted: dict[str, bytes], killed_after: int
 ) -> None:
-    """A shard that was saved is not done again, and the output is that of a run that was left in peace."""
+    """A saved shard is not done again, and the output equals that of an undisturbed run."""
     first, second = CannedPool(die_after=killed_after), CannedPool()
     with pytest.raises(Killed):
         table.run(pool=first)
@@ -63,7 +63,7 @@ def test_only_lost_shards_are_done_again_when_a_run_is_killed_at_work(
 def test_a_run_ends_the_same_when_it_is_killed_at_every_change_of_the_store(
     table: Table, wanted: dict[str, bytes]
 ) -> None:
-    """Killed before its first change, its second and so on, it shows no half table, and the next try all of it."""
+    """A run that is killed before any of its changes publishes no partial table, and the next one completes it."""
     for kills in range(100):
         try:
             table.run(to=str(kills), stores=MortalStores(changes=kills))
@@ -74,11 +74,12 @@ def test_a_run_ends_the_same_when_it_is_killed_at_every_change_of_the_store(
         result = table.run(to=str(kills))
         assert (result.exit_code, contents(result.output)) == (0, wanted)
         assert not (result.output / "_work").exists()
-    assert kills > 20  # lists, tables, markers, moves: there are that many changes to be killed before
+    # Lists, tables, markers and moves are more than twenty changes.
+    assert kills > 20
 
 
 def test_nothing_is_done_when_a_run_is_complete(table: Table, wanted: dict[str, bytes]) -> None:
-    """The same command says so, and starts nothing."""
+    """The same command says that the run is complete, and does nothing."""
     pool = CannedPool()
     result = table.run(to="peace", pool=pool)
     assert result.exit_code == 0
@@ -87,7 +88,7 @@ def test_nothing_is_done_when_a_run_is_complete(table: Table, wanted: dict[str, 
 
 
 def test_another_run_is_refused_when_its_parameters_differ(table: Table, wanted: dict[str, bytes]) -> None:
-    """The differing parameter is named with both values, and nothing changes."""
+    """The refusal names the parameter and both values, and changes nothing."""
     result = table.run("--limit", "3", to="peace")
     assert result.exit_code == 3
     assert "parameters.limit: null there, 3 here" in result.said
@@ -95,14 +96,14 @@ def test_another_run_is_refused_when_its_parameters_differ(table: Table, wanted:
 
 
 def test_another_run_is_refused_when_the_first_is_half_done(table: Table) -> None:
-    """Half a run of one kind and half of another never meet."""
+    """An unfinished run cannot be continued with other parameters."""
     with pytest.raises(Killed):
         table.run(pool=CannedPool(die_after=1))
     assert table.run("--limit", "3").exit_code == 3
 
 
 def test_another_run_is_welcome_when_only_the_resources_differ(table: Table) -> None:
-    """What shapes no row may change between two tries."""
+    """Resources may change between two attempts, because they shape no row."""
     with pytest.raises(Killed):
         table.run(pool=CannedPool(die_after=1))
     more = ("--workers", "1", "--nice", "1", "--fetches", "2", "--checkpoint-rows", "3")
@@ -110,13 +111,13 @@ def test_another_run_is_welcome_when_only_the_resources_differ(table: Table) -> 
 
 
 def test_a_refused_input_may_be_mended_when_it_was_the_first_try(table: Table) -> None:
-    """A wrong column name does not make the output another run's."""
+    """After a refused input the output does not belong to that attempt."""
     assert table.run("--uri-column", "url").exit_code == 2
     assert table.run("--uri-column", "uri").exit_code == 0
 
 
 def test_the_output_is_left_alone_when_it_holds_other_things(table: Table) -> None:
-    """A run mixes with nothing, and touches nothing of it."""
+    """A run refuses an output with other files, and does not touch them."""
     (table.folder / "out").mkdir()
     (table.folder / "out/precious.txt").write_text("mine")
     result = table.run()
@@ -125,7 +126,7 @@ def test_the_output_is_left_alone_when_it_holds_other_things(table: Table) -> No
 
 
 def test_an_older_run_stops_when_a_newer_one_took_over(table: Table, wanted: dict[str, bytes]) -> None:
-    """A run that was taken for dead finds that it is not the owner any more, and publishes nothing."""
+    """A run that a newer one has overtaken stops, and publishes nothing."""
     later: list[Result] = []
 
     def overtake(key: str) -> None:
@@ -141,7 +142,7 @@ def test_an_older_run_stops_when_a_newer_one_took_over(table: Table, wanted: dic
 # --- a file system that refuses ---------------------------------------------------------------------------------
 @contextmanager
 def largest_file(size: int) -> Iterator[None]:
-    """No file of this process may grow beyond so many bytes: the system refuses as it does on a full disk."""
+    """Limits the size of this process's files. The system then refuses writes as on a full disk."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
     try:
@@ -151,7 +152,7 @@ def largest_file(size: int) -> Iterator[None]:
 
 
 def test_the_same_command_goes_on_when_the_disk_was_full(table: Table) -> None:
-    """Exit code 4, a sentence that says what to do, no half-written file; with more space all of it comes."""
+    """A full disk gives exit code 4, advice and no partial file. With more space the same command completes the run."""
     photos = table.folder / "photos"
     photos.mkdir()
     for k in range(ROWS):
@@ -161,7 +162,7 @@ def test_the_same_command_goes_on_when_the_disk_was_full(table: Table) -> None:
         full = table.run(*folder)
     assert full.exit_code == 4
     assert "The disk is full" in full.said
-    assert "Free some space and give the command again." in full.said
+    assert "Free some space and give the same command again." in full.said
     assert not (full.output / "answers").exists()
     assert not [path for path in full.output.rglob(".*") if path.is_file()]
     again, peace = table.run(*folder), table.run(*folder, to="peace")
@@ -169,7 +170,7 @@ def test_the_same_command_goes_on_when_the_disk_was_full(table: Table) -> None:
 
 
 def test_the_temporary_folder_is_named_when_it_is_full(table: Table) -> None:
-    """The ids of a table are noted there, to find doubles; exit code 4, and nothing is begun."""
+    """A full temporary folder, which holds the ids of a table, gives exit code 4 and its path."""
     with largest_file(2000):
         full = table.run()
     assert full.exit_code == 4
@@ -181,7 +182,7 @@ def test_the_temporary_folder_is_named_when_it_is_full(table: Table) -> None:
 def test_the_same_command_goes_on_when_permission_was_missing(
     table: Table, wanted: dict[str, bytes], place: str
 ) -> None:
-    """Wherever the file system refuses: exit code 4 and the file's name; once it is granted, the run goes on."""
+    """Missing permission gives exit code 4 and the file's name. Once granted, the run resumes."""
 
     def refuse(key: str) -> None:
         if key.startswith(place):

@@ -1,4 +1,4 @@
-"""What comes out of a run that nobody disturbs, from photos to published tables."""
+"""Tests an undisturbed run, from photos to published tables."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ NAMES = [f"{'more/' if k % 3 == 0 else ''}shirt-{k:04d}.jpg" for k in range(8)]
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """Of eight photos, a broken one and no photo at all, in three parts."""
+    """A run of eight photos, a broken photo and a text file, in three parts."""
     folder = tmp_path_factory.mktemp("catalogue") / "photos"
     paint_catalogue(folder, 8)
     whole = (folder / "shirt-0001.jpg").read_bytes()
@@ -24,7 +24,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 def test_every_photo_is_answered_or_a_dead_letter_when_a_run_ends(result: Result) -> None:
-    """Each file is one row, good ones with JSON, vector and versions, bad ones with code and detail."""
+    """Every file has one row: an answer with JSON, vector and versions, or a dead letter with code and detail."""
     answers, dead = result.rows("answers"), result.rows("dead_letters")
     assert sorted(row["id"] for row in answers) == sorted(NAMES)
     codes = {row["id"]: row["code"] for row in dead}
@@ -36,7 +36,7 @@ def test_every_photo_is_answered_or_a_dead_letter_when_a_run_ends(result: Result
 
 
 def test_success_comes_last_and_alone_when_a_run_ends(result: Result) -> None:
-    """What is left is what is published: no checkpoint, no list of rows."""
+    """Only published files are left, and `_SUCCESS` is the newest."""
     assert sorted(path.name for path in result.output.iterdir()) == [
         "_SUCCESS", "_run.json", "answers", "colors", "dead_letters", "report.html", "suggestions", "summary.json",
     ]  # fmt: skip
@@ -46,14 +46,14 @@ def test_success_comes_last_and_alone_when_a_run_ends(result: Result) -> None:
 
 
 def test_rows_keep_one_order_when_a_part_is_read(result: Result) -> None:
-    """Inside a part of any table rows are sorted by id."""
+    """Every part of every table is sorted by id."""
     for path in result.output.glob("*/*.parquet"):
         ids = pq.read_table(path)["id"].to_pylist()
         assert ids == sorted(ids)
 
 
 def test_every_part_tells_its_origin_when_its_metadata_is_read(result: Result) -> None:
-    """Parameters and versions stand in each file's own metadata."""
+    """Every file has the run's parameters and versions in its metadata."""
     files = list(result.output.glob("*/*.parquet"))
     assert len(files) == 4 * 3
     for path in files:
@@ -63,7 +63,7 @@ def test_every_part_tells_its_origin_when_its_metadata_is_read(result: Result) -
 
 
 def test_derived_tables_repeat_the_answers_when_compared(result: Result) -> None:
-    """`colors` and `suggestions` hold each colour and suggestion of each answer, in order."""
+    """`colors` and `suggestions` have every colour and suggestion of every answer, in order."""
     answers = {row["id"]: msgspec.json.decode(row["answer"]) for row in result.rows("answers")}
     colors, suggestions = result.rows("colors"), result.rows("suggestions")
     assert [(row["id"], row["garment_id"], row["hex"], row["name_fashion"]) for row in colors] == [
@@ -80,7 +80,7 @@ def test_derived_tables_repeat_the_answers_when_compared(result: Result) -> None
 
 
 def test_the_summary_counts_the_tables_when_a_run_ends(result: Result) -> None:
-    """Rows, failures by code, garments, parts and pace; colour shares of all names together make one."""
+    """The summary has the right counts of rows, failures, garments and parts, and its colour shares sum to 1."""
     summary = result.summary()
     assert (summary["rows"], summary["answers"], summary["dead_letters"]) == (10, 8, 2)
     assert summary["failures"] == {"IMAGE_TRUNCATED": 1, "UNSUPPORTED_MEDIA_TYPE": 1}
@@ -92,7 +92,7 @@ def test_the_summary_counts_the_tables_when_a_run_ends(result: Result) -> None:
 
 
 def test_the_last_lines_tell_the_result_when_a_run_ends(result: Result) -> None:
-    """A person reads the counts, the codes and where everything is."""
+    """The last lines have the counts, the codes and the path of the report."""
     assert result.exit_code == 0
     for told in ("10 of 10 images", "IMAGE_TRUNCATED 1", str(result.output / "report.html")):
         assert told in result.said

@@ -1,4 +1,4 @@
-"""A photo that ends whoever works on it is found and given up; whoever else is killed is not blamed for it."""
+"""Tests that a photo which kills every process becomes a dead letter, and that no other photo is blamed."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -14,7 +14,7 @@ from pipeline.backfill.network import Network
 from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.ray_pool import _packed, _Segment, _unpacked
 from pipeline.backfill.stores.store import LocalStore
-from pipeline.backfill.tables.checkpoints import Done
+from pipeline.backfill.tables.checkpoints import SavedShard
 from pipeline.backfill.tables.manifest import Shard
 from pipeline.backfill.trials import AGAIN, Trials
 from tests.pipeline.backfill.catalogue import Killed, backfill, paint_catalogue, painted
@@ -25,42 +25,42 @@ SHARD = Shard(0, 0, 4)
 
 
 class Mortal(MortalWorker):
-    """Its process ends for the pool below."""
+    """A worker whose death the pool below handles."""
 
     @staticmethod
     def die() -> object:
-        """Nobody catches it."""
+        """Raises Killed, which nothing in the worker catches."""
         raise Killed
 
 
 @dataclass(slots=True)
 class RestartingPool:
-    """Starts a new process for one that ended, as Ray does."""
+    """A pool that replaces a dead worker, as Ray does."""
 
     deaths: list[Shard] = field(default_factory=list)
 
     def fit(self, resources: Resources) -> Resources:
         return resources.fitted(cpus=2, gpus=0)
 
-    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[Done]:
+    def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[SavedShard]:
         for shard in shards:
             yield self._done(job, shard)
 
-    def _done(self, job: Job, shard: Shard) -> Done:
+    def _done(self, job: Job, shard: Shard) -> SavedShard:
         while len(self.deaths) < 20:
             try:
                 with closing(Mortal(job)) as worker:
                     return worker.work(shard)
             except Killed:
                 self.deaths.append(shard)
-        raise AssertionError("It goes on for ever.")
+        raise AssertionError("The run never ends.")
 
     def close(self) -> None:
         pass
 
 
 def test_the_photo_is_a_dead_letter_when_every_process_dies_of_it(tmp_path: Path) -> None:
-    """Twice in a hurry, twice with care; then it is given up, and its neighbours are answered."""
+    """The photo is a dead letter after two quick and two careful attempts, and its neighbours have answers."""
     ids = paint_catalogue(tmp_path / "photos", PHOTOS)
     (tmp_path / "photos" / ids[5]).write_bytes(painted(POISON_RGB))
     pool = RestartingPool()
@@ -74,7 +74,7 @@ def test_the_photo_is_a_dead_letter_when_every_process_dies_of_it(tmp_path: Path
 
 
 def test_no_row_is_blamed_when_processes_end_at_different_rows(tmp_path: Path) -> None:
-    """Whoever is killed by somebody else is at some other row each time; rows that were done are not suspected."""
+    """Attempts that end at different rows, as by outside kills, blame no row."""
     store = LocalStore(tmp_path)
     for last in (0, 0, 3, 1, 2):
         trial = Trials(store, "work").begin(SHARD)
@@ -84,7 +84,7 @@ def test_no_row_is_blamed_when_processes_end_at_different_rows(tmp_path: Path) -
 
 
 def test_no_row_is_blamed_when_the_saving_fails(tmp_path: Path) -> None:
-    """Once the rows are done none of them is at work."""
+    """Attempts that end after the last row, such as in saving, blame no row."""
     store = LocalStore(tmp_path)
     for _ in range(3 * AGAIN):
         trial = Trials(store, "work").begin(SHARD)
@@ -93,7 +93,7 @@ def test_no_row_is_blamed_when_the_saving_fails(tmp_path: Path) -> None:
 
 
 def test_stages_and_shards_have_trials_of_their_own(tmp_path: Path) -> None:
-    """Care is taken where processes ended."""
+    """Only the shard and the stage in which processes ended are done with care."""
     store = LocalStore(tmp_path)
     for _ in range(AGAIN):
         Trials(store, "segment").begin(SHARD)
@@ -103,7 +103,7 @@ def test_stages_and_shards_have_trials_of_their_own(tmp_path: Path) -> None:
 
 
 def test_a_row_costs_no_write_when_nothing_ended_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One small object a shard is all that it costs."""
+    """Without earlier deaths a shard costs one small write."""
     written = list[str]()
     store = LocalStore(tmp_path)
     monkeypatch.setattr(LocalStore, "write", lambda _self, key, _data: written.append(key))
@@ -115,7 +115,7 @@ def test_a_row_costs_no_write_when_nothing_ended_before(tmp_path: Path, monkeypa
 
 
 def test_a_gpu_stage_goes_photo_by_photo_when_processes_ended_before(tmp_path: Path) -> None:
-    """With care and without it gives the same; a row at which processes ended never reaches the network again."""
+    """Careful and quick attempts give the same. A row at which processes ended does not reach the network again."""
     store, batches = LocalStore(tmp_path), list[int]()
 
     class Counting:
@@ -124,7 +124,8 @@ def test_a_gpu_stage_goes_photo_by_photo_when_processes_ended_before(tmp_path: P
             return [f"labels of {photo}" for photo in photos]
 
     def segmented() -> list[object]:
-        stage = _Segment.__new__(_Segment)  # its own constructor loads the network
+        # The constructor of the stage would load the network.
+        stage = _Segment.__new__(_Segment)
         stage._network, stage._trials = cast(Network, Counting()), Trials(store, "segment")
         places = {name: np.array([value]) for name, value in asdict(SHARD).items()}
         found: list[object] = _unpacked(stage({**places, "photos": _packed(["a", "b", "c", "d"])})["segmented"])

@@ -1,4 +1,4 @@
-"""The report: one file, whatever the names in it, that says what the summary says."""
+"""Tests the report: it is one safe file with the summary's numbers."""
 
 from html.parser import HTMLParser
 from xml.etree import ElementTree
@@ -8,14 +8,14 @@ import pytest
 
 from pipeline.backfill.report.charts import bar_chart, hue_wheel
 from pipeline.backfill.report.html import report_html
-from pipeline.backfill.report.samples import Piece, Sample
+from pipeline.backfill.report.samples import Sample, SampleGarment
 from pipeline.backfill.report.summary import Summary
 from tests.pipeline.backfill.catalogue import Result, backfill, paint_catalogue
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
-    """A run of a few photos, one of them with a name that is markup."""
+    """A run of a few photos, one of which has markup as its name."""
     folder = tmp_path_factory.mktemp("catalogue") / "photos"
     paint_catalogue(folder, 6)
     (folder / "<script>alert(1)<script>.jpg").write_bytes((folder / "shirt-0001.jpg").read_bytes())
@@ -24,7 +24,7 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 class Outside(HTMLParser):
-    """Collects the tags, and what they load from elsewhere."""
+    """Collects a page's tags, and the resources that they load."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class Outside(HTMLParser):
 
 
 def test_the_page_needs_nothing_else_when_it_is_opened(result: Result) -> None:
-    """No script, no style sheet, no picture from elsewhere: it can be mailed."""
+    """The page loads no script, style sheet or picture from elsewhere."""
     page = Outside()
     page.feed((result.output / "report.html").read_text())
     assert not {"script", "link", "iframe", "object"} & set(page.tags)
@@ -47,7 +47,7 @@ def test_the_page_needs_nothing_else_when_it_is_opened(result: Result) -> None:
 
 
 def test_the_page_tells_the_summary_when_it_is_read(result: Result) -> None:
-    """Counts, failures by code and the dominant colour stand in it."""
+    """The page has the counts, the failures by code and the most frequent colour."""
     page, summary = (result.output / "report.html").read_text(), result.summary()
     assert f"<b>{summary['answers']}</b>answers" in page
     assert "IMAGE_TRUNCATED" in page or "IMAGE_UNDECODABLE" in page
@@ -56,21 +56,23 @@ def test_the_page_tells_the_summary_when_it_is_read(result: Result) -> None:
 
 
 def test_names_are_text_when_they_look_like_markup(result: Result) -> None:
-    """A file's name cannot run a script in the reader's browser."""
+    """A file's name is escaped, so that it cannot run a script."""
     assert "&lt;script&gt;" in (result.output / "report.html").read_text()
 
 
 def test_a_sample_stays_when_its_photo_is_gone(result: Result) -> None:
-    """Its colours are shown without a picture."""
+    """A sample whose photo is missing shows its colours."""
     summary = msgspec.json.decode((result.output / "summary.json").read_bytes(), type=Summary)
-    page = report_html(summary, [Sample("7", "", (Piece("top", (("#112233", 1.0),)),), (("#445566", "slate"),))])
-    assert "photo is gone" in page
+    page = report_html(
+        summary, [Sample("7", "", (SampleGarment("top", (("#112233", 1.0),)),), (("#445566", "slate"),))]
+    )
+    assert "photo not found" in page
     assert "#112233" in page
     assert "goes with slate" in page
 
 
 def test_charts_are_sound_when_there_is_little_to_draw() -> None:
-    """No bars, no hues, and one of each give well-formed SVG with finite numbers."""
+    """Charts of no data and of little data are well-formed SVG with finite numbers."""
     charts = [
         bar_chart([], title="None"),
         bar_chart([("a & b", 0.0, "#fff", "0")], title="<One>"),
@@ -84,7 +86,7 @@ def test_charts_are_sound_when_there_is_little_to_draw() -> None:
 
 
 def test_the_longest_bar_fills_the_width_when_bars_are_drawn() -> None:
-    """Lengths are in proportion to the values."""
+    """The lengths of bars are proportional to their values."""
     chart = ElementTree.fromstring(bar_chart([("a", 3, "#f00", ""), ("b", 1.5, "#0f0", "")], title="Two"))  # noqa: S314
     first, second = (float(rect.attrib["width"]) for rect in chart.iter("rect"))
     assert first == pytest.approx(2 * second)

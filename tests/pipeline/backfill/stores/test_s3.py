@@ -1,4 +1,4 @@
-"""S3 as a store and whole runs on it, against a real server, well and ill."""
+"""Tests S3 as a store, and whole runs on it, against a real server with and without faults."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.backfill.errors import BadRequest, ObjectFailed, StorageFailed
 from pipeline.backfill.stores.retries import Retries
-from pipeline.backfill.stores.s3 import S3Store, may_pass
+from pipeline.backfill.stores.s3 import S3Store, is_transient
 from pipeline.errors import Forbidden, NotFound, TooLarge
 from tests.pipeline.backfill.catalogue import COLORS, CannedPool, backfill, painted
 from tests.pipeline.backfill.fault_proxy import FaultProxy, fault_proxy
@@ -26,19 +26,19 @@ def store(server: S3Server, bucket: str) -> S3Store:
 
 @pytest.fixture
 def proxy(server: S3Server) -> Iterator[FaultProxy]:
-    """The same server behind a proxy that can fail."""
+    """A proxy in front of the server that can fail requests."""
     with fault_proxy(server.url) as running:
         yield running
 
 
-def soon(**limits: int) -> Retries:
-    """Retries that hardly wait."""
-    return Retries(may_pass, wait_s=0.001, **limits)
+def quick_retries(**limits: int) -> Retries:
+    """Retries with very short waits."""
+    return Retries(is_transient, wait_s=0.001, **limits)
 
 
 # --- the store ------------------------------------------------------------------------------------------------
 def test_objects_come_back_when_they_were_written(store: S3Store) -> None:
-    """Keys with spaces, umlauts and signs too; a neighbour whose name begins alike is not listed."""
+    """Keys may have spaces, umlauts and signs. A folder does not list objects whose keys only begin like its name."""
     keys = ["x/b c.jpg", "x/ü+%20&?#.jpg", "y.jpg"]
     for key in keys:
         store.write(key, key.encode())
@@ -49,13 +49,13 @@ def test_objects_come_back_when_they_were_written(store: S3Store) -> None:
 
 
 def test_all_pages_are_listed_when_there_are_many(store: S3Store, server: S3Server, bucket: str) -> None:
-    """More objects than S3 lists at once; folder markers are left out."""
+    """All pages of a listing are read, and folder markers are left out."""
     server.put(bucket, {f"a/many/{k:04d}": b"" for k in range(1005)} | {"a/many/": b""})
     assert [found.key for found in store.walk("many")] == [f"many/{k:04d}" for k in range(1005)]
 
 
 def test_a_large_object_is_read_in_ranges_when_it_is_opened(store: S3Store) -> None:
-    """A table can be read from S3 without holding all of it."""
+    """A row group of a table can be read without the rest of it."""
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table({"n": range(200_000)}), sink, row_group_size=50_000)
     store.write("t.parquet", sink.getvalue().to_pybytes())
@@ -64,7 +64,7 @@ def test_a_large_object_is_read_in_ranges_when_it_is_opened(store: S3Store) -> N
 
 
 def test_an_object_has_its_own_error_when_it_cannot_be_read(store: S3Store) -> None:
-    """Missing, too large, and a key that cannot be asked for."""
+    """Missing objects, large objects and impossible keys have errors of their own."""
     store.write("large", b"12345")
     with pytest.raises(NotFound):
         store.read("gone")
@@ -77,7 +77,7 @@ def test_an_object_has_its_own_error_when_it_cannot_be_read(store: S3Store) -> N
 
 
 def test_a_move_can_go_on_when_it_was_broken_off(store: S3Store) -> None:
-    """What was moved before stays; what is left is moved."""
+    """A repeated move keeps what was moved, and moves the rest."""
     store.write("t/one", b"1")
     store.write("work/t/two", b"2")
     store.move("work/t", "t")
@@ -90,7 +90,7 @@ def test_a_move_can_go_on_when_it_was_broken_off(store: S3Store) -> None:
 def test_a_wrong_key_is_named_when_the_store_refuses(
     store: S3Store, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
-    """Credentials are the thing to check, and the sentence says so."""
+    """A refusal tells the operator to check the credentials."""
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     works: dict[str, Callable[[], object]] = {
         "walk": lambda: list(store.walk()),
@@ -104,7 +104,7 @@ def test_a_wrong_key_is_named_when_the_store_refuses(
 def test_missing_credentials_are_named_when_none_are_found(
     server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both clients say which variables to set."""
+    """Both clients name the variables to set."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -114,24 +114,24 @@ def test_missing_credentials_are_named_when_none_are_found(
 
 
 def test_a_missing_bucket_is_named_when_it_is_listed(server: S3Server, bucket: str) -> None:
-    """A typing error is told from an empty prefix."""
+    """A missing bucket is an error, unlike an empty prefix."""
     with pytest.raises(BadRequest, match="There is no bucket 'gone-bucket'"):
         list(S3Store("gone-bucket", "", endpoint_url=server.url).walk())
 
 
 def test_a_store_that_is_down_is_told_when_nothing_answers(bucket: str) -> None:
-    """Nobody listens there: the run ends, and can be given again."""
-    store = S3Store(bucket, "", endpoint_url="http://127.0.0.1:9", retries=soon())
+    """A store that does not answer raises StorageFailed."""
+    store = S3Store(bucket, "", endpoint_url="http://127.0.0.1:9", retries=quick_retries())
     for work in (lambda: list(store.walk()), lambda: store.write("k", b"1"), lambda: store.read("k")):
-        with pytest.raises(StorageFailed, match="no answer, again and again"):
+        with pytest.raises(StorageFailed, match="no answer after several attempts"):
             work()
 
 
 # --- faults ---------------------------------------------------------------------------------------------------
 def test_every_object_is_whole_when_one_request_in_ten_fails(proxy: FaultProxy, bucket: str) -> None:
-    """Server errors, dropped and cut connections are outlasted, in reading, writing, listing, copying."""
+    """Reads, writes, listings and copies survive server errors, and dropped and cut connections."""
     proxy.share = 0.1
-    store = S3Store(bucket, "a", endpoint_url=proxy.url, retries=soon())
+    store = S3Store(bucket, "a", endpoint_url=proxy.url, retries=quick_retries())
     objects = {f"o/{k}": bytes([k]) * 5000 for k in range(60)}
     for key, data in objects.items():
         store.write(key, data)
@@ -142,8 +142,8 @@ def test_every_object_is_whole_when_one_request_in_ten_fails(proxy: FaultProxy, 
 
 
 def test_one_object_fails_alone_when_the_store_lives(proxy: FaultProxy, bucket: str) -> None:
-    """An object that is never given out is its own failure, since the store answers other questions."""
-    store = S3Store(bucket, "", endpoint_url=proxy.url, retries=soon())
+    """An object that always fails has an error of its own while the store answers other requests."""
+    store = S3Store(bucket, "", endpoint_url=proxy.url, retries=quick_retries())
     store.write("good", b"1")
     proxy.broken = lambda path: path.endswith("/bad")
     with pytest.raises(ObjectFailed):
@@ -152,8 +152,8 @@ def test_one_object_fails_alone_when_the_store_lives(proxy: FaultProxy, bucket: 
 
 
 def test_the_run_fails_when_the_store_is_down(proxy: FaultProxy, bucket: str) -> None:
-    """When nothing at all is answered, no object is to blame."""
-    store = S3Store(bucket, "", endpoint_url=proxy.url, retries=soon())
+    """The store is to blame when it answers no request."""
+    store = S3Store(bucket, "", endpoint_url=proxy.url, retries=quick_retries())
     store.write("good", b"1")
     proxy.broken = lambda path: True
     with pytest.raises(StorageFailed, match="HTTP 500"):
@@ -164,7 +164,7 @@ def test_the_run_fails_when_the_store_is_down(proxy: FaultProxy, bucket: str) ->
 def test_a_run_is_the_same_when_its_store_fails_at_times(
     server: S3Server, proxy: FaultProxy, bucket: str, tmp_path: Path
 ) -> None:
-    """From prefix to prefix through ten per cent faults: every photo once, the broken one a dead letter."""
+    """With ten per cent of faults every photo has one answer, and the broken one is a dead letter."""
     photos = {f"photos/{k}.jpg": painted(COLORS[k % 6]) for k in range(12)}
     server.put(bucket, photos | {"photos/bad.jpg": b"\xff\xd8\xff", "other.jpg": b""})
     proxy.share = 0.1
@@ -186,7 +186,7 @@ def test_a_run_is_the_same_when_its_store_fails_at_times(
 
 
 def test_the_same_command_goes_on_when_the_store_was_down(server: S3Server, proxy: FaultProxy, bucket: str) -> None:
-    """Exit code 4 while it is down, 0 afterwards, and only what was not saved is done."""
+    """A run gives exit code 4 while the store is down. Afterwards it does only the shards that were not saved."""
     server.put(bucket, {"items.csv": b"id,uri\n" + b"".join(b"%02d,x\n" % k for k in range(20))})
     pool = CannedPool()
     arguments = ("--input", f"s3://{bucket}/items.csv", "--endpoint-url", proxy.url, "--checkpoint-rows", "5")

@@ -1,4 +1,4 @@
-"""Folders as stores: whole or not at all, and clear words when the file system refuses."""
+"""Tests folders as stores: atomic writes, and clear errors when the file system refuses."""
 
 import errno
 import os
@@ -14,7 +14,7 @@ from pipeline.errors import NotFound, TooLarge
 
 
 def test_a_file_is_whole_when_it_can_be_seen(tmp_path: Path) -> None:
-    """It is written beside its place and renamed: nothing else is left, and an older one is replaced."""
+    """A write replaces an older file and leaves no temporary file."""
     store = LocalStore(tmp_path)
     for data in (b"one", b"two"):
         store.write("a/b.bin", data)
@@ -23,7 +23,7 @@ def test_a_file_is_whole_when_it_can_be_seen(tmp_path: Path) -> None:
 
 
 def test_nothing_is_left_when_a_file_cannot_be_put_in_place(tmp_path: Path) -> None:
-    """A folder in the file's place makes the write fail, and the half-written file goes."""
+    """A failed write leaves no temporary file."""
     store = LocalStore(tmp_path)
     (tmp_path / "a.bin").mkdir()
     with pytest.raises(StorageFailed):
@@ -32,12 +32,12 @@ def test_nothing_is_left_when_a_file_cannot_be_put_in_place(tmp_path: Path) -> N
 
 
 def test_a_full_disk_is_named_when_a_write_fails(tmp_path: Path) -> None:
-    """The device that is always full gives the system's real error."""
+    """The error of a full disk, as /dev/full raises it, becomes advice."""
     full = Path("/dev/full")
     with pytest.raises(OSError, match="No space") as raised, full.open("wb", buffering=0) as file:
         file.write(b"data")
     assert "disk is full" in str(storage_failed(raised.value, "write", tmp_path))
-    assert "give the command again" in str(storage_failed(raised.value, "write", tmp_path))
+    assert "give the same command again" in str(storage_failed(raised.value, "write", tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -45,12 +45,12 @@ def test_a_full_disk_is_named_when_a_write_fails(tmp_path: Path) -> None:
     [(errno.EACCES, "no permission to write"), (errno.EROFS, "no permission to write"), (errno.EDQUOT, "disk is full")],
 )
 def test_the_cause_is_named_when_the_system_refuses(number: int, said: str) -> None:
-    """Permission and quota each have their own words."""
+    """Missing permission and an exceeded quota have texts of their own."""
     assert said in str(storage_failed(OSError(number, os.strerror(number)), "write", Path("/data/out")))
 
 
 def test_an_object_has_its_own_error_when_it_cannot_be_read(tmp_path: Path) -> None:
-    """Missing, too large and no file at all are three things; a pipe is never opened, since that could block."""
+    """Missing files, large files and pipes have errors of their own. A pipe is not opened, since that could block."""
     store = LocalStore(tmp_path)
     store.write("large", b"12345")
     os.mkfifo(tmp_path / "pipe")
@@ -63,7 +63,7 @@ def test_an_object_has_its_own_error_when_it_cannot_be_read(tmp_path: Path) -> N
 
 
 def test_a_move_is_done_once_when_it_is_asked_for_twice(tmp_path: Path) -> None:
-    """The second time there is nothing to move, and what was moved stays."""
+    """A repeated move does nothing."""
     store = LocalStore(tmp_path)
     store.write("work/t/a", b"1")
     for _ in range(2):
@@ -72,7 +72,7 @@ def test_a_move_is_done_once_when_it_is_asked_for_twice(tmp_path: Path) -> None:
 
 
 def test_removal_is_no_error_when_nothing_is_there(tmp_path: Path) -> None:
-    """A clean-up can be repeated."""
+    """A repeated removal does nothing."""
     store = LocalStore(tmp_path)
     store.write("work/a", b"1")
     for _ in range(2):
@@ -81,7 +81,7 @@ def test_removal_is_no_error_when_nothing_is_there(tmp_path: Path) -> None:
 
 
 def test_equal_places_are_written_equally_when_they_are_given_differently(tmp_path: Path) -> None:
-    """So that the same command from another folder is the same run."""
+    """A path has one canonical form, so that the same command in another folder is the same run."""
     with chdir(tmp_path):
         assert absolute("photos/") == absolute("./x/../photos") == str(tmp_path / "photos")
     assert absolute("s3://shop/catalogue/") == "s3://shop/catalogue"
@@ -89,6 +89,6 @@ def test_equal_places_are_written_equally_when_they_are_given_differently(tmp_pa
 
 @pytest.mark.parametrize("uri", ["https://shop.example/a.jpg", "gs://shop/a.jpg", "s3:///a.jpg"])
 def test_a_uri_is_refused_when_its_scheme_is_not_ours(uri: str) -> None:
-    """What cannot be read is refused by name, not looked for on the disk."""
+    """A URI with another scheme is refused, not taken for a path."""
     with pytest.raises(BadRequest):
         Stores().file(uri)

@@ -1,4 +1,4 @@
-"""What a folder and tables list: ids, URIs, carried columns, sampling, and what is refused."""
+"""Tests the rows of folders and tables: ids, URIs, carried columns, samples, and refused inputs."""
 
 import os
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ def write_parquet(path: Path, **columns: Any) -> Path:
 
 # --- folders --------------------------------------------------------------------------------------------------
 def test_every_file_is_a_row_when_a_folder_is_listed(tmp_path: Path) -> None:
-    """Files of all depths are found by their path below the folder; hidden ones are passed over and counted."""
+    """A folder lists files at every depth, with their paths as ids. It skips and counts hidden files."""
     for name in ("a.jpg", "deep/er/b.PNG", "notes.txt", ".hidden.jpg", ".cache/c.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"123")
@@ -48,14 +48,14 @@ def test_every_file_is_a_row_when_a_folder_is_listed(tmp_path: Path) -> None:
 
 
 def test_only_fitting_names_are_rows_when_globs_are_given(tmp_path: Path) -> None:
-    """Any of several globs, whatever the case of the letters, at any depth."""
+    """A name must match one of the globs, in upper or lower case."""
     for name in ("a.jpg", "b.JPG", "c.png", "d.txt"):
         (tmp_path / name).touch()
     assert {row["id"] for row in listed(tmp_path, match=("*.jpg", "*.png"))} == {"a.jpg", "b.JPG", "c.png"}
 
 
 def test_a_name_that_is_no_text_can_be_read_when_it_is_listed(tmp_path: Path) -> None:
-    """Bytes that are no UTF-8 are written out in the id, and kept in a file:// URI."""
+    """Bytes that are not UTF-8 are escaped in the id, and kept in a file:// URI."""
     Path(os.fsdecode(bytes(tmp_path) + b"/caf\xe9.jpg")).write_bytes(b"found")
     (row,) = listed(tmp_path)
     assert row["id"] == "caf\\xe9.jpg"
@@ -64,7 +64,7 @@ def test_a_name_that_is_no_text_can_be_read_when_it_is_listed(tmp_path: Path) ->
 
 
 def test_links_to_folders_are_not_followed_when_a_folder_is_listed(tmp_path: Path) -> None:
-    """A link to itself does not make a folder endless."""
+    """A link from a folder to itself does not repeat its files."""
     (tmp_path / "a.jpg").touch()
     (tmp_path / "loop").symlink_to(tmp_path)
     assert [row["id"] for row in listed(tmp_path)] == ["a.jpg"]
@@ -72,24 +72,24 @@ def test_links_to_folders_are_not_followed_when_a_folder_is_listed(tmp_path: Pat
 
 @pytest.mark.parametrize("name", ["gone", "gone.csv", "gone.parquet", "file.jpg"])
 def test_an_input_is_refused_when_it_is_none(tmp_path: Path, name: str) -> None:
-    """What is missing, or no folder and no table, is named."""
+    """The refusal names an input that is missing, or that is neither a folder nor a table."""
     (tmp_path / "file.jpg").touch()
     with pytest.raises(BadRequest, match=name):
         listed(tmp_path / name)
 
 
 def test_an_empty_input_is_refused_when_it_is_listed(tmp_path: Path) -> None:
-    """A run of nothing is a mistake, and tells what was passed over."""
+    """An input without images is refused, with the number of skipped objects."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in/.hidden").touch()
     asked = Parameters(input=str(tmp_path / "in"), model="none")
-    with open_source(asked, Stores()) as source, pytest.raises(BadRequest, match="1 objects did not fit"):
+    with open_source(asked, Stores()) as source, pytest.raises(BadRequest, match="1 objects did not match"):
         write_rows(LocalStore(tmp_path / "out"), source, asked, Resources(workers=1))
 
 
 # --- tables ---------------------------------------------------------------------------------------------------
 def test_columns_keep_their_types_when_parquet_is_read(tmp_path: Path) -> None:
-    """Ids become text, other columns are carried as they are, and a relative URI is one beside the table."""
+    """Ids become text, other columns are carried unchanged, and relative URIs start at the table's folder."""
     day = date(2026, 1, 31)
     table = write_parquet(
         tmp_path / "items.parquet",
@@ -106,7 +106,7 @@ def test_columns_keep_their_types_when_parquet_is_read(tmp_path: Path) -> None:
 
 
 def test_columns_are_texts_when_csv_is_read(tmp_path: Path) -> None:
-    """Leading zeros live; quotes, commas, line breaks in fields, a byte order mark and empty lines do no harm."""
+    """CSV keeps leading zeros, and may have quotes, commas, line breaks, a byte order mark and empty lines."""
     (tmp_path / "items.csv").write_bytes('\ufeffid,uri,title\r\n007,/a.jpg,"red,\nlong"\r\n\r\n8,,x\r\n'.encode())
     assert listed(tmp_path / "items.csv") == [
         {"id": "007", "uri": "/a.jpg", "bytes": None, "title": "red,\nlong"},
@@ -117,40 +117,40 @@ def test_columns_are_texts_when_csv_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "no header"),
-        ("id,id\n1,2\n", "no header"),
-        ("id,url\n1,a\n", "no column 'uri', only id, url; name it by --uri-column"),
-        ("id,uri,answer\n1,a,b\n", "'answer' has the name of one of ours"),
-        ("id,uri\n1,a\n2,b,c\n", "3 fields stands near line 3"),
+        ("", "no header with unique names"),
+        ("id,id\n1,2\n", "no header with unique names"),
+        ("id,url\n1,a\n", "no column 'uri', only id, url. Name the right one with --uri-column"),
+        ("id,uri,answer\n1,a,b\n", "The output has a column 'answer' too"),
+        ("id,uri\n1,a\n2,b,c\n", "near line 3 of the input has 3 fields, but the header has 2"),
         ("id,uri\n1,a\n,b\n", "Row 2 of the input has no 'id'"),
-        ('id,uri\n1,"a\n', "no CSV in UTF-8"),
-        ("id,uri\n1,\udcff\n", "no CSV in UTF-8"),
+        ('id,uri\n1,"a\n', "not CSV in UTF-8"),
+        ("id,uri\n1,\udcff\n", "not CSV in UTF-8"),
         ("id,uri\n1,a\n2,b\n1,c\n", "Two rows have the id '1'"),
     ],
 )
 def test_a_table_is_refused_when_it_cannot_be_right(tmp_path: Path, text: str, said: str) -> None:
-    """Each mistake is named so that it can be found."""
+    """The refusal names the mistake and its place."""
     (tmp_path / "items.csv").write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(BadRequest, match=said):
         listed(tmp_path / "items.csv")
 
 
 def test_parquet_is_refused_when_it_is_none(tmp_path: Path) -> None:
-    """The file's name says Parquet, its bytes do not."""
+    """A .parquet file that is not Parquet is refused."""
     (tmp_path / "items.parquet").write_text("id,uri")
-    with pytest.raises(BadRequest, match="no Parquet file"):
+    with pytest.raises(BadRequest, match="not a Parquet file"):
         listed(tmp_path / "items.parquet")
 
 
 def test_ids_are_refused_when_they_are_no_text_and_no_number(tmp_path: Path) -> None:
-    """A list is no id."""
-    with pytest.raises(BadRequest, match="ids must be texts or numbers"):
+    """Ids that are lists are refused."""
+    with pytest.raises(BadRequest, match="Ids must be texts or numbers"):
         listed(write_parquet(tmp_path / "items.parquet", id=[[1], [2]], uri=["a", "b"]))
 
 
 # --- which of them --------------------------------------------------------------------------------------------
 class Counting:
-    """A source that lists for ever, and counts how often it was asked."""
+    """An endless source that counts its batches."""
 
     carried = pa.schema([])
     ids_are_unique = True
@@ -167,7 +167,7 @@ class Counting:
 
 
 def test_the_listing_stops_when_the_limit_is_reached() -> None:
-    """An endless source is asked for no more than is wanted."""
+    """No more batches are listed than the limit needs."""
     source: Source = Counting()
     batches = list(chosen(source.batches(), sample=1.0, limit=250))
     assert [batch.num_rows for batch in batches] == [100, 100, 50]
@@ -176,7 +176,7 @@ def test_the_listing_stops_when_the_limit_is_reached() -> None:
 
 
 def test_a_sample_is_the_same_when_more_is_listed() -> None:
-    """Whether an id is in the sample depends on the id alone, and the share is about what was asked for."""
+    """Whether an id is in the sample depends on the id alone, and the sample has about the requested share."""
     few = [id for batch in chosen(Counting().batches(), sample=0.2, limit=100) for id in batch["id"].to_pylist()]
     many = [id for batch in chosen(Counting().batches(), sample=0.2, limit=2000) for id in batch["id"].to_pylist()]
     assert many[:100] == few
@@ -187,7 +187,7 @@ def test_a_sample_is_the_same_when_more_is_listed() -> None:
 
 
 def test_the_listing_is_streamed_when_it_is_long(tmp_path: Path) -> None:
-    """Parts are cut as the source gives its rows: one part and one batch at most are held."""
+    """The source is read as parts are taken: at most one part and one batch are in memory."""
     source = Counting()
     asked = Parameters(input="", model="none", rows_per_part=250)
     parts = listed_parts(source, asked)
