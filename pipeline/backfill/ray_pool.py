@@ -132,7 +132,7 @@ class _Segment:
             segmented = [one if isinstance(one, ColorMatchError) else one[0] for one in found]
         else:
             segmented = self._network.segment(photos)
-        trial.over()
+        trial.finish()
         return {**batch, "segmented": _packed(segmented)}
 
 
@@ -148,7 +148,7 @@ class _Advise:
         pairs = zip(_unpacked(batch["photos"]), _unpacked(batch["segmented"]), strict=True)
         trial = self._trials.begin(shard)
         outcomes = [trial.row(k, partial(advise, *pair, self._parameters)) for k, pair in enumerate(pairs)]
-        trial.over()
+        trial.finish()
         return _done(save_outcomes(self._output, shard, read_rows(self._output, shard), outcomes))
 
 

@@ -14,7 +14,7 @@ from pipeline.backfill.report.summary import Summary
 
 # Taste: the rate is measured over this time.
 WINDOW_S = 60.0
-# Taste: the table at the end names so many of the most frequent colours.
+# Taste: the number of most frequent colours in the table at the end.
 TOP_COLORS = 6
 
 

@@ -13,9 +13,9 @@ from pipeline.backfill.stores.store import Store
 from pipeline.backfill.tables.manifest import WORK, Shard
 
 T = TypeVar("T")
-# Taste: after so many unfinished attempts at a shard the next one notes each row, and after so many at a row the row is
-# a dead letter. A single death may have any cause.
-AGAIN = 2
+# Taste: after this number of unfinished attempts at a shard the next one notes each row, and after this number at a row
+# the row is a dead letter. A single death may have any cause.
+MAX_UNFINISHED = 2
 
 
 class Trials:
@@ -37,27 +37,27 @@ class Trials:
 
 
 class Trial:
-    """One process's attempt at a shard. After AGAIN unfinished attempts it notes each row before the work on it.
+    """One process's attempt at a shard. After MAX_UNFINISHED attempts without an end it notes each row before its work.
 
-    A row is blamed only when AGAIN of these careful attempts ended at it. Other causes of death, such as an operator or
-    the kernel's out-of-memory killer, would have to hit the same row each time.
+    A row is blamed only when MAX_UNFINISHED of these careful attempts ended at it. Other causes of death, such as an
+    operator or the kernel's out-of-memory killer, would have to hit the same row each time.
     """
 
     def __init__(self, output: Store, key: str, rows: int, notes: Sequence[bytes]) -> None:
         """notes: the contents of the notes that earlier attempts at this shard left."""
-        self.careful = len(notes) >= AGAIN
+        self.careful = len(notes) >= MAX_UNFINISHED
         self._fatal = Counter(int(note) for note in notes if note)
         self._output, self._key, self._rows = output, key, rows
         output.write(key, b"")
 
     def row(self, number: int, work: Callable[[], T]) -> T | Unexplained:
         """The result of the work on a row, or the row's error when earlier processes ended at it."""
-        if self._fatal[number] >= AGAIN:
+        if self._fatal[number] >= MAX_UNFINISHED:
             return Unexplained("Every process that worked on the photo ended.")
         self._note(number)
         return work()
 
-    def over(self) -> None:
+    def finish(self) -> None:
         """Notes that no row is under way any more."""
         self._note(self._rows)
 

@@ -85,7 +85,7 @@ class Worker:
         outcomes: list[Outcome] = []
         for number, photo in enumerate(self._reader.photos(rows["uri"].to_pylist())):
             outcomes.append(noted.result().row(number, partial(self._outcome, photo)))
-        noted.result().over()
+        noted.result().finish()
         return save_outcomes(self._output, shard, rows, outcomes)
 
     def _outcome(self, photo: PhotoOrError) -> Outcome:

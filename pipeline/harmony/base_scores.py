@@ -16,7 +16,7 @@ from pipeline.types import Floats, Intent, Wheel
 SHOWN_VIVID, SHOWN_SHARE = 0.5, 0.06
 # Hues that differ by at most this count as one hue, OKLCH.
 NEW_HUE_DEG = 30.0
-# An outfit with more hues loses so much of its score, 0 to 1, for each further hue.
+# The most hues of an outfit without a penalty, and the penalty for each further hue.
 MAX_HUES = 3
 HUE_EXCESS_PENALTY = 0.06
 

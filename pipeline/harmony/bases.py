@@ -22,7 +22,7 @@ ANCHOR_SHARE = 0.05
 # A suggestion's target names colours of at least this share, and always the largest colour.
 TARGET_SHARE = 0.15
 MAX_TARGET_COLORS = 3
-# At most so many garments get advice of their own.
+# The most garments that get advice of their own.
 MAX_GARMENT_BASES = 3
 # A garment below this share of the leading garment's area counts in the look, but gets no advice of its own.
 LEAST_OF_LARGEST = 0.1

@@ -10,7 +10,7 @@ from pipeline.color.difference import DISTINCT_DE00
 from pipeline.harmony.catalogue import catalogue
 from pipeline.harmony.schemes import Combination
 
-# Taste: in the first pass one colour is chosen at most so often, so that other colours come first.
+# Taste: the most choices with the same colour in the first pass, so that other colours come first.
 COLOR_REPEATS = 2
 
 

@@ -20,18 +20,18 @@ from pipeline.types import Category, Floats
 # Contract: the most items of one outfit.
 MAX_ITEMS = 4
 # The constants below are taste.
-# So many items of each kind are tried: those that go best with the base.
+# The number of items of each kind that are tried: those that go best with the base.
 PER_CATEGORY = 6
-# Items are scored with each other by so many of their largest colours.
+# Items are scored with each other by this number of their largest colours.
 PAIR_COLORS = 2
-# Of each template so many outfits with the best scores are examined, and so many of these are kept.
+# How many outfits of a template are examined, those with the best scores first, and how many of them are kept.
 EXAMINED, FINALISTS = 40, 6
-# No item, and no set of kinds, is in more outfits than this.
+# The most outfits with the same item, and with the same set of kinds.
 ITEM_REPEATS = 2
 TEMPLATE_REPEATS = 2
 # Areas that are nearer than this ΔE76 are one colour to an eye at arm's length.
 SAME_COLOR_DE76 = 15.0
-# An outfit loses this share of how far its areas are from 60-30-10.
+# The share of the deviation from 60-30-10 that an outfit loses from its score.
 DEVIATION_PENALTY = 0.1
 IDEAL_SHARES = (0.6, 0.3, 0.1)
 # The least share of a colour that shows its hue. Shares here are of the whole outfit, of which each garment is only a

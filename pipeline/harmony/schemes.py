@@ -20,7 +20,7 @@ from pipeline.types import Floats, Role, Scheme
 # The constants below are taste.
 # A colour fits a slot when its hue is this near to the scheme's, degrees on the wheel.
 HUE_TOLERANCE_DEG = 20.0
-# So many of the nearest hues fit where the catalogue has no colour within the tolerance.
+# This number of nearest hues fits where the catalogue has no colour within the tolerance.
 NEAREST_HUES = 3
 # A hue at the edge of the tolerance loses this share of its value; no hue loses more than 0.9.
 HUE_LOSS, LEAST_HUE_VALUE = 0.15, 0.1
@@ -30,11 +30,11 @@ TONE_STEP = 0.12
 WIDTHS = (8, 6, 4)
 # The number of free first colours, and of colours for each slot that relates to one of them.
 FREE_WIDTH, RELATED_WIDTH = 10, 2
-# At most so many neutral candidates come from one colour group.
+# The most neutral candidates from one colour group.
 PER_GROUP = 2
 # A suggestion whose hues hardly show loses this share of its rank: a complement should be seen as one.
 CLARITY = 0.1
-# For neutrals it is this share of that share, so that camel and navy come a little before another grey.
+# Neutrals lose only this part of CLARITY, just enough that camel and navy come before another grey.
 NEUTRAL_CLARITY = 0.4
 # Colours that are accents only lose this share of their rank, unless the intent is bold.
 EASE = 0.08

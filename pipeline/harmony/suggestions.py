@@ -21,7 +21,7 @@ from pipeline.options import HarmonyOptions
 from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
 
 # The constants below are taste.
-# A scheme offers so many combinations more than are needed, because some are too much like those chosen already.
+# Each scheme offers this number of extra combinations, because some are too much like those chosen already.
 SPARE = 8
 # The most alternatives for one suggested colour, and how far their OKLCH hue may be from its own.
 MAX_SWAPS = 3

@@ -27,7 +27,7 @@ from pipeline.types import Category, Floats
 
 # Taste: an item's further colours are too small to clash.
 MAX_ITEM_COLORS = 4
-# Taste: items whose main colours are nearer than this ΔE76 are alike, and at most so many of them come before others.
+# Taste: items whose main colours are nearer than this ΔE76 are alike, and the most of them that come before others.
 ALIKE_DE76 = 8.0
 ALIKE_LIMIT = 3
 

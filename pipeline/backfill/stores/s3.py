@@ -31,7 +31,7 @@ CONNECT_TIMEOUT_S, READ_TIMEOUT_S = 5, 30
 CREDENTIALS_FOR = timedelta(minutes=5)
 # Concurrent copies of a move.
 COPIES = 16
-# The buffer of an opened object: one request for every so many bytes.
+# The buffer of an opened object, which is the size of its range requests.
 RANGE_BYTES = 4 * 1024 * 1024
 # obstore reports the HTTP status in its message only.
 _STATUS = re.compile(r"status code: (\d{3})")

@@ -16,7 +16,7 @@ from pipeline.backfill.ray_pool import _packed, _Segment, _unpacked
 from pipeline.backfill.stores.store import LocalStore
 from pipeline.backfill.tables.checkpoints import SavedShard
 from pipeline.backfill.tables.manifest import Shard
-from pipeline.backfill.trials import AGAIN, Trials
+from pipeline.backfill.trials import MAX_UNFINISHED, Trials
 from tests.pipeline.backfill.catalogue import Killed, backfill, paint_catalogue, painted
 from tests.pipeline.backfill.mortal_worker import POISON_RGB, MortalWorker
 
@@ -69,7 +69,7 @@ def test_the_photo_is_a_dead_letter_when_every_process_dies_of_it(tmp_path: Path
     assert [row["id"] for row in done.rows("answers")] == [id for id in ids if id != ids[5]]
     ((dead, code),) = [(row["id"], row["code"]) for row in done.rows("dead_letters")]
     assert (dead, code) == (ids[5], "INTERNAL")
-    assert pool.deaths == [Shard(0, 4, 8)] * 2 * AGAIN
+    assert pool.deaths == [Shard(0, 4, 8)] * 2 * MAX_UNFINISHED
     assert not (tmp_path / "out/_work").exists()
 
 
@@ -86,16 +86,16 @@ def test_no_row_is_blamed_when_processes_end_at_different_rows(tmp_path: Path) -
 def test_no_row_is_blamed_when_the_saving_fails(tmp_path: Path) -> None:
     """Attempts that end after the last row, such as in saving, blame no row."""
     store = LocalStore(tmp_path)
-    for _ in range(3 * AGAIN):
+    for _ in range(3 * MAX_UNFINISHED):
         trial = Trials(store, "work").begin(SHARD)
         assert [trial.row(k, lambda: "done") for k in range(4)] == ["done"] * 4
-        trial.over()
+        trial.finish()
 
 
 def test_stages_and_shards_have_trials_of_their_own(tmp_path: Path) -> None:
     """Only the shard and the stage in which processes ended are done with care."""
     store = LocalStore(tmp_path)
-    for _ in range(AGAIN):
+    for _ in range(MAX_UNFINISHED):
         Trials(store, "segment").begin(SHARD)
     assert Trials(store, "segment").begin(SHARD).careful
     assert not Trials(store, "advise").begin(SHARD).careful
@@ -110,7 +110,7 @@ def test_a_row_costs_no_write_when_nothing_ended_before(tmp_path: Path, monkeypa
     trial = Trials(store, "work").begin(SHARD)
     for number in range(4):
         trial.row(number, lambda: None)
-    trial.over()
+    trial.finish()
     assert len(written) == 1
 
 
@@ -134,7 +134,7 @@ def test_a_gpu_stage_goes_photo_by_photo_when_processes_ended_before(tmp_path: P
     wanted = [f"labels of {photo}" for photo in "abcd"]
     assert [segmented(), segmented(), segmented()] == [wanted] * 3
     assert batches == [4, 4, 1, 1, 1, 1]
-    for _ in range(AGAIN):
+    for _ in range(MAX_UNFINISHED):
         Trials(store, "segment").begin(SHARD).row(2, lambda: None)
     found = segmented()
     assert [found[0], found[1], found[3]] == [wanted[0], wanted[1], wanted[3]]
