@@ -23,7 +23,6 @@ CALM_CHROMA, VIVID_CHROMA = 0.10, 0.13
 TONAL_LAB_CHROMA, LEAST_LEAN = 12.0, 0.2
 # Areas are balanced up to this deviation from 60-30-10, 0 to 1.
 BALANCED_DEVIATION = 0.15
-# Contract.
 MAX_REASONS = 4
 SCHEME_REASONS: dict[Scheme, str] = {
     "complementary": "COMPLEMENTARY_HUES",
