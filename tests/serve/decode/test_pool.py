@@ -378,7 +378,7 @@ async def test_a_worker_has_no_secret_of_ours_when_it_runs(
     assert process.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
     assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
     assert process.rlimit(psutil.RLIMIT_AS) == (1024 * MIB, 1024 * MIB)
-    await worker.bury()
+    await worker.reap()
 
 
 @pytest.mark.parametrize(

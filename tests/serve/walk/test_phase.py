@@ -179,7 +179,7 @@ async def test_a_phase_is_left_alone_when_its_breaker_is_open() -> None:
     phase = _phase(fake)
     await _outcomes(phase, 10)
     sent = len(fake.calls)
-    with pytest.raises(PhaseFailed, match="rests"):
+    with pytest.raises(PhaseFailed, match="circuit breaker of extraction is open"):
         await phase.call(b"x", budget_s=60)
     assert len(fake.calls) == sent == 10
 
