@@ -27,7 +27,7 @@ def _started(before_exec: Callable[[], None]) -> list[str]:
     return run.stdout.splitlines()
 
 
-def test_a_replica_that_starts_gets_what_is_left_until_it_takes_its_place() -> None:
+def test_a_starting_replica_gets_idle_cpu_only() -> None:
     """And not where it could never come back."""
     own = os.getpriority(os.PRIO_PROCESS, 0)
     try_it = f"import os; os.setpriority(os.PRIO_PROCESS, 0, {own - 1})"
@@ -36,7 +36,7 @@ def test_a_replica_that_starts_gets_what_is_left_until_it_takes_its_place() -> N
     assert _started(lambda: None) == [f"{os.SCHED_IDLE} {own}", f"{os.SCHED_OTHER} {own - 5}"]
 
 
-def test_without_the_right_to_rise_the_order_is_kept_below() -> None:
+def test_priorities_keep_their_order_when_they_cannot_rise() -> None:
     """Nothing is held back for ever."""
     own = os.getpriority(os.PRIO_PROCESS, 0)
     assert _started(_drop) == [f"{os.SCHED_OTHER} {own}", f"{os.SCHED_OTHER} {own + 5}"]
