@@ -1,9 +1,9 @@
-"""The error tree, and how an error crosses a border.
+"""Defines the error tree, and how an error crosses a process boundary.
 
     ColorMatchError
-    ├── BadInput                    the client can mend it
+    ├── BadInput                    the client can correct it
     │   ├── Unparsable              not multipart, not JSON, no body
-    │   ├── UnsupportedMedia        not a format that is read, by its first bytes; or another content type
+    │   ├── UnsupportedMedia        not an accepted format by its first bytes, or another content type
     │   ├── NotAcceptable           the Accept header allows no representation of the answer
     │   ├── MethodNotAllowed
     │   ├── TooLarge                too many bytes or pixels
@@ -13,31 +13,31 @@
     │       ├── ImageUndecodable    ├── ImageTruncated   ├── ImageAnimated   ├── ImageBomb
     │       ├── ImageTooSmall       ├── ImageAspect      ├── ImageTooComplex
     │       ├── MaskInvalid         ├── MaskEmpty
-    │       └── ChecksumMismatch    an uploaded object is not the bytes that were announced
+    │       └── ChecksumMismatch    an uploaded object does not match its announced checksum
     ├── AccessDenied
     │   ├── Unauthenticated
     │   └── Forbidden
     ├── NotFound
     ├── Conflict
-    │   ├── ObjectChanged           an object changed between check and read
-    │   └── IdempotencyKeyReused    with another body
+    │   ├── ObjectChanged           an object changed between the check and the read
+    │   └── IdempotencyKeyReused    the key came before with another body
     ├── RateLimited
     └── Unavailable                 the service's fault
         ├── NotReady
         ├── Overloaded
-        ├── PhaseTimeout            a phase overran its budget: the answer degrades, no client sees it
-        └── PhaseFailed             a phase raised or died: likewise
-            └── PhaseLost           its replica died or was never reached: worth one more try
+        ├── PhaseTimeout            a phase overran its budget; a degraded answer hides it from the client
+        └── PhaseFailed             a phase raised or died; a degraded answer hides it too
+            └── PhaseLost           its replica died or was never reached; one retry may help
 
-An error crosses every border (process, replica, dead letter) as its code and its detail (`to_pair`, `from_pair`).
-The detail is safe to show to a client.  serve/http/problems.py has the status and title of each.
+An error crosses every boundary (process, replica, dead letter) as its code and its detail (`to_pair`, `from_pair`).
+The detail is safe to show to a client. serve/http/problems.py holds the status and title of each error.
 """
 
 from dataclasses import dataclass
 
 
 class ColorMatchError(Exception):
-    """The root; `detail` is one sentence for the client that names the actual and the allowed value."""
+    """The root of the tree. `detail` is one sentence for the client; it names the actual and the allowed value."""
 
     code = "INTERNAL"
 
@@ -63,7 +63,7 @@ class NotAcceptable(BadInput):
 
 
 class MethodNotAllowed(BadInput):
-    """allowed: the methods that are."""
+    """The path exists, but not for this method. allowed: the methods that are allowed."""
 
     code = "METHOD_NOT_ALLOWED"
 
@@ -157,7 +157,7 @@ class IdempotencyKeyReused(Conflict):
 
 
 class RateLimited(ColorMatchError):
-    """retry_after_s: when another try makes sense."""
+    """The client sent too many requests. retry_after_s: the time to wait before the next attempt."""
 
     code = "RATE_LIMITED"
 
@@ -187,13 +187,13 @@ class PhaseFailed(Unavailable):
 
 
 class PhaseLost(PhaseFailed):
-    """The replica died under the call, or was never reached: another one may answer."""
+    """The replica died during the call, or was never reached. Another replica may answer."""
 
     code = "PHASE_LOST"
 
 
 # --- fields of a request --------------------------------------------------------------------------------------
-# Taste: a body of 1 MiB can have a hundred thousand wrong fields; an answer names this many.
+# Taste: a body of 1 MiB can have a hundred thousand wrong fields. An answer names at most this many.
 MAX_FIELDS = 100
 
 
@@ -206,7 +206,7 @@ class FieldError:
 
 
 class InvalidFields(InvalidOptions):
-    """Fields of a request that are refused, each with its pointer."""
+    """Some fields of a request are refused; `fields` names each one."""
 
     def __init__(self, fields: tuple[FieldError, ...]) -> None:
         super().__init__("; ".join(f"{field.pointer or '/'}: {field.message}" for field in fields[:3]))
@@ -217,13 +217,13 @@ class InvalidFields(InvalidOptions):
 
 
 def pointer(*steps: str | int) -> str:
-    """The JSON pointer of a place in a request (RFC 6901), each step cut to a length that can be shown."""
+    """The JSON pointer to a place in a request (RFC 6901). Each step is cut to 64 characters."""
     return "".join("/" + str(step)[:64].replace("~", "~0").replace("/", "~1") for step in steps)
 
 
-# --- borders --------------------------------------------------------------------------------------------------
+# --- boundaries -----------------------------------------------------------------------------------------------
 def _tree(kind: type[ColorMatchError]) -> list[type[ColorMatchError]]:
-    return [kind, *(found for child in kind.__subclasses__() for found in _tree(child))]
+    return [kind, *(descendant for child in kind.__subclasses__() for descendant in _tree(child))]
 
 
 _BY_CODE = {kind.code: kind for kind in _tree(ColorMatchError) if "code" in vars(kind)}
@@ -235,9 +235,9 @@ def to_pair(error: ColorMatchError) -> tuple[str, str]:
 
 
 def from_pair(code: str, detail: str, *, among: tuple[type[ColorMatchError], ...]) -> ColorMatchError:
-    """The error of a code, which must be of one of the kinds in `among`; any other code gives PhaseFailed.
+    """Makes the error of a code. A code whose error is not of one of the kinds in `among` gives PhaseFailed.
 
-    among: what the other side may mean. It bounds what a hostile or broken process can make of an answer.
+    among: the kinds that the other side may send. It limits the errors that a hostile or broken process can cause.
     """
     kind = _BY_CODE.get(code, PhaseFailed)
     return kind(detail) if issubclass(kind, among) else PhaseFailed("A phase failed.")

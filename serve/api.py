@@ -1,4 +1,4 @@
-"""The HTTP routes; FastAPI at the door, the walk behind it."""
+"""Defines the HTTP routes: each reads a question, has the advisor answer it, and writes the response."""
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -49,8 +49,8 @@ from serve.version import VERSION
 from serve.walk.question import Answer, Question
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-# Media types that say nothing of the format.
-UNSAID = ("", "application/octet-stream", "image/*")
+# The media types of a part that states no format.
+UNSTATED = ("", "application/octet-stream", "image/*")
 router = APIRouter(prefix="/v1")
 probes = APIRouter(prefix="/v1")
 
@@ -72,7 +72,8 @@ def create_app(service: Service) -> FastAPI:
         redoc_url=None,
         openapi_tags=document.TAGS,
         lifespan=lifespan,
-        redirect_slashes=False,  # such a redirect would lead to whatever host the request named
+        # A redirect would lead to whatever host the request named.
+        redirect_slashes=False,
     )
     app.state.service = service
     app.add_exception_handler(ColorMatchError, _on_our_error)
@@ -89,11 +90,12 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-# --- what is asked --------------------------------------------------------------------------------------------
+# --- questions ------------------------------------------------------------------------------------------------
 async def read_question(request: Request, view: View, tenant: str, held: AsyncExitStack) -> Question:
-    """The validated question of a request; an uploaded object counts as in flight while `held` is open.
+    """Reads and validates the question of a request.
 
-    Raises BadInput, and what Uploads raises for an object key.
+    An uploaded object counts as in use while `held` is open. Raises BadInput, and the errors of Uploads for an object
+    key.
     """
     settings = service_of(request).settings
     if body.content_type(request) == "multipart/form-data":
@@ -103,14 +105,14 @@ async def read_question(request: Request, view: View, tenant: str, held: AsyncEx
         wanted = read(value, ObjectRequest)
         image = await held.enter_async_context(uploads_of(request).opened(tenant, wanted.object_key))
         return Question("object", wanted.options, tenant, view, image=image)
-    asked = read(value, ColorsRequest)
+    body_of_colors = read(value, ColorsRequest)
     if view == "segment":
-        raise InvalidFields((FieldError("/colors", "Segmentation needs an image; colours have nothing to segment."),))
-    return Question("colors", asked.options, tenant, view, colors=asked.colors)
+        raise InvalidFields((FieldError("/colors", "Segmentation needs an image; colours cannot be segmented."),))
+    return Question("colors", body_of_colors.options, tenant, view, colors=body_of_colors.colors)
 
 
 def photo_question(parts: Mapping[str, Part], view: View, tenant: str) -> Question:
-    """The question of a form's parts. Raises InvalidFields and UnsupportedMedia."""
+    """Makes a question from the parts of a form. Raises InvalidFields and UnsupportedMedia."""
     image = parts.get("image")
     if image is None or not image.content:
         raise InvalidFields((FieldError("/image", "The part 'image' is missing or empty."),))
@@ -122,10 +124,10 @@ def photo_question(parts: Mapping[str, Part], view: View, tenant: str) -> Questi
 
 
 def _check_type(image: Part) -> None:
-    """What the part says that it is must be what its first bytes say. Raises UnsupportedMedia."""
+    """Checks the part's stated type against its first bytes. Raises UnsupportedMedia."""
     kind = sniff(image.content)
-    if image.media_type not in (*UNSAID, *MEDIA_TYPES[kind]):
-        raise UnsupportedMedia(f"The part 'image' says '{image.media_type[:40]}', but by its first bytes is {kind}.")
+    if image.media_type not in (*UNSTATED, *MEDIA_TYPES[kind]):
+        raise UnsupportedMedia(f"The part 'image' claims to be '{image.media_type[:40]}', but its bytes are {kind}.")
 
 
 # --- answers --------------------------------------------------------------------------------------------------
@@ -142,7 +144,7 @@ async def _answer(request: Request, view: View, principal: Principal) -> Respons
 
 
 def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
-    """The answer's JSON with the request's own id and measurements around the shared body."""
+    """Puts the request's own id and measurements around the shared JSON body of an answer."""
     meta: dict[str, Any] = {"cache": answer.progress.cache}
     if answer.progress.served_by:
         meta["served_by"] = answer.progress.served_by
@@ -154,25 +156,25 @@ def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
 
 @router.post("/advice", **document.ADVICE)
 async def post_advice(request: Request, principal: Caller) -> Response:
-    """Colour advice for a photo, an uploaded object, or colours."""
+    """Gives colour advice for a photo, an uploaded object, or colours."""
     return await _answer(request, "advice", principal)
 
 
 @router.post("/segment", **document.SEGMENT)
 async def post_segment(request: Request, principal: Caller) -> Response:
-    """Which garments are there: the label map and the garments, without colours."""
+    """Finds the garments of a photo: the label map and the garments, without colours."""
     return await _answer(request, "segment", principal)
 
 
 @router.post("/extract", **document.EXTRACT)
 async def post_extract(request: Request, principal: Caller) -> Response:
-    """The garments and their colours, without suggestions."""
+    """Finds the garments and their colours, without suggestions."""
     return await _answer(request, "extract", principal)
 
 
 @router.post("/harmony", **document.HARMONY)
 async def post_harmony(request: Request, principal: Caller) -> Response:
-    """Suggestions, wardrobe matches and outfits alone."""
+    """Gives suggestions, wardrobe matches and outfits, without the garments."""
     return await _answer(request, "harmony", principal)
 
 
@@ -187,11 +189,11 @@ async def post_presign(
             min_length=1,
             max_length=MAX_KEY_CHARS,
             pattern="^[ -~]+$",
-            description="The same key and body give the same answer again, for as long as it is valid.",
+            description="The same key and body give the same answer again while that answer is valid.",
         ),
     ] = None,
 ) -> Response:
-    """Permission to upload one image, past this service, under a key that `/v1/advice` then takes."""
+    """Permits one upload into the object store, under an object key that `/v1/advice` accepts."""
     must_accept(request.headers.get("accept"), "application/json")
     body.content_type(request, ("application/json",))
     wanted = read(await body.read_json(request, service_of(request).settings), WantedUpload)
@@ -214,7 +216,7 @@ async def get_palette(
     ],
     format: Annotated[PaletteFormat, Query(description="The file format.")] = "json",
 ) -> Response:
-    """A palette as a file for people or programs."""
+    """Gives a palette as a file for people or programs."""
     content, media_type = files.export(_named_colors(colors), format)
     must_accept(request.headers.get("accept"), media_type.partition(";")[0])
     named = {"Content-Disposition": f'inline; filename="palette.{format}"'}
@@ -223,30 +225,30 @@ async def get_palette(
 
 def _named_colors(colors: str) -> list[tuple[str, str]]:
     """The query's colours as (hex, fashion name). Raises InvalidFields."""
-    given = [color.strip() for color in colors.split(",")]
-    if len(given) > MAX_COLORS:
-        message = f"{len(given)} colours given; at most {MAX_COLORS} are allowed."
+    texts = [color.strip() for color in colors.split(",")]
+    if len(texts) > MAX_COLORS:
+        message = f"{len(texts)} colours given; at most {MAX_COLORS} are allowed."
         raise InvalidFields((FieldError("/colors", message),))
     try:
-        hexes = [parse_css_color(color) for color in given]
+        hexes = [parse_css_color(text) for text in texts]
     except InvalidOptions as error:
         raise InvalidFields((FieldError("/colors", error.detail),)) from error
-    names = name_colors(srgb_to_lab_d65(np.array([hex_to_rgb(one) for one in hexes]) / 255))
-    return [(one, name.fashion.name) for one, name in zip(hexes, names, strict=True)]
+    names = name_colors(srgb_to_lab_d65(np.array([hex_to_rgb(color) for color in hexes]) / 255))
+    return [(color, name.fashion.name) for color, name in zip(hexes, names, strict=True)]
 
 
 @probes.get("/healthz", **document.HEALTHZ)
 async def get_healthz() -> Response:
-    """Whether the process answers; touches nothing else."""
+    """Says whether the process is alive. Asks nothing else."""
     return Response(msgspec.json.encode(Health("ok", VERSION)), media_type="application/json")
 
 
 @probes.get("/readyz", **document.READYZ)
 async def get_readyz(request: Request) -> Response:
-    """Whether every phase is warm and reachable, from a cached view."""
+    """Says whether every phase is warm and reachable, from a cached view."""
     health = service_of(request).readiness.view()
     if not health.ready:
-        waiting = ", ".join(phase for phase, found in health.phases.items() if not found.ready)
+        waiting = ", ".join(name for name, phase in health.phases.items() if not phase.ready)
         error = NotReady(f"Not every phase has reported lately; waiting for {waiting}.")
         return problem_response(error, request.state.request_id, more=msgspec.to_builtins(health))
     headers = {"Cache-Control": "no-store"}
@@ -255,7 +257,7 @@ async def get_readyz(request: Request) -> Response:
 
 @probes.get("/metrics", **document.METRICS)
 async def get_metrics(request: Request, principal: Scraper) -> Response:
-    """The metrics of all replicas, merged."""
+    """Gives the merged metrics of all replicas."""
     text = await service_of(request).exposition()
     return Response(text, media_type=EXPOSITION, headers={"Cache-Control": "no-store"})
 
@@ -267,8 +269,8 @@ async def _on_our_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_bad_parameters(request: Request, error: Exception) -> Response:
-    found = error.errors() if isinstance(error, RequestValidationError) else []
-    return problem_response(InvalidFields(parameter_errors(found)), request.state.request_id)
+    details = error.errors() if isinstance(error, RequestValidationError) else []
+    return problem_response(InvalidFields(parameter_errors(details)), request.state.request_id)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:

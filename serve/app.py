@@ -1,4 +1,4 @@
-"""The only wiring: `serve.app:build` is the import path of every Serve config."""
+"""Builds the Ray Serve application; `serve.app:build` is the import path of every Serve config."""
 
 import secrets
 
@@ -10,10 +10,10 @@ from serve.settings import Environment, Settings
 
 
 def build(args: Settings) -> Application:
-    """The application graph: `Advice` over `Segmentation`, `Extraction` and `Harmony`.
+    """Builds the application graph: `Advice` calls `Segmentation`, `Extraction` and `Harmony`.
 
-    args: the config's `args`, validated. REDIS_URL, STATE_REDIS_URL, STYLESYNC_KEYS_FILE and STYLESYNC_SECRET_FILE
-    are read here, once. Raises pydantic's ValidationError for an unknown or bad argument.
+    args: the config's validated `args`. The function also reads REDIS_URL, STATE_REDIS_URL, STYLESYNC_KEYS_FILE and
+    STYLESYNC_SECRET_FILE from the environment. Raises pydantic's ValidationError for an unknown or bad argument.
     """
     return graph(
         args,
@@ -24,7 +24,7 @@ def build(args: Settings) -> Application:
 
 
 def graph(args: Settings, *, segmentation: type, extraction: type, harmony: type) -> Application:
-    """`Advice` over three classes that answer as the phases do."""
+    """Builds the graph of `Advice` and three classes that answer as the phases do."""
     environment = Environment()
     return _deployment(deployments.Advice).bind(
         args,
@@ -37,13 +37,14 @@ def graph(args: Settings, *, segmentation: type, extraction: type, harmony: type
 
 
 def _deployment(kind: type) -> Deployment:
-    """A class as a deployment; replicas, resources and queues are the config's matter."""
-    made = ray_serve.deployment(kind)
-    assert isinstance(made, Deployment)  # noqa: S101 - Ray's annotation speaks of its other use, as a decorator
-    return made
+    """Makes a class a deployment. The config sets replicas, resources and queues."""
+    deployment = ray_serve.deployment(kind)
+    # Ray's annotation describes its other use, as a decorator.
+    assert isinstance(deployment, Deployment)  # noqa: S101
+    return deployment
 
 
 def _secret(environment: Environment) -> bytes:
-    """The key of cache tags and API key digests; without a file, one for this application's lifetime."""
+    """The key of cache tags and API key digests. Without a file it is random and lasts as long as this application."""
     path = environment.stylesync_secret_file
     return path.read_text().strip().encode() if path else secrets.token_hex(32).encode()

@@ -57,7 +57,7 @@ def assemble(
 
 def _phase(name: PhaseName, start: Callable[[bytes], PendingCall], translate: Translate, metrics: Metrics) -> Phase:
     breaker = Breaker(on_change=lambda state: metrics.breaker_changes.labels(name, state).inc())
-    return Phase(name, start, translate, breaker=breaker, tell=metrics.counts_call(name))
+    return Phase(name, start, translate, breaker=breaker, count_outcome=metrics.counts_call(name))
 
 
 def _revealed(url: SecretStr | None) -> str | None:

@@ -1,4 +1,4 @@
-"""Bytes between deployments and in the phase caches: msgpack of the frozen values; msgspec, numpy, zlib only."""
+"""Defines the messages that the ingress and the phases exchange."""
 
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -10,18 +10,23 @@ from pipeline.types import ConfidenceMap, LabelMap, PhaseName, RgbImage
 
 @dataclass(frozen=True, slots=True)
 class SegmentRequest:
-    """Phase 1's question. image: (h, w, 3), the whole photo at the network's input size."""
+    """The request to phase 1.
 
-    deadline_s: float  # Unix time after which nobody waits for the answer
+    deadline_s: the Unix time after which nobody waits for the answer. image: (h, w, 3), the whole photo at the
+    network's input size. width_px, height_px: the size of the analysed photo and of the label map.
+    traceparent: the caller's span, where one is recorded.
+    """
+
+    deadline_s: float
     image: RgbImage
-    width_px: int  # of the analysed photo: the label map's size
+    width_px: int
     height_px: int
-    traceparent: str = ""  # of the asking span, where one is recorded
+    traceparent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ExtractRequest:
-    """Phase 2's question. image: (H, W, 3) analysed photo; labels: (H, W)."""
+    """The request to phase 2. image: (H, W, 3), the analysed photo. labels: (H, W)."""
 
     deadline_s: float
     image: RgbImage
@@ -33,7 +38,7 @@ class ExtractRequest:
 
 @dataclass(frozen=True, slots=True)
 class HarmoniseRequest:
-    """Phase 3's question."""
+    """The request to phase 3."""
 
     deadline_s: float
     garments: tuple[Garment, ...]
@@ -46,7 +51,7 @@ Request: TypeAlias = SegmentRequest | ExtractRequest | HarmoniseRequest
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a phase's replica says of itself: its version, and for segmentation the input size (w, h), px."""
+    """A replica's report: its phase and version, and for segmentation the network's input size (w, h), px."""
 
     phase: PhaseName
     version: str

@@ -7,7 +7,7 @@ from serve.local.plan import REPOSITORY
 FOLDER = REPOSITORY / "tests" / "api_tools"
 
 
-def test_every_package_has_its_hash_when_the_lock_is_read() -> None:
+def test_every_npm_package_has_its_hash() -> None:
     """SHA-512 of each; a registry that gives other bytes is refused."""
     packages = json.loads((FOLDER / "package-lock.json").read_text())["packages"]
     del packages[""]
@@ -15,7 +15,7 @@ def test_every_package_has_its_hash_when_the_lock_is_read() -> None:
     assert [name for name, one in packages.items() if not one["integrity"].startswith("sha512-")] == []
 
 
-def test_no_registry_is_named_when_the_files_are_read() -> None:
+def test_the_npm_files_name_no_registry() -> None:
     """Whoever installs them has their own; npm writes addresses unless .npmrc forbids it."""
     packages = json.loads((FOLDER / "package-lock.json").read_text())["packages"]
     for one in packages.values():

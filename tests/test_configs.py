@@ -30,7 +30,7 @@ def _deployments(name: str) -> dict[str, dict[str, Any]]:
     return {one["name"]: one for application in applications for one in application["deployments"]}
 
 
-def test_no_config_is_forgotten_when_they_are_counted() -> None:
+def test_every_config_is_tested() -> None:
     """Every YAML file of configs/ is one that the tests here know; monitoring/ has tests of its own."""
     found = sorted(path.name for path in CONFIGS.glob("*.y*ml"))
     assert found == sorted(SERVE_CONFIGS + OTHERS)
@@ -59,7 +59,7 @@ def test_the_application_accepts_a_config_when_it_is_built(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
-def test_all_four_deployments_scale_by_themselves_when_configured(name: str) -> None:
+def test_every_deployment_autoscales(name: str) -> None:
     """Each deployment has resources, an autoscaling range and a bound on its calls of its own."""
     found = _deployments(name)
     assert set(found) == DEPLOYMENTS
@@ -80,7 +80,7 @@ def test_the_user_config_names_every_budget_when_it_is_read(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
-def test_health_always_gets_in_when_phases_are_bounded(name: str) -> None:
+def test_probes_are_never_refused_by_a_full_queue(name: str) -> None:
     """The ingress queues without bound, since it sheds by itself, and the phases' queues are bounded."""
     found = _deployments(name)
     assert found.pop("Advice")["max_queued_requests"] == -1
@@ -88,7 +88,7 @@ def test_health_always_gets_in_when_phases_are_bounded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
-def test_no_photo_finds_a_phases_queue_full_when_its_ingress_took_it_on(name: str) -> None:
+def test_no_admitted_photo_finds_a_phases_queue_full(name: str) -> None:
     """A photo asks one phase at a time, so a queue as long as the photos that one ingress replica may take on has room
     for all of them, even while the phase's only replica is being replaced: then answers are degraded, not refused.
     """
@@ -107,7 +107,7 @@ def test_the_models_variables_are_known_when_they_are_set(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)
-def test_a_new_gpu_replica_has_room_when_the_old_ones_still_run(name: str) -> None:
+def test_a_new_gpu_replica_fits_beside_the_old_ones(name: str) -> None:
     """A GPU is shared by whole replicas, and one machine's has room for what an update starts before it stops."""
     found = _deployments(name)["Segmentation"]
     share, replicas = found["ray_actor_options"]["num_gpus"], found["autoscaling_config"]["max_replicas"]
@@ -117,7 +117,7 @@ def test_a_new_gpu_replica_has_room_when_the_old_ones_still_run(name: str) -> No
 
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)
-def test_the_network_is_on_the_gpu_when_a_gpu_is_asked_for(name: str) -> None:
+def test_the_gpu_config_puts_the_network_on_the_gpu(name: str) -> None:
     """CUDA in bfloat16, with the replica's variables, so that a change of model rolls that deployment alone."""
     options = _deployments(name)["Segmentation"]["ray_actor_options"]
     variables = options["runtime_env"]["env_vars"]
@@ -126,7 +126,7 @@ def test_the_network_is_on_the_gpu_when_a_gpu_is_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)
-def test_a_batch_is_not_kept_waiting_when_calls_are_bounded(name: str) -> None:
+def test_a_replica_has_photos_waiting_for_its_next_batch(name: str) -> None:
     """A replica takes on as many photos as its batches at work hold, and as many again that wait their turn."""
     found = _deployments(name)["Segmentation"]
     batch = BatchConfig.model_validate(found["user_config"])
@@ -144,7 +144,7 @@ def test_the_gpu_config_fits_when_the_machine_has_ten_cores() -> None:
     assert wanted <= 10
 
 
-def test_ray_accepts_a_canary_when_it_stands_beside_the_application() -> None:
+def test_ray_accepts_a_canary_beside_the_application() -> None:
     """The documented canary: a second application with a route and a network of its own."""
     config = _document("serve.cluster.yaml")
     (canary,) = _document("serve.cluster.yaml")["applications"]
@@ -156,7 +156,7 @@ def test_ray_accepts_a_canary_when_it_stands_beside_the_application() -> None:
     assert [one.route_prefix for one in accepted.applications] == ["/", "/canary"]
 
 
-def test_a_lost_node_takes_no_deployment_away_when_a_cluster_is_configured() -> None:
+def test_no_deployment_is_lost_with_one_node_of_a_cluster() -> None:
     """Two replicas at least of each, a bound on how many ingress replicas share a node, and surge on update."""
     found = _deployments("serve.cluster.yaml")
     assert all(deployment["autoscaling_config"]["min_replicas"] >= 2 for deployment in found.values())
@@ -164,14 +164,14 @@ def test_a_lost_node_takes_no_deployment_away_when_a_cluster_is_configured() -> 
     assert found["Advice"]["max_replicas_per_node"] == 1
 
 
-def test_scaling_does_not_flutter_when_a_cluster_is_configured() -> None:
+def test_scaling_of_a_cluster_does_not_oscillate() -> None:
     """Ray looks back no further than the shorter delay, and gives nodes back far later than it asks for them."""
     for deployment in _deployments("serve.cluster.yaml").values():
         scaling = deployment["autoscaling_config"]
         assert scaling["look_back_period_s"] <= scaling["upscale_delay_s"] <= scaling["downscale_delay_s"] / 10
 
 
-def test_the_head_has_no_work_when_a_cluster_is_configured() -> None:
+def test_the_serve_config_puts_no_work_on_the_head() -> None:
     """Every deployment names its group of nodes: the network the GPU nodes, the others the CPU nodes."""
     groups = {
         name: deployment["ray_actor_options"]["label_selector"]["stylesync-group"]
@@ -189,7 +189,7 @@ def test_the_local_config_fits_when_the_machine_has_two_cores() -> None:
     assert wanted <= 2
 
 
-def test_the_budgets_are_the_contracts_when_nothing_is_configured() -> None:
+def test_the_default_budgets_are_the_contracts() -> None:
     """Defaults and the local config both carry the contract's 400, 1200, 300 and 100 ms."""
     contract = {"decode_ms": 400, "segmentation_ms": 1200, "extraction_ms": 300, "harmony_ms": 100}
     configured = AdviceConfig.model_validate(_deployments("serve.local.yaml")["Advice"]["user_config"]).budgets

@@ -66,7 +66,7 @@ def test_an_alert_has_both_cases_and_a_page_in_the_runbook(name: str) -> None:
     assert anchor in {title.lower().replace("'", "").replace(" ", "-") for title in titles}
 
 
-def test_every_time_is_a_tenth_when_the_rules_are_tried_in_a_hurry() -> None:
+def test_every_time_is_a_tenth_when_rules_are_hurried() -> None:
     """Windows, waits and intervals; thresholds and names stay."""
     assert hurried('expr: rate(x{a="5m"}[5m]) > 14.4\nfor: 10m\n') == 'expr: rate(x{a="5m"}[30s]) > 14.4\nfor: 60s\n'
     text = (MONITORING / "alerts.yaml").read_text()

@@ -57,14 +57,14 @@ def test_ray_accepts_the_cluster_file_when_it_is_validated() -> None:
     validate_config(_ray_up())
 
 
-def test_no_other_ray_is_installed_when_a_cluster_starts() -> None:
+def test_the_cluster_file_installs_no_other_ray() -> None:
     """Ray's defaults install a nightly Ray where a file is silent; the images hold everything."""
     completed = _ray_up()
     for commands in ("setup_commands", "head_setup_commands", "worker_setup_commands"):
         assert completed[commands] == []
 
 
-def test_the_head_has_no_work_when_a_cluster_is_started() -> None:
+def test_the_cluster_file_puts_no_work_on_the_head() -> None:
     """The head offers neither CPUs nor GPUs, and the other groups carry the label that serve.cluster.yaml asks for."""
     groups = _ray_up()["available_node_types"]
     assert groups.pop("head")["resources"] == {"CPU": 0, "GPU": 0}
@@ -80,19 +80,19 @@ def test_the_head_has_no_work_when_a_cluster_is_started() -> None:
     [_image_variables(), _run_options(), *map(_pod_variables, _ray_groups())],
     ids=["Dockerfile", "cluster.yaml", "rayservice head", "rayservice cpu", "rayservice gpu"],
 )
-def test_the_transport_flags_are_there_when_ray_starts(variables: dict[str, str]) -> None:
+def test_every_node_starts_with_the_transport_flags(variables: dict[str, str]) -> None:
     """Both flags and the gate, in the environment that `ray start` inherits on every node, and HAProxy not believed."""
     assert {name: variables.get(name) for name in TRANSPORT_FLAGS} == TRANSPORT_FLAGS
     assert variables["FORWARDED_ALLOW_IPS"] == ""
 
 
-def test_ray_asks_for_its_token_when_nodes_start() -> None:
+def test_both_clusters_use_token_authentication() -> None:
     """Token authentication on both kinds of cluster."""
     assert _run_options()["RAY_AUTH_MODE"] == "token"
     assert _kubernetes()[0]["spec"]["rayClusterConfig"]["authOptions"]["mode"] == "token"
 
 
-def test_no_secret_is_in_a_file_when_clusters_are_described() -> None:
+def test_no_cluster_file_holds_a_secret() -> None:
     """Secrets come from the machine's role or from Kubernetes' secrets: no literal stands beside such a name."""
     for variables in (_run_options(), _image_variables(), *map(_pod_variables, _ray_groups())):
         literal = {name: value for name, value in variables.items() if SECRET_NAMES.search(name)}
@@ -148,12 +148,12 @@ RAY_SERVICE = _closed(
 )
 
 
-def test_kuberay_knows_every_field_when_the_service_is_applied() -> None:
+def test_kuberay_knows_every_field_of_the_rayservice() -> None:
     """The RayService has the CRD's structure: an unknown or missing field is an error."""
     jsonschema.validate(_kubernetes()[0], RAY_SERVICE)
 
 
-def test_kubernetes_serves_the_same_when_the_clusters_config_changes() -> None:
+def test_kubernetes_has_the_config_of_the_cluster() -> None:
     """The RayService's config is configs/serve.cluster.yaml, and its Ray the one that is locked."""
     spec = _kubernetes()[0]["spec"]
     assert yaml.safe_load(spec["serveConfigV2"]) == yaml.safe_load((CONFIGS / "serve.cluster.yaml").read_text())
@@ -162,7 +162,7 @@ def test_kubernetes_serves_the_same_when_the_clusters_config_changes() -> None:
     )
 
 
-def test_the_head_has_no_work_when_kubernetes_starts_it() -> None:
+def test_the_rayservice_puts_no_work_on_the_head() -> None:
     """No CPUs on the head, and groups with the labels that the config asks for; each GPU pod has a whole GPU."""
     head, *workers = _ray_groups()
     assert head["rayStartParams"]["num-cpus"] == "0"
@@ -172,7 +172,7 @@ def test_the_head_has_no_work_when_kubernetes_starts_it() -> None:
     ] == [False, True]
 
 
-def test_the_heads_state_is_apart_when_it_is_kept() -> None:
+def test_the_heads_state_has_a_redis_of_its_own() -> None:
     """GCS has a Redis of its own that never evicts and appends every write."""
     address = _kubernetes()[0]["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisAddress"]
     stores = {one["metadata"]["name"]: one for one in _kubernetes() if one["kind"] == "StatefulSet"}
@@ -182,12 +182,12 @@ def test_the_heads_state_is_apart_when_it_is_kept() -> None:
 
 
 # --- the image ----------------------------------------------------------------------------------------------------
-def test_the_linter_is_silent_when_it_reads_the_dockerfile() -> None:
+def test_hadolint_accepts_the_dockerfile() -> None:
     """hadolint finds nothing."""
     _is_silent("hadolint", REPOSITORY / "Dockerfile")
 
 
-def test_the_image_is_pinned_and_nobodys_root_when_it_is_built() -> None:
+def test_the_image_is_pinned_and_runs_without_root() -> None:
     """The base has a digest, both targets end as a user without rights, and HAProxy's licence lies inside."""
     text = (REPOSITORY / "Dockerfile").read_text()
     assert re.search(r"^ARG BASE_IMAGE=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
@@ -196,7 +196,7 @@ def test_the_image_is_pinned_and_nobodys_root_when_it_is_built() -> None:
     assert all("\nUSER 1000\n" in stage and "HAProxy-GPL-2" in stage for stage in targets)
 
 
-def test_clusters_run_this_version_when_their_images_are_named() -> None:
+def test_one_version_stands_in_every_release_file() -> None:
     """One version: pyproject.toml has it, the cluster files' images are tagged with it, the changelog opens with it."""
     tags = set[str]()
     for path in (REPOSITORY / "cluster.yaml", CONFIGS / "rayservice.yaml"):
@@ -207,12 +207,12 @@ def test_clusters_run_this_version_when_their_images_are_named() -> None:
 
 
 # --- the workflows ------------------------------------------------------------------------------------------------
-def test_the_auditor_is_silent_when_it_reads_the_workflows() -> None:
+def test_zizmor_accepts_the_workflows() -> None:
     """zizmor finds nothing, offline."""
     _is_silent("zizmor", "--offline", "--no-progress", WORKFLOWS)
 
 
-def test_actions_are_pinned_when_workflows_use_them() -> None:
+def test_every_action_is_pinned_by_its_commit() -> None:
     """Every action is named by the hash of a commit, with its version beside it."""
     used = re.findall(r"uses: (.*)$", "\n".join(path.read_text() for path in WORKFLOWS.iterdir()), re.MULTILINE)
     assert used

@@ -20,7 +20,7 @@ def _tests() -> set[str]:
     return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
-def test_every_attack_has_its_defence_and_its_test_when_the_table_is_read() -> None:
+def test_every_attack_has_a_defence_and_a_test() -> None:
     """Each row says an attack and a defence, and names at least one test; there are all of them."""
     rows = _rows()
     assert len(rows) >= 30
@@ -31,7 +31,7 @@ def test_every_attack_has_its_defence_and_its_test_when_the_table_is_read() -> N
         assert re.findall(r"`(test_[a-z0-9_]+)`", row[2])
 
 
-def test_a_named_test_exists_when_the_table_names_it() -> None:
+def test_every_test_that_the_table_names_exists() -> None:
     """No name in the table is of a test that was renamed or removed."""
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", PAGE.read_text()))
     assert named - _tests() == set()

@@ -1,9 +1,10 @@
 """The decode child: `python -m pipeline.image.child MEMORY_BYTES LIMITS` decodes hostile photos and may be killed.
 
-The service and the backfill start it.  A request on standard input is a length (REQUEST_HEAD) and a DecodeRequest; an
-answer on standard output is a length and a status (ANSWER_HEAD) and a DecodedImage, or the code and detail of an error.
-LIMITS is an ImageLimits as JSON.  A child does one request at a time, may use only so much memory, writes no files, and
-dies with its parent or when its standard input closes.
+The service and the backfill start it. LIMITS is an ImageLimits as JSON.
+A request on standard input is a length (REQUEST_HEAD) and a DecodeRequest. An answer on standard output is a length and
+a status (ANSWER_HEAD), then a DecodedImage or the code and detail of an error.
+A child serves one request at a time, within its memory limit, and writes no files. It dies with its parent, or when its
+standard input closes.
 """
 
 import ctypes
@@ -26,11 +27,11 @@ from pipeline.types import DecodedImage
 
 REQUEST_HEAD, ANSWER_HEAD = struct.Struct(">I"), struct.Struct(">IB")
 REFUSED, DECODED = 0, 1
-# The signals that a file can end a decoder with.
+# The signals by which a file can crash a decoder.
 CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGABRT, signal.SIGFPE, signal.SIGILL)
-# Taste: Linux's default of 64 KiB makes a photo cross in a dozen context switches.
+# Taste: with Linux's default of 64 KiB, a photo crosses the pipe in a dozen context switches.
 PIPE_BYTES = 1024 * 1024
-# From linux/prctl.h.
+# Standard: linux/prctl.h.
 PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).parents[2]
 
@@ -46,22 +47,22 @@ class DecodeRequest:
 
 # --- the parent's side ----------------------------------------------------------------------------------------
 def child_command(memory_bytes: int, limits: ImageLimits = DEFAULT_LIMITS) -> tuple[str, ...]:
-    """The command line of a child that may use so much memory."""
+    """The command line of a child that may use memory_bytes of memory."""
     return (sys.executable, "-m", "pipeline.image.child", str(memory_bytes), msgspec.json.encode(limits).decode())
 
 
 def child_environment() -> dict[str, str]:
-    """A child's environment: what imports need, and no secret that a photo could read."""
+    """A child's environment: only what imports need, and no secret that a hostile photo could read."""
     kept = {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "PATH") if name in os.environ}
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return kept | one_thread | {"PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, sys.path)))}
 
 
 def read_answer(status: int, body: bytes) -> DecodedImage:
-    """The image in an answer.
+    """Reads the image of an answer.
 
-    Raises the BadInput that the answer names, and PhaseFailed for any other answer: a photo may have taken over the
-    child.
+    Raises the BadInput that the answer names. Raises PhaseFailed for any other answer, because a hostile photo may
+    control the child.
     """
     if status == DECODED:
         return codec.decode(body, DecodedImage)
@@ -73,7 +74,7 @@ Decode = Callable[[DecodeRequest, ImageLimits], DecodedImage]
 
 
 def decode(request: DecodeRequest, limits: ImageLimits) -> DecodedImage:
-    """The photo and its mask. Raises the image errors of pipeline.errors."""
+    """Decodes the photo and its mask. Raises the image errors of pipeline.errors."""
     image = decode_image(request.image, limits=limits, network_px=request.network_px)
     if request.mask is None:
         return image
@@ -96,20 +97,20 @@ def main(work: Decode = decode) -> None:
 
 
 def confine(memory_bytes: int) -> None:
-    """Takes from this process what a decoder does not need."""
-    # A terminal's Ctrl-C is the parent's matter.
+    """Takes away from this process what a decoder does not need."""
+    # The parent handles a terminal's Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
-    for nothing in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
-        resource.setrlimit(nothing, (0, 0))
+    for limit in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE):
+        resource.setrlimit(limit, (0, 0))
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        # When memory runs out, the kernel ends a child first: it is the cheapest process to lose.
+        # When memory runs out, the kernel ends a child first, because it is the cheapest process to lose.
         Path("/proc/self/oom_score_adj").write_text("1000")
 
 
 def _converse(answer: Callable[[bytes], tuple[int, bytes]]) -> None:
-    """Reports ready by an empty answer, then answers requests."""
+    """Sends an empty answer as the sign that the child is ready, then answers requests."""
     source, sink = sys.stdin.buffer, io.FileIO(1, "w", closefd=False)
     _send(sink, DECODED, b"")
     while len(head := source.read(REQUEST_HEAD.size)) == REQUEST_HEAD.size:

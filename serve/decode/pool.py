@@ -1,4 +1,4 @@
-"""A pool of decode workers that can be killed: a thread that decodes a hostile file could not be stopped; asyncio."""
+"""A pool of decode processes, because a thread that decodes a hostile file could not be stopped."""
 
 import asyncio
 import itertools
@@ -13,30 +13,33 @@ from pipeline.types import DecodedImage
 from serve.decode.process import Answer, Worker, WorkerDied
 from serve.waiting import drop, ended
 
-RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)  # before each new try to start a worker; the last repeats
-PROMPT_SHARE = 0.1  # of its budget that a request may wait and still be the one to blame for overrunning it
-BLAMED_SHARE = 0.5  # of its budget that a worker must have computed for its file to be too complex
+# Taste: the pause before each attempt to start a worker. The last pause repeats.
+RESTART_PAUSES_S = (0.0, 0.1, 0.5, 2.0)
+# Taste: a request that waited for a worker for more than this share of its budget is not blamed for a timeout.
+PROMPT_SHARE = 0.1
+# Taste: a file is too complex when its worker used at least this share of the budget as CPU time.
+BLAMED_SHARE = 0.5
 NO_WORKER = "No decode worker came free in time; try again shortly."
 CLOSING = "The service is stopping; try again shortly."
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
-    """One request and its times on the loop's clock, s."""
+class _PendingDecode:
+    """One encoded request, its budget, and when it arrived by the loop's clock, s."""
 
     request: bytes
-    asked_s: float
+    arrived_s: float
     budget_s: float
 
     @property
     def deadline_s(self) -> float:
-        return self.asked_s + self.budget_s
+        return self.arrived_s + self.budget_s
 
 
 class DecodePool:
     """Decodes photos in a bounded number of worker processes, first come, first served.
 
-    Each worker has a keeper: a task that offers it, waits for its death, whoever caused it, and starts the next.
+    Each worker has a supervisor: a task that offers the worker, waits for its death and starts a replacement.
     """
 
     def __init__(self, *, workers: int = 2, memory_bytes: int = 1024**3, limits: ImageLimits = DEFAULT_LIMITS) -> None:
@@ -44,9 +47,9 @@ class DecodePool:
         self._memory_bytes = memory_bytes
         self._limits = limits
         self._idle: list[Worker] = []
-        self._waiting: deque[asyncio.Future[Worker]] = deque()
+        self._waiters: deque[asyncio.Future[Worker]] = deque()
         self._live: set[Worker] = set()
-        self._keepers: list[asyncio.Task[None]] = []
+        self._supervisors: list[asyncio.Task[None]] = []
         self._exchanges: set[asyncio.Task[Answer]] = set()
         self._closed = False
 
@@ -59,18 +62,18 @@ class DecodePool:
             if isinstance(result, BaseException):
                 await self.close()
                 raise result
-        self._keepers = [asyncio.create_task(self._keep(worker)) for worker in self._live]
+        self._supervisors = [asyncio.create_task(self._supervise(worker)) for worker in self._live]
 
     async def close(self) -> None:
-        """Kills the workers; whoever still waits gets Overloaded."""
+        """Kills the workers. Callers that still wait for one get Overloaded."""
         self._closed = True
-        for keeper in self._keepers:
-            keeper.cancel()
-        await asyncio.gather(*self._keepers, return_exceptions=True)
-        await asyncio.gather(*(worker.bury() for worker in self._live))
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_exception(Overloaded(CLOSING))
+        for supervisor in self._supervisors:
+            supervisor.cancel()
+        await asyncio.gather(*self._supervisors, return_exceptions=True)
+        await asyncio.gather(*(worker.reap() for worker in self._live))
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_exception(Overloaded(CLOSING))
 
     async def decode(
         self,
@@ -80,87 +83,93 @@ class DecodePool:
         network_px: tuple[int, int] | None = None,
         budget_s: float,
     ) -> DecodedImage:
-        """The decoded photo, within the budget, which counts the wait for a worker.
+        """Decodes a photo within the budget, s, which includes the wait for a worker.
 
-        A caller that leaves costs no worker: what its worker still answers is dropped. Raises the image errors of
-        pipeline.image.decode; ImageTooComplex when the file overruns time or memory; ImageUndecodable when it crashes
-        two workers; Overloaded when no worker came free early enough or got no CPU; PhaseFailed when two died of
-        something else.
+        A caller that leaves does not cost a worker: the pool drops the answer. Raises the image errors of
+        pipeline.image.decode; ImageTooComplex when the file overruns its time or memory; ImageUndecodable when it
+        crashes two workers; Overloaded when no worker came free or got CPU in time; PhaseFailed when two workers died
+        for another reason.
         """
         request = codec.encode(DecodeRequest(image, mask, network_px))
-        job = _Job(request, asyncio.get_running_loop().time(), budget_s)
+        pending = _PendingDecode(request, asyncio.get_running_loop().time(), budget_s)
         try:
-            return read_answer(*await self._exchange(job))
+            return read_answer(*await self._exchange(pending))
         except WorkerDied:
-            pass  # of a kill or of the file: a fresh worker tells which
+            # The file or a kill ended the worker. A second worker shows which.
+            pass
         try:
-            return read_answer(*await self._exchange(job))
+            return read_answer(*await self._exchange(pending))
         except WorkerDied as error:
             if -error.exit_code in CRASHES:
                 raise ImageUndecodable("The image is damaged and cannot be decoded.") from error
             raise PhaseFailed("The decode workers died.") from error
 
-    async def _exchange(self, job: _Job) -> Answer:
-        """One worker's answer. A caller that waited too long to get the worker leaves it at its deadline."""
-        worker = await self._free_worker(job)
+    async def _exchange(self, pending: _PendingDecode) -> Answer:
+        """Has one worker decode the photo.
+
+        After a long wait for the worker, the caller leaves at its deadline, and the worker gets the whole budget.
+        """
+        worker = await self._free_worker(pending)
         now_s = asyncio.get_running_loop().time()
-        prompt = now_s - job.asked_s <= PROMPT_SHARE * job.budget_s
-        until_s = job.deadline_s if prompt else now_s + job.budget_s
-        exchange = asyncio.create_task(self._ask(worker, job, until_s))
+        prompt = now_s - pending.arrived_s <= PROMPT_SHARE * pending.budget_s
+        until_s = pending.deadline_s if prompt else now_s + pending.budget_s
+        exchange = asyncio.create_task(self._ask(worker, pending, until_s))
         self._exchanges.add(exchange)
         exchange.add_done_callback(self._forget)
-        if not prompt and not await ended(exchange, job.deadline_s - now_s):
+        if not prompt and not await ended(exchange, pending.deadline_s - now_s):
             raise Overloaded(NO_WORKER)
         return await asyncio.shield(exchange)
 
-    async def _ask(self, worker: Worker, job: _Job, until_s: float) -> Answer:
+    async def _ask(self, worker: Worker, pending: _PendingDecode, until_s: float) -> Answer:
         began_cpu_s = worker.cpu_s()
-        asked = asyncio.ensure_future(worker.ask(job.request))
-        if not await ended(asked, until_s - asyncio.get_running_loop().time()):
+        answering = asyncio.ensure_future(worker.ask(pending.request))
+        if not await ended(answering, until_s - asyncio.get_running_loop().time()):
             worked_s = worker.cpu_s() - began_cpu_s
             worker.kill()
-            await drop(asked)
-            raise too_late(job.budget_s, worked_s=worked_s)
-        answer = asked.result()
+            await drop(answering)
+            raise too_late(pending.budget_s, worked_s=worked_s)
+        answer = answering.result()
         self._offer(worker)
         return answer
 
-    async def _free_worker(self, job: _Job) -> Worker:
+    async def _free_worker(self, pending: _PendingDecode) -> Worker:
         if self._closed:
             raise Overloaded(CLOSING)
-        if asyncio.get_running_loop().time() >= job.deadline_s:
+        if asyncio.get_running_loop().time() >= pending.deadline_s:
             raise Overloaded(NO_WORKER)
         if self._idle:
             return self._idle.pop()
-        turn: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
-        self._waiting.append(turn)
+        waiter: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
         try:
-            async with asyncio.timeout_at(job.deadline_s):
-                return await turn
+            async with asyncio.timeout_at(pending.deadline_s):
+                return await waiter
         except BaseException as error:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:  # handed over in the same moment
-                self._offer(turn.result())
+            # The worker may have been handed over in the moment in which the wait ended.
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._offer(waiter.result())
             if isinstance(error, TimeoutError):
                 raise Overloaded(NO_WORKER) from error
             raise
 
     def _offer(self, worker: Worker) -> None:
         if worker.gone.is_set():
-            return  # its keeper knows
-        while self._waiting:
-            turn = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(worker)
+            # The supervisor replaces it.
+            return
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(worker)
                 return
         self._idle.append(worker)
 
-    async def _keep(self, worker: Worker) -> None:
+    async def _supervise(self, worker: Worker) -> None:
         while True:
             self._offer(worker)
             await worker.gone.wait()
             if worker in self._idle:
                 self._idle.remove(worker)
-            await worker.bury()
+            await worker.reap()
             self._live.discard(worker)
             worker = await self._replacement()
             self._live.add(worker)
@@ -177,11 +186,16 @@ class DecodePool:
     def _forget(self, exchange: asyncio.Task[Answer]) -> None:
         self._exchanges.discard(exchange)
         if not exchange.cancelled():
-            exchange.exception()  # an exchange whose caller left has nobody else to take its error
+            # Nobody else retrieves the error of an exchange whose caller left; asyncio would log it.
+            exchange.exception()
 
 
 def too_late(budget_s: float, *, worked_s: float) -> ColorMatchError:
-    """Whose fault it is that a worker overran a budget, by the CPU time it had: the file's, or a busy machine's."""
+    """The error of a worker that overran its budget.
+
+    worked_s: the CPU time that the worker used. ImageTooComplex when it worked for long, Overloaded when a busy machine
+    gave it little CPU.
+    """
     if worked_s < BLAMED_SHARE * budget_s:
         return Overloaded("The server is too busy to decode photos; try again shortly.")
     return ImageTooComplex(f"The image takes longer to decode than the {round(budget_s * 1000)} ms allowed.")

@@ -85,7 +85,7 @@ class Worker:
             pass
         finally:
             if ready is None:
-                await worker.bury()
+                await worker.reap()
         if ready is None:
             raise PhaseFailed("A decode worker does not start.")
         return worker
@@ -132,7 +132,7 @@ class Worker:
         self._requests.writelines((REQUEST_HEAD.pack(len(request)), request))
         answer = await self._answers.next()
         if answer is None:
-            raise WorkerDied(await self.bury())
+            raise WorkerDied(await self.reap())
         return answer
 
     def cpu_s(self) -> float:
@@ -146,7 +146,7 @@ class Worker:
     def kill(self) -> None:
         self._process.kill()
 
-    async def bury(self) -> int:
+    async def reap(self) -> int:
         """Kills it where it still lives, frees what it held, and gives its exit code; a second time is no harm."""
         self._process.kill()
         if not self._requests.is_closing():  # the transport of a dead worker has closed itself

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem documents: the one table of statuses; Starlette only."""
+"""Turns errors into RFC 9457 problem documents; holds the one table of statuses and titles."""
 
 import json
 import re
@@ -10,8 +10,11 @@ from starlette.responses import Response
 from pipeline import errors
 from pipeline.errors import MAX_FIELDS, ColorMatchError, InvalidFields
 
+# Standard: RFC 9457.
 MEDIA_TYPE = "application/problem+json"
+# Taste: the Retry-After of an error that names no time of its own.
 RETRY_AFTER_S = 1
+# Taste: a client's own text may be part of both, so both are bounded.
 MAX_DETAIL_CHARS = 2000
 POINTER_CHARS = 1000
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -22,33 +25,33 @@ PROBLEMS: dict[type[ColorMatchError], tuple[int, str]] = {
     errors.BadInput: (400, "The request cannot be used"),
     errors.Unparsable: (400, "The request cannot be read"),
     errors.UnsupportedMedia: (415, "This type of content is not accepted"),
-    errors.NotAcceptable: (406, "No representation that the client accepts"),
-    errors.TooLarge: (413, "Too large"),
+    errors.NotAcceptable: (406, "The client accepts none of the available formats"),
+    errors.TooLarge: (413, "The request or the image is too large"),
     errors.SlowBody: (408, "The body came too slowly"),
     errors.Refused: (422, "The request is refused"),
     errors.InvalidOptions: (422, "A field has a value that is not allowed"),
     errors.ImageUndecodable: (422, "The image cannot be decoded"),
     errors.ImageTruncated: (422, "The image is truncated"),
     errors.ImageAnimated: (422, "The image is animated"),
-    errors.ImageBomb: (422, "The image expands beyond reason"),
+    errors.ImageBomb: (422, "The image has far too many pixels for its size in bytes"),
     errors.ImageTooSmall: (422, "The image is too small"),
     errors.ImageAspect: (422, "The image is too long and thin"),
     errors.ImageTooComplex: (422, "The image takes too much work to decode"),
     errors.MaskInvalid: (422, "The mask cannot be used"),
     errors.MaskEmpty: (422, "The mask is empty"),
-    errors.ChecksumMismatch: (422, "The object is not what was announced"),
+    errors.ChecksumMismatch: (422, "The object does not match its announced checksum"),
     errors.AccessDenied: (403, "Access denied"),
-    errors.Unauthenticated: (401, "No valid API key"),
-    errors.Forbidden: (403, "The API key's scopes do not include this"),
+    errors.Unauthenticated: (401, "The request has no valid API key"),
+    errors.Forbidden: (403, "The API key lacks the scope for this request"),
     errors.NotFound: (404, "Not found"),
     errors.MethodNotAllowed: (405, "This method is not allowed here"),
-    errors.Conflict: (409, "Not as it was"),
-    errors.ObjectChanged: (409, "The object changed"),
+    errors.Conflict: (409, "The request conflicts with the current state"),
+    errors.ObjectChanged: (409, "The object changed while it was read"),
     errors.IdempotencyKeyReused: (409, "The idempotency key was used for another request"),
     errors.RateLimited: (429, "Too many requests"),
-    errors.Unavailable: (503, "Not available now"),
-    errors.NotReady: (503, "Not ready yet"),
-    errors.Overloaded: (503, "Too busy"),
+    errors.Unavailable: (503, "The service is not available now"),
+    errors.NotReady: (503, "The service is not ready yet"),
+    errors.Overloaded: (503, "The service is too busy"),
     errors.PhaseTimeout: (503, "A phase took too long"),
     errors.PhaseFailed: (503, "A phase failed"),
     errors.PhaseLost: (503, "A phase's replica was lost"),
@@ -57,12 +60,12 @@ TITLES: dict[str, str] = {kind.code: title for kind, (_, title) in PROBLEMS.item
 
 
 def status_of(error: ColorMatchError) -> int:
-    """The HTTP status of an error: its own row, or its nearest ancestor's."""
+    """The HTTP status of an error, from its own row or its nearest ancestor's."""
     return next(PROBLEMS[kind][0] for kind in type(error).__mro__ if kind in PROBLEMS)
 
 
 def problem_response(error: ColorMatchError, request_id: str, *, more: Mapping[str, object] | None = None) -> Response:
-    """An error as its problem document, with the headers that go with its status; more: members of its own."""
+    """The problem document of an error, with the headers of its status. more: extension members of the document."""
     status = status_of(error)
     document: dict[str, object] = {
         "type": f"urn:stylesync:problem:{error.code.lower().replace('_', '-')}",
@@ -83,7 +86,7 @@ def problem_response(error: ColorMatchError, request_id: str, *, more: Mapping[s
 
 
 def _plain(text: str) -> str:
-    """The text, bounded; of what a client sent it quotes nothing that would steer the terminal it is printed on."""
+    """Bounds the text, and replaces control characters, which a client may have sent to control a reader's terminal."""
     return _CONTROL.sub("\ufffd", text[:MAX_DETAIL_CHARS])
 
 

@@ -1,4 +1,4 @@
-"""What the OpenAPI document says beyond the routes' own signatures: bodies, examples, every error; FastAPI only."""
+"""Completes the OpenAPI document with what route signatures lack: bodies, examples and errors."""
 
 import json
 from typing import Any
@@ -17,19 +17,19 @@ from serve.settings import Settings
 from serve.uploads.wanted import WantedUpload
 
 DESCRIPTION = (
-    "A photo of clothes, or a few colours, goes in; colour advice that people can wear and programs can use comes out. "
-    "Errors are problem documents (RFC 9457). Photos are never kept; answers may be cached unless `store` is false."
+    "Send a photo of clothes, or a few colours, and get colour advice that people can wear and programs can use. "
+    "Errors are problem documents (RFC 9457). Photos are never kept. Answers may be cached unless `store` is false."
 )
 TAGS = [
-    {"name": "advice", "description": "Photos and colours to advice."},
+    {"name": "advice", "description": "Advice for photos and colours."},
     {"name": "operations", "description": "Health, readiness and metrics."},
     {"name": "palette", "description": "Palettes as files."},
-    {"name": "uploads", "description": "Photos past this service, straight into the object store."},
+    {"name": "uploads", "description": "Permissions to upload photos straight into the object store."},
 ]
 
 SERVER = {
     "url": "/",
-    "description": "The environment that this document came from: production, staging or local.",
+    "description": "The environment that served this document: production, staging or local.",
     "x-internal": False,
 }
 MIB = 1024 * 1024
@@ -50,16 +50,16 @@ MULTIPART: dict[str, Any] = {
         "options": {"contentType": "application/json"},
     },
 }
-# Name, form, most characters, whether it is always there, and what it says.
+# Name, pattern, greatest length, whether the header is always present, and its description.
 _HEADERS = (
-    ("X-Request-ID", "^[A-Za-z0-9._-]+$", 64, True, "The request's id: the client's own if plain, else a new one."),
-    ("WWW-Authenticate", "^Bearer realm=", 64, True, "How to send a key."),
+    ("X-Request-ID", "^[A-Za-z0-9._-]+$", 64, True, "The request's id: the client's own if valid, else a new one."),
+    ("WWW-Authenticate", "^Bearer realm=", 64, True, "How to send an API key."),
     ("Allow", "^[A-Z]+(, [A-Z]+)*$", 64, True, "The methods that are allowed."),
-    ("Retry-After", "^[0-9]+$", 10, True, "Seconds until another try makes sense."),
-    ("ETag", '^"[0-9a-f]{32}"$', 34, True, "Strong; send it back as If-None-Match."),
-    ("RateLimit", '^"minute";r=[0-9]+;t=[0-9]+$', 64, False, "What is left of a limited key's minute: `r`, for `t` s."),
-    ("RateLimit-Policy", '^"minute";q=[0-9]+;w=60$', 64, False, "A limited key's limit: `q` requests in `w` seconds."),
-    ("Access-Control-Allow-Origin", "^[!-~]+$", 256, False, "The page's origin, where it may read the answer."),
+    ("Retry-After", "^[0-9]+$", 10, True, "Seconds to wait before the next attempt."),
+    ("ETag", '^"[0-9a-f]{32}"$', 34, True, "A strong validator; send it back as If-None-Match."),
+    ("RateLimit", '^"minute";r=[0-9]+;t=[0-9]+$', 64, False, "A limited key may send `r` requests in the next `t` s."),
+    ("RateLimit-Policy", '^"minute";q=[0-9]+;w=60$', 64, False, "A limited key may send `q` requests in `w` seconds."),
+    ("Access-Control-Allow-Origin", "^[!-~]+$", 256, False, "The page's origin, if that page may read the answer."),
 )
 _HEADERS_OF: dict[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
@@ -68,7 +68,8 @@ _HEADERS_OF: dict[int, tuple[str, ...]] = {
     503: ("Retry-After",),
 }
 _QUOTA = ("RateLimit", "RateLimit-Policy")
-_UNCOUNTED = (401, 403, 405)  # answered before the request is counted
+# The service answers with these before it counts the request.
+_UNCOUNTED = (401, 403, 405)
 _POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
 _PRESIGN_ERRORS = (400, 401, 403, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
 _GET_ERRORS = (400, 401, 403, 405, 406, 422, 429, 500, 503)
@@ -82,8 +83,8 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in every}
 
 
-def _file(**said: str) -> dict[str, Any]:
-    return {"schema": {"type": "string", "maxLength": 64 * 1024, **said}}
+def _file(**keywords: str) -> dict[str, Any]:
+    return {"schema": {"type": "string", "maxLength": 64 * 1024, **keywords}}
 
 
 def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
@@ -93,10 +94,10 @@ def problem(error: ColorMatchError, **more: Any) -> dict[str, Any]:
 
 
 def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = True) -> Responses:
-    found: Responses = {}
+    responses: Responses = {}
     for status in statuses:
         shown = (*examples.ERRORS.get(status, ()), *(error for error in more if status_of(error) == status))
-        found[status] = {
+        responses[status] = {
             "description": TITLES[shown[0].code],
             "headers": _headers(
                 *_HEADERS_OF.get(status, ()), *(_QUOTA if counted and status not in _UNCOUNTED else ())
@@ -108,7 +109,7 @@ def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = T
                 }
             },
         }
-    return found
+    return responses
 
 
 def _ok(description: str, model: type, example: Any, *, counted: bool = True) -> Responses:
@@ -161,7 +162,7 @@ HEALTHZ: dict[str, Any] = {
     "tags": ["operations"],
     "operation_id": "healthz",
     "summary": "Alive",
-    "responses": _ok("The process answers.", answers.Health, examples.HEALTH, counted=False)
+    "responses": _ok("The process is alive.", answers.Health, examples.HEALTH, counted=False)
     | _errors(_PROBE_ERRORS, counted=False),
 }
 READYZ: dict[str, Any] = {
@@ -172,7 +173,7 @@ READYZ: dict[str, Any] = {
     | _errors(_PROBE_ERRORS, counted=False)
     | {
         503: {
-            "description": "Not ready yet, and which phases it waits for.",
+            "description": "The service is not ready yet. The document names the phases that it waits for.",
             "headers": _headers("Retry-After"),
             "content": {
                 MEDIA_TYPE: {
@@ -205,7 +206,7 @@ PALETTE: dict[str, Any] = {
                 ),
             },
         },
-        304: {"description": "The client has it already.", "headers": _headers("ETag", *_QUOTA)},
+        304: {"description": "The client already has this palette.", "headers": _headers("ETag", *_QUOTA)},
         **_errors(_GET_ERRORS),
     },
 }
@@ -214,7 +215,7 @@ METRICS: dict[str, Any] = {
     "tags": ["operations"],
     "operation_id": "metrics",
     "summary": "The metrics of all replicas",
-    "description": "Prometheus text for a key of the scope `metrics`: the sum over all replicas, past ones too.",
+    "description": "Prometheus text, summed over all replicas, past and present. Needs a key with the scope `metrics`.",
     "responses": {
         200: {
             "description": "The metrics.",
@@ -276,21 +277,21 @@ def install(app: FastAPI, settings: Settings) -> None:
 
 
 def _restore_nulls(document: dict[str, Any]) -> None:
-    """Gives each operation its responses as they stand above: FastAPI drops every null from their examples."""
-    responses = {one["operation_id"]: one["responses"] for one in OPERATIONS}
+    """Restores the responses of each operation, because FastAPI drops every null from their examples."""
+    responses = {operation["operation_id"]: operation["responses"] for operation in OPERATIONS}
     for item in document["paths"].values():
         for operation in item.values():
             if operation["operationId"] in responses:
-                found = responses[operation["operationId"]]
-                operation["responses"] = {str(status): response for status, response in found.items()}
+                stated = responses[operation["operationId"]]
+                operation["responses"] = {str(status): response for status, response in stated.items()}
 
 
 def _state_limits(document: dict[str, Any], settings: Settings) -> None:
-    """Puts the limits of size into the schemas, as they are configured."""
+    """Puts the configured size limits into the schemas."""
     image_bytes, mask_bytes = settings.max_image_bytes, settings.max_mask_bytes
     limits = {
-        "image": (image_bytes, f"JPEG, PNG or WebP, ≤ {image_bytes / MIB:g} MiB."),
-        "mask": (mask_bytes, "8-bit PNG of the image's aspect; non-zero = garment."),
+        "image": (image_bytes, f"JPEG, PNG or WebP, at most {image_bytes / MIB:g} MiB."),
+        "mask": (mask_bytes, "An 8-bit PNG with the image's aspect ratio. Non-zero pixels mark the garment."),
     }
     for item in document["paths"].values():
         for operation in item.values():
@@ -304,7 +305,7 @@ def _state_limits(document: dict[str, Any], settings: Settings) -> None:
 
 
 def _size_integers(value: Any) -> None:
-    """Says of every integer that 32 bits are enough for it."""
+    """Marks every integer as one of 32 bits."""
     if isinstance(value, dict) and value.get("type") == "integer":
         value["format"] = "int32"
     for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():

@@ -1,6 +1,6 @@
-"""Examples of requests, answers and errors for the OpenAPI document; plain values.
+"""Examples of requests, answers and errors for the OpenAPI document.
 
-Tests send every request here to the application, and check every answer here against the document's schemas.
+Tests send every request to the application, and check every answer against the document's schemas.
 """
 
 from typing import Any
@@ -42,7 +42,7 @@ PRESIGN_REQUESTS: dict[str, Any] = {
 }
 
 BAD_FIELD = FieldError("/options/max_colors", "Input should be less than or equal to 12. Given: 13.")
-# By status, an error of each code: their documents are the examples.
+# For each status, an error of each code. The document of each error is an example.
 ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
     400: (errors.Unparsable("The body is not valid JSON at line 1, column 12."),),
     401: (errors.Unauthenticated("The API key is not valid."),),
@@ -134,7 +134,7 @@ _HARMONY = {
 
 
 def _answer(phases: int, **parts: Any) -> dict[str, Any]:
-    """An answer to a photo that walked through so many phases."""
+    """The answer to a photo that ran through the first `phases` phases."""
     ran = ["miss"] * phases + ["skipped"] * (3 - phases)
     return {
         "request_id": REQUEST_ID,

@@ -1,10 +1,11 @@
-"""A circuit breaker with resilience4j's semantics and an injected clock; imports settings only.
+"""A circuit breaker with resilience4j's semantics and an injected clock.
 
-Closed: calls pass, and the outcomes of the last `window_calls` are kept. When at least `minimum_calls` of them are
-known and the rate of failures or of slow calls reaches its threshold, the breaker opens: calls are refused for
-`open_s`. The first call after that finds it half open: exactly `half_open_calls` calls may pass at a time and in all;
-when each has told its outcome, their rates close the breaker or open it again. Outcomes of calls that began before the
-last change of state say nothing of the present and are dropped (where resilience4j counts them).
+Closed: all calls pass, and the breaker keeps the outcomes of the last `window_calls`. It opens when at least
+`minimum_calls` outcomes are known and the rate of failures or of slow calls reaches its threshold.
+Open: all calls are refused for `open_s`. The first call after that makes the breaker half open.
+Half open: exactly `half_open_calls` calls pass, as probes. Their rates then close the breaker or open it again.
+
+One rule differs from resilience4j: the outcome of a call that began before the last change of state is dropped.
 """
 
 import time
@@ -18,7 +19,7 @@ from serve.vocabulary import BreakerState
 
 @dataclass(slots=True)
 class Permit:
-    """The right to make one call; exactly one of its methods is to be called once, and later ones change nothing."""
+    """The right to make one call. Call exactly one of its methods, once; later calls change nothing."""
 
     _breaker: "Breaker"
     _epoch: int
@@ -26,27 +27,30 @@ class Permit:
     _spent: bool = False
 
     def succeed(self) -> None:
-        """The call gave an answer."""
-        self._tell(failed=False)
+        """Records that the call gave an answer."""
+        self._report(failed=False)
 
     def fail(self) -> None:
-        """The call raised, timed out or lost its replica."""
-        self._tell(failed=True)
+        """Records that the call raised, timed out or lost its replica."""
+        self._report(failed=True)
 
     def give_back(self) -> None:
-        """The call says nothing of the phase's health: a client's error, a full queue, a caller that left."""
+        """Returns the permit of a call that says nothing about the phase's health.
+
+        Such a call met a client's error or a full queue, or its caller left.
+        """
         if not self._spent:
             self._spent = True
             self._breaker._give_back(self._epoch)
 
-    def _tell(self, *, failed: bool) -> None:
+    def _report(self, *, failed: bool) -> None:
         if not self._spent:
             self._spent = True
             self._breaker._record(self._epoch, failed=failed, began_s=self._began_s)
 
 
 class Breaker:
-    """One breaker; for one event loop or thread, without waiting."""
+    """One circuit breaker, for use in a single thread. No method waits."""
 
     def __init__(
         self,
@@ -59,18 +63,20 @@ class Breaker:
         self._clock = clock
         self._on_change = on_change
         self._state: BreakerState = "closed"
-        self._epoch = 0  # counts changes of state
-        self._outcomes: deque[tuple[bool, bool]] = deque(maxlen=self._config.window_calls)  # failed, slow
+        # The number of changes of state so far.
+        self._epoch = 0
+        # Whether each call failed, and whether it was slow.
+        self._outcomes: deque[tuple[bool, bool]] = deque(maxlen=self._config.window_calls)
         self._opened_s = 0.0
         self._permits_left = 0
 
     @property
     def state(self) -> BreakerState:
-        """The present state; an open breaker turns half open when a call asks, not by itself."""
+        """The present state. An open breaker becomes half open when a call asks for a permit, not by itself."""
         return self._state
 
     def acquire(self) -> Permit | None:
-        """A permit for one call, or None when the call must not be made."""
+        """Gives a permit for one call, or None when the call must not be made."""
         now_s = self._clock()
         if self._state == "open" and now_s - self._opened_s >= self._config.open_s:
             self._enter("half_open")
@@ -83,7 +89,7 @@ class Breaker:
         return Permit(self, self._epoch, now_s)
 
     def reconfigure(self, config: BreakerConfig) -> None:
-        """Takes in other thresholds; state and the newest outcomes stay."""
+        """Changes the thresholds. The state and the newest outcomes stay."""
         self._config = config
         if self._state != "half_open":
             self._outcomes = deque(self._outcomes, maxlen=config.window_calls)
@@ -92,10 +98,10 @@ class Breaker:
         if epoch != self._epoch:
             return
         self._outcomes.append((failed, self._clock() - began_s >= self._config.slow_call_s))
-        if self._state == "closed" and len(self._outcomes) >= self._least_calls() and self._is_ill():
+        if self._state == "closed" and len(self._outcomes) >= self._least_calls() and self._is_unhealthy():
             self._enter("open")
         elif self._state == "half_open" and len(self._outcomes) == self._outcomes.maxlen:
-            self._enter("open" if self._is_ill() else "closed")
+            self._enter("open" if self._is_unhealthy() else "closed")
 
     def _give_back(self, epoch: int) -> None:
         if epoch == self._epoch and self._state == "half_open":
@@ -104,7 +110,7 @@ class Breaker:
     def _least_calls(self) -> int:
         return min(self._config.minimum_calls, self._config.window_calls)
 
-    def _is_ill(self) -> bool:
+    def _is_unhealthy(self) -> bool:
         known = len(self._outcomes)
         failures = sum(failed for failed, _ in self._outcomes)
         slow = sum(slow for _, slow in self._outcomes)

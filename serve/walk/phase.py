@@ -1,4 +1,4 @@
-"""One guarded phase call: breaker, budget, one retry, cancellation, our own errors; knows neither Ray nor FastAPI."""
+"""Calls a phase with a circuit breaker, a time budget, one retry, and errors translated into ours."""
 
 import asyncio
 from collections.abc import Callable, Generator
@@ -12,7 +12,7 @@ from serve.walk.breaker import Breaker
 
 
 class PendingCall(Protocol):
-    """A call under way, as a Serve handle returns it."""
+    """A call in progress, as a Serve handle returns it."""
 
     def __await__(self) -> Generator[Any, None, bytes]:
         """Waits for the phase's answer."""
@@ -22,15 +22,17 @@ class PendingCall(Protocol):
 
 
 Translate = Callable[[Exception], ColorMatchError]
-
-
-Tell = Callable[[str], None]  # of a call's outcome: ok, timeout, failed, refused, overloaded, rejected; and retried
-# The kinds of our errors that a phase may mean; any other is a phase's bug and no answer to a client.
+# Counts an outcome of a call: ok, timeout, failed, refused, overloaded or rejected. It also counts a retry, as retried.
+CountOutcome = Callable[[str], None]
+# The kinds of error that a phase may send to a client. Any other kind is a bug of the phase.
 FROM_A_PHASE = (BadInput, Overloaded, PhaseTimeout, PhaseFailed)
 
 
 class RetryBudget:
-    """Retries for at most a fifth of the calls, so that they cannot double the load of a phase in trouble."""
+    """A token bucket for retries, so that they cannot double the load of a phase in trouble.
+
+    share: retries allowed per call. most: the largest number of retries saved up. Taste: a fifth of the calls, and 10.
+    """
 
     def __init__(self, *, share: float = 0.2, most: float = 10.0) -> None:
         self._share = share
@@ -38,11 +40,11 @@ class RetryBudget:
         self._saved = 1.0
 
     def earn(self) -> None:
-        """A call was made."""
+        """Adds one call's share of a retry."""
         self._saved = min(self._most, self._saved + self._share)
 
     def take(self) -> bool:
-        """Whether a retry may be made; it is then counted."""
+        """Whether a retry may be made. If so, it is taken from the budget."""
         if self._saved < 1:
             return False
         self._saved -= 1
@@ -51,9 +53,9 @@ class RetryBudget:
 
 @dataclass(frozen=True, slots=True)
 class Phase:
-    """A phase that can be called. start: sends a payload. translate: a transport's error as one of ours.
+    """A phase that can be called.
 
-    tell: is told of each call's outcome.
+    start: sends a payload. translate: turns a transport's error into one of ours. count_outcome: counts each call.
     """
 
     name: PhaseName
@@ -61,50 +63,53 @@ class Phase:
     translate: Translate
     breaker: Breaker = field(default_factory=Breaker)
     retries: RetryBudget = field(default_factory=RetryBudget)
-    tell: Tell = lambda _: None
+    count_outcome: CountOutcome = lambda _: None
 
     async def call(self, payload: bytes, *, budget_s: float) -> bytes:
-        """The phase's answer within the budget, s.
+        """Sends a payload and waits for the phase's answer, for at most the budget, s.
 
-        Raises PhaseTimeout after the budget, PhaseFailed when the phase broke or its breaker is open, Overloaded when
-        its queue is full, and the phase's own BadInput; the last two never count against the phase.
+        Raises PhaseTimeout after the budget, PhaseFailed when the phase failed or its breaker is open, Overloaded when
+        its queue is full, and the phase's own BadInput. The breaker does not count the last two as failures.
         """
         if budget_s <= 0:
             raise PhaseTimeout(f"{self.name} had no time left.")
         self.retries.earn()
         permit = self.breaker.acquire()
         if permit is None:
-            self.tell("refused")
-            raise PhaseFailed(f"{self.name} rests after failures.")
+            self.count_outcome("refused")
+            raise PhaseFailed(f"The circuit breaker of {self.name} is open.")
         try:
-            answer = await self._tried(payload, budget_s)
+            answer = await self._call_with_retry(payload, budget_s)
         except (PhaseTimeout, PhaseFailed) as error:
             permit.fail()
-            self.tell("timeout" if isinstance(error, PhaseTimeout) else "failed")
+            self.count_outcome("timeout" if isinstance(error, PhaseTimeout) else "failed")
             raise
         except BaseException as error:
             permit.give_back()
-            self.tell("overloaded" if isinstance(error, Overloaded) else "rejected")
+            self.count_outcome("overloaded" if isinstance(error, Overloaded) else "rejected")
             raise
         permit.succeed()
-        self.tell("ok")
+        self.count_outcome("ok")
         return answer
 
-    async def _tried(self, payload: bytes, budget_s: float) -> bytes:
-        """One more try, within the same budget, when the replica was lost."""
+    async def _call_with_retry(self, payload: bytes, budget_s: float) -> bytes:
+        """Makes the call, and makes it once more within the same budget when the replica was lost."""
         loop = asyncio.get_running_loop()
         until_s = loop.time() + budget_s
         try:
-            return await self._within(payload, budget_s)
+            return await self._call_once(payload, budget_s)
         except PhaseLost:
             left_s = until_s - loop.time()
             if left_s <= 0 or not self.retries.take():
                 raise
-        self.tell("retried")
-        return await self._within(payload, left_s)
+        self.count_outcome("retried")
+        return await self._call_once(payload, left_s)
 
-    async def _within(self, payload: bytes, budget_s: float) -> bytes:
-        """A late call is cancelled and drained: a plain timeout on a handle would leave it running in the replica."""
+    async def _call_once(self, payload: bytes, budget_s: float) -> bytes:
+        """Makes the call. When it is late, cancels it and waits for its end.
+
+        A plain timeout on a handle would leave the call running in the replica.
+        """
         try:
             pending = self.start(payload)
         except Exception as error:

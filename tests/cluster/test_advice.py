@@ -22,7 +22,7 @@ def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
     return file.getvalue()
 
 
-def test_orange_suit_is_a_main_colour_when_the_photo_is_the_astronaut(client: httpx.Client, astronaut: bytes) -> None:
+def test_the_astronauts_suit_is_orange(client: httpx.Client, astronaut: bytes) -> None:
     """The suit of the astronaut is a garment whose main colour is a vivid orange, and there is advice for it."""
     answer = must_be_answer(client.post("/v1/advice", **photo_form(astronaut)), "AdviceAnswer")
     low_deg, high_deg = ORANGE_HUE_DEG
@@ -38,7 +38,7 @@ def test_orange_suit_is_a_main_colour_when_the_photo_is_the_astronaut(client: ht
     assert any(set(suits) & set(suggestion["for"]["garment_ids"]) for suggestion in answer["suggestions"])
 
 
-def test_dark_uniform_is_found_when_the_photo_is_grace_hopper(client: httpx.Client, grace_hopper: bytes) -> None:
+def test_grace_hoppers_uniform_is_dark_and_neutral(client: httpx.Client, grace_hopper: bytes) -> None:
     """The uniform is a garment whose main colour is dark and nearly neutral; skin and hair are not reported."""
     answer = must_be_answer(client.post("/v1/advice", **photo_form(grace_hopper)), "AdviceAnswer")
     mains = [color for one in answer["garments"] for color in one["colors"] if color["role"] == "main"]

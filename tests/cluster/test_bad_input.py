@@ -121,9 +121,7 @@ def test_colours_are_refused_when_segmenting(client: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "ssk_0_0"}, {"Authorization": "Bearer x"}], ids=str)
-def test_caller_is_turned_away_when_the_key_is_missing_or_wrong(
-    application: Application, headers: dict[str, str]
-) -> None:
+def test_caller_is_refused_when_the_key_is_missing_or_wrong(application: Application, headers: dict[str, str]) -> None:
     """401 says how to authenticate."""
     response = httpx.post(f"{application.url}/v1/advice", json={"colors": ["navy"]}, headers=headers, trust_env=False)
     must_be_problem(response, 401, "UNAUTHENTICATED")

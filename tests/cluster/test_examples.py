@@ -13,7 +13,7 @@ from tests.serve.openapi.test_examples import EXAMPLES, MODES, RUNNERS
 
 
 @pytest.mark.parametrize("title", MODES)
-def test_an_example_gives_advice_when_it_meets_the_whole_application(
+def test_an_example_gives_advice_from_the_whole_application(
     title: str, application: Application, tmp_path: Path
 ) -> None:
     """As it stands on the page, with the development key."""

@@ -30,7 +30,7 @@ def test_no_job_runs_when_it_comes_without_the_token(application: Application) -
         assert stranger.post("/api/jobs/", json={"entrypoint": "true"}).status_code == 401
 
 
-def test_nothing_listens_beyond_loopback_when_the_application_runs(application: Application) -> None:
+def test_nothing_listens_beyond_loopback(application: Application) -> None:
     """Below the launcher every port is the loopback's, but for those of docs/security.md, which have no such setting:
     HAProxy's two read-only ones and the replicas' gRPC."""
     wide = set()

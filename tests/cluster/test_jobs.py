@@ -5,7 +5,7 @@ import sys
 from tests.cluster.application import Application, wait_until
 
 
-def test_a_jobs_python_is_the_services_when_it_is_submitted(application: Application) -> None:
+def test_a_submitted_job_runs_the_services_python(application: Application) -> None:
     """`ray job submit -- python …` needs no path: the name leads to the environment that Ray runs in."""
     with application.ray_client() as ray:
         submitted = ray.post("/api/jobs/", json={"entrypoint": "python -c 'import sys; print(sys.prefix)'"})

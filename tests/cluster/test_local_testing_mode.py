@@ -10,7 +10,7 @@ from serve.local.plan import REPOSITORY
 OURS = ("REDIS_URL", "STATE_REDIS_URL", "STYLESYNC_KEYS_FILE", "STYLESYNC_SECRET_FILE")
 
 
-def test_colours_are_answered_when_the_graph_runs_in_one_process() -> None:
+def test_colours_are_answered_in_local_testing_mode() -> None:
     """`serve.app:build` composes, and `Advice` reaches `Harmony` through its handle: whole advice, nothing degraded."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.cluster.local_graph"],

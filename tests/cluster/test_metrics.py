@@ -50,7 +50,7 @@ def test_each_replica_reports_when_a_photo_was_answered(client: httpx.Client, as
     wait_until(lambda: total(client, "colormatch_phase_ready", phase="harmony") >= 1)
 
 
-def test_what_the_dashboard_shows_is_there(client: httpx.Client) -> None:
+def test_every_metric_of_the_dashboard_exists_when_the_application_runs(client: httpx.Client) -> None:
     """Every metric that dashboard and alerts ask for is one of a running application's."""
     text = client.get("/v1/metrics").text
     shown = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))

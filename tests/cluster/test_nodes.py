@@ -32,13 +32,13 @@ def cluster() -> Iterator[Site]:
         yield made
 
 
-def test_every_replica_is_on_its_group_when_the_cluster_config_is_deployed(cluster: Site) -> None:
+def test_every_replica_runs_on_the_nodes_of_its_group(cluster: Site) -> None:
     """The network is on the GPU node, the others on the CPU node, none on the head."""
     found = {name: {cluster.machine_of(pid) for pid in cluster.replicas(name)} for name in GROUPS}
     assert found == {name: {machine} for name, machine in GROUPS.items()}
 
 
-def test_half_a_gpu_is_left_when_one_replica_has_its_share(cluster: Site) -> None:
+def test_a_replica_takes_its_share_of_the_gpu(cluster: Site) -> None:
     """The share of the GPU is taken from the node's, as Ray counts it."""
     status = cluster.ask("/api/cluster_status")["data"]["clusterStatus"]["loadMetricsReport"]["usage"]
     assert status["GPU"] == [0.5, 1.0]

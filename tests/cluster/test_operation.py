@@ -19,7 +19,7 @@ GIB = 2**30
 APPLICATIONS = "/api/serve/applications/"
 
 
-def test_no_request_fails_when_eight_clients_mix_200(
+def test_no_request_fails_when_eight_clients_send_200(
     application: Application, client: httpx.Client, astronaut: bytes, grace_hopper: bytes
 ) -> None:
     """Photos new and cached, colours, phases, palettes, probes and refusals: each gets exactly its own status."""
@@ -128,7 +128,7 @@ def test_refusal_is_a_problem_when_serve_itself_is_full(
         assert int(response.headers["retry-after"]) >= 1
 
 
-def test_service_recovers_when_the_only_replica_of_a_phase_is_killed(
+def test_the_service_recovers_when_the_only_replica_of_a_phase_dies(
     application: Application, client: httpx.Client, astronaut: bytes
 ) -> None:
     """Requests in flight and after a kill -9 are answered 200; a successor comes and the answers are whole again."""

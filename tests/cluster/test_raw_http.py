@@ -62,7 +62,7 @@ def test_a_request_is_refused_when_it_could_be_read_in_two_ways(
     assert client.get("/v1/healthz").json()["status"] == "ok"
 
 
-def test_a_length_is_passed_over_when_chunks_say_where_a_request_ends(application: Application) -> None:
+def test_a_content_length_never_counts_beside_chunks(application: Application) -> None:
     """RFC 9112 allows to refuse both together, or to go by the chunks: never by the length, behind which more hides."""
     head = f"POST /v1/advice HTTP/1.1\r\n{ASKED.format(key=application.key)}"
     chunked = f"{len(BODY):x}\r\n{BODY}\r\n0\r\n\r\n"
@@ -71,7 +71,7 @@ def test_a_length_is_passed_over_when_chunks_say_where_a_request_ends(applicatio
 
 
 @pytest.mark.parametrize("line", AROUND)
-def test_there_is_no_way_around_the_door_when_a_path_is_odd(application: Application, line: str) -> None:
+def test_no_odd_path_leads_around_the_ingress(application: Application, line: str) -> None:
     """Neither Serve's own routes nor another host is reached by a path, a scheme or a method."""
     (status, *more) = _answers(application, f"{line}\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert status in (400, 404, 405, 501)

@@ -78,7 +78,7 @@ def test_examples_work_when_sent_as_documented(client: httpx.Client, document: d
         must_be_answer(client.post(path, json=value), _answer_schema(document, path))
 
 
-def test_photo_works_when_sent_to_every_operation_that_takes_one(
+def test_every_operation_with_a_photo_answers_one(
     client: httpx.Client, document: dict[str, Any], grace_hopper: bytes
 ) -> None:
     """Every operation with a multipart body answers a photo in its documented shape."""

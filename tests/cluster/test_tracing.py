@@ -7,7 +7,7 @@ from tests.cluster.traces import IN_A_PHOTO, PARENT_ID, SAMPLED, TRACE_ID, lines
 from tests.reliability.messages import marked
 
 
-def test_one_trace_goes_from_http_to_the_stores_and_the_log(
+def test_one_trace_covers_http_phases_stores_and_the_log(
     application: Application, client: httpx.Client, astronaut: bytes
 ) -> None:
     """Every step of a photo that no cache knows is in the client's trace, under what asked for it."""

@@ -58,7 +58,7 @@ def test_calls_are_refused_when_the_queue_is_full(caller: httpx.Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["InvalidOptions", "ImageTooSmall", "Overloaded", "PhaseTimeout", "PhaseLost"])
-def test_error_of_ours_crosses_the_border_when_the_phase_raises_it(caller: httpx.Client, name: str) -> None:
+def test_our_own_error_crosses_the_process_boundary(caller: httpx.Client, name: str) -> None:
     """Its class and its detail arrive."""
     assert call(caller, f"raise {name}") == [[name, "/secret/path"]]
 

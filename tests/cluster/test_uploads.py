@@ -8,9 +8,7 @@ import psutil
 from tests.cluster.application import Application, cmdline, descendants
 
 
-def test_an_uploaded_photo_is_answered_when_it_went_past_the_service(
-    client: httpx.Client, application: Application, astronaut: bytes
-) -> None:
+def test_an_uploaded_photo_gets_advice(client: httpx.Client, application: Application, astronaut: bytes) -> None:
     """Presign, a form to the store, and advice: what the documentation shows works as it stands."""
     wish = {"content_type": "image/jpeg", "content_length": len(astronaut)}
     terms = client.post("/v1/uploads/presign", json=wish).raise_for_status().json()
@@ -26,7 +24,7 @@ def test_an_uploaded_photo_is_answered_when_it_went_past_the_service(
     assert client.post("/v1/uploads/presign", json=wish, headers=again).json() == first
 
 
-def test_the_store_is_for_this_machine_alone_when_it_runs(client: httpx.Client, application: Application) -> None:
+def test_the_object_store_listens_on_loopback_only(client: httpx.Client, application: Application) -> None:
     """Every port of the development's object store is bound to the loopback interface."""
     wish = {"content_type": "image/jpeg", "content_length": 5}
     port = urlsplit(client.post("/v1/uploads/presign", json=wish).json()["url"]).port

@@ -1,8 +1,8 @@
-"""The shipped alert rules against injected faults: `python -m tests.reliability.alerts [--only NAME …]`.
+"""Proves the shipped alert rules with injected faults: `python -m tests.reliability.alerts [--only NAME …]`.
 
-A running application, a real Prometheus with configs/monitoring whose times are cut to a tenth, and for every alert a
-fault: the alert must fire while it lasts and end after it. Prints a table and puts it into docs/runbook.md. Needs
-`prometheus` (apt-get install prometheus); ColorMatchDeviceMemory needs a GPU and is left to promtool's cases.
+The command runs the application and a real Prometheus with configs/monitoring, whose times are cut to a tenth. Each
+alert must fire while its fault lasts, and end after it. The command prints a table and puts it into docs/runbook.md. It
+needs `prometheus` (apt-get install prometheus). ColorMatchDeviceMemory needs a GPU, so only promtool's cases test it.
 """
 
 import argparse
@@ -33,7 +33,9 @@ MONITORING = REPOSITORY / "configs" / "monitoring"
 DOCUMENT = REPOSITORY / "docs" / "runbook.md"
 SECTION = "tried by make prove-alerts"
 CALM = {"new": 0.5, "colors": 0.5}
-HASTE = 10  # every time of the rules is divided by it
+# Taste: the factor by which every time of the rules is divided.
+HASTE = 10
+# Taste: the longest wait for an alert, and the length of the load without a fault.
 WITHIN_S = 150.0
 QUIET_S = 30.0
 PLAIN = layouts.layout(1)
@@ -42,12 +44,12 @@ PATIENT = layouts.with_user_config(PLAIN, budgets=layouts.AMPLE)
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A fault and the alerts that it must raise, under a load of this many photos a second."""
+    """A fault and the alerts that it must raise, under a load of per_s requests per second."""
 
     what: str
     alerts: tuple[str, ...]
-    break_it: Callable[[Cluster], None]
-    mend_it: Callable[[Cluster], None]
+    inject: Callable[[Cluster], None]
+    repair: Callable[[Cluster], None]
     per_s: float = 1.0
     kinds: dict[str, float] = field(default_factory=lambda: CALM)
     config: layouts.Config | None = None
@@ -76,21 +78,21 @@ def _allow(at: Cluster) -> None:
 
 
 def _damage(at: Cluster) -> None:
-    """Somebody else writes into the cache."""
+    """Overwrites the cache's values, as another writer could."""
     with redis.Redis.from_url(at.cache.url) as client:
         for key in client.scan_iter("segmentation:*"):
             client.set(key, b"not ours", keepttl=True)
 
 
 def _hang_network(at: Cluster) -> None:
-    """The replica's process is stopped: it neither answers nor dies."""
-    for one in at.replicas("Segmentation"):
-        one.suspend()
+    """Stops the replica's process, so that it neither answers nor dies."""
+    for replica in at.replicas("Segmentation"):
+        replica.suspend()
 
 
 def _kill_network(at: Cluster) -> None:
-    for one in at.replicas("Segmentation"):
-        one.kill()
+    for replica in at.replicas("Segmentation"):
+        replica.kill()
 
 
 TRIALS = {
@@ -155,17 +157,17 @@ TRIALS = {
 # --- Prometheus -------------------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class Prometheus:
-    """A running server."""
+    """A running Prometheus server."""
 
     port: int
 
     def firing(self) -> set[str]:
         """The names of the alerts that fire."""
         answer = httpx.get(f"http://{HOST}:{self.port}/api/v1/alerts", trust_env=False).raise_for_status().json()
-        return {one["labels"]["alertname"] for one in answer["data"]["alerts"] if one["state"] == "firing"}
+        return {alert["labels"]["alertname"] for alert in answer["data"]["alerts"] if alert["state"] == "firing"}
 
     def is_up(self) -> bool:
-        """Whether it answers."""
+        """Whether the server is ready."""
         try:
             return httpx.get(f"http://{HOST}:{self.port}/-/ready", trust_env=False).status_code == 200
         except httpx.HTTPError:
@@ -173,7 +175,7 @@ class Prometheus:
 
 
 def hurried(text: str) -> str:
-    """PromQL and YAML with every time divided by HASTE: `5m` is `30s`."""
+    """Divides every time in PromQL and YAML by HASTE: `5m` becomes `30s`."""
     units = {"s": 1, "m": 60, "h": 3600}
     return re.sub(
         r"(?<=[\[ ])(\d+)([smh])(?=[\]\s])", lambda found: f"{int(found[1]) * units[found[2]] // HASTE}s", text
@@ -182,7 +184,7 @@ def hurried(text: str) -> str:
 
 @contextmanager
 def prometheus(program: str, at: Cluster, folder: Path) -> Iterator[Prometheus]:
-    """The shipped configuration, in a hurry, on a free port."""
+    """Runs Prometheus with the shipped configuration and shortened times, on a free port."""
     config = yaml.safe_load(hurried((MONITORING / "prometheus.yaml").read_text()))
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"{HOST}:{at.port}"]
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
@@ -204,15 +206,17 @@ def prometheus(program: str, at: Cluster, folder: Path) -> Iterator[Prometheus]:
 
 # --- trials -----------------------------------------------------------------------------------------------------
 def tried(at: Cluster, prom: Prometheus, trial: Trial, *, seed: int) -> tuple[str, bool]:
-    """What was seen, and whether every alert of the trial fired and ended."""
+    """Tries one fault. Describes which alerts fired, and says whether each fired and ended as it must."""
     at.deploy(trial.config or PLAIN)
     wait_until(lambda: not set(trial.alerts) & prom.firing(), within_s=2 * WITHIN_S)
     seen = dict[str, float]()
     running = load.start(at.load(for_s=3600, per_s=trial.per_s, kinds=trial.kinds, seed=seed))
     try:
-        if trial.break_it is not _nothing:  # the load itself is the fault
-            time.sleep(QUIET_S / HASTE)  # something to compare with
-        trial.break_it(at)
+        # Without an injected fault, the load itself is the fault.
+        if trial.inject is not _nothing:
+            # The rules compare with a time before the fault.
+            time.sleep(QUIET_S / HASTE)
+        trial.inject(at)
         began_s = time.monotonic()
         while not set(trial.alerts) <= set(seen) and time.monotonic() - began_s < WITHIN_S:
             for name in prom.firing() - set(seen):
@@ -221,8 +225,8 @@ def tried(at: Cluster, prom: Prometheus, trial: Trial, *, seed: int) -> tuple[st
     finally:
         running.end()
         running.shots()
-        trial.mend_it(at)
-    # A breaker closes by the calls that it lets through, so there have to be some.
+        trial.repair(at)
+    # A breaker closes only by the calls that it lets through, so the load must continue.
     running = load.start(at.load(for_s=3600, per_s=1.0, kinds=CALM, seed=62))
     try:
         over_s = wait_until(lambda: not set(trial.alerts) & prom.firing(), within_s=2 * WITHIN_S)
@@ -242,11 +246,12 @@ def tried(at: Cluster, prom: Prometheus, trial: Trial, *, seed: int) -> tuple[st
 
 
 def main(arguments: list[str]) -> int:
-    """Tries the faults. Exit status 1 when an alert kept silent or did not end."""
+    """Tries the faults. The exit status is 1 when an alert did not fire or did not end."""
     parser = argparse.ArgumentParser(prog="tests.reliability.alerts", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=TRIALS, default=list(TRIALS), help="these faults alone")
+    parser.add_argument("--only", nargs="+", choices=TRIALS, default=list(TRIALS), help="try these faults only")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the cluster is ended
+    # An exit by exception ends the cluster too. 143 is 128 + SIGTERM, as in shells.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     program = shutil.which("prometheus")
     if program is None:
         parser.error("prometheus is not installed or not on PATH: apt-get install prometheus")

@@ -1,4 +1,4 @@
-"""Bar 23: the metrics of three ingress replicas as one, while they are asked, given junk, and killed."""
+"""Measures bar 23: the merged metrics of three ingress replicas under load, junk addresses and a kill."""
 
 import random
 import threading
@@ -13,16 +13,19 @@ from tests.reliability import layouts, load
 from tests.reliability.cluster import Cluster, wait_until
 from tests.reliability.kit import Kit
 
+# The suffixes of samples that only grow.
 COUNTED = ("_total", "_count", "_sum", "_bucket")
+# Taste: the least number of scrapes, the number of junk addresses, and the pause before counts must agree.
 SCRAPES, JUNK, QUIET_S = 50, 10_000, 5.0
 Scrape = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 
 def merged(kit: Kit) -> None:
-    """Scrapes go to whichever replica the proxy picks; every one of them must show the same whole."""
+    """Measures bar 23, merged metrics. The proxy picks the replica of a scrape; each must show the whole."""
     at = kit.cluster(layouts.layout(Advice=3))
     scrapes, junk = list[Scrape](), round(JUNK * kit.share)
-    time.sleep(QUIET_S)  # what was asked so far is counted
+    # All earlier requests are counted after this pause.
+    time.sleep(QUIET_S)
     with at.client() as client:
         scrapes.append(scrape(client))
         running = load.start(at.load(for_s=20 * kit.share, per_s=20, kinds={"colors": 1.0}, seed=23))
@@ -48,7 +51,6 @@ def merged(kit: Kit) -> None:
     kit.row(
         "23",
         f"{len(scrapes)} scrapes over 3 ingress replicas, {junk} junk addresses, then one replica killed",
-        "monotonic; sums equal the requests after 5 s of quiet; < 50 series of junk",
         f"{backwards} counters ran backwards; "
         + ", ".join(f"{route}: {counted[route]:.0f} of {sent[route]}" for route in sent)
         + f"; {series} series",
@@ -57,7 +59,7 @@ def merged(kit: Kit) -> None:
 
 
 def scrape(client: httpx.Client) -> Scrape:
-    """The samples by name and labels; a scrape that came to a replica in its death is made again."""
+    """Scrapes the samples by name and labels. Repeats a scrape that reached a dying replica."""
     while True:
         try:
             text = client.get("/v1/metrics").raise_for_status().text
@@ -78,11 +80,11 @@ def _send_junk(at: Cluster, count: int) -> None:
             client.get(f"/{rng.getrandbits(64):x}/{rng.getrandbits(16)}")
 
 
-def _requests(found: Scrape, route: str) -> float:
-    """Requests of a route; scrapes themselves have another."""
+def _requests(samples: Scrape, route: str) -> float:
+    """The number of requests of a route. Scrapes have a route of their own."""
     return sum(
         value
-        for (name, labels), value in found.items()
+        for (name, labels), value in samples.items()
         if name == "colormatch_http_requests_total" and ("route", route) in labels
     )
 

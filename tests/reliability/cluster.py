@@ -1,4 +1,4 @@
-"""A cluster of the kit's own: stores, proxy, Ray, application; free ports, a temporary folder, gone afterwards."""
+"""Runs a cluster of the kit's own on free ports and in a temporary folder, and leaves nothing behind."""
 
 import json
 import os
@@ -28,7 +28,9 @@ from tests.cluster.application import cmdline, descendants, is_alive
 from tests.reliability import faults, layouts, tcp_proxy
 from tests.reliability.load import Plan
 
-DEPLOYMENTS = ("Advice", "Segmentation", "Extraction", "Harmony")
+PHASES = ("Segmentation", "Extraction", "Harmony")
+DEPLOYMENTS = ("Advice", *PHASES)
+# Taste: generous on a machine that does other work too.
 START_TIMEOUT_S, STOP_TIMEOUT_S, POLL_S = 240.0, 40.0, 0.05
 
 
@@ -45,7 +47,7 @@ class Cluster:
     proxy: tcp_proxy.TcpProxy
     faults: faults.Faults
     config: layouts.Config = field(default_factory=dict)
-    _said: "queue.SimpleQueue[dict[str, Any]]" = field(default_factory=queue.SimpleQueue)
+    _messages: "queue.SimpleQueue[dict[str, Any]]" = field(default_factory=queue.SimpleQueue)
 
     def __post_init__(self) -> None:
         threading.Thread(target=self._listen, daemon=True).start()
@@ -54,27 +56,28 @@ class Cluster:
     def _listen(self) -> None:
         with cast(IO[str], self.process.stdout) as lines:
             for line in lines:
-                self._said.put(json.loads(line))
-        with suppress(OSError):  # after the end there is no log any more
-            self._said.put({"failed": (self.folder / "log").read_text(errors="replace")[-2000:]})
+                self._messages.put(json.loads(line))
+        # The log is gone once the cluster has ended.
+        with suppress(OSError):
+            self._messages.put({"failed": (self.folder / "log").read_text(errors="replace")[-2000:]})
 
     def hear(self, word: str) -> Any:
-        """Waits for a word of the host's. Raises RuntimeError when it says that it failed."""
-        said = self._said.get(timeout=START_TIMEOUT_S)
-        if word not in said:
-            raise RuntimeError(said.get("failed", said))
-        return said[word]
+        """Waits for a message of the host and gives its value. Raises RuntimeError for any other message."""
+        message = self._messages.get(timeout=START_TIMEOUT_S)
+        if word not in message:
+            raise RuntimeError(message.get("failed", message))
+        return message[word]
 
     def deploy_soon(self, config: layouts.Config) -> None:
-        """Hands a config over; hear("running") waits for it."""
+        """Sends a config to the host; `hear("running")` waits until it runs."""
         self._order(config)
         self.config = config
 
     def running(self) -> dict[str, int]:
-        """How many replicas of each deployment Serve sends requests to."""
+        """The number of replicas of each deployment to which Serve sends requests."""
         self._order({"ask": "replicas"})
-        found: dict[str, int] = self.hear("replicas")
-        return found
+        counts: dict[str, int] = self.hear("replicas")
+        return counts
 
     def _order(self, order: dict[str, Any]) -> None:
         lifeline = cast(IO[str], self.process.stdin)
@@ -82,7 +85,7 @@ class Cluster:
         lifeline.flush()
 
     def deploy(self, config: layouts.Config) -> None:
-        """Deploys a config unless it runs already, and waits until the application is ready."""
+        """Deploys a config unless it already runs, and waits until the application is ready."""
         if config != self.config:
             self.deploy_soon(config)
             self.hear("running")
@@ -90,7 +93,7 @@ class Cluster:
         wait_until(lambda: self.whole(5))
 
     def is_ready(self) -> bool:
-        """Whether /v1/readyz says 200 and the Serve processes are as many as the config says."""
+        """Whether /v1/readyz answers 200 and Serve runs as many replicas as the config asks for."""
         with suppress(httpx.HTTPError), self.client() as client:
             return client.get("/v1/readyz").status_code == 200 and self._complete()
         return False
@@ -101,7 +104,7 @@ class Cluster:
         return all(running.get(name, 0) >= wanted[name] for name in DEPLOYMENTS)
 
     def whole(self, times: int) -> bool:
-        """Whether so many colour questions in a row are answered whole."""
+        """Whether this many colour requests in a row get whole answers."""
         with suppress(httpx.HTTPError), self.client() as client:
             body = {"colors": ["navy"], "options": {"cache": "bypass"}}
             answers = [client.post("/v1/advice", json=body) for _ in range(times)]
@@ -109,33 +112,34 @@ class Cluster:
         return False
 
     def client(self) -> httpx.Client:
-        """A client with a key of every scope and no limits."""
+        """A client whose key has every scope and no limits."""
         url = f"http://{HOST}:{self.port}"
         return httpx.Client(base_url=url, headers={"X-API-Key": self.key}, timeout=30.0, trust_env=False)
 
     def replicas(self, deployment: str) -> list[psutil.Process]:
         """The processes of a deployment's replicas."""
         title = f"ray::ServeReplica:{layouts.NAME}:{deployment}"
-        return [one for one in descendants(self.process.pid) if title in " ".join(cmdline(one)) and is_alive(one)]
+        below = descendants(self.process.pid)
+        return [process for process in below if title in " ".join(cmdline(process)) and is_alive(process)]
 
     def load(self, **plan: Any) -> Plan:
-        """A plan of load for this cluster."""
+        """Makes a plan of load for this cluster."""
         return Plan(port=self.port, key=self.key, **plan)
 
     # --- the cache store ----------------------------------------------------------------------------------
     def kill_cache(self) -> None:
-        """SIGKILL to the cache's server."""
+        """Kills the cache's server."""
         self.cache.process.kill()
         self.cache.process.wait()
 
     def restart_cache(self) -> None:
-        """A new, empty server behind the proxy, with the old one's password."""
+        """Starts a new, empty server behind the proxy, with the old one's password."""
         self.cache = start_cache(self.folder, self.cache)
         self.proxy.upstream_port = urlsplit(self.cache.url).port or 0
 
 
 def start_cache(folder: Path, before: local_stores.Store | None = None) -> local_stores.Store:
-    """A cache server; with the password of the one before it, so that the URL which the replicas know stays right."""
+    """Starts a cache server. It takes the password of the one before it, so that the replicas' URL stays valid."""
     cache = local_stores.start_cache(folder)
     if before is not None:
         import redis
@@ -150,7 +154,7 @@ def start_cache(folder: Path, before: local_stores.Store | None = None) -> local
 
 @contextmanager
 def cluster(transport: str, *, cpus: int = layouts.CPUS) -> Iterator[Cluster]:
-    """A cluster without an application, ended with the block, whatever state it is in."""
+    """Runs a cluster without an application. It ends with the block, whatever its state."""
     folder = Path(tempfile.mkdtemp(prefix="rel-", dir="/tmp"))
     stores, process = [local_stores.start_cache(folder), local_stores.start_state(folder, folder)], None
     found: Cluster | None = None
@@ -184,7 +188,7 @@ def _environment(
         **ray_environment(folder),
         **flags,
         **_ingress_ports(),
-        # On a machine that does other work too, Serve would take a slow start of its own proxies for a failed one.
+        # On a busy machine, Serve would take a slow start of its own proxies for a failed one.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), inherited.get("PATH", os.defpath))),
@@ -198,7 +202,7 @@ def _environment(
 
 
 def _ingress_ports() -> dict[str, str]:
-    """A range of ports for this kit's ingress replicas, so that two clusters on one machine do not meet."""
+    """A range of ports for the ingress replicas, so that two clusters on one machine do not collide."""
     first = 50 * (os.getpid() % 90)
     return {
         f"RAY_SERVE_DIRECT_INGRESS_{end}_{kind}_PORT": str(start + first + offset)
@@ -224,7 +228,7 @@ def _start_host(
 
 
 def _stop_host(process: subprocess.Popen[str]) -> None:
-    """Ends the host and everything below it: gently, and after a while by force."""
+    """Ends the host and its descendants: gently first, and by force after a timeout."""
     below = descendants(process.pid) if process.poll() is None else []
     with suppress(OSError):
         cast(IO[str], process.stdin).close()
@@ -237,10 +241,10 @@ def _stop_host(process: subprocess.Popen[str]) -> None:
 
 
 def wait_until(holds: Callable[[], bool], *, within_s: float = 120.0, every_s: float = POLL_S) -> float:
-    """Waits for a condition, looked at every_s; how long that took, s. Raises TimeoutError."""
+    """Waits for a condition, checked every every_s seconds. Gives the time it took, s. Raises TimeoutError."""
     began_s = time.monotonic()
     while not holds():
         if time.monotonic() - began_s > within_s:
-            raise TimeoutError(f"What was waited for did not come true in {within_s:.0f} s.")
+            raise TimeoutError(f"The condition did not become true within {within_s:.0f} s.")
         time.sleep(every_s)
     return time.monotonic() - began_s

@@ -1,6 +1,6 @@
-"""Faults that a test can put into phases, and counts of their calls; standard library, asyncio and our errors.
+"""Faults that a test can inject into phases, and counts of the phases' calls.
 
-They live in the tests alone: only the application of faulty_app.py looks at them, and no config of configs/ names it.
+Only the application of faulty_app.py reads them. No config of configs/ names that application.
 """
 
 import asyncio
@@ -12,13 +12,15 @@ from pathlib import Path
 
 from pipeline import errors
 
-FOLDER = "RELIABILITY_FAULTS"  # the variable that names the folder where a test and the phases meet
+# The environment variable that names the folder of the faults.
+FOLDER = "RELIABILITY_FAULTS"
+# Taste: a delay longer than any test, and how often a waiting phase looks for a change of its fault.
 HANG_S, POLL_S = 3600.0, 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a phase does before its work: waits delay_s (HANG_S: for ever), then raises the error of this name."""
+    """What a phase does before its work: it waits delay_s (HANG_S: for ever), then raises the named error."""
 
     delay_s: float = 0.0
     error: str = ""
@@ -26,18 +28,18 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """The faults of all phases, in a folder."""
+    """The faults of all phases, as files in a folder."""
 
     folder: Path
 
     def put(self, phase: str, fault: Fault) -> None:
-        """From now on the phase has this fault."""
+        """Gives the phase this fault."""
         draft = self.folder / f"{phase}.draft"
         draft.write_text(json.dumps(asdict(fault)))
         draft.replace(self.folder / f"{phase}.json")
 
     def heal(self) -> None:
-        """From now on no phase has a fault."""
+        """Removes the faults of all phases."""
         for path in self.folder.glob("*.json"):
             path.unlink(missing_ok=True)
 
@@ -49,9 +51,9 @@ class Faults:
             return Fault()
 
     async def suffer(self, phase: str) -> None:
-        """The phase's present fault happens; the waiting ends when it is healed.
+        """Acts out the phase's present fault. A wait ends when the fault is removed.
 
-        Raises what the fault says; a name that is none of pipeline.errors is a bug of the phase's own.
+        Raises the error that the fault names. A name outside pipeline.errors raises KeyError, like a bug of the phase.
         """
         fault, began_s = self.of(phase), time.monotonic()
         while time.monotonic() - began_s < fault.delay_s and self.of(phase) == fault:
@@ -61,16 +63,16 @@ class Faults:
             raise kind("An injected fault.")
 
     def note(self, phase: str) -> None:
-        """One call of the phase began; the file's length is the count, over all replicas."""
+        """Counts a call of the phase. The length of the file is the count over all replicas."""
         with (self.folder / f"{phase}.calls").open("ab") as calls:
             calls.write(b".")
 
     def calls(self, phase: str) -> int:
-        """How many calls the phase has begun."""
+        """The number of calls that the phase has begun."""
         path = self.folder / f"{phase}.calls"
         return path.stat().st_size if path.exists() else 0
 
 
 def from_environment() -> Faults:
-    """The faults of the folder that the environment names."""
+    """The faults in the folder that the environment names."""
     return Faults(Path(os.environ[FOLDER]))

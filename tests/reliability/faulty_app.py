@@ -1,4 +1,4 @@
-"""The application of serve/app.py with phases that can be told to be late, to hang and to fail; for tests alone."""
+"""The application of serve/app.py with phases that can be delayed, hung and failed; for tests only."""
 
 from ray.serve import Application
 
@@ -8,7 +8,7 @@ from tests.reliability.faults import from_environment
 
 
 class Segmentation(deployments.Segmentation):
-    """Phase 1 that does what Faults say before its work."""
+    """Phase 1, which acts out its fault before its work."""
 
     async def run(self, payload: bytes) -> bytes:
         await _suffer("segmentation")
@@ -16,7 +16,7 @@ class Segmentation(deployments.Segmentation):
 
 
 class Extraction(deployments.Extraction):
-    """Phase 2 likewise."""
+    """Phase 2, with faults in the same way."""
 
     async def run(self, payload: bytes) -> bytes:
         await _suffer("extraction")
@@ -24,7 +24,7 @@ class Extraction(deployments.Extraction):
 
 
 class Harmony(deployments.Harmony):
-    """Phase 3 likewise."""
+    """Phase 3, with faults in the same way."""
 
     async def run(self, payload: bytes) -> bytes:
         await _suffer("harmony")
@@ -38,5 +38,5 @@ async def _suffer(phase: str) -> None:
 
 
 def build(args: Settings) -> Application:
-    """The same graph as serve.app:build."""
+    """Builds the same graph as serve.app:build."""
     return app.graph(args, segmentation=Segmentation, extraction=Extraction, harmony=Harmony)

@@ -1,9 +1,9 @@
-"""Ray, Serve and an application in a process of their own: `python -m tests.reliability.host PORT FOLDER CPUS`.
+"""Runs Ray and Serve in a process of their own: `python -m tests.reliability.host PORT FOLDER CPUS`.
 
-Reads Serve configs as JSON lines on standard input, deploys each and says `{"running": seconds}` once it runs, or
-`{"failed": reason}`; `{"ask": "replicas"}` is answered with the numbers of running ones. The end of standard input ends
-everything below it. Serve reads its flags from the environment when Ray is imported, so each transport profile gets
-such a process.
+The process reads Serve configs as JSON lines on standard input and deploys each. It answers `{"running": seconds}` once
+the application runs, or `{"failed": reason}`. It answers `{"ask": "replicas"}` with the numbers of running replicas. It
+ends, with its descendants, when standard input closes. Serve reads its flags from the environment when Ray is imported,
+so each transport profile needs its own process.
 """
 
 import json
@@ -21,14 +21,17 @@ from ray import serve as ray_serve
 from serve.local.plan import OBJECT_STORE_BYTES
 from serve.local.processes import HOST, adopt_orphans, kill_descendants
 
+# Taste: generous on a busy machine.
 DEPLOY_TIMEOUT_S = 240.0
 _words: TextIO = sys.stdout
-POLL_S = 1.0  # Serve's status costs a twentieth of a core-second
-SETTLE_S = 1.0  # a config that changes nothing is never seen to be deploying
+# Taste: one look at Serve's status costs a twentieth of a core-second.
+POLL_S = 1.0
+# Taste: a config that changes nothing is never reported as deploying, so a status is trusted only after this time.
+SETTLE_S = 1.0
 
 
 def main(port: int, folder: str, cpus: int) -> None:
-    """Serves until standard input ends. cpus: as many as the replicas may ask for, whatever the machine has."""
+    """Serves until standard input ends. cpus: the number that Ray is told, whatever the machine has."""
     adopt_orphans()
     _keep_stdout_for_words()
     try:
@@ -55,11 +58,12 @@ def main(port: int, folder: str, cpus: int) -> None:
         say(failed=traceback.format_exc()[-2000:])
     finally:
         kill_descendants(within_s=5.0)
-        os._exit(0)  # Ray's own end would wait a minute for what is gone
+        # Ray's own shutdown would wait a minute for processes that are gone.
+        os._exit(0)
 
 
 class Orders:
-    """The configs that arrive on standard input, and whether it has ended."""
+    """The orders that arrive on standard input, and whether it has ended."""
 
     def __init__(self) -> None:
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -67,7 +71,7 @@ class Orders:
         threading.Thread(target=self._read, daemon=True).start()
 
     def next(self) -> dict[str, Any] | None:
-        """The next config; None at the end."""
+        """The next order; None at the end."""
         line = self._lines.get()
         config: dict[str, Any] | None = None if line is None else json.loads(line)
         return config
@@ -80,19 +84,19 @@ class Orders:
 
 
 def _keep_stdout_for_words() -> None:
-    """What Ray prints goes to the log: in the middle of a line for the kit nobody could read it."""
+    """Sends what Ray prints to the log, because it would break the lines meant for the kit."""
     global _words
     _words = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 def say(**words: object) -> None:
-    """One line for the kit."""
+    """Sends one message to the kit."""
     print(json.dumps(words), file=_words, flush=True)
 
 
 def _running_replicas() -> dict[str, int]:
-    """By deployment, those that Serve sends requests to."""
+    """The number of replicas of each deployment to which Serve sends requests."""
     applications = ray_serve.status().applications.values()
     return {
         name: sum(n for state, n in deployment.replica_states.items() if state == "RUNNING")
@@ -108,7 +112,7 @@ def _start(port: int) -> Any:
 
 
 def _deploy(client: Any, config: dict[str, Any], orders: Orders) -> None:
-    """Hands the config over as `serve deploy` does, and waits until it runs or failed or the kit leaves."""
+    """Deploys the config as `serve deploy` does. Waits until it runs or fails, or standard input ends."""
     from ray.serve.schema import ServeDeploySchema
 
     client.deploy_apps(ServeDeploySchema.model_validate(config), _blocking=False)
@@ -123,7 +127,7 @@ def _deploy(client: Any, config: dict[str, Any], orders: Orders) -> None:
             return say(failed=" ".join(application.message for application in applications)[-2000:])
         if orders.ended:
             return
-    say(failed="It did not run in time.")
+    say(failed="The application did not run in time.")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the bars share: one cluster for many of them, loads, percentiles, and the rows of the table."""
+"""Provides what the measurements share: a cluster, loads, statistics and the rows of the table."""
 
 import math
 import sys
@@ -9,12 +9,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 from tests.reliability import layouts
+from tests.reliability.bars import BARS
 from tests.reliability.cluster import Cluster, cluster
 from tests.reliability.load import Plan, Shot, start
 
-DEADLINE_S = 2.5  # of a request, by the shipped budgets
+# Contract: a request's deadline by the shipped budgets (configs/).
+DEADLINE_S = 2.5
+# Taste: enough clients to keep two cores busy.
 CAPACITY_CLIENTS = 4
-TOLD = 30  # requests of a load that were not answered well
+# Taste: the number of bad answers of a load that standard error lists.
+LISTED = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +36,35 @@ class Row:
 
 @dataclass(slots=True)
 class Kit:
-    """The bars' workplace. share: of every duration and count, for a short run. noted: what else is to be said."""
+    """The state of one run. share: the factor for every duration and count, below 1 for a quick look.
+
+    capacities: every capacity that this run has measured, photos per second.
+    """
 
     transport: str = "fast"
     share: float = 1.0
     rows: list[Row] = field(default_factory=list)
-    capacities: list[float] = field(default_factory=list)  # all that this run has measured
+    capacities: list[float] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
     _cluster: Cluster | None = None
     _began_s: float = field(default_factory=time.monotonic)
 
     def cluster(self, config: layouts.Config) -> Cluster:
-        """The cluster with this config, healthy."""
+        """Gives the cluster with this config deployed and without faults."""
         at = self.bare()
         at.faults.heal()
         at.deploy(config)
         return at
 
     def bare(self) -> Cluster:
-        """The cluster with whatever runs on it; a new one with nothing."""
+        """Gives the cluster as it is, or starts an empty one."""
         if self._cluster is None:
             self.say(f"starting a cluster ({self.transport})")
             self._cluster = self._stack.enter_context(cluster(self.transport))
         return self._cluster
 
     def fresh(self) -> None:
-        """The next cluster is a new one."""
+        """Ends the cluster, so that the next one is new."""
         self._stack.close()
         self._cluster = None
 
@@ -70,7 +77,7 @@ class Kit:
         return start(made).shots()
 
     def capacity(self, at: Cluster, *, for_s: float = 15.0) -> float:
-        """Whole answers to new photos a second, of a few clients that wait for them: C."""
+        """Measures C: whole answers to new photos per second, for a few clients that wait for their answers."""
         self.load(at, for_s=6.0 / self.share, clients=CAPACITY_CLIENTS, seed=71)
         shots = self.load(at, for_s=max(for_s, 8.0 / self.share), clients=CAPACITY_CLIENTS, seed=72)
         capacity = sum(shot.good for shot in shots) / max(shot.due_s + shot.took_s for shot in shots)
@@ -81,60 +88,64 @@ class Kit:
         return capacity
 
     def part_of_capacity(self, at: Cluster, share: float) -> float:
-        """Photos a second, of what the machine can do in its slow minutes too: a virtual machine's pace may halve."""
+        """A share of the least capacity of this run, photos per second.
+
+        The least, because the pace of a virtual machine may halve from one minute to the next.
+        """
         for _ in range(max(1, 2 - len(self.capacities))):
             self.capacity(at)
         rate = share * min(self.capacities)
-        self.say(f"{share} C = {rate:.2f}/s, of C = {', '.join(f'{one:.1f}' for one in self.capacities)}")
+        self.say(f"{share} C = {rate:.2f}/s, of C = {', '.join(f'{value:.1f}' for value in self.capacities)}")
         return rate
 
     def times(self, count: int) -> int:
-        """The bar's count of repetitions, in this run."""
+        """Scales a count of repetitions by the share."""
         return max(2, round(count * self.share))
 
     def say(self, text: str) -> None:
-        """Progress."""
+        """Prints progress."""
         print(f"[{time.monotonic() - self._began_s:5.0f} s] {text}", file=sys.stderr, flush=True)
 
     def tell(self, shots: Sequence[Shot]) -> None:
-        """Says which requests of a load did not get a whole answer, when they were due, and why."""
-        for shot in sorted((shot for shot in shots if not shot.good), key=lambda one: one.due_s)[:TOLD]:
+        """Prints which requests of a load got no whole answer, when they were due, and why."""
+        for shot in sorted((shot for shot in shots if not shot.good), key=lambda shot: shot.due_s)[:LISTED]:
             why = f"degraded: {', '.join(shot.degraded)}" if shot.degraded else f"{shot.code} {shot.detail}"
             self.say(f"due at {shot.due_s:.1f} s of the load, took {shot.took_s:.2f} s: {shot.status} {why}")
 
-    def row(self, bar: str, what: str, target: str, measured: str, passed: bool, *, command: str = "") -> None:
-        """Adds a row."""
+    def row(self, bar: str, what: str, measured: str, passed: bool, *, command: str = "") -> None:
+        """Adds the row of a bar, with its target from bars.py. what: what was done, with the counts of this run."""
+        target = BARS[bar].target
         made = command or f"python -m tests.reliability.run --bar {bar} --transport {self.transport}"
         self.rows.append(Row(bar, what, target, measured, passed, self.transport, made))
-        self.say(f"bar {bar}: {'pass' if passed else 'FAIL'}: {what}: {measured} (target {target})")
+        self.say(f"bar {bar}, {BARS[bar].name}: {'pass' if passed else 'FAIL'}: {what}: {measured} (target {target})")
 
 
-Bar = Callable[[Kit], None]
+Measurement = Callable[[Kit], None]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile; 0 of none."""
+    """The nearest-rank percentile; 0 for no values."""
     ranked = sorted(values)
     return ranked[max(0, math.ceil(percent / 100 * len(ranked)) - 1)] if ranked else 0.0
 
 
 def goodput(shots: Sequence[Shot], for_s: float) -> float:
-    """Whole answers within the deadline, a second."""
+    """Whole answers within the deadline, per second."""
     return sum(shot.good and shot.took_s <= DEADLINE_S for shot in shots) / for_s
 
 
 def p99_ms(shots: Sequence[Shot]) -> float:
-    """Of the answers that are not refusals, ms."""
+    """The 99th percentile of the times of answers with status 200, ms."""
     return percentile([shot.took_s * 1000 for shot in shots if shot.status == 200], 99)
 
 
 def failed(shots: Sequence[Shot]) -> list[Shot]:
-    """What a client would call an error: 5xx, or no answer."""
+    """The shots that a client would call errors: 5xx, or no answer."""
     return [shot for shot in shots if shot.status == 0 or shot.status >= 500]
 
 
 def tally(shots: Sequence[Shot]) -> str:
-    """The shots by status, in words."""
+    """Describes the shots: counts by status, and degraded ones by phase."""
     answers = Counter(f"{shot.status or 'lost'} {shot.code}".strip() for shot in shots)
     counts = ", ".join(f"{count}×{answer}" for answer, count in sorted(answers.items()))
     phases = Counter(phase for shot in shots for phase in shot.degraded)

@@ -1,4 +1,4 @@
-"""Serve configs for the kit, made from the local one, so that the thresholds measured are those that are shipped."""
+"""Makes Serve configs for the kit from the shipped local one, so that its thresholds are what is measured."""
 
 from typing import Any
 
@@ -8,13 +8,19 @@ from serve.local.plan import DEFAULT_CONFIG, REPOSITORY
 
 IMPORT_PATH = "tests.reliability.faulty_app:build"
 NAME = "colormatch"
-CPUS = 6  # what Ray is told that the machine has: enough for three replicas of each deployment
+# The number of CPUs that Ray is told: enough for three replicas of each deployment.
+CPUS = 6
+# Taste: budgets that no phase overruns, ms.
 AMPLE = {name: 20_000.0 for name in ("decode_ms", "segmentation_ms", "extraction_ms", "harmony_ms", "total_ms")}
 Config = dict[str, Any]
 
 
 def layout(replicas: int | None = None, *, memory_cache_bytes: int | None = None, **counts: int) -> Config:
-    """The local config; replicas: of every deployment, and counts: of single ones; None: autoscaled as shipped."""
+    """The local config with fixed numbers of replicas.
+
+    replicas: the number for every deployment; counts: the numbers for single ones. A deployment without a number is
+    autoscaled, as shipped.
+    """
     config: Config = yaml.safe_load((REPOSITORY / DEFAULT_CONFIG).read_text())
     (application,) = config["applications"]
     application["import_path"] = IMPORT_PATH
@@ -29,14 +35,14 @@ def layout(replicas: int | None = None, *, memory_cache_bytes: int | None = None
 
 
 def deployment(config: Config, name: str) -> dict[str, Any]:
-    """One deployment's part of a config."""
-    (found,) = (one for one in config["applications"][0]["deployments"] if one["name"] == name)
-    it: dict[str, Any] = found
-    return it
+    """The section of one deployment in a config."""
+    sections: list[dict[str, Any]] = config["applications"][0]["deployments"]
+    (section,) = (section for section in sections if section["name"] == name)
+    return section
 
 
 def with_user_config(config: Config, **changes: Any) -> Config:
-    """The config with other values in parts of `Advice`'s user_config, as in `breaker={"minimum_calls": 1000}`."""
+    """The config with changes to `Advice`'s user_config, as in `breaker={"minimum_calls": 1000}`."""
     made: Config = yaml.safe_load(yaml.safe_dump(config))
     given = deployment(made, "Advice")["user_config"]
     for name, value in changes.items():
@@ -54,8 +60,8 @@ def rolled(config: Config, name: str, mark: str) -> Config:
 
 
 def counted(config: Config, replicas: int) -> Config:
-    """The config with so many replicas of every deployment."""
+    """The config with this many replicas of every deployment."""
     made: Config = yaml.safe_load(yaml.safe_dump(config))
-    for one in made["applications"][0]["deployments"]:
-        one["num_replicas"] = replicas
+    for section in made["applications"][0]["deployments"]:
+        section["num_replicas"] = replicas
     return made

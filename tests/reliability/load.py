@@ -1,8 +1,8 @@
-"""An open-loop load generator: requests leave by a timetable, whatever became of those before; asyncio streams only.
+"""An open-loop load generator: it sends requests on a schedule, whatever became of the earlier ones.
 
-A latency counts from the moment at which the request was due, not from when it could be sent: a server that stalls, or
-a generator that cannot keep up, cannot hide the waiting (coordinated omission).  `start` runs it in a process of its
-own, so that what the kit does meanwhile does not disturb its clock.
+A latency counts from the moment when the request was due, not from when it was sent. So a server that stalls, or a
+generator that cannot keep up, cannot hide the waiting (coordinated omission). `start` runs the generator in a process
+of its own, so that the rest of the kit does not disturb its clock.
 """
 
 import asyncio
@@ -20,16 +20,20 @@ from typing import IO, Any, cast
 from serve.local.plan import REPOSITORY
 from tests.reliability.messages import Request, request_maker
 
-GIVE_UP_S = 15.0  # for one answer
-PAUSE_S = 0.1  # of a waiting client after a refusal
-LOST = 0  # the status of a request whose connection broke or that was given up
+# Taste: the time after which a request counts as lost.
+GIVE_UP_S = 15.0
+# Taste: the pause of a closed-loop client after a refusal.
+PAUSE_S = 0.1
+# The status of a lost request: its connection broke, or it took longer than GIVE_UP_S.
+LOST = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """One load. per_s: arrivals a second; kinds: shares of the requests of messages.py; seed: of times and kinds.
+    """One load. per_s: arrivals per second. kinds: the share of each kind of request (messages.py).
 
-    clients: instead of a timetable, so many clients that each wait for their answer (to measure capacity).
+    seed: the seed of times and kinds. clients: the number of clients that each wait for their answers; they replace
+    the schedule, to measure capacity.
     """
 
     port: int
@@ -45,7 +49,11 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One request: due_s after the load's start, took_s from then on; degraded: phases named in its answer."""
+    """One request and its answer.
+
+    due_s: when it was due, after the load's start. took_s: the time from then to the answer. degraded: the phases that
+    the answer names as degraded. code and detail: those of a problem document.
+    """
 
     due_s: float
     took_s: float
@@ -54,12 +62,12 @@ class Shot:
     degraded: tuple[str, ...] = ()
     retry_after: bool = False
     problem: bool = False
-    code: str = ""  # of a problem, as in OVERLOADED
-    detail: str = ""  # and what it says
+    code: str = ""
+    detail: str = ""
 
     @property
     def good(self) -> bool:
-        """A whole answer."""
+        """Whether the answer is whole."""
         return self.status == 200 and not self.degraded
 
 
@@ -74,14 +82,17 @@ def due_times(plan: Plan) -> Iterator[float]:
 
 
 class Connections:
-    """Kept-alive connections; a request takes an idle one or opens another."""
+    """Keep-alive connections. A request takes an idle one or opens another."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def send(self, request: Request) -> tuple[int, dict[str, str], bytes]:
-        """Status, headers and body of the answer. Raises OSError or EOFError when the connection breaks."""
+        """Sends a request. Gives the answer's status, headers and body.
+
+        Raises OSError or EOFError when the connection breaks.
+        """
         while self._idle:
             reader, writer = self._idle.pop()
             if not reader.at_eof():
@@ -99,7 +110,7 @@ class Connections:
         return answer
 
     async def close(self) -> None:
-        """Closes the idle ones."""
+        """Closes the idle connections."""
         for _, writer in self._idle:
             writer.close()
             with suppress(OSError):
@@ -107,7 +118,7 @@ class Connections:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str], bytes]:
-    """One HTTP/1.1 answer with a length."""
+    """Reads one HTTP/1.1 answer that states its length."""
     head, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
@@ -117,7 +128,7 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
 
 
 async def fire(connections: Connections, request: Request, *, due_s: float, start_s: float) -> Shot:
-    """One request and what came of it."""
+    """Sends one request and records its outcome."""
     status, headers, body = LOST, dict[str, str](), b""
     with suppress(OSError, EOFError, TimeoutError):
         async with asyncio.timeout(GIVE_UP_S):
@@ -127,24 +138,24 @@ async def fire(connections: Connections, request: Request, *, due_s: float, star
     problem = headers.get("content-type", "") == "application/problem+json"
     if status >= 500 and not problem:
         print(f"{status} after {took_s:.2f} s: {headers} {body[:300]!r}", file=sys.stderr)
-    told = json.loads(body) if problem else {"code": "", "detail": ""}
+    document = json.loads(body) if problem else {"code": "", "detail": ""}
     shed = "retry-after" in headers
-    return Shot(due_s, took_s, request.kind, status, degraded, shed, problem, told["code"], told["detail"])
+    return Shot(due_s, took_s, request.kind, status, degraded, shed, problem, document["code"], document["detail"])
 
 
 async def run(plan: Plan, on_start: Callable[[], None] = lambda: None) -> list[Shot]:
-    """Everything that the plan sends, or sends until SIGTERM; on_start is called when the first one may come."""
-    make, connections, told = request_maker(plan), Connections(plan.port), asyncio.Event()
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set)
+    """Sends what the plan says, until its end or SIGTERM. on_start is called before the first request."""
+    make, connections, stopped = request_maker(plan), Connections(plan.port), asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     on_start()
     try:
         if plan.clients:
-            return await _closed_loop(plan, make, connections, told)
+            return await _closed_loop(plan, make, connections, stopped)
         tasks, start_s = [], time.perf_counter()
         for due_s in due_times(plan):
             request = next(make)
             with suppress(TimeoutError):
-                await asyncio.wait_for(told.wait(), max(0.0, start_s + due_s - time.perf_counter()))
+                await asyncio.wait_for(stopped.wait(), max(0.0, start_s + due_s - time.perf_counter()))
                 break
             tasks.append(asyncio.ensure_future(fire(connections, request, due_s=due_s, start_s=start_s)))
         return list(await asyncio.gather(*tasks))
@@ -153,12 +164,12 @@ async def run(plan: Plan, on_start: Callable[[], None] = lambda: None) -> list[S
 
 
 async def _closed_loop(
-    plan: Plan, make: Iterator[Request], connections: Connections, told: asyncio.Event
+    plan: Plan, make: Iterator[Request], connections: Connections, stopped: asyncio.Event
 ) -> list[Shot]:
     start_s, shots = time.perf_counter(), list[Shot]()
 
     async def client() -> None:
-        while (due_s := time.perf_counter() - start_s) < plan.for_s and not told.is_set():
+        while (due_s := time.perf_counter() - start_s) < plan.for_s and not stopped.is_set():
             shots.append(await fire(connections, next(make), due_s=due_s, start_s=start_s))
             if shots[-1].status != 200:
                 await asyncio.sleep(PAUSE_S)
@@ -168,7 +179,7 @@ async def _closed_loop(
 
 
 def once(plan: Plan, times: int) -> list[Shot]:
-    """So many requests one after the other, from this process."""
+    """Sends this many requests one after the other, from this process."""
 
     async def send() -> list[Shot]:
         make, connections = request_maker(plan), Connections(plan.port)
@@ -181,7 +192,7 @@ def once(plan: Plan, times: int) -> list[Shot]:
 
 
 def burst(plan: Plan, times: int) -> list[Shot]:
-    """So many requests at the same moment, from this process; all equal where the kind is `new`."""
+    """Sends this many requests at the same moment, from this process. All are equal if the first is `new`."""
 
     async def send() -> list[Shot]:
         make, connections = request_maker(plan), Connections(plan.port)
@@ -199,41 +210,42 @@ def burst(plan: Plan, times: int) -> list[Shot]:
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """A load under way in a process of its own."""
+    """A load that runs in a process of its own."""
 
     process: subprocess.Popen[str]
 
     @property
     def over(self) -> bool:
-        """Whether the last answer has come."""
+        """Whether the load has ended."""
         return self.process.poll() is not None
 
     def shots(self) -> list[Shot]:
-        """Waits for its end. Raises RuntimeError when the generator itself failed."""
+        """Waits for the end of the load. Raises RuntimeError when the generator itself failed."""
         text, _ = self.process.communicate()
         if self.process.returncode != 0:
             raise RuntimeError("The load generator failed.")
-        return [Shot(**{**one, "degraded": tuple(one["degraded"])}) for one in json.loads(text)]
+        return [Shot(**{**shot, "degraded": tuple(shot["degraded"])}) for shot in json.loads(text)]
 
     def end(self) -> None:
-        """Nothing more is sent; what is under way is still waited for."""
+        """Stops sending. The load still waits for its open requests."""
         self.process.send_signal(signal.SIGTERM)
 
 
 def start(plan: Plan) -> Load:
-    """Starts a load, and returns once it runs."""
+    """Starts a load and returns once it runs."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.reliability.load", json.dumps(asdict(plan))],
         cwd=REPOSITORY,
         stdout=subprocess.PIPE,
         text=True,
     )
-    cast(IO[str], process.stdout).readline()  # it runs, and can be told to end
+    # The first line says that the load runs and handles SIGTERM.
+    cast(IO[str], process.stdout).readline()
     return Load(process)
 
 
 def main(text: str) -> None:
-    """Runs a plan and prints its shots."""
+    """Runs a plan, given as JSON, and prints its shots."""
     given: dict[str, Any] = json.loads(text)
     shots = asyncio.run(run(Plan(**given), on_start=lambda: print("ready", flush=True)))
     json.dump([asdict(shot) for shot in shots], sys.stdout)

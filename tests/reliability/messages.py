@@ -1,4 +1,4 @@
-"""The kit's requests as raw HTTP, made without cost while a load runs; standard library."""
+"""Makes the kit's requests as raw HTTP, cheaply enough to do so during a load."""
 
 import json
 import random
@@ -13,19 +13,24 @@ if TYPE_CHECKING:
     from tests.reliability.load import Plan
 
 BOUNDARY = "reliability"
-COMMENT = b"\xff\xfe\x00\x22"  # a JPEG comment of 32 bytes: another comment is another photo to every cache
+# Standard: the head of a JPEG comment of 32 bytes. To a cache, another comment makes another photo.
+COMMENT = b"\xff\xfe\x00\x22"
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """kind: new (a photo never seen), same (one photo), colors, health, metrics."""
+    """One request. kind: a name from `request_maker`, as in `new`, `same`, `colors` or `health`."""
 
     kind: str
     raw: bytes
 
 
 def request_maker(plan: "Plan") -> Iterator[Request]:
-    """Requests without end, their kinds drawn by the plan's shares and seed; `new` photos are new to every cache."""
+    """Yields requests without end. The plan's shares and seed draw their kinds.
+
+    new: a photo that no cache has seen; bypass: one photo that skips the caches; same: one photo; again: one photo with
+    other options; colors: random colours; health, ready: the probes.
+    """
     rng = random.Random(plan.seed)
     photo = (REPOSITORY / plan.photo).read_bytes()
     run = secrets.token_hex(8)
@@ -46,7 +51,7 @@ def request_maker(plan: "Plan") -> Iterator[Request]:
 
 
 def marked(photo: bytes, mark: str) -> bytes:
-    """The same picture as other bytes: a JPEG with a comment of 32 characters."""
+    """Makes the same picture from other bytes: adds a JPEG comment of 32 characters."""
     return photo[:2] + COMMENT + mark.encode().ljust(32, b".")[:32] + photo[2:]
 
 
@@ -70,7 +75,7 @@ def post_json(key: str, value: object) -> bytes:
 
 
 def get(key: str, path: str) -> bytes:
-    """A GET."""
+    """`GET` of a path."""
     return _head("GET", path, key, "", 0)
 
 

@@ -1,4 +1,4 @@
-"""The rows in docs/reliability.md: read, replaced, sorted, written."""
+"""Writes rows into the table of docs/reliability.md."""
 
 import fcntl
 import os
@@ -12,12 +12,12 @@ HEAD = ("| bar | transport | what | target | measured | | beside it ran |", "|--
 
 
 def drawn(rows: list[Row], *, beside: str) -> str:
-    """The rows as a Markdown table, with their commands below."""
+    """The rows as a Markdown table."""
     return _table({_key(line): line for line in (_line(row, beside) for row in rows)})
 
 
 def keep(rows: list[Row], *, beside: str) -> None:
-    """Puts rows into the document; each replaces the row of the same bar and transport. Two runs may do so at once."""
+    """Puts rows into the document; each replaces the row of its bar and transport. Two runs may do so at once."""
     with DOCUMENT.open("r+") as document:
         fcntl.flock(document, fcntl.LOCK_EX)
         text = written(document.read(), rows, beside=beside)

@@ -1,4 +1,4 @@
-"""A TCP proxy before a store: it can be late, silent or deaf, and its server exchanged; asyncio, in a thread."""
+"""A TCP proxy in front of a store, which can delay, drop or refuse traffic and change its server."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,9 +13,10 @@ Mode = Literal["pass", "silent", "refuse"]
 
 @dataclass(slots=True)
 class TcpProxy:
-    """A running proxy; its fields may be changed at any time. upstream_port: where new connections go.
+    """A running proxy. You may change its fields at any time.
 
-    delay_s: added to every answer. mode: `silent` passes nothing on and closes nothing; `refuse` closes at once.
+    upstream_port: the port for new connections. delay_s: the delay of every answer. mode: `silent` passes nothing on
+    and closes nothing; `refuse` closes connections at once.
     """
 
     upstream_port: int
@@ -25,10 +26,11 @@ class TcpProxy:
     open_connections: int = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One connection."""
+        """Serves one connection."""
         self.open_connections += 1
         try:
-            with suppress(asyncio.CancelledError):  # by the end of the proxy
+            # The end of the proxy cancels this task.
+            with suppress(asyncio.CancelledError):
                 await self._joined(reader, writer)
         finally:
             self.open_connections -= 1
@@ -65,7 +67,7 @@ class TcpProxy:
 
 @contextmanager
 def tcp_proxy(upstream_port: int) -> Iterator[TcpProxy]:
-    """A proxy on a free port, ended with the block."""
+    """Runs a proxy on a free port until the end of the block."""
     proxy = TcpProxy(upstream_port)
     with serving(proxy.serve) as proxy.port:
         yield proxy

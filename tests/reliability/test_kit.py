@@ -1,4 +1,4 @@
-"""The kit itself: its timetable, its clock, its proxy and its faults, without a cluster."""
+"""Tests the kit itself without a cluster: its schedule, clock, proxy, faults and table."""
 
 import asyncio
 import contextlib
@@ -15,10 +15,12 @@ from PIL import Image
 
 from pipeline.errors import Overloaded
 from serve.local.plan import REPOSITORY
+from tests.reliability.bars import BARS, listed
 from tests.reliability.faults import HANG_S, Fault, Faults
 from tests.reliability.kit import Row, percentile
 from tests.reliability.load import Plan, due_times, run
 from tests.reliability.messages import marked
+from tests.reliability.run import GROUPS, MEASUREMENTS
 from tests.reliability.table import MARKS, written
 from tests.reliability.tcp_proxy import tcp_proxy
 
@@ -27,7 +29,7 @@ ANSWER = b'HTTP/1.1 200 OK\r\nContent-Length: 15\r\n\r\n{"degraded":[]}'
 
 @asynccontextmanager
 async def slow_server(answer_s: float, *, stall_s: float = 0.0) -> AsyncIterator[int]:
-    """One that answers every request after answer_s, and the very first one after stall_s more; its port."""
+    """Runs a server that answers each request after answer_s, and the first one stall_s later. Gives its port."""
     first, served = [True], list[asyncio.Event]()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -51,7 +53,7 @@ async def slow_server(answer_s: float, *, stall_s: float = 0.0) -> AsyncIterator
 
 @pytest.mark.parametrize(("arrivals", "spread"), [("poisson", 1.0), ("constant", 0.0)])
 def test_requests_are_due_at_the_rate_when_drawn(arrivals: str, spread: float) -> None:
-    """Gaps have the mean of the rate; those of Poisson arrivals spread by as much as their mean."""
+    """The mean gap fits the rate. The gaps of Poisson arrivals have a standard deviation equal to their mean."""
     plan = Plan(0, "", for_s=2000, per_s=5, arrivals=arrivals)
     times = list(due_times(plan))
     gaps = [b - a for a, b in itertools.pairwise(times)]
@@ -59,8 +61,8 @@ def test_requests_are_due_at_the_rate_when_drawn(arrivals: str, spread: float) -
     assert statistics.stdev(gaps) / statistics.mean(gaps) == pytest.approx(spread, abs=0.03)
 
 
-async def test_waiting_counts_when_the_server_stalls() -> None:
-    """Requests leave on time whatever the first one waits for: one is slow, the others are not held up behind it."""
+async def test_the_wait_counts_when_the_server_stalls() -> None:
+    """Requests leave on schedule while the first one waits: one is slow, and the others do not queue behind it."""
     async with slow_server(0.0, stall_s=1.0) as port:
         shots = await run(Plan(port, "", for_s=0.5, per_s=40, arrivals="constant", kinds={"health": 1.0}))
     assert len(shots) == 19
@@ -69,7 +71,7 @@ async def test_waiting_counts_when_the_server_stalls() -> None:
 
 
 async def test_a_request_is_lost_when_the_connection_breaks() -> None:
-    """No answer is a status of its own, not an exception."""
+    """A lost request has a status of its own and raises nothing."""
     async with slow_server(0.0) as port:
         pass
     (shot, *_) = await run(Plan(port, "", for_s=0.1, per_s=40, arrivals="constant", kinds={"health": 1.0}))
@@ -77,7 +79,7 @@ async def test_a_request_is_lost_when_the_connection_breaks() -> None:
 
 
 def test_a_marked_photo_is_the_same_picture_when_decoded() -> None:
-    """Another comment makes other bytes of the same pixels."""
+    """Another comment changes the bytes and not the pixels."""
     photo = (REPOSITORY / "docs/samples/astronaut.jpg").read_bytes()
     one, other = marked(photo, "one"), marked(photo, "other")
     assert len({photo, one, other}) == 3
@@ -85,8 +87,8 @@ def test_a_marked_photo_is_the_same_picture_when_decoded() -> None:
     assert np.array_equal(first, second)
 
 
-async def test_an_echo_is_late_silent_or_refused_when_the_proxy_is_told() -> None:
-    """Each mode of the proxy, and back."""
+async def test_traffic_is_late_lost_or_refused_when_the_proxy_is_set_so() -> None:
+    """The proxy delays, drops and refuses traffic as its fields say."""
 
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(100):
@@ -119,8 +121,8 @@ async def test_an_echo_is_late_silent_or_refused_when_the_proxy_is_told() -> Non
             await ended.wait()
 
 
-async def test_a_phase_suffers_only_when_a_fault_was_put(tmp_path: Path) -> None:
-    """Faults are files that a test writes: none without, none after healing."""
+async def test_a_phase_fails_only_when_it_has_a_fault(tmp_path: Path) -> None:
+    """A phase acts out the fault that a test gave it, and none before or after that."""
     faults = Faults(tmp_path)
     await faults.suffer("harmony")
     faults.put("harmony", Fault(error="Overloaded"))
@@ -141,8 +143,8 @@ async def test_a_phase_suffers_only_when_a_fault_was_put(tmp_path: Path) -> None
     assert (faults.calls("harmony"), faults.calls("extraction")) == (1, 0)
 
 
-def test_no_shipped_config_can_have_faults_when_read() -> None:
-    """Every config names the real application, and no module of the service knows the faults."""
+def test_shipped_configs_have_no_faults_when_read() -> None:
+    """Every config names the real application, and no module of the service mentions the kit."""
     named = [
         line.split("import_path:")[1].strip()
         for path in (REPOSITORY / "configs").rglob("*.y*ml")
@@ -156,16 +158,24 @@ def test_no_shipped_config_can_have_faults_when_read() -> None:
 
 
 @pytest.mark.parametrize(("percent", "expected"), [(50, 50), (95, 95), (99, 99), (100, 100)])
-def test_percentiles_are_ranks_when_of_one_to_a_hundred(percent: float, expected: float) -> None:
-    """Nearest rank, as published tables use it."""
+def test_percentiles_are_nearest_ranks_when_there_are_a_hundred(percent: float, expected: float) -> None:
+    """Percentiles use the nearest-rank method."""
     assert percentile(list(range(1, 101)), percent) == expected
 
 
-def test_a_later_row_replaces_an_earlier_one_when_written() -> None:
-    """Rows are sorted by number, one of each bar and transport; the text around them stays."""
+def test_a_row_replaces_its_predecessor_when_written() -> None:
+    """The table has one row for each bar and transport, sorted by number. The text around it stays."""
     text = "\n".join(("Before.", *MARKS, "After."))
     for bar, measured in (("10", "a"), ("4", "b"), ("10", "c")):
         text = written(text, [Row(bar, "what", "target", measured, True, "fast", "")], beside="nothing")
     lines = [line for line in text.splitlines() if line.startswith(("| 4", "| 10"))]
     assert [line.split(" | ")[4] for line in lines] == ["b", "c"]
     assert (text.splitlines()[0], text.splitlines()[-1]) == ("Before.", "After.")
+
+
+def test_every_bar_is_defined_and_measured_when_listed() -> None:
+    """Each bar has a measurement and a definition of its own; groups and `--help` name defined bars only."""
+    assert list(MEASUREMENTS) == list(BARS)
+    assert {number for group in GROUPS.values() for number in group} <= set(BARS)
+    assert len({bar.name for bar in BARS.values()}) == len(BARS)
+    assert all(bar.sentence in listed() for bar in BARS.values())

@@ -78,7 +78,7 @@ async def test_colours_are_advised_when_they_come_as_json(client: httpx.AsyncCli
     assert found["suggestions"]
 
 
-async def test_an_object_must_wait_when_the_object_store_is_away(client: httpx.AsyncClient) -> None:
+async def test_an_object_is_refused_when_the_object_store_is_missing(client: httpx.AsyncClient) -> None:
     """Mode 2 is understood, its fields are checked, and the service says that it can be tried again."""
     asked = {"object_key": f"uploads/whole/{'0' * 32}", "options": {}}
     response = await client.post("/v1/advice", json=asked)
@@ -146,7 +146,7 @@ async def test_vectors_are_versioned_and_of_one_length_when_included(client: htt
     assert len({(vector["version"], len(vector["values"])) for vector in vectors}) == 1
 
 
-async def test_times_are_told_when_included(client: httpx.AsyncClient) -> None:
+async def test_timings_are_answered_when_included(client: httpx.AsyncClient) -> None:
     """Milliseconds by phase, decode and total, and nothing negative."""
     found = await _advice(client, **form(include=["timings"], cache="bypass"))
     times = found["meta"]["timing_ms"]
@@ -171,7 +171,7 @@ async def test_a_wardrobe_is_matched_when_given(client: httpx.AsyncClient) -> No
 @pytest.mark.parametrize(
     ("count", "schemes"), [(0, ["neutral"]), (1, ["monochromatic"]), (24, ["complementary", "neutral"])]
 )
-async def test_suggestions_keep_to_what_was_asked_when_limited(
+async def test_suggestions_keep_the_limits_of_the_request(
     client: httpx.AsyncClient, count: int, schemes: list[str]
 ) -> None:
     """No more than asked for, and of the schemes and the intent asked for."""
@@ -184,7 +184,7 @@ async def test_suggestions_keep_to_what_was_asked_when_limited(
 
 
 # --- one phase alone ------------------------------------------------------------------------------------------
-async def test_segments_are_labels_and_garments_when_asked_alone(client: httpx.AsyncClient) -> None:
+async def test_segment_answers_labels_and_garments(client: httpx.AsyncClient) -> None:
     """`labels` is an 8-bit PNG of class values at analysed size; the garments have no colours."""
     found = await _advice(client, "/v1/segment", **form())
     assert found["labels"]["format"] == "png"
@@ -195,7 +195,7 @@ async def test_segments_are_labels_and_garments_when_asked_alone(client: httpx.A
     assert found["meta"]["cache"]["extraction"] == "skipped"
 
 
-async def test_nothing_is_segmented_when_there_are_only_colours(client: httpx.AsyncClient) -> None:
+async def test_segment_is_refused_when_there_are_only_colours(client: httpx.AsyncClient) -> None:
     """`segment` with colours is refused at /colors."""
     response = await client.post("/v1/segment", json=NAVY)
     assert response.status_code == 422
@@ -203,7 +203,7 @@ async def test_nothing_is_segmented_when_there_are_only_colours(client: httpx.As
 
 
 @pytest.mark.parametrize("arguments", [form(), {"json": NAVY}])
-async def test_one_phases_part_is_the_whole_answers_when_asked_alone(
+async def test_a_one_phase_answer_equals_its_part_of_the_whole(
     client: httpx.AsyncClient, arguments: dict[str, Any]
 ) -> None:
     """`extract` and `harmony` answer the parts of `advice` that are theirs, in both modes."""
@@ -238,7 +238,7 @@ async def test_answers_are_equal_bytes_when_asked_again(client: httpx.AsyncClien
     assert json.loads(hit)["meta"]["cache"] == statuses("hit", "skipped")
 
 
-async def test_answers_are_never_stored_underway_when_given(client: httpx.AsyncClient) -> None:
+async def test_answers_say_no_store(client: httpx.AsyncClient) -> None:
     """Answers say no-store to every cache on their way, degraded ones too."""
     response = await client.post("/v1/advice", json=NAVY)
     assert response.headers["Cache-Control"] == "no-store"
@@ -259,7 +259,7 @@ async def test_a_degraded_answer_is_a_200_when_a_phase_fails(application: Applic
     assert healed["degraded"] == []
 
 
-async def test_the_clients_request_id_is_in_the_answer_when_it_is_plain(client: httpx.AsyncClient) -> None:
+async def test_the_clients_request_id_is_answered_when_it_is_valid(client: httpx.AsyncClient) -> None:
     """One id in header and body."""
     response = await client.post("/v1/advice", json=NAVY, headers={"X-Request-ID": "mine-1"})
     assert response.json()["request_id"] == response.headers["X-Request-ID"] == "mine-1"

@@ -99,7 +99,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 # --- forming --------------------------------------------------------------------------------------------------
-async def test_an_item_is_begun_at_once_when_the_device_is_free(device: Device, clock: Clock) -> None:
+async def test_an_item_starts_at_once_when_the_device_is_free(device: Device, clock: Clock) -> None:
     """There is no waiting window: a lone item is a batch, and the items that come meanwhile are the next one."""
     device.held.clear()
     rig = Rig(device, clock)
@@ -180,7 +180,7 @@ async def test_stages_overlap_when_two_batches_are_in_flight() -> None:
 
 
 # --- dropping -------------------------------------------------------------------------------------------------
-async def test_an_item_is_never_begun_when_its_deadline_has_passed(device: Device, clock: Clock) -> None:
+async def test_an_item_is_never_started_when_its_deadline_has_passed(device: Device, clock: Clock) -> None:
     """An expired item is refused on arrival and in the queue; its neighbours are served."""
     device.held.clear()
     rig = Rig(device, clock)
@@ -205,7 +205,7 @@ async def test_a_caller_is_released_at_its_deadline_when_the_device_hangs(device
     assert batcher.queued == 0
 
 
-async def test_an_item_is_never_begun_when_its_caller_left(device: Device, clock: Clock) -> None:
+async def test_an_item_is_never_started_when_its_caller_left(device: Device, clock: Clock) -> None:
     """A cancelled item leaves the queue at once; in a batch it is dropped and its neighbours get their answers."""
     device.held.clear()
     rig = Rig(device, clock)
@@ -266,7 +266,7 @@ async def test_an_items_own_error_arrives_when_a_stage_raises_it(clock: Clock) -
     assert "secret" not in found[0].detail
 
 
-async def test_a_batch_is_halved_when_it_does_not_fit_the_devices_memory(clock: Clock) -> None:
+async def test_a_batch_is_halved_when_it_does_not_fit_into_memory(clock: Clock) -> None:
     """All eight items get their answers from smaller batches, and the device stays usable."""
     device = Device(breaks=lambda items: MemoryError() if len(items) > 2 else None)
     device.held.clear()
@@ -278,7 +278,7 @@ async def test_a_batch_is_halved_when_it_does_not_fit_the_devices_memory(clock: 
     rig.batcher.check()
 
 
-async def test_those_who_left_are_not_tried_again_when_a_batch_is_halved(clock: Clock) -> None:
+async def test_a_halved_batch_omits_items_whose_callers_left(clock: Clock) -> None:
     """A retry omits items whose callers have left."""
     left = threading.Event()
 
@@ -298,7 +298,7 @@ async def test_those_who_left_are_not_tried_again_when_a_batch_is_halved(clock: 
     assert device.batches == [[0], [1, 2, 3, 4], [1], [3, 4]]
 
 
-async def test_a_results_count_is_checked_when_a_stage_answers(clock: Clock) -> None:
+async def test_a_stage_fails_when_it_gives_the_wrong_number_of_results(clock: Clock) -> None:
     """A stage that gives fewer results than items cannot give one item another's."""
     rig = Rig(lambda _items: [7], clock)
     assert await outcomes([rig.call(1)]) == [7]
@@ -337,7 +337,7 @@ async def test_the_health_check_fails_when_a_batch_does_not_come_back(device: De
 
 
 # --- seeing ---------------------------------------------------------------------------------------------------
-async def test_a_report_tells_size_and_waits_when_a_batch_comes_back(device: Device, clock: Clock) -> None:
+async def test_a_report_has_sizes_and_waits_when_a_batch_ends(device: Device, clock: Clock) -> None:
     """The report has the items, the pixels, each item's wait and the batch's time."""
     device.held.clear()
     rig = Rig(device, clock)
@@ -353,7 +353,7 @@ async def test_a_report_tells_size_and_waits_when_a_batch_comes_back(device: Dev
     assert rig.reports[1].waited_s == pytest.approx((3, 1))
 
 
-def test_every_stage_is_warm_when_batches_were_sent_ahead() -> None:
+def test_every_stage_is_warm_after_a_warm_up() -> None:
     """A warm-up goes through all stages in their own threads, and a stage's error is the caller's."""
     threads: list[str] = []
 

@@ -25,7 +25,7 @@ async def ask(application: Application, key: str) -> httpx.Response:
     return await application.stranger.post("/v1/advice", json=NAVY, headers={"X-API-Key": application.keys[key]})
 
 
-async def test_the_fields_count_down_to_429_when_a_key_is_used_up(application: Application) -> None:
+async def test_the_rate_limit_fields_count_down_to_429(application: Application) -> None:
     """Three requests a minute give three answers and then 429; the fields say what is left and when it resets."""
     answers = [await ask(application, "few") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
@@ -38,7 +38,7 @@ async def test_the_fields_count_down_to_429_when_a_key_is_used_up(application: A
     assert refused.headers["RateLimit"] == f'"minute";r=0;t={refused.headers["Retry-After"]}'
 
 
-async def test_others_are_served_when_a_key_is_used_up(application: Application) -> None:
+async def test_other_keys_are_served_when_one_is_used_up(application: Application) -> None:
     """Keys do not share limits, and a key without a limit gets no such fields."""
     for _ in range(4):
         await ask(application, "few")
@@ -56,7 +56,7 @@ async def test_refused_requests_count_when_they_reach_the_key(application: Appli
     assert (await ask(application, "few")).status_code == 429
 
 
-async def test_a_second_request_is_refused_when_the_first_is_under_way(application: Application) -> None:
+async def test_a_second_request_is_refused_when_the_first_is_in_progress(application: Application) -> None:
     """A key with one slot gets 429 and Retry-After during its own request, and an answer after it."""
     gate = application.walk.segmentation.gate
     gate.clear()

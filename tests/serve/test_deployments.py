@@ -97,7 +97,7 @@ def test_phase_is_lost_when_its_replica_is(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_phase_failed_when_ray_says_so_in_any_way(name: str) -> None:
+def test_phase_failed_for_every_error_of_ray(name: str) -> None:
     """Every way in which a phase can break is PhaseFailed, and nothing of the original's text is in it."""
     found = translate(BROKEN[name])
     assert type(found) is PhaseFailed
@@ -136,7 +136,7 @@ def gate() -> Iterator[threading.Event]:
     gate.set()
 
 
-async def test_work_is_refused_when_its_turn_comes_too_late() -> None:
+async def test_work_is_refused_when_its_deadline_has_passed() -> None:
     """Nothing is computed for a caller whose deadline has passed."""
     done: list[int] = []
     with pytest.raises(PhaseTimeout):
@@ -161,7 +161,7 @@ async def test_waiting_work_is_dropped_when_its_caller_leaves(gate: threading.Ev
     assert done == ["next"]
 
 
-async def test_the_loop_goes_on_when_the_thread_works(gate: threading.Event) -> None:
+async def test_the_loop_runs_while_the_thread_works(gate: threading.Event) -> None:
     """Work does not hold up the replica's loop, where health checks and timers run."""
     work = asyncio.ensure_future(OneThread("harmony", Metrics()).run(time.time() + 60, gate.wait))
     await asyncio.sleep(0)
@@ -193,7 +193,7 @@ async def test_a_replica_answers_when_it_is_asked(replica: Segmentation) -> None
     await replica.check_health()
 
 
-async def test_a_photo_is_refused_before_it_meets_others_when_it_is_none(replica: Segmentation) -> None:
+async def test_a_payload_never_enters_a_batch_when_its_shape_is_wrong(replica: Segmentation) -> None:
     """A payload of the wrong shape never enters a batch."""
     before = replica.batcher.tally.batches
     bad = wire.SegmentRequest(time.time() + 600, np.zeros((5, 5, 4), np.uint8), 9, 9)
@@ -202,7 +202,7 @@ async def test_a_photo_is_refused_before_it_meets_others_when_it_is_none(replica
     assert replica.batcher.tally.batches == before
 
 
-async def test_limits_change_live_when_the_user_config_does(replica: Segmentation) -> None:
+async def test_batch_limits_change_live_when_the_user_config_changes(replica: Segmentation) -> None:
     """New limits hold at once, new sizes of batch are warm before, and an unknown field fails the update."""
     sizes: list[int] = []
     warm_up = replica.batcher.warm_up
@@ -222,7 +222,7 @@ async def test_limits_change_live_when_the_user_config_does(replica: Segmentatio
     assert replica.batcher.limits.max_items == 1
 
 
-async def test_a_replica_is_ill_when_its_device_is_lost(replica: Segmentation) -> None:
+async def test_a_replica_is_unhealthy_when_its_device_is_lost(replica: Segmentation) -> None:
     """After a CUDA error that stays, calls hear that the replica is lost and its health check fails."""
 
     def broken(_items: list[Any]) -> Any:
@@ -250,7 +250,7 @@ def test_a_replica_does_not_start_when_its_network_cannot_be_loaded(
         Segmentation()
 
 
-def test_limits_suit_the_device_when_the_config_leaves_them_open() -> None:
+def test_batch_limits_suit_the_device_when_the_config_sets_none() -> None:
     """One photo at a time on a CPU; batches that overlap on a GPU; what is given counts."""
     on_cpu, on_gpu = (batch_limits(BatchConfig(), on_cpu=on_cpu) for on_cpu in (True, False))
     assert (on_cpu.max_items, on_cpu.in_flight) == (1, 1)

@@ -88,7 +88,7 @@ async def test_nothing_of_a_photo_is_left_when_its_upload_is_erased(kept: Kept) 
     assert await erase_object(kept.uploads["shop"], kept.environment) == Erased(0, 0)
 
 
-def test_the_command_says_what_it_did_when_given(
+def test_the_command_reports_what_it_erased(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """The command says when no store is configured, refuses a bad name, and reports a store that fails."""

@@ -53,7 +53,7 @@ async def test_answer_passes_when_it_is_the_applications_own() -> None:
     assert (await ask(answering(PlainTextResponse("fine")))).text == "fine"
 
 
-async def test_answer_is_a_problem_when_the_application_raises_before_it_began() -> None:
+async def test_answer_is_a_problem_when_the_application_raises() -> None:
     """An exception becomes an internal error without its text."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,14 +82,14 @@ async def test_health_check_passes_when_the_load_balancer_asks() -> None:
 
 
 @pytest.mark.parametrize("path", ["/-/routes", "/%2d/routes", "/-/healthz/", "/-/"])
-async def test_serves_other_routes_are_shut_when_anybody_asks(path: str) -> None:
+async def test_serves_other_routes_are_closed_when_requested(path: str) -> None:
     """Serve's other paths do not reveal what runs behind them."""
     response = await ask(answering(PlainTextResponse('{"/":"colormatch"}')), path)
     assert (response.status_code, json.loads(response.text)["code"]) == (404, "NOT_FOUND")
 
 
 @pytest.mark.parametrize(("given", "kept"), [("order-17", True), ("a b", False), ("x" * 65, False), ("<i>", False)])
-async def test_application_sees_one_clean_id_when_the_client_sends_one(given: str, kept: bool) -> None:
+async def test_serve_and_application_see_one_id_when_the_client_sends_one(given: str, kept: bool) -> None:
     """Serve and the application see the same id, which the answer carries once."""
     seen: list[str] = []
 

@@ -52,7 +52,7 @@ async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
-async def test_a_photos_metadata_is_in_nothing_we_give_or_keep_when_it_has_some(
+async def test_a_photos_metadata_is_never_answered_or_stored(
     application: Application, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Answers, label maps, what the phases are sent and what is logged hold nothing of the place."""
@@ -78,7 +78,7 @@ def _payloads(application: Application, name: Any) -> list[bytes]:
     return application.walk.phase(name).payloads
 
 
-def test_the_playground_keeps_the_key_in_its_tab_when_it_is_typed() -> None:
+def test_the_playground_keeps_the_key_in_its_tab() -> None:
     """The playground only uses the session storage, which ends with the tab, and no lasting storage."""
     for script in Path(PLAYGROUND).glob("*.js"):
         text = script.read_text()

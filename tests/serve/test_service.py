@@ -85,7 +85,7 @@ async def test_one_phase_is_not_ready_when_it_cannot_describe_itself(
         await until(lambda: service.readiness.seen_s["extraction"] > first_s)
 
 
-async def test_a_phase_is_not_ready_any_more_when_it_has_been_silent() -> None:
+async def test_a_phase_is_not_ready_when_it_has_been_silent() -> None:
     """What a phase said long ago does not count."""
     service = _service(_working())
     async with service.running():
@@ -105,14 +105,14 @@ async def test_nothing_is_left_when_the_service_ends() -> None:
 
 
 # --- keys and settings ----------------------------------------------------------------------------------------
-def test_a_service_is_not_put_together_when_its_keys_are_missing(tmp_path: Path) -> None:
+def test_the_service_does_not_start_when_its_keys_are_missing(tmp_path: Path) -> None:
     """Without a key file the service does not start open; the message says what to set."""
     for keys in (None, tmp_path / "missing.json"):
         with pytest.raises(ValueError, match="STYLESYNC_KEYS_FILE"):
             _service(_working(), keys, require_keys=True)
 
 
-async def test_everyone_is_let_in_only_when_keys_are_turned_off(tmp_path: Path) -> None:
+async def test_requests_need_no_key_only_when_keys_are_turned_off(tmp_path: Path) -> None:
     """`require_keys: false` is the only way without a key."""
     assert await _service(_working()).authenticate(None) == ANONYMOUS
     write_keys(tmp_path / "keys.json", [])
@@ -138,7 +138,7 @@ def test_a_configuration_is_refused_when_it_is_wrong(model: Any, value: dict[str
         model.model_validate(value)
 
 
-def test_a_configuration_stays_as_it_is_when_someone_changes_it() -> None:
+def test_settings_cannot_change_when_assigned_to() -> None:
     """Settings are frozen."""
     with pytest.raises(ValidationError):
         Settings().require_keys = False

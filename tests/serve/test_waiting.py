@@ -11,13 +11,13 @@ from serve.waiting import ended
 TIMEOUT_S = 0.02
 
 
-async def test_work_that_ends_in_time_has_ended() -> None:
+async def test_work_has_ended_when_it_ends_in_time() -> None:
     """Work that ends within the timeout has ended."""
     assert await ended(asyncio.ensure_future(asyncio.sleep(0)), 5.0)
 
 
 @pytest.mark.parametrize("timeout_s", [TIMEOUT_S, 0.0, -1.0])
-async def test_work_that_does_not_end_has_not_and_goes_on(timeout_s: float) -> None:
+async def test_work_goes_on_when_it_does_not_end_in_time(timeout_s: float) -> None:
     """The caller has to cancel the work, and an idle loop keeps the timeout."""
     work, began_s = asyncio.ensure_future(asyncio.sleep(3600)), time.perf_counter()
     assert not await ended(work, timeout_s)
@@ -26,7 +26,7 @@ async def test_work_that_does_not_end_has_not_and_goes_on(timeout_s: float) -> N
     work.cancel()
 
 
-async def test_an_answer_that_lies_ready_is_read_after_a_loop_that_was_held_up() -> None:
+async def test_a_ready_answer_is_read_when_the_loop_was_blocked() -> None:
     """The answer came in time, but the blocked loop runs its timer first."""
     loop, (readable, writable) = asyncio.get_running_loop(), os.pipe()
     ready: asyncio.Future[bytes] = loop.create_future()

@@ -128,7 +128,7 @@ def test_a_label_map_is_small_when_it_travels() -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @given(data=st.binary(max_size=40))
 @settings(derandomize=True, deadline=None, max_examples=15)
-def test_one_error_is_raised_when_bytes_are_of_nobody(kind: Kind, data: bytes) -> None:
+def test_one_error_is_raised_when_bytes_are_random(kind: Kind, data: bytes) -> None:
     """Random bytes are PhaseFailed, whatever was expected."""
     with pytest.raises(PhaseFailed):
         codec.decode(data, kind)
@@ -159,13 +159,13 @@ def _segmentation_of(shape: list[Any], packed: bytes) -> bytes:
         ([[8], 2**62], zlib.compress(b"123456")),  # found by fuzzing: a list that many times over
     ],
 )
-def test_one_error_is_raised_when_a_plane_is_not_what_it_says(shape: list[Any], packed: bytes) -> None:
+def test_one_error_is_raised_when_a_plane_does_not_fit_its_shape(shape: list[Any], packed: bytes) -> None:
     """A plane whose bytes do not fill its shape is PhaseFailed."""
     with pytest.raises(PhaseFailed):
         codec.decode(_segmentation_of(shape, packed), Segmentation)
 
 
-def test_a_plane_takes_no_more_memory_when_it_says_less_than_it_holds() -> None:
+def test_a_plane_is_inflated_only_to_the_size_it_declares() -> None:
     """64 kB that would inflate to 64 MB are inflated to the size that it declares, and no further."""
     bomb = zlib.compress(bytes(64 * 1024 * 1024))
     found = codec.decode(_segmentation_of([2, 3], bomb), Segmentation)

@@ -167,7 +167,7 @@ def test_numbers_are_kept_when_the_profile_is_unusable(profile: bytes) -> None:
     assert _inner(_difference(found.pixels, quarters())).max() <= LOSSY_DE00
 
 
-def test_profile_counts_when_a_png_has_a_large_one() -> None:
+def test_profile_is_applied_when_a_png_has_a_large_one() -> None:
     """A profile of 3 MiB, which Pillow refuses by default, is applied."""
     profile = display_p3() + b"\0" * 3 * 1024 * 1024
     found = decode_image(encoded(Image.fromarray(srgb_to_p3(quarters())), profile=profile))
@@ -198,7 +198,7 @@ def test_picture_is_bounded_when_it_is_large(size: tuple[int, int], analysed: tu
 
 
 @pytest.mark.parametrize("turn", [1, 6])
-def test_network_input_is_the_whole_photo_when_its_size_is_asked_for(turn: int) -> None:
+def test_network_input_is_the_whole_photo_at_the_requested_size(turn: int) -> None:
     """The network's input is the upright photo squeezed to the requested size, even when the photo is smaller."""
     for size in ((600, 300), (20, 60)):
         found = decode_image(encoded(Image.fromarray(quarters(*size)), turn=turn), network_px=(64, 48))
@@ -216,7 +216,7 @@ def test_colours_are_means_of_areas_when_a_picture_shrinks() -> None:
 
 @given(st.integers(14, 700), st.integers(14, 700), st.sampled_from(["JPEG", "PNG", "WEBP"]), st.integers(1, 8))
 @settings(derandomize=True, max_examples=25, deadline=None)
-def test_aspect_is_kept_when_sizes_are_any(width_px: int, height_px: int, kind: str, turn: int) -> None:
+def test_aspect_is_kept_at_any_size(width_px: int, height_px: int, kind: str, turn: int) -> None:
     """The analysed picture has the photo's aspect to within a pixel, in every format and turn."""
     found = decode_image(encoded(Image.new("RGB", (width_px, height_px), "navy"), kind, turn=turn))
     assert (found.width, found.height) == (width_px, height_px)

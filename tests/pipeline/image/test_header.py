@@ -31,7 +31,7 @@ def _read(data: bytes) -> Header:
         ("WEBP", {"lossless": True}, False),
     ],
 )
-def test_header_is_the_pictures_when_read(
+def test_header_has_the_pictures_properties(
     kind: str, more: dict[str, Any], single_pass: bool, how: dict[str, Any]
 ) -> None:
     """Sizes are as stored, before an EXIF turn, and only a baseline JPEG of one scan is single-pass."""
@@ -43,7 +43,7 @@ def test_header_is_the_pictures_when_read(
 
 @pytest.mark.parametrize("size", [(8, 8), (16_383, 8), (8, 16_383), (300, 4_000)])
 @pytest.mark.parametrize("lossless", [True, False])
-def test_webp_size_is_pillows_when_it_is_any(size: tuple[int, int], lossless: bool) -> None:
+def test_webp_size_equals_pillows_at_any_size(size: tuple[int, int], lossless: bool) -> None:
     """All three kinds of WebP headers give the size that Pillow gives."""
     image = Image.new("RGB", size)
     for kept in (image, image.convert("RGBA")):
@@ -61,7 +61,7 @@ def test_webp_size_is_whole_when_it_needs_all_its_bits() -> None:
     assert (_read(bytes(data)).width_px, _read(bytes(data)).height_px) == SIZE
 
 
-def test_scan_is_one_when_it_has_restart_markers_far_apart() -> None:
+def test_restart_markers_belong_to_the_scan_when_far_apart() -> None:
     """Restart markers belong to the scan, however far apart they are."""
     noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (512, 512, 3), dtype=np.uint8))
     data = encoded(noise, "JPEG", quality=98, subsampling=0, restart_marker_rows=30)
@@ -79,7 +79,7 @@ def test_frames_are_counted_when_a_picture_is_animated() -> None:
         assert _read(buffer.getvalue()).frames == 3
 
 
-def test_scans_are_counted_to_one_above_the_limit_when_there_are_many() -> None:
+def test_counting_stops_when_there_is_one_scan_too_many() -> None:
     """Counting stops at one scan above the limit."""
     data = encoded(RGB, "JPEG", progressive=True)
     scans = data.count(b"\xff\xda")
@@ -87,7 +87,7 @@ def test_scans_are_counted_to_one_above_the_limit_when_there_are_many() -> None:
     assert read_header(data, max_scans=3).scans == 4
 
 
-def test_depth_is_the_files_own_when_it_is_16_bits() -> None:
+def test_header_has_the_bit_depth_of_the_file() -> None:
     """The header has the bit depth of a 16-bit and of a 1-bit PNG."""
     assert _read(png16(quarters().astype("uint16"), 2)).bit_depth == 16
     assert _read(encoded(RGB.convert("1"))).bit_depth == 1
@@ -100,7 +100,7 @@ def test_thumbnail_is_not_the_picture_when_exif_has_one() -> None:
 
 
 @pytest.mark.parametrize(("kind", "name"), [("JPEG", "JPEG"), ("PNG", "PNG"), ("WEBP", "WEBP")])
-def test_format_is_told_by_its_magic_when_it_is_one_of_three(kind: str, name: str) -> None:
+def test_format_is_known_by_its_first_bytes(kind: str, name: str) -> None:
     """The first bytes decide the format."""
     assert sniff(encoded(RGB, kind)) == name
     with pytest.raises(UnsupportedMedia):

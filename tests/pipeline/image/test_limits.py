@@ -138,7 +138,7 @@ def test_limits_are_the_callers_when_others_are_given() -> None:
     assert decode_image(data, limits=ImageLimits(analysed_side_px=24)).pixels.shape == (16, 24, 3)
 
 
-def test_large_baseline_jpeg_is_decoded_when_the_same_progressive_one_is_refused() -> None:
+def test_a_large_jpeg_is_decoded_only_when_it_is_baseline() -> None:
     """20 megapixels in one scan are decoded at a fraction of their size; in several scans they are too many."""
     large = Image.new("RGB", (5000, 4000), "navy")
     assert decode_image(encoded(large, "JPEG", quality=60)).pixels.shape == (410, 512, 3)
@@ -170,6 +170,6 @@ def _mpf() -> bytes:
     ],
     ids=["PNG+ZIP", "JPEG+HTML", "JPEG+JPEG", "WebP+PDF", "HTML in a comment", "script in a text"],
 )
-def test_picture_is_the_plain_one_when_another_file_hides_in_it(plain: bytes, polyglot: bytes) -> None:
+def test_picture_is_unchanged_when_another_file_hides_in_it(plain: bytes, polyglot: bytes) -> None:
     """What stands behind or beside the picture changes nothing, and nothing of it comes out."""
     assert decode_image(polyglot).pixels.tobytes() == decode_image(plain).pixels.tobytes()

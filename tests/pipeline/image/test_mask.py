@@ -29,7 +29,7 @@ def _png_of(mask: Mask, value: int = 255) -> bytes:
 
 
 @pytest.mark.parametrize("value", [1, 127, 255])
-def test_mask_is_every_pixel_that_is_not_zero_when_read(value: int) -> None:
+def test_mask_is_every_pixel_that_is_not_zero(value: int) -> None:
     """Any value but 0 marks the garment."""
     mask = _rectangle(60, 40)
     np.testing.assert_array_equal(decode_mask(_png_of(mask, value), _photo(60, 40)), mask)
@@ -55,7 +55,7 @@ def test_mask_fits_the_photo_when_it_comes_in_another_size(scale: float) -> None
 
 @given(st.integers(20, 200), st.integers(20, 200), st.integers(8, 300))
 @settings(derandomize=True, max_examples=30, deadline=None)
-def test_mask_is_never_blended_when_sizes_are_any(width_px: int, height_px: int, analysed_px: int) -> None:
+def test_mask_is_never_blended_at_any_size(width_px: int, height_px: int, analysed_px: int) -> None:
     """A mask of the left half stays the left half: each row is ones, then zeros, with the border in its place."""
     mask = np.zeros((height_px, width_px), bool)
     mask[:, : width_px // 2] = True
@@ -89,7 +89,7 @@ def test_mask_is_refused_when_its_aspect_is_another(size: tuple[int, int], allow
         decode_mask(_png_of(_rectangle(*size)), photo)
 
 
-def test_mask_of_a_thin_photo_is_taken_when_it_is_off_by_a_pixel() -> None:
+def test_mask_of_a_thin_photo_is_accepted_when_off_by_a_pixel() -> None:
     """A mask of 400×8 px fits a photo of 4000×84 px, because its height is only rounded."""
     assert decode_mask(_png_of(np.ones((8, 400), bool)), _photo(4000, 84, (512, 11))).all()
 

@@ -106,7 +106,7 @@ def _gone(pid: int) -> bool:
 
 
 # --- files ----------------------------------------------------------------------------------------------------
-async def test_a_photo_is_what_it_is_without_workers_when_decoded_by_one(single: DecodePool) -> None:
+async def test_a_worker_gives_what_the_pure_function_gives(single: DecodePool) -> None:
     """Pixels, sizes, mask and the network's image are those of the pure function."""
     found = await single.decode(photo_bytes(), mask=mask_bytes(), network_px=(24, 32), budget_s=PATIENCE_S)
     expected = decode_image(photo_bytes(), network_px=(24, 32))
@@ -173,7 +173,7 @@ async def test_a_file_that_needs_too_much_memory_is_refused_when_decoded(make_po
     assert (await pool.decode(photo_bytes(), budget_s=PATIENCE_S)).width == 64
 
 
-async def test_every_photo_is_decoded_when_there_are_more_than_workers(pool: DecodePool) -> None:
+async def test_every_photo_is_decoded_when_workers_are_few(pool: DecodePool) -> None:
     """Fifty photos at once wait for their turns, and each gets its own pixels."""
     files = [encoded(np.full((8, 8, 3), k, np.uint8)) for k in range(50)]
     found = await asyncio.gather(*(pool.decode(file, budget_s=PATIENCE_S) for file in files))
@@ -182,7 +182,7 @@ async def test_every_photo_is_decoded_when_there_are_more_than_workers(pool: Dec
 
 
 # --- deaths ---------------------------------------------------------------------------------------------------
-async def test_a_photo_is_decoded_by_another_when_its_worker_is_killed(single: DecodePool) -> None:
+async def test_another_worker_decodes_when_the_first_is_killed(single: DecodePool) -> None:
     """kill -9 in the middle costs a new worker, not the answer."""
     (pid,) = _pids(single)
     _stop(single)
@@ -203,7 +203,7 @@ async def test_a_worker_is_replaced_when_it_is_killed_idle(pool: DecodePool) -> 
     assert (await pool.decode(photo_bytes(), budget_s=PATIENCE_S)).width == 64
 
 
-async def test_a_dead_worker_is_given_to_nobody_when_it_comes_back_late(single: DecodePool) -> None:
+async def test_a_dead_worker_is_not_offered_when_it_dies_before_its_return(single: DecodePool) -> None:
     """A worker that died after its last answer and before its return is not among the idle ones again."""
     (worker,) = single._live
     single._idle.clear()
@@ -240,7 +240,7 @@ async def test_a_photo_is_given_up_when_it_costs_two_workers(
 
 
 # --- time -----------------------------------------------------------------------------------------------------
-async def test_a_photo_must_come_again_when_its_worker_gets_no_time(pool: DecodePool) -> None:
+async def test_the_server_is_busy_when_a_worker_gets_no_cpu(pool: DecodePool) -> None:
     """A worker that overran is killed and replaced; the other serves on; not having computed, it blames no file."""
     stuck = pool._idle[-1].pid  # the one that is taken next
     os.kill(stuck, signal.SIGSTOP)
@@ -257,7 +257,7 @@ async def test_a_photo_must_come_again_when_its_worker_gets_no_time(pool: Decode
     assert stuck not in _pids(pool)
 
 
-async def test_a_photo_must_come_again_when_no_worker_came_free(single: DecodePool) -> None:
+async def test_the_server_is_busy_when_no_worker_comes_free(single: DecodePool) -> None:
     """Waiting for a worker is the service's fault, not the file's."""
     _stop(single)
     first = asyncio.create_task(single.decode(photo_bytes(), budget_s=1.0))
@@ -268,7 +268,7 @@ async def test_a_photo_must_come_again_when_no_worker_came_free(single: DecodePo
         await first
 
 
-def test_a_photo_is_too_complex_when_its_worker_computed_for_half_its_budget() -> None:
+def test_a_photo_is_too_complex_when_it_used_half_its_budget() -> None:
     """By the CPU time that the worker had: a busy machine is no reason to refuse a photo for good."""
     assert isinstance(too_late(0.4, worked_s=0.19), Overloaded)
     complex_one = too_late(0.4, worked_s=0.2)
@@ -276,7 +276,7 @@ def test_a_photo_is_too_complex_when_its_worker_computed_for_half_its_budget() -
     assert complex_one.detail == "The image takes longer to decode than the 400 ms allowed."
 
 
-async def test_its_cpu_time_is_known_when_a_worker_decodes(single: DecodePool) -> None:
+async def test_the_cpu_time_of_a_worker_is_known_when_it_decodes(single: DecodePool) -> None:
     """It grows with the work, and a dead worker has none."""
     (worker,) = single._live
     before_s = worker.cpu_s()
@@ -365,7 +365,7 @@ def test_workers_die_when_their_service_is_killed() -> None:
 
 
 # --- what a worker can reach ----------------------------------------------------------------------------------
-async def test_a_worker_has_no_secret_of_ours_when_it_runs(
+async def test_a_worker_has_no_secret_when_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Its environment holds nothing but what imports need; it may write no file and dump no core."""
@@ -378,7 +378,7 @@ async def test_a_worker_has_no_secret_of_ours_when_it_runs(
     assert process.rlimit(psutil.RLIMIT_FSIZE) == (0, 0)
     assert process.rlimit(psutil.RLIMIT_CORE) == (0, 0)
     assert process.rlimit(psutil.RLIMIT_AS) == (1024 * MIB, 1024 * MIB)
-    await worker.bury()
+    await worker.reap()
 
 
 @pytest.mark.parametrize(
@@ -392,7 +392,7 @@ async def test_a_worker_has_no_secret_of_ours_when_it_runs(
         (7, b"\x00"),
     ],
 )
-def test_an_answer_is_a_failure_when_it_makes_no_sense(status: int, body: bytes) -> None:
+def test_an_answer_is_a_failure_when_it_is_malformed(status: int, body: bytes) -> None:
     """What a worker that a file has taken over may write raises one of a few errors of ours, whatever it names."""
     with pytest.raises(PhaseFailed):
         read_answer(status, body)

@@ -127,7 +127,7 @@ async def test_a_field_is_pointed_at_when_it_is_refused(client: httpx.AsyncClien
 
 
 @pytest.mark.parametrize("path", ["/v1/advice", "/v1/segment", "/v1/extract", "/v1/harmony"])
-async def test_a_type_has_parameters_and_a_body_is_taken_when_sound(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_content_type_may_have_parameters(client: httpx.AsyncClient, path: str) -> None:
     """Content types may carry parameters, in any case, on every endpoint."""
     arguments = form()
     request = client.build_request("POST", path, **arguments)
@@ -191,7 +191,7 @@ KEYED = [
         {"Authorization": "Bearer"},
     ],
 )
-async def test_nobody_is_let_in_when_the_key_is_missing_or_wrong(
+async def test_a_request_is_refused_when_its_key_is_missing_or_wrong(
     application: Application, method: str, path: str, headers: dict[str, str]
 ) -> None:
     """401 on every endpoint that needs a key, before the body is looked at, and it says how to authenticate."""
@@ -202,7 +202,7 @@ async def test_nobody_is_let_in_when_the_key_is_missing_or_wrong(
 
 
 @pytest.mark.parametrize("scheme", ["X-API-Key", "Bearer", "bearer"])
-async def test_the_owner_is_let_in_when_the_key_comes_either_way(application: Application, scheme: str) -> None:
+async def test_a_request_is_answered_when_its_key_comes_in_either_header(application: Application, scheme: str) -> None:
     """`X-API-Key` and `Authorization: Bearer` both work."""
     key = application.keys["whole"]
     headers = {"X-API-Key": key} if scheme == "X-API-Key" else {"Authorization": f"{scheme} {key}"}
@@ -210,7 +210,9 @@ async def test_the_owner_is_let_in_when_the_key_comes_either_way(application: Ap
 
 
 @pytest.mark.parametrize(("method", "path"), KEYED)
-async def test_the_owner_is_refused_when_the_scope_is_missing(application: Application, method: str, path: str) -> None:
+async def test_a_request_is_refused_when_its_key_lacks_the_scope(
+    application: Application, method: str, path: str
+) -> None:
     """A key for metrics gives no advice."""
     headers = {"X-API-Key": application.keys["metrics"]}
     _problem(await application.stranger.request(method, path, headers=headers), 403, "FORBIDDEN")
@@ -263,15 +265,13 @@ async def test_head_is_get_without_a_body_when_sent(client: httpx.AsyncClient, p
 
 
 @pytest.mark.parametrize("accept", ["image/png", "text/html", "application/json;q=0"])
-async def test_an_answer_is_not_acceptable_when_the_client_wants_another(
-    client: httpx.AsyncClient, accept: str
-) -> None:
+async def test_a_request_is_refused_when_it_accepts_no_json(client: httpx.AsyncClient, accept: str) -> None:
     """406 when Accept leaves nothing; the problem document comes all the same."""
     _problem(await client.post("/v1/advice", json=NAVY, headers={"Accept": accept}), 406, "NOT_ACCEPTABLE")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json, text/plain;q=0.5", ""])
-async def test_an_answer_is_acceptable_when_the_client_wants_json(client: httpx.AsyncClient, accept: str) -> None:
+async def test_a_request_is_answered_when_it_accepts_json(client: httpx.AsyncClient, accept: str) -> None:
     """Ranges, lists and nothing at all cover JSON."""
     assert (await client.post("/v1/advice", json=NAVY, headers={"Accept": accept})).status_code == 200
 
@@ -282,7 +282,7 @@ async def test_a_host_is_refused_when_it_is_none(client: httpx.AsyncClient, host
     _problem(await client.get("/v1/healthz", headers={"Host": host}), 400, "UNPARSABLE")
 
 
-async def test_no_other_origin_is_let_in_when_it_asks(client: httpx.AsyncClient) -> None:
+async def test_no_origin_is_allowed_when_none_is_configured(client: httpx.AsyncClient) -> None:
     """Without configuration there is no CORS: an Origin changes nothing and is granted nothing."""
     response = await client.post("/v1/advice", json=NAVY, headers={"Origin": "https://evil.com"})
     assert response.status_code == 200
@@ -290,7 +290,7 @@ async def test_no_other_origin_is_let_in_when_it_asks(client: httpx.AsyncClient)
 
 
 # --- trouble --------------------------------------------------------------------------------------------------
-async def test_nothing_is_told_when_something_unexpected_happens(
+async def test_an_unexpected_error_reveals_nothing(
     application: Application, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """500: a generic document with the request's id; the cause is in the log alone, as JSON without keys."""
@@ -309,7 +309,7 @@ async def test_nothing_is_told_when_something_unexpected_happens(
     assert application.keys["whole"] not in text
 
 
-async def test_a_photo_must_wait_when_the_service_is_busy(application: Application) -> None:
+async def test_a_photo_is_refused_when_the_service_is_busy(application: Application) -> None:
     """503 with Retry-After when all slots stay taken."""
     admission = application.service.advisor._admission
     async with AsyncExitStack() as others:
@@ -332,7 +332,7 @@ async def test_a_photo_must_wait_when_the_network_has_not_reported(application: 
     assert response.headers["Retry-After"] == "1"
 
 
-async def test_the_service_goes_on_when_it_was_sent_all_of_this(application: Application) -> None:
+async def test_the_service_still_works_after_all_bad_requests(application: Application) -> None:
     """After everything above an ordinary photo is advised, and the phases were not harmed."""
     response = await application.client.post("/v1/advice", **form(cache="bypass"))
     assert response.status_code == 200

@@ -54,7 +54,7 @@ async def _parts(data: bytes, *, content_type: str = FORM, size: int = 10_000) -
 
 
 # --- sizes and times ------------------------------------------------------------------------------------------
-async def test_a_body_is_refused_unread_when_its_declared_length_is_too_much() -> None:
+async def test_a_body_is_refused_unread_when_its_declared_length_is_too_large() -> None:
     """Content-Length above the limit is answered before a byte is awaited."""
     request = _request([], ends=False, content_length="1001")
     with pytest.raises(TooLarge, match="1001 bytes; at most 1000"):
@@ -62,14 +62,14 @@ async def test_a_body_is_refused_unread_when_its_declared_length_is_too_much() -
 
 
 @pytest.mark.parametrize("declared", ["", "3", "²"])
-async def test_a_body_is_refused_when_more_comes_than_allowed(declared: str) -> None:
+async def test_a_body_is_refused_when_it_is_too_large(declared: str) -> None:
     """Without a length, and with one that lies, the bytes are counted as they come; the rest is never awaited."""
     request = _request([b" " * 600, b" " * 401], ends=False, content_length=declared)
     with pytest.raises(TooLarge, match="more than the 1000 bytes"):
         await body.read_json(request, LIMITS)
 
 
-async def test_a_body_is_taken_when_it_just_fits() -> None:
+async def test_a_body_is_accepted_when_it_just_fits() -> None:
     """The limit itself is allowed."""
     text = b'"' + b"x" * 998 + b'"'
     assert await body.read_json(_request([text], content_length="1000"), LIMITS) == "x" * 998
@@ -137,7 +137,7 @@ COSTLY_JSON = {
 
 
 @pytest.mark.parametrize("data", COSTLY_JSON.values(), ids=COSTLY_JSON.keys())
-def test_json_is_refused_soon_when_it_has_more_in_it_than_any_request(data: bytes) -> None:
+def test_json_is_refused_soon_when_it_has_too_many_values(data: bytes) -> None:
     """A body within the limit must not block the event loop; without the bound it took half a second."""
     since_s = time.process_time()
     with pytest.raises(Unparsable, match="more than"):
@@ -145,7 +145,7 @@ def test_json_is_refused_soon_when_it_has_more_in_it_than_any_request(data: byte
     assert time.process_time() - since_s < 0.1
 
 
-def test_json_is_taken_when_it_is_the_largest_that_a_client_can_mean() -> None:
+def test_json_is_accepted_when_it_is_the_largest_valid_request() -> None:
     """A wardrobe of five hundred items with twelve colours each."""
     colors = [{"hex": "lightgoldenrodyellow", "share": 0.0833333333} for _ in range(12)]
     wardrobe = [{"id": f"piece {number}", "colors": colors, "category": "outerwear"} for number in range(500)]
@@ -171,7 +171,7 @@ def test_the_place_is_named_when_json_breaks() -> None:
     ("data", "value"),
     [(b"null", None), (b'"\\ud83d\\udc57"', "👗"), ('"👗é"'.encode(), "👗é"), (b"1e300", 1e300), (b"-0", 0)],
 )
-def test_json_is_taken_when_it_is_plain(data: bytes, value: object) -> None:
+def test_json_is_accepted_when_it_is_plain(data: bytes, value: object) -> None:
     """Any JSON value in UTF-8 is parsed, escaped surrogate pairs too; a schema judges it afterwards."""
     assert body.parse_json(data) == value
 
@@ -217,7 +217,7 @@ async def test_parts_are_whole_when_chunks_are_of_any_size(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-async def test_what_comes_before_a_form_is_the_same_when_chunks_are_of_any_size(size: int) -> None:
+async def test_only_line_ends_may_precede_a_form(size: int) -> None:
     """Only line ends may precede the first boundary, wherever the transport cuts the body. Fuzzing found this."""
     form = _form(_part("options", b"{}"))
     assert await _parts(b"\r\n\n" + form, size=size) == {"options": Part(b"{}")}
@@ -318,7 +318,7 @@ async def test_ten_thousand_parts_are_refused_when_the_first_is_seen() -> None:
         ('multipart/form-data;boundary="XX"', "multipart/form-data"),
     ],
 )
-def test_a_type_is_known_when_it_has_parameters_and_any_case(header: str, kind: str) -> None:
+def test_a_content_type_is_known_with_parameters_and_in_any_case(header: str, kind: str) -> None:
     """Parameters and case do not matter."""
     assert body.content_type(_request([], content_type=header, content_length="2")) == kind
 
@@ -327,7 +327,7 @@ def test_a_type_is_known_when_it_has_parameters_and_any_case(header: str, kind: 
     "header",
     ["text/plain", "image/jpeg", "application/x-www-form-urlencoded", "application/json5", "multipart/mixed", "x"],
 )
-def test_a_type_is_refused_when_it_is_another(header: str) -> None:
+def test_a_content_type_is_refused_when_it_is_unknown(header: str) -> None:
     """Any other type is unsupported, even where the body would parse."""
     with pytest.raises(UnsupportedMedia, match="allowed are multipart/form-data and application/json"):
         body.content_type(_request([], content_type=header, content_length="2"))
@@ -342,7 +342,7 @@ def test_a_request_is_empty_when_it_has_no_type_and_no_length(length: str) -> No
 
 
 @pytest.mark.parametrize("request_", [_request([], content_length="5"), _request([], transfer_encoding="chunked")])
-def test_a_type_is_missing_when_a_body_comes_without(request_: Request) -> None:
+def test_a_body_is_refused_when_it_has_no_content_type(request_: Request) -> None:
     """A body without a type is unsupported."""
     with pytest.raises(UnsupportedMedia):
         body.content_type(request_)

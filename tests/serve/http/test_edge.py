@@ -67,7 +67,7 @@ def broken(error: Exception) -> ASGIApp:
 
 # --- request ids ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("given", ["a", "0f8fad5b-d9cb-469f-a165-70867728950e", "A.b_C-9", "x" * 64])
-async def test_a_clients_id_is_kept_when_it_is_plain(given: str) -> None:
+async def test_a_clients_request_id_is_kept_when_it_is_valid(given: str) -> None:
     """A short, plain id is kept, for the application and in the answer."""
     answer = await _send(Edge(hello), (b"x-request-id", given.encode()))
     assert answer.all("X-Request-ID") == [given]
@@ -90,7 +90,7 @@ BAD_IDS = {
 
 
 @pytest.mark.parametrize("given", BAD_IDS.values(), ids=BAD_IDS.keys())
-async def test_a_clients_id_is_replaced_when_it_is_not_plain(given: bytes) -> None:
+async def test_a_clients_request_id_is_replaced_when_it_is_invalid(given: bytes) -> None:
     """An id that could break a log line or a header is replaced and appears nowhere."""
     answer = await _send(Edge(hello), (b"x-request-id", given))
     (found,) = answer.all("X-Request-ID")
@@ -98,14 +98,14 @@ async def test_a_clients_id_is_replaced_when_it_is_not_plain(given: bytes) -> No
     assert answer.body == found.encode()
 
 
-async def test_ids_are_new_when_clients_send_none() -> None:
+async def test_request_ids_are_new_when_clients_send_none() -> None:
     """Each request without an id gets one of its own."""
     found = [(await _send(Edge(hello))).all("X-Request-ID") for _ in range(20)]
     assert len({ids[0] for ids in found}) == 20
     assert clean_request_id(None) != clean_request_id(None)
 
 
-async def test_there_is_one_id_when_client_and_application_send_more() -> None:
+async def test_an_answer_has_one_request_id_when_several_were_sent() -> None:
     """Two headers of the client and one of the application still make one in the answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -120,9 +120,7 @@ async def test_there_is_one_id_when_client_and_application_send_more() -> None:
     ("app", "hosts", "status"),
     [(hello, ["localhost"], 200), (broken(RuntimeError()), ["localhost"], 500), (hello, ["a b"], 400)],
 )
-async def test_security_headers_are_there_when_anything_is_answered(
-    app: ASGIApp, hosts: list[str], status: int
-) -> None:
+async def test_every_answer_has_the_security_headers(app: ASGIApp, hosts: list[str], status: int) -> None:
     """Answers and errors alike carry each security header once."""
     answer = await _send(Edge(app), hosts=hosts)
     assert answer.status == status
@@ -155,7 +153,7 @@ async def test_a_head_request_is_a_get_without_its_body_when_sent() -> None:
 
 # --- hosts ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "API.example.com", "10.0.0.7:80", "[::1]:8000", "a_b"])
-async def test_a_host_is_taken_when_it_is_sound(host: str) -> None:
+async def test_a_host_is_accepted_when_it_is_well_formed(host: str) -> None:
     """Without configured hosts every well-formed name or address is allowed."""
     assert (await _send(Edge(hello), hosts=[host])).status == 200
 
@@ -164,13 +162,13 @@ async def test_a_host_is_taken_when_it_is_sound(host: str) -> None:
     "hosts",
     [[""], ["a b"], ["a/b"], ["a@b"], ["evil.com\r\nX: y"], ["é.com"], ["a:b"], ["a:80:80"], ["a", "b"], ["a,b"]],
 )
-async def test_a_host_is_refused_when_it_is_broken(hosts: list[str]) -> None:
+async def test_a_host_is_refused_when_it_is_malformed(hosts: list[str]) -> None:
     """An empty host, two hosts and a malformed host are a bad request."""
     answer = await _send(Edge(hello), hosts=hosts)
     assert (answer.status, answer.json()["code"]) == (400, "UNPARSABLE")
 
 
-async def test_a_request_is_taken_when_it_has_no_host_header() -> None:
+async def test_a_request_is_accepted_when_it_has_no_host_header() -> None:
     """HTTP/1.0 and the probes of simple load balancers send none."""
     assert (await _send(Edge(hello), hosts=[])).status == 200
 
@@ -198,7 +196,7 @@ INNARDS = "/home/app/serve/api.py: KeyError 'ssk_1_2' at 10.0.0.7"
 
 
 @pytest.mark.parametrize("error", [RuntimeError(INNARDS), KeyError(INNARDS), OSError(13, INNARDS)])
-async def test_an_unexpected_error_tells_nothing_when_answered(error: Exception) -> None:
+async def test_the_answer_to_an_unexpected_error_reveals_nothing(error: Exception) -> None:
     """A 500 is a generic problem document with the request's id; the log has the error and the same id."""
     with capture_logs() as logs:
         answer = await _send(Edge(broken(error)), (b"x-request-id", b"abc"))
@@ -219,7 +217,7 @@ async def test_an_unexpected_error_tells_nothing_when_answered(error: Exception)
     ]
 
 
-async def test_the_error_goes_on_when_the_answer_has_begun() -> None:
+async def test_the_error_propagates_when_the_answer_has_begun() -> None:
     """An error in the middle of a body starts no second answer; the server has to close the connection."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -24,7 +24,7 @@ async def client(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[http
 
 
 @pytest.mark.parametrize("page", PAGES)
-async def test_everything_is_there_when_a_page_names_it(client: httpx.AsyncClient, page: str) -> None:
+async def test_every_file_that_a_page_names_is_served(client: httpx.AsyncClient, page: str) -> None:
     """Each script, style, picture and link of a page is one of ours and is answered with its type."""
     named = LOCAL.findall((await client.get(page)).text)
     assert named
@@ -57,7 +57,7 @@ async def test_the_playground_needs_no_inline_style_when_read() -> None:
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/assets/playground.js"])
-async def test_a_page_is_asked_for_again_but_not_sent_when_unchanged(client: httpx.AsyncClient, path: str) -> None:
+async def test_a_page_is_revalidated_and_not_sent_when_unchanged(client: httpx.AsyncClient, path: str) -> None:
     """Pages are revalidated each time, and 304 keeps their policy."""
     first = await client.get(path)
     assert first.headers["Cache-Control"] == "no-cache"
@@ -69,6 +69,6 @@ async def test_a_page_is_asked_for_again_but_not_sent_when_unchanged(client: htt
 @pytest.mark.parametrize(
     "name", ["..%2fapi.py", "%2e%2e/api.py", "api.py", "playground", "index.html%00", ".", "a" * 5000]
 )
-async def test_nothing_else_is_there_when_a_path_is_made_up(client: httpx.AsyncClient, name: str) -> None:
+async def test_no_other_file_is_served_when_a_path_is_made_up(client: httpx.AsyncClient, name: str) -> None:
     """Assets are looked up by name among known files; no path leads out."""
     assert (await client.get(f"/assets/{name}")).status_code == 404

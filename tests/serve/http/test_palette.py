@@ -64,7 +64,7 @@ async def test_a_palette_is_json_when_no_format_is_asked_for(client: httpx.Async
 
 
 @pytest.mark.parametrize("colors", ["navy", "#000080", "000080", " Navy ", "NAVY,#fff,teal", ",".join(["fff"] * 12)])
-async def test_colours_are_css_when_given(client: httpx.AsyncClient, colors: str) -> None:
+async def test_palette_colours_may_be_any_css_colours(client: httpx.AsyncClient, colors: str) -> None:
     """Hex with or without #, and names, 1 to 12 of them."""
     found = (await _palette(client, colors=colors)).json()["colors"]
     assert len(found) == colors.count(",") + 1
@@ -96,7 +96,7 @@ async def test_tags_differ_when_colours_or_format_do(client: httpx.AsyncClient) 
 
 
 @pytest.mark.parametrize("wrap", ["{}", "W/{}", '"x", {}', "*"])
-async def test_nothing_is_sent_again_when_the_client_has_it(client: httpx.AsyncClient, wrap: str) -> None:
+async def test_a_palette_is_not_sent_again_when_the_client_has_it(client: httpx.AsyncClient, wrap: str) -> None:
     """If-None-Match with the tag, weak or in a list, and the star: 304 without a body, with the tag."""
     tag = (await _palette(client, colors=TWO)).headers["ETag"]
     response = await _palette(client, colors=TWO, headers={"If-None-Match": wrap.format(tag)})
@@ -105,7 +105,7 @@ async def test_nothing_is_sent_again_when_the_client_has_it(client: httpx.AsyncC
 
 
 @pytest.mark.parametrize("tag", ['"x"', "", "nonsense"])
-async def test_it_is_sent_again_when_the_client_has_another(client: httpx.AsyncClient, tag: str) -> None:
+async def test_a_palette_is_sent_again_when_the_client_has_another(client: httpx.AsyncClient, tag: str) -> None:
     """Another tag is no match."""
     assert (await _palette(client, colors=TWO, headers={"If-None-Match": tag})).status_code == 200
 
@@ -151,14 +151,14 @@ async def test_a_query_is_refused_when_a_parameter_is_bad(
         ("gpl", "application/json", 406),
     ],
 )
-async def test_a_format_must_be_acceptable_when_the_client_says_what_is(
+async def test_a_palette_is_refused_when_the_client_does_not_accept_it(
     client: httpx.AsyncClient, format: str, accept: str, status: int
 ) -> None:
     """The Accept header is about the format asked for."""
     assert (await _palette(client, colors=TWO, format=format, headers={"Accept": accept})).status_code == status
 
 
-async def test_nothing_of_a_name_is_markup_when_a_palette_is_svg(client: httpx.AsyncClient) -> None:
+async def test_an_svg_palette_can_run_nothing(client: httpx.AsyncClient) -> None:
     """An SVG runs nothing: its own policy forbids everything, and it is no HTML."""
     response = await _palette(client, colors=TWO, format="svg")
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")

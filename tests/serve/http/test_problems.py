@@ -67,7 +67,7 @@ def test_statuses_are_the_contracts_when_the_table_is_read() -> None:
 
 
 @pytest.mark.parametrize("kind", TREE)
-def test_a_problem_document_is_whole_when_an_error_is_answered(kind: type[ColorMatchError]) -> None:
+def test_a_problem_document_has_every_member(kind: type[ColorMatchError]) -> None:
     """RFC 9457's members, the code and the request id; the status line says the same as the document."""
     response = problem_response(kind("What is wrong."), "r1")
     document = json.loads(bytes(response.body))
@@ -80,14 +80,14 @@ def test_a_problem_document_is_whole_when_an_error_is_answered(kind: type[ColorM
 
 
 @pytest.mark.parametrize("kind", TREE)
-def test_an_error_stays_itself_when_it_crosses_processes(kind: type[ColorMatchError]) -> None:
+def test_an_error_survives_when_it_crosses_processes(kind: type[ColorMatchError]) -> None:
     """Pickled and unpickled, an error has the same class, code and detail."""
     found: ColorMatchError = pickle.loads(pickle.dumps(kind("What is wrong.")))  # noqa: S301 - our own bytes
     assert type(found) is kind
     assert (found.code, found.detail, found.args) == (kind.code, "What is wrong.", ("What is wrong.",))
 
 
-def test_fields_come_along_when_their_error_crosses_processes() -> None:
+def test_fields_survive_when_their_error_crosses_processes() -> None:
     """InvalidFields too survives pickling, with its pointers."""
     fields = (FieldError("/options/max_colors", "Too many."), FieldError("", "Unknown field."))
     found = pickle.loads(pickle.dumps(InvalidFields(fields)))  # noqa: S301 - our own bytes
@@ -132,18 +132,18 @@ def test_bad_fields_are_listed_when_options_are_refused() -> None:
         (errors.MethodNotAllowed("PUT is not allowed here.", allowed=("GET", "HEAD")), "Allow", "GET, HEAD"),
     ],
 )
-def test_a_header_comes_along_when_the_status_asks_for_one(error: ColorMatchError, header: str, value: str) -> None:
+def test_a_problem_has_the_headers_of_its_status(error: ColorMatchError, header: str, value: str) -> None:
     """401 says how to authenticate, 429 and 503 when to come back, 405 what is allowed."""
     assert problem_response(error, "r1").headers[header] == value
 
 
-def test_no_such_header_comes_along_when_the_status_has_none() -> None:
+def test_a_problem_has_no_other_headers_of_errors() -> None:
     """A refused field is answered without Retry-After, WWW-Authenticate or Allow."""
     headers = problem_response(errors.InvalidOptions("No."), "r1").headers
     assert not {"retry-after", "www-authenticate", "allow"} & set(headers)
 
 
-def test_a_client_reads_plain_text_when_it_sent_control_characters() -> None:
+def test_control_characters_of_a_client_are_replaced() -> None:
     """Nothing that a client sent steers the terminal on which an error is printed."""
     field = FieldError("/options/\x1b[2J", "Unknown field. Given: '\x9b31m\r\n'.")
     document = _document(InvalidFields((field,)))

@@ -112,14 +112,14 @@ REFUSED: list[tuple[str, Any, str]] = [
 ]
 
 
-def test_every_option_is_proven_when_the_tables_are_read() -> None:
+def test_every_option_has_accepted_and_refused_values() -> None:
     """Each option of the core has accepted and refused values here."""
     names = {field.name for field in fields(Options)}
     assert {name for name, _, _ in ACCEPTED} == names
     assert {name for name, _, _ in REFUSED} == names | {"max_colours", "a/b~c"}
 
 
-def test_the_defaults_are_the_contracts_when_nothing_is_asked() -> None:
+def test_the_defaults_are_the_contracts_when_options_are_empty() -> None:
     """No options and empty options mean the core's defaults, which are the contract's."""
     assert _options() == Options()
     assert (Options().max_colors, Options().max_suggestions, Options().intent) == (5, 8, "balanced")
@@ -237,7 +237,7 @@ def test_an_object_request_is_refused_when_its_fields_are_bad(value: Any, pointe
         ({"colors": ["#fff"], "options": 5}, "Input should be a JSON object. Given: 5."),
     ],
 )
-def test_a_message_names_the_actual_and_the_allowed_when_refused(value: Any, message: str) -> None:
+def test_a_message_names_the_actual_and_the_allowed_value(value: Any, message: str) -> None:
     """A refusal says what came and what is allowed."""
     assert [field.message for field in _refused(ColorsRequest, value)] == [message]
 
@@ -253,7 +253,7 @@ def test_a_message_names_the_actual_and_the_allowed_when_refused(value: Any, mes
         {"colors": ["#fff"], "options": {"max_colors": 10**4000, "lang": "z" * 10_000, "intent": "q" * 10_000}},
     ],
 )
-def test_nothing_of_ours_is_told_when_a_request_is_refused(value: Any) -> None:
+def test_a_message_reveals_nothing_of_ours(value: Any) -> None:
     """No class name of ours is in a message, and of the client's own text only its beginning."""
     for field in _refused(ColorsRequest, value):
         assert not [name for name in ("Model", "Request", "msgspec", "serve.") if name in field.message]

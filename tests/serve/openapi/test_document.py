@@ -59,18 +59,18 @@ def _examples(content: dict[str, Any]) -> list[Any]:
     return [*shown, content["example"]] if "example" in content else shown
 
 
-def test_the_document_is_valid_when_checked(document: dict[str, Any]) -> None:
+def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
     """It is OpenAPI 3.1 by the validator of the specification."""
     assert document["openapi"].startswith("3.1.")
     OpenAPIV31SpecValidator(document).validate()
 
 
-def test_the_document_is_the_agreed_one_when_compared(document: dict[str, Any]) -> None:
+def test_the_document_equals_the_golden_file(document: dict[str, Any]) -> None:
     """Nothing of the contract changes unseen; see the top of this file for a change that was meant."""
     assert _text(document) == GOLDEN.read_text()
 
 
-def test_every_operation_is_described_when_listed(document: dict[str, Any]) -> None:
+def test_every_operation_is_described(document: dict[str, Any]) -> None:
     """The endpoints of the contract, each with an id of its own, a summary, a description and a tag."""
     found = {(method, path): operation for path, method, operation in _operations(document)}
     assert set(found) >= {
@@ -90,7 +90,7 @@ def test_every_operation_is_described_when_listed(document: dict[str, Any]) -> N
         assert operation["tags"]
 
 
-def test_a_key_is_asked_for_when_an_operation_needs_one(document: dict[str, Any]) -> None:
+def test_the_document_says_which_operations_need_a_key(document: dict[str, Any]) -> None:
     """Health is open; everything else takes the key in either of two ways."""
     open_paths = {path for path, _, operation in _operations(document) if "security" not in operation}
     assert open_paths == {"/v1/healthz", "/v1/readyz"}
@@ -101,19 +101,19 @@ def test_a_key_is_asked_for_when_an_operation_needs_one(document: dict[str, Any]
     }
 
 
-def test_every_answer_in_json_has_an_example_when_listed(document: dict[str, Any]) -> None:
+def test_every_json_answer_has_an_example(document: dict[str, Any]) -> None:
     """Each answer and each error shows at least one."""
     assert [where for where, content in _contents(document) if "json" in where and not _examples(content)] == []
 
 
-def test_examples_are_what_they_illustrate_when_validated(document: dict[str, Any]) -> None:
+def test_every_example_is_valid_by_its_schema(document: dict[str, Any]) -> None:
     """Every example of an answer or error is valid by the schema beside it."""
     for _, content in _contents(document):
         for example in _examples(content):
             validate(example, content["schema"], document)
 
 
-def test_every_code_is_published_when_read(document: dict[str, Any]) -> None:
+def test_every_code_is_published(document: dict[str, Any]) -> None:
     """The enums of errors, warnings, reasons and how-to-wear are whole."""
     schemas = document["components"]["schemas"]
     published = {
@@ -130,7 +130,7 @@ def test_every_code_is_published_when_read(document: dict[str, Any]) -> None:
     )
 
 
-def test_every_error_that_clients_meet_has_an_example_when_listed(document: dict[str, Any]) -> None:
+def test_every_error_that_a_client_can_get_has_an_example(document: dict[str, Any]) -> None:
     """Each code that can reach a client is shown under its status, by advice or by presign."""
     shown = {
         (int(status), code)
@@ -149,7 +149,7 @@ def test_every_error_that_clients_meet_has_an_example_when_listed(document: dict
     assert shown == {(status, kind.code) for kind, (status, _) in PROBLEMS.items() if kind.code not in unseen | inside}
 
 
-def test_nothing_of_the_file_is_secret_when_read(document: dict[str, Any]) -> None:
+def test_the_document_reveals_no_path_and_no_host(document: dict[str, Any]) -> None:
     """The document names no path of ours and no host."""
     assert not [word for word in ("/home", "/work", "serve.", "localhost", "127.0.0.1") if word in _text(document)]
 

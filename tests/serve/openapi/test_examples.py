@@ -169,7 +169,7 @@ RUNNERS: dict[str, Callable[[str, Path], list[str]]] = {"sh": _shell, "python": 
 
 
 # --- the examples ---------------------------------------------------------------------------------------------
-def test_every_way_in_has_three_languages_when_the_page_is_read() -> None:
+def test_every_section_of_the_page_has_three_languages() -> None:
     """No section lacks one, and no block is left out of these tests."""
     ways = {(title, language) for title in MODES for language in RUNNERS}
     assert EXAMPLES.keys() == ways | {(TYPED, "python")}
@@ -216,7 +216,7 @@ def client_folder(server: Server, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.mark.asyncio(loop_scope="module")
-async def test_the_typed_client_works_when_it_is_used_as_the_page_says(client_folder: Path, server: Server) -> None:
+async def test_the_typed_client_works_as_the_page_says(client_folder: Path, server: Server) -> None:
     """Advice by colours and by photo, a palette, and a problem document, all as values of the client's types."""
     block = f"{EXAMPLES[TYPED, 'python']}\nanswer = None"
     said = await server.run(*_python(block, client_folder), folder=client_folder)
@@ -227,7 +227,7 @@ async def test_the_typed_client_works_when_it_is_used_as_the_page_says(client_fo
     assert problem.startswith("INVALID_OPTIONS /colors/0")
 
 
-def test_the_typed_client_is_typed_when_its_use_is_checked(client_folder: Path) -> None:
+def test_the_typed_client_passes_strict_type_checking(client_folder: Path) -> None:
     """mypy, in its strict mode, follows the types through the client; a field that is not there is found."""
     use = f"BASE: str\nKEY: str\n{EXAMPLES[TYPED, 'python']}"
     assert _type_errors(client_folder, use) == []

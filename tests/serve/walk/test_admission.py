@@ -26,7 +26,7 @@ async def work_round(admission: Admission, *, photo_s: float, budget_s: float, o
 
 
 @pytest.mark.parametrize("photo_s", [0.01, 0.05, 0.15, 0.25])
-async def test_photos_stay_within_half_a_budget_when_any_machine_is_flooded(photo_s: float) -> None:
+async def test_photos_take_half_their_budget_when_a_machine_is_flooded(photo_s: float) -> None:
     """Whatever a photo takes, the last of those at a time is answered near half of its budget, and never beyond it."""
     admission = Admission(PLENTY)
     rounds = [await work_round(admission, photo_s=photo_s, budget_s=1.2) for _ in range(400)][200:]
@@ -34,7 +34,7 @@ async def test_photos_stay_within_half_a_budget_when_any_machine_is_flooded(phot
     assert min(rounds) * photo_s >= 1.2 * STRAINED * 0.7 or min(rounds) == LEAST
 
 
-async def test_the_number_is_the_configured_one_at_most_when_nothing_is_strained() -> None:
+async def test_the_limit_stops_at_the_configured_one_when_nothing_is_late() -> None:
     """max_photos_in_flight bounds it, live."""
     admission = Admission(12)
     for _ in range(400):
@@ -44,7 +44,7 @@ async def test_the_number_is_the_configured_one_at_most_when_nothing_is_strained
     assert admission.limit == await work_round(admission, photo_s=0.001, budget_s=1.2) == 3
 
 
-async def test_the_number_stays_when_few_photos_come() -> None:
+async def test_the_limit_stays_when_photos_come_one_by_one() -> None:
     """Photos that come one by one say nothing about more at a time."""
     admission = Admission(PLENTY)
     for _ in range(400):
@@ -52,14 +52,14 @@ async def test_the_number_stays_when_few_photos_come() -> None:
     assert admission.limit == START
 
 
-async def test_the_number_falls_once_when_photos_that_were_together_are_all_late() -> None:
+async def test_the_limit_falls_once_when_photos_are_late_together() -> None:
     """A stall of a moment is one sign, however many photos it hit."""
     admission = Admission(PLENTY)
     await work_round(admission, photo_s=1.0, budget_s=1.0)
     assert admission.limit == int(START * 0.8)
 
 
-async def test_two_come_through_when_everything_is_late() -> None:
+async def test_the_limit_stays_at_two_when_everything_is_late() -> None:
     """Never fewer: with none at work nothing could be learned."""
     admission = Admission(PLENTY)
     for _ in range(100):
@@ -67,7 +67,7 @@ async def test_two_come_through_when_everything_is_late() -> None:
     assert admission.limit == LEAST
 
 
-async def test_photos_wait_their_turn_when_no_slot_is_free_and_are_refused_when_the_queue_is_full() -> None:
+async def test_photos_queue_when_no_slot_is_free() -> None:
     """One at work, a few in line, and no more; a slot is free again after its photo, answered or not."""
     admission, order = Admission(1), list[int]()
 
@@ -92,7 +92,7 @@ async def test_photos_wait_their_turn_when_no_slot_is_free_and_are_refused_when_
     assert order == [*range(BURST), BURST]
 
 
-async def test_a_queue_is_short_once_it_stands() -> None:
+async def test_the_queue_is_short_when_it_is_old() -> None:
     """A burst may wait; of too much load, what does not fit is refused at once."""
     now_s = 0.0
     admission = Admission(2, clock=lambda: now_s)
@@ -111,7 +111,7 @@ async def test_a_queue_is_short_once_it_stands() -> None:
         await asyncio.gather(*again)
 
 
-async def test_photos_are_impatient_once_a_queue_stands() -> None:
+async def test_photos_wait_for_a_short_time_when_the_queue_is_old() -> None:
     """Who comes to an old line leaves it before those who were there."""
     now_s, left = 0.0, list[str]()
     admission = Admission(2, clock=lambda: now_s)
@@ -147,7 +147,7 @@ async def test_a_photo_leaves_the_queue_when_it_waited_long_enough() -> None:
 
 
 @pytest.mark.parametrize("called", [False, True], ids=["waiting", "called in the same moment"])
-async def test_no_slot_is_lost_when_the_asker_leaves(called: bool) -> None:
+async def test_no_slot_is_lost_when_a_caller_leaves(called: bool) -> None:
     """Whoever waits and leaves hands on the slot that it may just have been given."""
     admission = Admission(1)
 

@@ -116,7 +116,7 @@ async def test_tenants_share_nothing_when_they_ask_the_same(walk: Walk) -> None:
     assert answer.progress.cache == statuses("miss", "miss")
 
 
-async def test_a_hit_follows_when_the_very_first_question_came_before_any_description(walk: Walk) -> None:
+async def test_the_first_answer_is_cached_when_no_phase_was_described_yet(walk: Walk) -> None:
     """A replica that has heard of no version yet still writes under the versions that answered."""
     fresh = walk.replica()
     first = await fresh.advise(colours())
@@ -135,7 +135,7 @@ async def test_answers_are_new_when_a_phase_has_a_new_version(walk: Walk) -> Non
     assert walk.calls()["segmentation"] == 2
 
 
-async def test_an_answer_is_kept_under_the_version_that_gave_it_when_a_rollout_is_under_way(walk: Walk) -> None:
+async def test_an_answer_is_cached_under_its_own_version_during_a_rollout(walk: Walk) -> None:
     """The phases' replies say their versions; what the caller had heard before does not count."""
     walk.advisor.learn(wire.Description("segmentation", "painted:old:fp32:cpu", NETWORK_PX))
     body, _ = await ask(walk, photo())
@@ -178,7 +178,7 @@ async def test_one_walk_serves_all_when_equal_questions_come_together(walk: Walk
 
 
 @pytest.mark.parametrize("other", [photo(b"other"), photo(max_colors=2), photo(store=False), photo(cache="bypass")])
-async def test_two_walks_go_on_when_questions_differ(walk: Walk, other: Question) -> None:
+async def test_two_questions_walk_separately_when_they_differ(walk: Walk, other: Question) -> None:
     """Questions with another answer, or that must not be kept, walk by themselves."""
     walk.segmentation.gate.clear()
     asked = [asyncio.create_task(walk.advisor.advise(question)) for question in (photo(), other)]
@@ -188,7 +188,7 @@ async def test_two_walks_go_on_when_questions_differ(walk: Walk, other: Question
 
 
 @pytest.mark.parametrize("leaves", [0, 1])
-async def test_the_walk_goes_on_when_one_of_two_askers_leaves(walk: Walk, leaves: int) -> None:
+async def test_the_walk_goes_on_when_one_of_two_callers_leaves(walk: Walk, leaves: int) -> None:
     """Whoever leaves, the first asker or one who joined, the other still gets the answer."""
     walk.segmentation.gate.clear()
     asked = [asyncio.create_task(walk.advisor.advise(photo())) for _ in range(2)]
@@ -201,7 +201,7 @@ async def test_the_walk_goes_on_when_one_of_two_askers_leaves(walk: Walk, leaves
     assert walk.calls()["segmentation"] == 1
 
 
-async def test_nothing_is_left_over_when_every_asker_leaves(walk: Walk) -> None:
+async def test_nothing_is_left_when_every_caller_leaves(walk: Walk) -> None:
     """A walk that nobody waits for ends by itself, gives its seat back, and may fail without a word."""
     walk.extraction.error = Overloaded("Full.")
     walk.segmentation.gate.clear()
@@ -215,7 +215,7 @@ async def test_nothing_is_left_over_when_every_asker_leaves(walk: Walk) -> None:
     assert (walk.advisor._flights._flights, walk.advisor._admission._taken) == ({}, 0)
 
 
-async def test_the_next_walks_anew_when_a_shared_one_failed(walk: Walk) -> None:
+async def test_the_next_question_walks_again_when_a_shared_walk_failed(walk: Walk) -> None:
     """A refusal is shared by those who waited together, and forgotten afterwards."""
     walk.decoder.error = ImageTruncated("Cut.")
     found = await asyncio.gather(*(walk.advisor.advise(photo()) for _ in range(3)), return_exceptions=True)

@@ -110,7 +110,7 @@ async def test_the_walk_ends_early_when_one_phase_is_asked_for(
 # --- what is no degradation -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", PHASES)
 @pytest.mark.parametrize("error", [Overloaded("Full."), BadInput("No."), ImageTruncated("Cut.")])
-async def test_an_error_is_raised_when_it_is_not_the_phases_failure(
+async def test_an_error_is_raised_when_the_phase_did_not_fail(
     walk: Walk, name: PhaseName, error: ColorMatchError
 ) -> None:
     """A full queue and a bad input are answered as such: no fallback runs."""
@@ -136,7 +136,7 @@ async def test_a_photo_must_wait_when_the_network_has_not_reported(walk: Walk) -
     assert json.loads((await walk.advisor.advise(photo(mask=b"mask"))).body)["garments"]
 
 
-async def test_photos_are_shed_when_too_many_are_under_way(walk: Walk) -> None:
+async def test_photos_are_refused_when_too_many_are_in_progress(walk: Walk) -> None:
     """Two at work and a full line: another is refused at once, colours still get in, and the line moves on."""
     walk.advisor.reconfigure(AdviceConfig(max_photos_in_flight=2, budgets=PATIENT))
     walk.segmentation.gate.clear()
@@ -169,7 +169,7 @@ async def test_the_answer_comes_within_its_budgets_when_phases_hang(hanging: tup
         assert walk.phase(name).calls[0].ended
 
 
-async def test_the_whole_has_a_deadline_when_every_phase_hangs() -> None:
+async def test_the_request_has_a_deadline_when_every_phase_hangs() -> None:
     """A phase gets what remains of the request's time; with nothing left it is not even called."""
     budgets = Budgets(segmentation_ms=10_000, extraction_ms=10_000, harmony_ms=10_000, total_ms=250)
     walk = Walk(config=AdviceConfig(budgets=budgets))
@@ -193,7 +193,7 @@ async def test_a_phase_is_told_its_deadline_when_it_is_called(walk: Walk) -> Non
     assert codec.decode(payload, wire.HarmoniseRequest).deadline_s <= time.time() + 0.1
 
 
-async def test_decoding_gets_its_budget_when_less_remains_it_gets_that(walk: Walk) -> None:
+async def test_decoding_gets_what_remains_when_that_is_less_than_its_budget(walk: Walk) -> None:
     """The decode budget is its own or the request's, whichever is less."""
     await walk.advisor.advise(photo())
     walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(total_ms=300)))
@@ -220,7 +220,7 @@ async def test_a_late_phase_is_refused_when_it_raises_that_itself(walk: Walk) ->
 
 
 @pytest.mark.parametrize("name", PHASES)
-async def test_fewer_photos_are_taken_on_when_a_phase_took_most_of_its_budget(name: PhaseName) -> None:
+async def test_fewer_photos_are_admitted_when_a_phase_was_slow(name: PhaseName) -> None:
     """The walk tells its seat how long each step took of its budget."""
     walk = Walk(config=AdviceConfig(budgets=Budgets(segmentation_ms=60_000, extraction_ms=60_000, harmony_ms=60_000)))
     await ask(walk, photo())

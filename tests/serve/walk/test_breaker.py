@@ -112,7 +112,7 @@ Model.TestCase.settings = settings(max_examples=120, stateful_step_count=100, de
 TestBreakerAgreesWithModel = Model.TestCase  # 12,000 steps at most
 
 
-def test_exactly_three_pass_when_half_open_and_a_thousand_ask() -> None:
+def test_three_calls_pass_when_a_thousand_ask_a_half_open_breaker() -> None:
     """Of 1,000 calls that come while it is half open, exactly the configured three may pass."""
     clock = Clock()
     breaker = opened(clock)
@@ -124,7 +124,7 @@ def test_exactly_three_pass_when_half_open_and_a_thousand_ask() -> None:
     assert breaker.state == "closed"
 
 
-def test_a_permit_returns_when_a_client_is_to_blame() -> None:
+def test_a_permit_returns_when_the_client_caused_the_error() -> None:
     """A half-open probe that ends in a client's error is given back and leaves the state as it is."""
     clock = Clock()
     breaker = opened(clock)
@@ -136,7 +136,7 @@ def test_a_permit_returns_when_a_client_is_to_blame() -> None:
     assert breaker.acquire() is not None
 
 
-def test_client_errors_never_open_when_many() -> None:
+def test_the_breaker_stays_closed_when_clients_send_errors() -> None:
     """However many calls are given back, a closed breaker stays closed."""
     breaker = Breaker(CONFIG, clock=Clock())
     for _ in range(100):
@@ -144,7 +144,7 @@ def test_client_errors_never_open_when_many() -> None:
     assert breaker.state == "closed"
 
 
-def test_it_opens_when_answers_are_slow() -> None:
+def test_the_breaker_opens_when_answers_are_slow() -> None:
     """Successes that take too long open it as failures do."""
     clock = Clock()
     breaker = Breaker(CONFIG, clock=clock)
@@ -155,7 +155,7 @@ def test_it_opens_when_answers_are_slow() -> None:
     assert breaker.state == "open"
 
 
-def test_late_outcomes_change_nothing_when_they_began_before_it_opened() -> None:
+def test_an_outcome_is_dropped_when_its_call_began_before_a_change() -> None:
     """A call that began while closed and ends while half open is no probe."""
     clock = Clock()
     breaker = Breaker(CONFIG, clock=clock)

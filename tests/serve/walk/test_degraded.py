@@ -45,9 +45,7 @@ async def test_the_answer_is_degraded_when_phases_fail(walk: Walk, failing: tupl
 
 
 @pytest.mark.parametrize("failing", FAILURES, ids="+".join)
-async def test_nothing_is_kept_after_a_failure_when_the_answer_is_degraded(
-    walk: Walk, failing: tuple[PhaseName, ...]
-) -> None:
+async def test_nothing_is_cached_after_a_failed_phase(walk: Walk, failing: tuple[PhaseName, ...]) -> None:
     """Only what ran before the first failure is cached; once the phases heal, the answer has full quality."""
     _break(walk, failing)
     await ask(walk, photo())
@@ -112,7 +110,7 @@ async def test_colours_are_advised_when_harmony_is_down(walk: Walk) -> None:
     assert walk.store.values == {}
 
 
-async def test_the_answer_is_degraded_when_a_phase_writes_what_nobody_can_read(walk: Walk) -> None:
+async def test_the_answer_is_degraded_when_a_phase_replies_unreadably(walk: Walk) -> None:
     """A reply of another version's form counts as a failure of that phase."""
     walk.extraction = FakePhase(lambda _: b"\x81\xa3old\x01")
     walk.advisor = walk.replica()

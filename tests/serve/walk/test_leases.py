@@ -32,7 +32,7 @@ async def flood(advisors: list[Advisor], count: int) -> list[Answer]:
     return list(answers)
 
 
-async def test_one_forward_is_made_when_500_equal_misses_come_to_three_replicas(walk: Walk) -> None:
+async def test_one_forward_is_made_when_500_equal_photos_miss(walk: Walk) -> None:
     """The network runs once for all; everybody has the same bytes, and the lease is given back."""
     answers = await flood(replicas(walk), 500)
     assert walk.calls()["segmentation"] == 1
@@ -62,7 +62,7 @@ async def test_one_forward_is_made_when_the_store_fails_for_a_moment(walk: Walk)
     assert walk.calls()["segmentation"] == 1
 
 
-async def test_the_next_in_line_walks_when_the_first_answer_is_degraded(walk: Walk) -> None:
+async def test_the_next_replica_walks_when_the_first_answer_is_degraded(walk: Walk) -> None:
     """A degraded answer is not shared between replicas: another takes the lease and makes a whole one."""
     walk.segmentation.errors = [PhaseFailed("Broken.")]
     answers = await flood(replicas(walk), 2)
@@ -70,7 +70,7 @@ async def test_the_next_in_line_walks_when_the_first_answer_is_degraded(walk: Wa
     assert walk.store.leases == {}
 
 
-async def test_a_photo_is_answered_when_the_lease_is_never_given_back(walk: Walk) -> None:
+async def test_a_photo_is_answered_when_the_lease_is_never_released(walk: Walk) -> None:
     """A lease whose holder died is waited for a part of a request's time, then the photo is walked without it."""
     walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(total_ms=1500)))
     await walk.advisor.advise(photo())
@@ -85,7 +85,7 @@ async def test_a_photo_is_answered_when_the_lease_is_never_given_back(walk: Walk
     assert walk.store.leases == {f"lease:{key}": b"a dead replica's"}
 
 
-async def test_the_lease_is_given_back_when_every_asker_leaves(walk: Walk) -> None:
+async def test_the_lease_is_released_when_every_caller_leaves(walk: Walk) -> None:
     """A walk goes on without its askers, and leaves its answer and no lease behind."""
     walk.segmentation.gate.clear()
     asker = asyncio.create_task(walk.advisor.advise(photo()))
