@@ -126,7 +126,8 @@ def _reader_of(hint: Any) -> Reader:
         inner = _of_class(sent.kind)
         return lambda value, at, errors: sent.convert(inner(value, at, errors))
     if is_dataclass(hint):
-        reader = _with_text(_of_class(hint), hint, marks)
+        kind: Any = hint
+        reader = _with_text(_of_class(kind), kind, marks)
     elif get_origin(hint) is tuple:
         reader = _of_list(get_args(hint)[0], marks)
     else:
