@@ -19,9 +19,14 @@ AMPLE_MS = 60_000  # the default budgets would degrade answers on a machine that
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs a real server process; a start alone may take a minute on a busy machine."""
+    """Marks the tests of this folder, whose start alone may take a minute on a busy machine, and lets them come last.
+
+    The running application has a Ray with a job agent, and another test's Ray cannot take jobs beside it.
+    """
+    here = Path(__file__).parent
+    items.sort(key=lambda item: item.path.is_relative_to(here))
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(300))
 
