@@ -7,12 +7,12 @@ from typing import get_args
 import numpy as np
 
 from pipeline.color.difference import delta_e_2000
+from pipeline.color.neutral import GREY_CHROMA, is_neutral
 from pipeline.color.sight import CvdKind, simulate_cvd
 from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import vocabulary
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.pair_score import Points, chroma_presence, pair_parts, pair_score, smoothstep, vividness
-from pipeline.palette.swatches import GREY_CHROMA, is_neutral
 from pipeline.types import Floats, Intent, Role, Wheel
 
 # The constants below are taste. Chroma and lightness are OKLCH's.

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.color.difference import delta_e_2000, hue_difference_deg
+from pipeline.color.neutral import BLACK_LIGHTNESS, is_earth, is_muted_blue
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
-from pipeline.palette.swatches import BLACK_LIGHTNESS, is_earth, is_muted_blue
 from pipeline.parts import Components
 from pipeline.types import Floats, Intent
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.color.difference import hue_difference_deg
+from pipeline.color.neutral import is_neutral
 from pipeline.garments.kinds import BY_NAME
 from pipeline.harmony.pair_score import CLEAR_STEP, NEAR_MISS_CHROMA, Points
-from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Coded, coded
 from pipeline.types import Category, Role, Scheme
 

@@ -22,7 +22,8 @@ import msgspec
 
 from pipeline import codec
 from pipeline.errors import BadInput, from_pair, to_pair
-from pipeline.image.decode import DEFAULT_LIMITS, ImageLimits, decode_image, decode_mask
+from pipeline.image.decode import decode_image, decode_mask
+from pipeline.image.limits import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 
 REQUEST_HEAD, ANSWER_HEAD = struct.Struct(">I"), struct.Struct(">IB")

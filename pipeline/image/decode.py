@@ -4,7 +4,6 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -25,10 +24,11 @@ from pipeline.errors import (
     UnsupportedMedia,
 )
 from pipeline.image.header import Format, Header, read_header, sniff
+from pipeline.image.limits import DEFAULT_LIMITS, ImageLimits
 from pipeline.image.modes import MAX_PROFILE_BYTES, opaque, to_srgb
 from pipeline.types import DecodedImage, Mask, RgbImage
 
-__all__ = ["DEFAULT_LIMITS", "ImageLimits", "decode_image", "decode_mask", "sniff"]
+__all__ = ["decode_image", "decode_mask", "sniff"]
 
 # Standard: the EXIF tag of the orientation, and the turn that each of its values asks for (CIPA DC-008).
 EXIF_ORIENTATION: Final = 0x0112
@@ -60,22 +60,6 @@ _READERS: dict[Format, type[ImageFile.ImageFile]] = {
 Image.MAX_IMAGE_PIXELS = None
 # Pillow applies this limit, which is 1 MiB by default, to ICC profiles too.
 PngImagePlugin.MAX_TEXT_CHUNK = MAX_PROFILE_BYTES
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageLimits:
-    """The limits on images that are decoded, and the size of the analysed image. Contract: all of these defaults."""
-
-    # A baseline JPEG in one scan is decoded at a fraction of its size, so it may have more pixels.
-    max_pixels_baseline_jpeg: int = 50_000_000
-    max_pixels_other: int = 16_000_000
-    min_side_px: int = 8
-    max_aspect: float = 50.0
-    max_jpeg_scans: int = 64
-    analysed_side_px: int = 512
-
-
-DEFAULT_LIMITS = ImageLimits()
 
 
 def decode_image(

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.color.css import hex_to_rgb, rgb_to_hex
 from pipeline.color.naming import name_colors
+from pipeline.color.neutral import is_neutral
 from pipeline.color.sight import text_colors, warmth
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.options import ColorShare
@@ -17,16 +17,6 @@ from pipeline.types import Floats, PaletteColor, Role, Temperature
 SECONDARY_SHARE = 0.15
 # Taste: below this CIE Lab chroma a colour is neither warm nor cool.
 NEUTRAL_LAB_CHROMA = 8.0
-# Taste: the OKLCH hues and chromas of earth colours (camel, khaki, chocolate) and of muted blues (navy, denim).
-EARTH_HUES_DEG = (35, 115)
-EARTH_CHROMA = 0.105
-BLUE_HUES_DEG = (225, 285)
-BLUE_CHROMA = 0.09
-# Taste: a muted blue from this OKLCH lightness on is sky blue, which is no neutral.
-NAVY_LIGHTNESS = 0.75
-# Taste: darker colours look black, and less colourful ones grey, OKLCH.
-BLACK_LIGHTNESS = 0.25
-GREY_CHROMA = 0.03
 
 
 def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
@@ -86,28 +76,6 @@ def shares_of(colors: Sequence[ColorShare]) -> list[float]:
     left = 1 - sum(given)
     default = (left / missing if left > 1e-6 else sum(given) / len(given)) if missing else 0.0
     return [default if color.share is None else color.share for color in colors]
-
-
-def is_neutral(oklch: Floats) -> NDArray[np.bool_]:
-    """Whether colours (..., 3) go with anything, (...): near-grey, near-black, earth, navy and denim."""
-    lightness, chroma = oklch[..., 0], oklch[..., 1]
-    navy = is_muted_blue(oklch) & (lightness < NAVY_LIGHTNESS)
-    return np.asarray((chroma < GREY_CHROMA) | (lightness < BLACK_LIGHTNESS) | is_earth(oklch) | navy)
-
-
-def is_earth(oklch: Floats) -> NDArray[np.bool_]:
-    """Whether colours (..., 3) are earth colours such as camel and chocolate, (...)."""
-    return _is_muted(oklch, EARTH_HUES_DEG, EARTH_CHROMA)
-
-
-def is_muted_blue(oklch: Floats) -> NDArray[np.bool_]:
-    """Whether colours (..., 3) are muted blues of any lightness, from navy to sky blue, (...)."""
-    return _is_muted(oklch, BLUE_HUES_DEG, BLUE_CHROMA)
-
-
-def _is_muted(oklch: Floats, hues_deg: tuple[float, float], below_chroma: float) -> NDArray[np.bool_]:
-    chroma, hue = oklch[..., 1], oklch[..., 2]
-    return np.asarray((hue >= hues_deg[0]) & (hue <= hues_deg[1]) & (chroma < below_chroma))
 
 
 def _role(rank: int, share: float) -> Role:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipeline import codec
 from pipeline.errors import ColorMatchError, ImageTooComplex, ImageUndecodable, Overloaded, PhaseFailed
 from pipeline.image.child import CRASHES, DecodeRequest, read_answer
-from pipeline.image.decode import DEFAULT_LIMITS, ImageLimits
+from pipeline.image.limits import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 from serve.decode.process import Answer, Worker, WorkerDied
 from serve.waiting import drop, ended

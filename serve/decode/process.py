@@ -9,7 +9,7 @@ import psutil
 
 from pipeline.errors import PhaseFailed
 from pipeline.image.child import ANSWER_HEAD, PIPE_BYTES, REQUEST_HEAD, ROOT, child_command, child_environment
-from pipeline.image.decode import ImageLimits
+from pipeline.image.limits import ImageLimits
 
 START_TIMEOUT_S = 30.0
 

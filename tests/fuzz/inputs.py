@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pipeline import codec
 from pipeline.image.child import DECODED
-from pipeline.image.decode import DEFAULT_LIMITS, decode_image
+from pipeline.image.decode import decode_image
+from pipeline.image.limits import DEFAULT_LIMITS
 from serve.local.plan import REPOSITORY
 from tests.pipeline.pictures import png, samples
 

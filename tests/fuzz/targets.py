@@ -16,7 +16,8 @@ with atheris.instrument_imports(include=["pipeline.image.decode", "serve", "PIL"
 
     from pipeline.errors import BadInput, ColorMatchError, InvalidFields, TooLarge, Unparsable
     from pipeline.image.child import read_answer
-    from pipeline.image.decode import ImageLimits, decode_image, decode_mask
+    from pipeline.image.decode import decode_image, decode_mask
+    from pipeline.image.limits import ImageLimits
     from pipeline.types import DecodedImage
     from serve.http.body import parse_json
     from serve.http.multipart import Part, PartCollector

@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 
 from pipeline.errors import ImageTooComplex, ImageUndecodable
 from pipeline.image.child import DecodeRequest, decode, main
-from pipeline.image.decode import ImageLimits
+from pipeline.image.limits import ImageLimits
 from pipeline.types import DecodedImage
 
 

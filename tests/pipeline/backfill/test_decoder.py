@@ -13,7 +13,8 @@ import pytest
 from pipeline.backfill.decoder import Decoder, DecoderDied
 from pipeline.errors import ImageTooComplex, ImageTruncated, ImageUndecodable, UnsupportedMedia
 from pipeline.image.child import child_command
-from pipeline.image.decode import DEFAULT_LIMITS, ImageLimits, decode_image
+from pipeline.image.decode import decode_image
+from pipeline.image.limits import DEFAULT_LIMITS, ImageLimits
 from tests.pipeline.backfill.catalogue import COLORS, painted
 
 PHOTO = painted(COLORS[0], side_px=300)

@@ -13,6 +13,7 @@ from msgspec import UNSET, structs
 
 from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import delta_e_2000
+from pipeline.color.neutral import is_neutral
 from pipeline.color.sight import simulate_cvd
 from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.color.vocabulary import vocabulary
@@ -22,7 +23,6 @@ from pipeline.harmony.harmonise import harmonise, neutral_classics
 from pipeline.harmony.pair_score import points_from_hexes
 from pipeline.messages import codes, text_of
 from pipeline.options import Options
-from pipeline.palette.swatches import is_neutral
 from pipeline.parts import Garment, Suggestion
 from pipeline.types import SCHEMES, Scheme
 from pipeline.versions import HARMONY_VERSION

@@ -21,7 +21,8 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from pipeline.image.decode import ImageLimits, decode_image
+from pipeline.image.decode import decode_image
+from pipeline.image.limits import ImageLimits
 from tests.pipeline.pictures import encoded, png, png_chunk, quarters, webp_canvas
 
 # CPU time. A refusal takes about a millisecond.

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from pipeline.color.css import hex_to_rgb
 from pipeline.color.gamut import in_gamut
-from pipeline.color.spaces import oklab_to_oklch, oklab_to_srgb, oklch_to_oklab, srgb_to_oklab
+from pipeline.color.spaces import oklab_to_srgb, oklch_to_oklab
 from pipeline.options import ColorShare
-from pipeline.palette.swatches import describe, is_neutral, palette_from_colors
+from pipeline.palette.swatches import describe, palette_from_colors
 from pipeline.types import PaletteColor
 
 hexes = st.tuples(*[st.integers(0, 255)] * 3).map(lambda rgb: "#{:02x}{:02x}{:02x}".format(*rgb))
@@ -59,13 +59,6 @@ def test_describe_when_neutral_or_not(code: str, neutral: bool, temperature: str
     """Greys, navy, denim and earth colours are neutral; reds, greens and blues are not."""
     (swatch,) = palette_from_colors([ColorShare(code)])
     assert (swatch.neutral, swatch.temperature) == (neutral, temperature)
-
-
-def test_is_neutral_when_vectorised() -> None:
-    """An array of colours is judged like each colour by itself."""
-    rgb = np.random.default_rng(4).random((50, 3))
-    oklch = oklab_to_oklch(srgb_to_oklab(rgb))
-    assert is_neutral(oklch).tolist() == [bool(is_neutral(one)) for one in oklch]
 
 
 @few

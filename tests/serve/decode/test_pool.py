@@ -35,7 +35,8 @@ from pipeline.errors import (
     UnsupportedMedia,
 )
 from pipeline.image.child import DECODED, REFUSED, read_answer
-from pipeline.image.decode import ImageLimits, decode_image
+from pipeline.image.decode import decode_image
+from pipeline.image.limits import ImageLimits
 from serve.decode.pool import DecodePool, too_late
 from serve.decode.process import Worker
 from tests.serve.application import animated_webp, encoded, mask_bytes, photo_bytes
