@@ -44,7 +44,6 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "serve.vocabulary",
             "serve.wire",
             "serve.waiting",
-            "serve.preload",
         ),
         ("serve.observe",),
         ("serve.stores", "serve.decode", "serve.batcher"),

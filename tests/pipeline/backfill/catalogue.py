@@ -144,7 +144,7 @@ def backfill(
 ) -> Result:
     """Runs the command in this process, without Ray. arguments_last: these override all others."""
     text = io.StringIO()
-    screen = Screen(Console(file=text, width=200), log_every_s=0.0)
+    screen = Screen(Console(file=text, width=200, soft_wrap=True), log_every_s=0.0)
     command = [*map(str, arguments), "--output", str(output), "--options", options, *arguments_last]
     exit_code = main(command, make_pool=lambda: pool or InlinePool(), screen=screen, stores=stores)
     return Result(exit_code, text.getvalue(), Path(output))
