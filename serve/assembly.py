@@ -20,7 +20,7 @@ from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import Uploads
 from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
-from serve.walk.phase import PendingCall, Phase, Translate
+from serve.walk.phase_call import PendingCall, Phase, Translate
 from serve.walk.phases import Phases
 
 

@@ -22,7 +22,7 @@ from serve.observe import tracing
 from serve.observe.metrics import Metrics
 from serve.observe.ray_hub import exchange, report
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
-from serve.walk.phase import FROM_A_PHASE
+from serve.walk.phase_call import FROM_A_PHASE
 
 R = TypeVar("R", wire.ExtractRequest, wire.HarmoniseRequest)
 T = TypeVar("T")

@@ -19,7 +19,7 @@ from serve.observe.metrics import Metrics
 from serve.settings import Budgets
 from serve.stores.cache import Cache
 from serve.walk.flights import Flights
-from serve.walk.phase import Phase
+from serve.walk.phase_call import Phase
 from serve.walk.question import Progress, Question
 
 T = TypeVar("T", Segmentation, Extraction, Harmony)

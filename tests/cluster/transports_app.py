@@ -15,7 +15,7 @@ from pipeline.errors import ColorMatchError
 from serve.deployments import OneThread, translate
 from serve.observe.metrics import Metrics
 from serve.walk.breaker import Breaker
-from serve.walk.phase import Phase
+from serve.walk.phase_call import Phase
 
 MAX_ONGOING, MAX_QUEUED = 4, 6
 app = FastAPI()

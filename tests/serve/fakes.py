@@ -20,7 +20,7 @@ from serve.settings import AdviceConfig
 from serve.stores.cache import Cache
 from serve.stores.redis import Store, StoreError
 from serve.walk.advisor import Advisor
-from serve.walk.phase import FROM_A_PHASE, Phase
+from serve.walk.phase_call import FROM_A_PHASE, Phase
 from serve.walk.phases import Phases
 from serve.walk.question import Answer, Question
 

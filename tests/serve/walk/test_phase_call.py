@@ -18,7 +18,7 @@ from pipeline.errors import (
 )
 from serve.settings import BreakerConfig
 from serve.walk.breaker import Breaker
-from serve.walk.phase import FROM_A_PHASE, Phase
+from serve.walk.phase_call import FROM_A_PHASE, Phase
 from tests.serve.fakes import FakeCall, FakePhase
 
 SHORT_S = 0.03
