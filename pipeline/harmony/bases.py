@@ -9,7 +9,7 @@ from pipeline.color.difference import hue_difference_deg
 from pipeline.garments.kinds import BODY, BY_NAME, area_of, covered_by
 from pipeline.harmony.catalogue import catalogue, catalogue_index, shows_hue
 from pipeline.harmony.pair_score import Points, points_from_hexes, take
-from pipeline.harmony.plans import Place
+from pipeline.harmony.schemes import Place
 from pipeline.parts import Garment, Swatch
 from pipeline.types import Category, Floats
 

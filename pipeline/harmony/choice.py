@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.color.difference import DISTINCT_DE00
 from pipeline.harmony.catalogue import catalogue
-from pipeline.harmony.schemes import Combination
+from pipeline.harmony.combinations import Combination
 
 # Taste: the most choices with the same colour in the first pass, so that other colours come first.
 COLOR_REPEATS = 2

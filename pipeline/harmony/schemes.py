@@ -1,261 +1,72 @@
-"""Fills the plans of colour schemes with catalogue colours, and scores the combinations.
+"""The tables of colour schemes: which hues fill the slots of a suggestion, and how large each slot is."""
 
-A scheme determines only hues. Lightness and chroma come from the catalogue, because a hue that is rotated at constant
-lightness and chroma gives muddy colours. For speed, plans with equally many slots are scored together.
-"""
+from typing import Literal, TypeAlias
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from typing import TypeAlias
+from pipeline.types import Role, Scheme
 
-import numpy as np
+# The base's place in the whole outfit.
+Place: TypeAlias = Literal["main", "secondary", "accent", "look"]
+# The kinds of the slots, the largest share first.
+Plan: TypeAlias = tuple[int, ...]
+# Each slot's role and its share of the whole outfit.
+Layout: TypeAlias = tuple[tuple[Role, float], ...]
 
-from pipeline.color.difference import DISTINCT_DE00, hue_difference_deg
-from pipeline.harmony.base_scores import BaseScores, score_rows
-from pipeline.harmony.catalogue import catalogue, catalogue_positions
-from pipeline.harmony.plans import FREE, NEUTRAL, TONE, Layout, Plan, plans_for
-from pipeline.types import Floats, Role, Scheme
+# A slot's kind is an angle in degrees from the base's hue (below 360), or one of these numbers.
+NEUTRAL = 1000
+# Another grey for a grey base.
+TONE = 1001
+# Any hue that may take the role.
+FREE = 1002
 
-# The constants below are taste.
-# A colour fits a slot when its hue is this near to the scheme's, degrees on the wheel.
-HUE_TOLERANCE_DEG = 20.0
-# This number of nearest hues fits where the catalogue has no colour within the tolerance.
-NEAREST_HUES = 3
-# A hue at the edge of the tolerance loses this share of its value; no hue loses more than 0.9.
-HUE_LOSS, LEAST_HUE_VALUE = 0.15, 0.1
-# Tones of one hue differ by at least this step in OKLab lightness.
-TONE_STEP = 0.12
-# The number of candidates for each slot of suggestions with one, two and three slots.
-WIDTHS = (8, 6, 4)
-# The number of free first colours, and of colours for each slot that relates to one of them.
-FREE_WIDTH, RELATED_WIDTH = 10, 2
-# The most neutral candidates from one colour group.
-PER_GROUP = 2
-# A suggestion whose hues hardly show loses this share of its rank: a complement should be seen as one.
-CLARITY = 0.1
-# Neutrals lose only this part of CLARITY, just enough that camel and navy come before another grey.
-NEUTRAL_CLARITY = 0.4
-# Colours that are accents only lose this share of their rank, unless the intent is bold.
-EASE = 0.08
-
-# A slot's kind, its role, and the wheel position from which its angle counts.
-Slot: TypeAlias = tuple[int, Role, float]
-# A filled plan: minus its rank, its colours, its score and its layout. It sorts best first.
-_Ranked: TypeAlias = tuple[float, tuple[int, ...], float, Layout]
-
-
-@dataclass(frozen=True, slots=True)
-class Combination:
-    """A plan that is filled with catalogue colours.
-
-    base: the index of its base. colors: catalogue indices, one a slot. score: 0 to 1. rank: the score, lowered where
-    the scheme's hues hardly show; it orders the offers of one scheme.
-    """
-
-    scheme: Scheme
-    base: int
-    colors: tuple[int, ...]
-    layout: Layout
-    score: float
-    rank: float
+# Standard: the angles of colour theory's schemes. Taste: which neutrals join them, and in which order slots are filled.
+PLANS: dict[Scheme, tuple[Plan, ...]] = {
+    "complementary": ((180,), (180, NEUTRAL), (NEUTRAL, 180)),
+    "split_complementary": ((150, 210), (210, 150), (150, NEUTRAL), (NEUTRAL, 210)),
+    "analogous": ((30,), (330,), (30, 330), (330, 30), (30, NEUTRAL), (330, NEUTRAL)),
+    "triadic": ((120, 240), (240, 120)),
+    "tetradic": ((180, 90, 270), (90, 180, 270), (270, 180, 90)),
+    "monochromatic": ((0,), (0, 0), (0, NEUTRAL)),
+    "neutral": ((NEUTRAL,), (NEUTRAL, NEUTRAL)),
+}
+# For a base without a hue, the first suggested colour is free and the others stand in the scheme's relation to it.
+GREY_PLANS: dict[Scheme, tuple[Plan, ...]] = {
+    "complementary": ((FREE, 180),),
+    "split_complementary": ((FREE, 150),),
+    "analogous": ((FREE, 30), (FREE, 330)),
+    "triadic": ((FREE, 120),),
+    "tetradic": ((FREE, 90, 180),),
+    "monochromatic": ((TONE,), (TONE, TONE)),
+    "neutral": PLANS["neutral"],
+}
+# Taste: the 60-30-10 rule of thumb, with the base in its place, for one, two and three suggested colours.
+LAYOUTS: dict[Place, tuple[Layout, ...]] = {
+    "main": (
+        (("secondary", 0.3),),
+        (("secondary", 0.3), ("accent", 0.1)),
+        (("secondary", 0.25), ("accent", 0.1), ("accent", 0.05)),
+    ),
+    "secondary": (
+        (("main", 0.6),),
+        (("main", 0.6), ("accent", 0.1)),
+        (("main", 0.55), ("accent", 0.1), ("accent", 0.05)),
+    ),
+    "accent": (
+        (("main", 0.8),),
+        (("main", 0.6), ("secondary", 0.3)),
+        (("main", 0.6), ("secondary", 0.2), ("accent", 0.1)),
+    ),
+    "look": ((("accent", 0.1),), (("accent", 0.1), ("accent", 0.05))),
+}
 
 
-@dataclass(frozen=True, slots=True)
-class _FilledPlan:
-    """A plan and all the ways to fill it. rows: catalogue indices, (r, k)."""
-
-    scheme: Scheme
-    plan: Plan
-    layout: Layout
-    rows: np.ndarray
+def plans_for(scheme: Scheme, place: Place, *, hued: bool) -> list[tuple[Plan, Layout]]:
+    """A scheme's plans with their layouts. A plan that has more slots than the place's layouts loses its last slots."""
+    layouts = LAYOUTS[place]
+    plans = (PLANS if hued else GREY_PLANS)[scheme]
+    return [(plan[: len(layouts)], layouts[min(len(plan), len(layouts)) - 1]) for plan in plans]
 
 
-def offers(scored: BaseScores, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
-    """At most `depth` combinations of each scheme for a base, best first. Catalogue order decides ties."""
-    filled = _filled_plans(scored, schemes)
-    ranked: dict[Scheme, list[_Ranked]] = {scheme: [] for scheme in schemes}
-    for slots in (1, 2, 3):
-        same_length = [one for one in filled if len(one.plan) == slots]
-        if same_length:
-            _add_best(ranked, scored, same_length, depth=depth)
-    return [
-        [
-            Combination(scheme, base, colors, layout, round(score, 3), -minus_rank)
-            for minus_rank, colors, score, layout in _distinct(sorted(best), depth)
-        ]
-        for scheme, best in ranked.items()
-    ]
-
-
-def _distinct(ranked: list[_Ranked], depth: int) -> list[_Ranked]:
-    """The first `depth` with different colours, since two plans may give the same ones."""
-    kept: dict[tuple[int, ...], _Ranked] = {}
-    for one in ranked:
-        if len(kept) == depth:
-            break
-        kept.setdefault(one[1], one)
-    return list(kept.values())
-
-
-def _filled_plans(scored: BaseScores, schemes: Sequence[Scheme]) -> list[_FilledPlan]:
-    """Every plan of the schemes that the catalogue can fill."""
-    hued = scored.anchor_position is not None
-    plans = [(scheme, *one) for scheme in schemes for one in plans_for(scheme, scored.base.place, hued=hued)]
-    firsts = {role: _free_colors(scored, role) for _, plan, ((role, _), *_) in plans if plan[0] == FREE}
-    wanted = dict.fromkeys(slot for _, plan, layout in plans for slot in _slots(scored, plan, layout, firsts))
-    candidates = dict(zip(wanted, _candidates(scored, list(wanted)), strict=True))
-    return [
-        _FilledPlan(scheme, plan, layout, rows)
-        for scheme, plan, layout in plans
-        if len(rows := _rows(scored, plan, layout, firsts=firsts, candidates=candidates))
-    ]
-
-
-def _slots(scored: BaseScores, plan: Plan, layout: Layout, firsts: dict[Role, list[int]]) -> list[Slot]:
-    """The slots of a plan. A plan whose first colour is free has one set of related slots for each first colour."""
-    if plan[0] != FREE:
-        anchor = scored.anchor_position or 0.0
-        return [(kind, role, anchor) for kind, (role, _) in zip(plan, layout, strict=True)]
-    related = list(zip(plan[1:], layout[1:], strict=True))
-    positions = _positions(scored)
-    return [(kind, role, positions[first]) for first in firsts[layout[0][0]] for kind, (role, _) in related]
-
-
-def _rows(
-    scored: BaseScores,
-    plan: Plan,
-    layout: Layout,
-    *,
-    firsts: dict[Role, list[int]],
-    candidates: dict[Slot, np.ndarray],
-) -> np.ndarray:
-    """All the ways to fill a plan with its slots' candidates, (r, k)."""
-    slots = _slots(scored, plan, layout, firsts)
-    if plan[0] != FREE:
-        return _product([candidates[slot][: WIDTHS[len(plan) - 1]] for slot in slots])
-    blocks, related = [], len(plan) - 1
-    for k, first in enumerate(firsts[layout[0][0]]):
-        rest = [candidates[slot][:RELATED_WIDTH] for slot in slots[k * related : (k + 1) * related]]
-        blocks.append(_product([np.array([first]), *rest]))
-    return np.concatenate(blocks) if blocks else np.empty((0, len(plan)), dtype=int)
-
-
-def _product(slots: list[np.ndarray]) -> np.ndarray:
-    return np.stack([slot[index] for slot, index in zip(slots, _grid(tuple(map(len, slots))), strict=True)], axis=1)
-
-
-@cache
-def _grid(sizes: tuple[int, ...]) -> np.ndarray:
-    return np.indices(sizes).reshape(len(sizes), -1)
-
-
-# --- candidates -----------------------------------------------------------------------------------------------
-def _positions(scored: BaseScores) -> list[float]:
-    return [float(position) for position in catalogue_positions(scored.wheel)]
-
-
-def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
-    """The catalogue indices that fit each slot, the most valuable first."""
-    if not slots:
-        return []
-    table = catalogue()
-    kinds = np.array([kind for kind, _, _ in slots])[:, None]
-    anchors = np.array([anchor for _, _, anchor in slots])[:, None]
-    fit = scored.distinct & np.stack([table.allowed[role] for _, role, _ in slots])
-    step = np.abs(table.points.oklch[:, 0] - scored.base.points.oklch[0, 0]) >= TONE_STEP
-    turn = hue_difference_deg(catalogue_positions(scored.wheel) - anchors, kinds)
-    near = fit & table.hued & (turn <= HUE_TOLERANCE_DEG) & (step | (kinds != 0))
-    for k in np.flatnonzero(~near.any(axis=1) & (kinds[:, 0] < 360)):
-        closest = np.where(fit[k] & table.hued & (step | (kinds[k] != 0)), turn[k], np.inf)
-        near[k] = np.isfinite(closest) & (closest <= np.sort(closest)[NEAREST_HUES - 1])
-    exact = np.maximum(LEAST_HUE_VALUE, 1 - HUE_LOSS * (turn / HUE_TOLERANCE_DEG) ** 2)
-    value = np.where(near, scored.intent_scores * exact * (1 - CLARITY + CLARITY * table.shown), 0.0)
-    plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - table.shown)
-    value = np.where(kinds == NEUTRAL, (fit & table.neutral) * scored.intent_scores * plain, value)
-    value = np.where(kinds == TONE, (fit & ~table.hued & step) * scored.intent_scores, value)
-    order = np.argsort(-value, axis=1, kind="stable")
-    counts = (value > 0).sum(axis=1)
-    return [
-        _spread(order[k, : counts[k]], PER_GROUP)[: WIDTHS[0]]
-        if kind == NEUTRAL
-        else order[k, : min(counts[k], WIDTHS[0])]
-        for k, (kind, _, _) in enumerate(slots)
-    ]
-
-
-def _free_colors(scored: BaseScores, role: Role) -> list[int]:
-    """The first colours of a plan whose hue is free, best first, one of each colour group."""
-    table = catalogue()
-    leads = table.allowed[role] & (table.hued if scored.intent == "bold" else table.hued & table.allowed["main"])
-    value = np.where(scored.distinct & leads, scored.intent_scores * (1 - CLARITY + CLARITY * table.shown), 0.0)
-    order = np.argsort(-value, kind="stable")[: int((value > 0).sum())]
-    return [int(k) for k in _spread(order, 1)[:FREE_WIDTH]]
-
-
-def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
-    """The first `per_group` of each colour group. Without this, whites would fill every list of neutrals."""
-    groups = catalogue().groups
-    taken: dict[str, int] = {}
-    chosen = []
-    for k in order.tolist():
-        taken[groups[k]] = taken.get(groups[k], 0) + 1
-        if taken[groups[k]] <= per_group:
-            chosen.append(k)
-    return np.array(chosen, dtype=int)
-
-
-# --- scores ---------------------------------------------------------------------------------------------------
-def _add_best(
-    ranked: dict[Scheme, list[_Ranked]], scored: BaseScores, filled: list[_FilledPlan], *, depth: int
-) -> None:
-    """Adds the best `depth` combinations of each scheme to `ranked`. All plans have equally many slots."""
-    counts = [len(one.rows) for one in filled]
-    rows = np.concatenate([one.rows for one in filled])
-    owner = np.repeat(np.arange(len(filled)), counts)
-    shares = np.array([[share for _, share in one.layout] for one in filled])[owner]
-    scores = score_rows(scored, rows, shares)
-    factor = _rank_factor(scored, rows, np.array([_hue_slots(one.plan) for one in filled])[owner])
-    ranks = np.where(_apart(rows), scores * factor, 0.0)
-    schemes = list(dict.fromkeys(one.scheme for one in filled))
-    scheme_of = np.array([schemes.index(one.scheme) for one in filled])[owner]
-    order = np.lexsort((-ranks, scheme_of))
-    bounds = np.searchsorted(scheme_of[order], np.arange(len(schemes) + 1))
-    for k, scheme in enumerate(schemes):
-        best = order[bounds[k] : bounds[k + 1]][:depth]
-        best = best[ranks[best] > 0]
-        layout = filled[int(owner[order[bounds[k]]])].layout
-        ranked[scheme] += [
-            (-rank, tuple(colors), score, layout)
-            for rank, colors, score in zip(
-                ranks[best].tolist(), rows[best].tolist(), scores[best].tolist(), strict=True
-            )
-        ]
-
-
-def _hue_slots(plan: Plan) -> list[bool]:
-    """Which slots of a plan are of a hue."""
-    return [kind not in (NEUTRAL, TONE) for kind in plan]
-
-
-def _rank_factor(scored: BaseScores, rows: np.ndarray, of_hue: np.ndarray) -> Floats:
-    """The factor from score to rank, (r,): below 1 where the scheme's hues hardly show, or colours are hard to wear.
-
-    of_hue: which slots are of a hue, (r, k).
-    """
-    table = catalogue()
-    shown = table.shown[rows]
-    hued = of_hue.sum(axis=1)
-    of_neutrals = 1 - NEUTRAL_CLARITY * (1 - shown.mean(axis=1))
-    clear = np.where(hued > 0, (shown * of_hue).sum(axis=1) / np.maximum(hued, 1), of_neutrals)
-    ease = 0.0 if scored.intent == "bold" else EASE
-    return np.asarray((1 - CLARITY + CLARITY * clear) * (1 - ease + ease * table.ease[rows].mean(axis=1)))
-
-
-def _apart(rows: np.ndarray) -> np.ndarray:
-    """Whether all colours of a row are distinct, (r,)."""
-    apart = np.ones(len(rows), dtype=bool)
-    for i in range(rows.shape[1]):
-        for j in range(i):
-            apart &= catalogue().difference[rows[:, i], rows[:, j]] >= DISTINCT_DE00
-    return apart
+def angles_of(scheme: Scheme) -> tuple[float, ...]:
+    """The hue differences of a scheme, 0 to 180 degrees, the smallest first."""
+    kinds = {kind for plan in PLANS[scheme] for kind in plan if kind < 360}
+    return tuple(sorted({float(min(kind, 360 - kind)) for kind in kinds}))

@@ -13,10 +13,10 @@ from pipeline.harmony.base_scores import BaseScores, score_base, score_rows
 from pipeline.harmony.bases import Base
 from pipeline.harmony.catalogue import catalogue, catalogue_cvd_lab, catalogue_positions, cvd_lab
 from pipeline.harmony.choice import choose
+from pipeline.harmony.combinations import Combination, offers
 from pipeline.harmony.pair_score import components_from_parts
-from pipeline.harmony.plans import angles_of
 from pipeline.harmony.reasons import Tone, suggestion_reasons, tones, wearing_advice
-from pipeline.harmony.schemes import Combination, offers
+from pipeline.harmony.schemes import angles_of
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
 
