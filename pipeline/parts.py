@@ -9,7 +9,7 @@ from typing import Annotated, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from pipeline.limits import MAX_COLORS, MAX_GARMENTS, MAX_ID_CHARS, MAX_SIDE_PX
+from pipeline.limits import MAX_COLORS, MAX_GARMENTS, MAX_ID_CHARS, MAX_OUTFIT_ITEMS, MAX_SIDE_PX
 from pipeline.types import Cast, Category, Intent, Mask, PatternClass, Role, Scheme, Temperature
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -260,7 +260,7 @@ class MatchOf(Part, Generic[Reasons], frozen=True):
 class OutfitOf(Part, Generic[Reasons], frozen=True):
     """Wardrobe items that go with the garments and with each other."""
 
-    item_ids: Annotated[tuple[ItemId, ...], Meta(max_length=4)]
+    item_ids: Annotated[tuple[ItemId, ...], Meta(max_length=MAX_OUTFIT_ITEMS)]
     score: Unit
     components: Components
     reasons: Reasons

@@ -12,13 +12,11 @@ from pipeline.harmony.bases import Base
 from pipeline.harmony.pair_score import Points, components_from_parts, join, pair_parts, pair_score, take
 from pipeline.harmony.reasons import outfit_reasons, tones
 from pipeline.harmony.wardrobe import Fit, WardrobeColors, wearable_together
-from pipeline.limits import MAX_OUTFITS
+from pipeline.limits import MAX_OUTFIT_ITEMS, MAX_OUTFITS
 from pipeline.options import HarmonyOptions
 from pipeline.parts import Outfit
 from pipeline.types import Category, Floats
 
-# Contract: the most items of one outfit.
-MAX_ITEMS = 4
 # The constants below are taste.
 # The number of items of each kind that are tried: those that go best with the base.
 PER_CATEGORY = 6
@@ -115,7 +113,7 @@ def _templates(base: Base, have: set[Category]) -> list[Template]:
         cores = [core for core in cores if sorted(part for kind in core for part in kind.covers) == bare] or [()]
     more = [chosen for count in range(len(extras) + 1) for chosen in combinations(extras, count)]
     templates = [tuple(kind.name for kind in core + extra) for core, extra in product(cores, more)]
-    return [template for template in templates if 2 <= len(template) <= MAX_ITEMS]
+    return [template for template in templates if 2 <= len(template) <= MAX_OUTFIT_ITEMS]
 
 
 def _table(fit: Fit, wardrobe: WardrobeColors, index: np.ndarray, options: HarmonyOptions) -> _Table:
