@@ -1,4 +1,4 @@
-"""The whole application in this process: real routes, keys, decode workers and pipeline, a fake network, no Ray."""
+"""Runs the whole application in this process: everything is real but the network, and there is no Ray."""
 
 import asyncio
 import io
@@ -31,7 +31,8 @@ from serve.settings import Environment, S3Environment, Settings
 from tests.serve.fakes import PHASES, SECRET, Walk, descriptions, painted, translate
 
 BASE_URL = "http://localhost"
-KEYS: tuple[tuple[str, tuple[Scope, ...], dict[str, int]], ...] = (  # whose, scopes, limits
+# The tenant, scopes and limits of each key.
+KEYS: tuple[tuple[str, tuple[Scope, ...], dict[str, int]], ...] = (
     ("whole", SCOPES, {}),
     ("metrics", ("metrics",), {}),
     ("few", ("advice",), {"per_minute": 3}),
@@ -45,7 +46,7 @@ NOWHERE = S3Environment(
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """A running application and clients of it: `client` holds a key of every scope, `stranger` holds none."""
+    """A running application and its clients. `client` has a key of every scope, `stranger` has none."""
 
     service: Service
     walk: Walk
@@ -59,7 +60,7 @@ class Application:
 async def running(
     folder: Path, *, s3: S3Environment | None = None, state_url: SecretStr | None = None, **settings: Any
 ) -> AsyncIterator[Application]:
-    """An application whose phases are fakes that answer for real; every answer is checked against its document."""
+    """Runs an application whose fake phases give real answers. Every answer is checked against the document."""
     keys = {}
     records = []
     for name, scopes, limits in KEYS:
@@ -95,7 +96,7 @@ async def running(
 
 @asynccontextmanager
 async def listening(app: ASGIApp) -> AsyncIterator[str]:
-    """The application on a port of this machine, over real HTTP; its URL."""
+    """Serves the application over real HTTP on a port of this machine, and gives its URL."""
     port = free_port()
     server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_level="warning"))
     serving = asyncio.create_task(server.serve())
@@ -109,7 +110,7 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
 
 
 def app_of(application: Application) -> ASGIApp:
-    """What the application's clients send their requests to."""
+    """The ASGI application behind an application's clients."""
     app: ASGIApp = application.client._transport.app  # type: ignore[attr-defined]
     return app
 
@@ -123,7 +124,7 @@ def _describe(description: wire.Description) -> Callable[[], Any]:
 
 # --- answers against the document -----------------------------------------------------------------------------
 def checked_against(document: dict[str, Any]) -> Callable[[httpx.Response], Any]:
-    """A hook that fails when an answer is not one that the OpenAPI document promises."""
+    """Makes a hook that fails when an answer does not fit the OpenAPI document."""
 
     async def check(response: httpx.Response) -> None:
         await response.aread()
@@ -151,13 +152,13 @@ def _check_header(name: str, response: httpx.Response, promised: dict[str, Any])
 
 
 def validate(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
-    """Fails when a value is not what a schema of the document says."""
+    """Fails when a value does not fit a schema of the document."""
     Draft202012Validator({**schema, "components": document["components"]}).validate(value)
 
 
 # --- photos ---------------------------------------------------------------------------------------------------
 def encoded(pixels: RgbImage, kind: str = "PNG", **options: Any) -> bytes:
-    """Pixels as a file."""
+    """Encodes pixels as a file."""
     file = io.BytesIO()
     Image.fromarray(pixels).save(file, kind, **options)
     return file.getvalue()
@@ -185,7 +186,7 @@ def animated_webp() -> bytes:
 
 
 def form(image: bytes | None = None, *, mask: bytes | None = None, kind: str = "image/png", **options: Any) -> Any:
-    """httpx's arguments for a multipart request: a photo, maybe a mask, and options."""
+    """Makes httpx's arguments for a multipart request: a photo, an optional mask, and options."""
     files: dict[str, tuple[str, bytes, str]] = {"image": ("photo", photo_bytes() if image is None else image, kind)}
     if mask is not None:
         files["mask"] = ("mask.png", mask, "image/png")

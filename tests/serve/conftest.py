@@ -1,4 +1,4 @@
-"""An advisor on phases that work."""
+"""Provides an advisor on phases that work."""
 
 from collections.abc import AsyncIterator
 
@@ -9,7 +9,7 @@ from tests.serve.fakes import Walk
 
 @pytest_asyncio.fixture
 async def walk() -> AsyncIterator[Walk]:
-    """An advisor on three phases that work, with an empty cache."""
+    """An advisor on three working phases, with an empty cache."""
     made = Walk()
     yield made
     await made.advisor.close()

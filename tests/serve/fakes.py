@@ -1,4 +1,4 @@
-"""Stand-ins for what surrounds the walk: phases that answer, hang or break, a store in memory, a decoder in place."""
+"""Fakes of everything around the walk: phases that answer, hang or fail, a store in memory and a decoder."""
 
 import asyncio
 import json
@@ -25,7 +25,8 @@ from serve.walk.phases import Phases
 from serve.walk.question import Answer, Question
 
 Work = Callable[[bytes], bytes]
-NETWORK_PX = (64, 96)  # the painted photos' own size, so that no edge blurs
+# The size of the painted photos, so that no edge blurs.
+NETWORK_PX = (64, 96)
 NETWORK_VERSION = "painted:0:fp32:cpu"
 SECRET = b"secret"
 
@@ -44,7 +45,7 @@ def painted(height_px: int = 96, width_px: int = 64) -> RgbImage:
 
 
 def painted_labels(pixels: RgbImage, height_px: int, width_px: int) -> LabelMap:
-    """What a perfect network says of a painted photo: dark is a top, middling a bottom; (height, width)."""
+    """The labels of a perfect network, (height, width): dark pixels are a top, medium ones a bottom."""
     rows = np.arange(height_px) * pixels.shape[0] // height_px
     columns = np.arange(width_px) * pixels.shape[1] // width_px
     brightness = pixels[rows][:, columns].mean(axis=2)
@@ -53,7 +54,7 @@ def painted_labels(pixels: RgbImage, height_px: int, width_px: int) -> LabelMap:
 
 # --- phases ---------------------------------------------------------------------------------------------------
 def segment(payload: bytes) -> bytes:
-    """Phase 1 with a network that knows painted photos."""
+    """Phase 1, with a network for painted photos."""
     request = codec.decode(payload, wire.SegmentRequest)
     labels = painted_labels(request.image, request.height_px, request.width_px)
     return codec.encode(Segmentation(labels, None, NETWORK_VERSION))
@@ -72,7 +73,7 @@ def harmonise(payload: bytes) -> bytes:
 
 
 class FakeCall:
-    """A call under way; it notes whether it was cancelled and whether it ended."""
+    """A call in progress. It records whether it was cancelled and whether it ended."""
 
     def __init__(self, work: Callable[[], Awaitable[bytes]]) -> None:
         self._work = work
@@ -93,14 +94,17 @@ class FakeCall:
 
 
 class FakePhase:
-    """One phase behind a handle: it answers by `work`, unless told to hang, to break, or to wait for `gate`."""
+    """One phase behind a handle. It answers with `work`, unless it hangs, fails, or waits for `gate`.
+
+    errors: the errors of the next calls. error: the error of every later call.
+    """
 
     def __init__(self, work: Work) -> None:
         self._work = work
         self.calls: list[FakeCall] = []
         self.payloads: list[bytes] = []
         self.error: Exception | None = None
-        self.errors: list[Exception] = []  # of the first calls
+        self.errors: list[Exception] = []
         self.hangs = False
         self.gate = asyncio.Event()
         self.gate.set()
@@ -124,7 +128,7 @@ class FakePhase:
 
 
 def translate(error: Exception) -> ColorMatchError:
-    """A transport's error as one of ours, and one of ours by its code and detail."""
+    """Translates a transport's error into PhaseFailed, and one of ours by its code and detail."""
     if isinstance(error, ColorMatchError):
         return from_pair(*to_pair(error), among=FROM_A_PHASE)
     return PhaseFailed("A phase failed.")
@@ -132,7 +136,7 @@ def translate(error: Exception) -> ColorMatchError:
 
 # --- stores and decoders --------------------------------------------------------------------------------------
 class MemoryStore:
-    """A store in memory; `down` makes it fail as Redis does when it is gone."""
+    """A store in memory. `down` makes it fail as a lost Redis does."""
 
     def __init__(self) -> None:
         self.values: dict[str, bytes] = {}
@@ -171,7 +175,7 @@ class MemoryStore:
         self.closed = True
 
     def layers(self) -> list[str]:
-        """The layers of the keys that it holds, sorted."""
+        """The layers of the stored keys, sorted."""
         return sorted(key.partition(":")[0] for key in self.values)
 
     def _check(self) -> None:
@@ -180,7 +184,7 @@ class MemoryStore:
 
 
 class FakeDecoder:
-    """Answers every photo with one decoded image, and notes what it was asked."""
+    """Answers every photo with one decoded image, and records the requests."""
 
     def __init__(self, pixels: RgbImage | None = None) -> None:
         height_px, width_px = (pixels := painted() if pixels is None else pixels).shape[:2]
@@ -212,7 +216,8 @@ class Walk:
     store: MemoryStore = field(default_factory=MemoryStore)
     decoder: FakeDecoder = field(default_factory=FakeDecoder)
     config: AdviceConfig = field(default_factory=AdviceConfig)
-    memory_bytes: int = 1  # no values in the process itself, unless a test is about them
+    # Too little for any value, unless a test is about the memory cache.
+    memory_bytes: int = 1
     advisor: Advisor = field(init=False)
 
     def __post_init__(self) -> None:
@@ -221,18 +226,18 @@ class Walk:
             self.advisor.learn(description)
 
     def replica(self, store: Store | None = None) -> Advisor:
-        """Another ingress replica on the same phases and store, which has heard nothing from the phases yet."""
+        """Makes another ingress replica on the same phases and store, which knows no description yet."""
         cache = Cache(store or self.store, secret=SECRET, memory_bytes=self.memory_bytes)
         phases = Phases(**{name: Phase(name, self.phase(name).start, translate) for name in PHASES})
         return Advisor(decoder=self.decoder, phases=phases, cache=cache, config=self.config)
 
     def phase(self, name: PhaseName) -> FakePhase:
-        """The phase of this name."""
-        found: FakePhase = getattr(self, name)
-        return found
+        """The fake phase of this name."""
+        fake: FakePhase = getattr(self, name)
+        return fake
 
     def calls(self) -> dict[str, int]:
-        """How often each phase was called."""
+        """The number of calls of each phase."""
         return {name: len(self.phase(name).calls) for name in PHASES}
 
 
@@ -240,7 +245,7 @@ PHASES: tuple[PhaseName, ...] = ("segmentation", "extraction", "harmony")
 
 
 def descriptions() -> tuple[wire.Description, ...]:
-    """What the fake phases say of themselves."""
+    """The descriptions of the fake phases."""
     return (
         wire.Description("segmentation", NETWORK_VERSION, NETWORK_PX),
         wire.Description("extraction", EXTRACTION_VERSION),
@@ -250,7 +255,7 @@ def descriptions() -> tuple[wire.Description, ...]:
 
 # --- questions ------------------------------------------------------------------------------------------------
 def photo(image: bytes = b"photo", mask: bytes | None = None, **options: Any) -> Question:
-    """A question about a photo; few schemes, so that it is soon answered."""
+    """A question about a photo, with one scheme, so that its answer is quick."""
     given = {"subject": "worn", "schemes": ("neutral",), **options}
     return Question("image", Options(**given), "tenant", image=image, mask=mask)
 
@@ -262,7 +267,7 @@ def colours(**options: Any) -> Question:
 
 
 async def ask(walk: Walk, question: Question) -> tuple[dict[str, Any], Answer]:
-    """The answer's body and the answer, once its cache writes have ended."""
+    """Asks, waits for the cache writes, and gives the answer's body and the answer."""
     answer = await walk.advisor.advise(question)
     await walk.advisor.close()
     body: dict[str, Any] = json.loads(answer.body)
@@ -270,12 +275,12 @@ async def ask(walk: Walk, question: Question) -> tuple[dict[str, Any], Answer]:
 
 
 def statuses(advice: str, phases: str) -> dict[str, str]:
-    """The cache statuses of an answer whose phases all have the same."""
+    """The cache statuses of an answer whose phases all have the same status."""
     return {"advice": advice, **dict.fromkeys(PHASES, phases)}
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Waits for a condition."""
+    """Waits until a condition is true."""
     async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""Every endpoint and mode over HTTP, in this process; each answer is also checked against the OpenAPI document."""
+"""Tests every endpoint and mode over HTTP in this process. The OpenAPI document checks each answer too."""
 
 import base64
 import io
@@ -25,7 +25,7 @@ NAVY = {"colors": ["#1f2a44"]}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
-    """One application for all tests here."""
+    """One application for all tests of this module."""
     async with running(tmp_path_factory.mktemp("keys")) as found:
         yield found
 
@@ -48,7 +48,7 @@ async def _advice(client: httpx.AsyncClient, path: str = "/v1/advice", **argumen
 async def test_a_photo_is_advised_when_it_comes_as_a_form(
     client: httpx.AsyncClient, kind: str, media_type: str
 ) -> None:
-    """Mode 1: garments with their colours, suggestions, and the photo's sizes, whatever the format."""
+    """A photo of any format gets garments with colours, suggestions and the photo's sizes."""
     found = await _advice(client, **form(photo_bytes(kind), kind=media_type))
     assert (found["mode"], found["degraded"]) == ("image", [])
     assert found["image"] | {"lighting": None} == {
@@ -67,7 +67,7 @@ async def test_a_photo_is_advised_when_it_comes_as_a_form(
 
 
 async def test_colours_are_advised_when_they_come_as_json(client: httpx.AsyncClient) -> None:
-    """Mode 3: one garment of unknown kind, shares normalised, no image, no mask."""
+    """Colours become one garment of unknown kind with normalised shares, and no image or mask."""
     body = {"colors": [{"hex": "#1f2a44", "share": 0.6}, {"hex": "#c19a6b", "share": 0.2}]}
     found = await _advice(client, json=body)
     assert (found["mode"], found["image"]) == ("colors", None)
@@ -79,7 +79,7 @@ async def test_colours_are_advised_when_they_come_as_json(client: httpx.AsyncCli
 
 
 async def test_an_object_is_refused_when_the_object_store_is_missing(client: httpx.AsyncClient) -> None:
-    """Mode 2 is understood, its fields are checked, and the service says that it can be tried again."""
+    """The service checks an object request's fields, and answers 503 without an object store."""
     asked = {"object_key": f"uploads/whole/{'0' * 32}", "options": {}}
     response = await client.post("/v1/advice", json=asked)
     assert (response.status_code, response.json()["code"]) == (503, "NOT_READY")
@@ -87,7 +87,7 @@ async def test_an_object_is_refused_when_the_object_store_is_missing(client: htt
 
 
 async def test_the_mask_is_the_garment_when_one_is_given(client: httpx.AsyncClient) -> None:
-    """A mask replaces the network: one garment of unknown kind, or of the hinted one."""
+    """A mask makes one garment of unknown kind, or of the hinted one, without the network."""
     found = await _advice(client, **form(mask=mask_bytes()))
     assert [(g["category"], g["colors"][0]["hex"]) for g in found["garments"]] == [("unknown", "#1f2a44")]
     assert found["versions"]["segmenter"] == "mask"
@@ -96,14 +96,14 @@ async def test_the_mask_is_the_garment_when_one_is_given(client: httpx.AsyncClie
 
 
 async def test_the_whole_image_is_the_garment_when_segmenting_is_off(client: httpx.AsyncClient) -> None:
-    """`segment: none`: one garment that covers the image."""
+    """`segment: none` makes one garment that covers the image."""
     found = await _advice(client, **form(segment="none"))
     (garment,) = found["garments"]
     assert (garment["category"], garment["area"], garment["bbox"]) == ("unknown", 1.0, [0, 0, 1, 1])
 
 
 async def test_only_the_kinds_asked_for_are_reported_when_named(client: httpx.AsyncClient) -> None:
-    """`garments` filters; nothing left is a 200 with a warning."""
+    """`garments` filters the garments. When none is left, the answer is a 200 with a warning."""
     found = await _advice(client, **form(garments=["bottom"]))
     assert [garment["category"] for garment in found["garments"]] == ["bottom"]
     none = await _advice(client, **form(garments=["shoes"]))
@@ -123,7 +123,7 @@ async def test_only_the_kinds_asked_for_are_reported_when_named(client: httpx.As
     ],
 )
 async def test_a_part_is_there_only_when_it_is_included(client: httpx.AsyncClient, include: str, where: Any) -> None:
-    """Masks, alternatives, vectors and timings come when asked for, and are absent, not null, when not."""
+    """Masks, alternatives, vectors and timings are present when included, and absent, not null, otherwise."""
     assert where(await _advice(client, **form())) is None
     assert where(await _advice(client, **form(include=[include]))) is not None
 
@@ -147,7 +147,7 @@ async def test_vectors_are_versioned_and_of_one_length_when_included(client: htt
 
 
 async def test_timings_are_answered_when_included(client: httpx.AsyncClient) -> None:
-    """Milliseconds by phase, decode and total, and nothing negative."""
+    """Timings are in milliseconds for decoding, each phase and the total, and never negative."""
     found = await _advice(client, **form(include=["timings"], cache="bypass"))
     times = found["meta"]["timing_ms"]
     assert set(times) == {"decode", *PHASES, "total"}
@@ -155,7 +155,7 @@ async def test_timings_are_answered_when_included(client: httpx.AsyncClient) -> 
 
 
 async def test_a_wardrobe_is_matched_when_given(client: httpx.AsyncClient) -> None:
-    """Matches and outfits name the client's own ids, and stand in falling order."""
+    """Matches and outfits name the client's ids, the best first."""
     wardrobe = [
         {"id": "w17", "hex": "#c19a6b", "category": "bottom"},
         {"id": "w3", "colors": ["white", {"hex": "#9caf88", "share": 0.2}], "category": "shoes"},
@@ -174,7 +174,7 @@ async def test_a_wardrobe_is_matched_when_given(client: httpx.AsyncClient) -> No
 async def test_suggestions_keep_the_limits_of_the_request(
     client: httpx.AsyncClient, count: int, schemes: list[str]
 ) -> None:
-    """No more than asked for, and of the schemes and the intent asked for."""
+    """There are no more suggestions than requested, and only of the requested schemes and intent."""
     options = {"max_suggestions": count, "schemes": schemes, "intent": "bold"}
     found = (await _advice(client, json={**NAVY, "options": options}))["suggestions"]
     assert len(found) <= count
@@ -226,7 +226,7 @@ def _without_its_own(text: str) -> str:
 
 @pytest.mark.parametrize("path", ["/v1/advice", "/v1/segment", "/v1/extract", "/v1/harmony"])
 async def test_answers_are_equal_bytes_when_asked_again(client: httpx.AsyncClient, path: str) -> None:
-    """The same question past all caches gives the same bytes apart from request_id and meta."""
+    """The same question without caches gives the same bytes, apart from request_id and meta."""
     arguments = form(cache="bypass", include=["masks", "alternatives", "vector"])
     first, second = [(await client.post(path, **arguments)).text for _ in range(2)]
     assert first != second
@@ -239,7 +239,7 @@ async def test_answers_are_equal_bytes_when_asked_again(client: httpx.AsyncClien
 
 
 async def test_answers_say_no_store(client: httpx.AsyncClient) -> None:
-    """Answers say no-store to every cache on their way, degraded ones too."""
+    """Every answer has `Cache-Control: no-store`, a degraded one too."""
     response = await client.post("/v1/advice", json=NAVY)
     assert response.headers["Cache-Control"] == "no-store"
     assert response.headers["Content-Type"] == "application/json"
@@ -260,20 +260,20 @@ async def test_a_degraded_answer_is_a_200_when_a_phase_fails(application: Applic
 
 
 async def test_the_clients_request_id_is_answered_when_it_is_valid(client: httpx.AsyncClient) -> None:
-    """One id in header and body."""
+    """The id is the same in header and body."""
     response = await client.post("/v1/advice", json=NAVY, headers={"X-Request-ID": "mine-1"})
     assert response.json()["request_id"] == response.headers["X-Request-ID"] == "mine-1"
 
 
 # --- operation ------------------------------------------------------------------------------------------------
 async def test_health_is_open_when_nobody_has_a_key(application: Application) -> None:
-    """The process answers with its version, without a key."""
+    """Health answers with the version and needs no key."""
     response = await application.stranger.get("/v1/healthz")
     assert response.json() == {"status": "ok", "version": VERSION}
 
 
 async def test_the_service_is_ready_when_every_phase_has_answered(application: Application) -> None:
-    """Each phase with its version, the cache's state, without a key and without being stored."""
+    """Readiness has each phase's version and the cache's state. It needs no key and is not stored."""
     response = await application.stranger.get("/v1/readyz")
     while response.status_code == 503:
         response = await application.stranger.get("/v1/readyz")
@@ -287,7 +287,7 @@ async def test_the_service_is_ready_when_every_phase_has_answered(application: A
 
 
 async def test_the_service_is_not_ready_when_a_phase_is_silent(application: Application) -> None:
-    """A phase that has not answered lately makes it 503, as a problem that names it."""
+    """A phase that has not reported lately makes readiness a 503, whose problem names the phase."""
     seen_s = application.service.readiness.seen_s
     application.service.readiness.seen_s = {phase: time_s for phase, time_s in seen_s.items() if phase != "harmony"}
     try:

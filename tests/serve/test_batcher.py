@@ -1,4 +1,4 @@
-"""The batcher with a fake device: when batches form, their size, what is dropped, and what a failure costs."""
+"""Tests the batcher with a fake device: when batches form, their sizes, dropped items and failures."""
 
 import asyncio
 import threading
@@ -72,26 +72,26 @@ class Rig:
 
 @pytest.fixture
 def clock() -> Clock:
-    """A clock to move."""
+    """A clock that the test moves."""
     return Clock()
 
 
 @pytest.fixture
 def device() -> Iterator[Device]:
-    """A device that is released in the end."""
+    """A device that is released at the end of the test."""
     device = Device()
     yield device
     device.held.set()
 
 
 async def outcomes(tasks: "Sequence[asyncio.Task[int]]") -> list[Any]:
-    """Each call's result, or its error's class."""
+    """The result of each call, or its error's class."""
     found = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), WAIT_S)
     return [type(one) if isinstance(one, BaseException) else one for one in found]
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Waits for something that another thread does."""
+    """Waits until a condition, which another thread fulfils, is true."""
     end_s = time.monotonic() + WAIT_S
     while not condition():
         assert time.monotonic() < end_s
@@ -100,7 +100,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 # --- forming --------------------------------------------------------------------------------------------------
 async def test_an_item_starts_at_once_when_the_device_is_free(device: Device, clock: Clock) -> None:
-    """There is no waiting window: a lone item is a batch, and the items that come meanwhile are the next one."""
+    """There is no waiting window. A lone item is a batch, and items that arrive meanwhile form the next one."""
     device.held.clear()
     rig = Rig(device, clock)
     first = await rig.calls(1)
@@ -227,7 +227,7 @@ async def test_an_item_is_never_started_when_its_caller_left(device: Device, clo
 
 
 async def test_an_item_is_refused_when_it_could_not_be_ready_in_time(clock: Clock) -> None:
-    """Work that would be late is not started; after a pause the device is tried again."""
+    """Work that would be late is not started. After a pause, the device is tried again."""
 
     def slow(items: list[int]) -> list[int]:
         clock.now_s += 10

@@ -1,4 +1,4 @@
-"""A key's limits over HTTP: 429 with the RateLimit fields, and slots that become free again."""
+"""Tests a key's limits over HTTP: 429, the RateLimit fields, and concurrency slots."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,18 +15,18 @@ NAVY = {"colors": ["navy"]}
 
 @pytest_asyncio.fixture
 async def application(tmp_path: Path) -> AsyncIterator[Application]:
-    """The only replica of an application."""
+    """An application of one replica."""
     async with running(tmp_path, limit_replicas=1) as made:
         yield made
 
 
 async def ask(application: Application, key: str) -> httpx.Response:
-    """Advice for navy with another key."""
+    """Asks for advice for navy with this key."""
     return await application.stranger.post("/v1/advice", json=NAVY, headers={"X-API-Key": application.keys[key]})
 
 
 async def test_the_rate_limit_fields_count_down_to_429(application: Application) -> None:
-    """Three requests a minute give three answers and then 429; the fields say what is left and when it resets."""
+    """A limit of three a minute gives three answers, then 429. The fields say what is left and when it resets."""
     answers = [await ask(application, "few") for _ in range(4)]
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     left = [answer.headers["RateLimit"].split(";")[1] for answer in answers]
@@ -48,7 +48,7 @@ async def test_other_keys_are_served_when_one_is_used_up(application: Applicatio
 
 
 async def test_refused_requests_count_when_they_reach_the_key(application: Application) -> None:
-    """A request that is refused for its content counts; one with a wrong key does not."""
+    """A request that is refused for its content counts. One with a wrong key does not."""
     key = {"X-API-Key": application.keys["few"]}
     for _ in range(3):
         assert (await application.stranger.post("/v1/advice", json={}, headers=key)).status_code == 422

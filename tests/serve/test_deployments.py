@@ -1,4 +1,4 @@
-"""What Ray's errors become, and the one thread that works beside a replica's loop; Ray is imported, not started."""
+"""Tests the translation of Ray's errors and the work thread of a replica, without starting Ray."""
 
 import asyncio
 import threading
@@ -50,18 +50,19 @@ from serve.observe.metrics import Metrics
 from serve.settings import BatchConfig
 
 INSIDE = "/srv/app/serve/deployments.py on 10.0.0.7 in Segmentation"
-_ray_task_error: Any = RayTaskError  # without types
+# Ray's class has no useful types here.
+_ray_task_error: Any = RayTaskError
 
 
 def in_task(cause: Exception) -> RayTaskError:
-    """An error as Ray raises it in the caller: a RayTaskError that is its cause, too."""
+    """An error as Ray raises it in the caller: a RayTaskError that is also its cause."""
     error: Any = _ray_task_error("Segmentation.run", f"Traceback: {INSIDE}", cause, "ray", 1, "10.0.0.7")
     found: RayTaskError = error.as_instanceof_cause()
     return found
 
 
 def rpc_error(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
-    """A gRPC call that ended with a status."""
+    """The error of a gRPC call that ended with this status."""
     return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), grpc.aio.Metadata(), details=INSIDE)
 
 
@@ -90,7 +91,7 @@ LOST = {
 
 @pytest.mark.parametrize("name", LOST)
 def test_phase_is_lost_when_its_replica_is(name: str) -> None:
-    """A replica that died or was never reached is told from a phase that broke: another replica may answer."""
+    """A replica that died or was never reached raises PhaseLost, because another replica may answer."""
     found = translate(LOST[name])
     assert type(found) is PhaseLost
     assert found.detail == "A phase's replica was lost."
@@ -98,7 +99,7 @@ def test_phase_is_lost_when_its_replica_is(name: str) -> None:
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_phase_failed_for_every_error_of_ray(name: str) -> None:
-    """Every way in which a phase can break is PhaseFailed, and nothing of the original's text is in it."""
+    """Every error of Ray becomes PhaseFailed and keeps nothing of the original text."""
     found = translate(BROKEN[name])
     assert type(found) is PhaseFailed
     assert found.detail == "A phase failed."
@@ -108,7 +109,7 @@ def test_phase_failed_for_every_error_of_ray(name: str) -> None:
     "error", [BackPressureError(33, 32), in_task(BackPressureError(33, 32)), in_task(in_task(BackPressureError(1, 1)))]
 )
 def test_a_full_queue_is_overload_when_serve_drops_the_call(error: Exception) -> None:
-    """Overloaded is not broken: 503 with Retry-After, and no breaker opens."""
+    """A call that Serve drops is Overloaded, which no breaker counts."""
     assert type(translate(error)) is Overloaded
 
 
@@ -119,7 +120,7 @@ def test_a_full_queue_is_overload_when_serve_drops_the_call(error: Exception) ->
 def test_our_own_error_arrives_when_a_phase_raises_it(
     cause: ColorMatchError, wrap: Callable[[Exception], Exception]
 ) -> None:
-    """Class and detail cross the process border, on either transport, and Ray's part is left behind."""
+    """Class and detail cross the process boundary on either transport, without Ray's wrapper."""
     found = translate(wrap(cause))
     assert type(found) is type(cause)
     assert found.detail == cause.detail
@@ -130,7 +131,7 @@ def test_our_own_error_arrives_when_a_phase_raises_it(
 # --- the one thread -------------------------------------------------------------------------------------------
 @pytest.fixture
 def gate() -> Iterator[threading.Event]:
-    """What the work at hand waits for."""
+    """The event that the current work waits for."""
     gate = threading.Event()
     yield gate
     gate.set()
@@ -147,7 +148,7 @@ async def test_work_is_refused_when_its_deadline_has_passed() -> None:
 
 
 async def test_waiting_work_is_dropped_when_its_caller_leaves(gate: threading.Event) -> None:
-    """A cancelled call that has not begun never does; the one at work goes on, and the next is served."""
+    """A cancelled call that has not begun never begins. The current one goes on, and the next is served."""
     thread, done = OneThread("harmony", Metrics()), list[str]()
     deadline_s = time.time() + 60
     at_work = asyncio.ensure_future(thread.run(deadline_s, gate.wait))
@@ -162,7 +163,7 @@ async def test_waiting_work_is_dropped_when_its_caller_leaves(gate: threading.Ev
 
 
 async def test_the_loop_runs_while_the_thread_works(gate: threading.Event) -> None:
-    """Work does not hold up the replica's loop, where health checks and timers run."""
+    """Work does not block the replica's event loop, where health checks and timers run."""
     work = asyncio.ensure_future(OneThread("harmony", Metrics()).run(time.time() + 60, gate.wait))
     await asyncio.sleep(0)
     assert not work.done()
@@ -179,12 +180,12 @@ def segment_request(width_px: int = 60, height_px: int = 80, *, left_s: float = 
 
 @pytest.fixture(scope="module")
 def replica() -> Segmentation:
-    """A replica with the default network, outside of Ray."""
+    """A replica with the default network, without Ray."""
     return Segmentation()
 
 
 async def test_a_replica_answers_when_it_is_asked(replica: Segmentation) -> None:
-    """A label map of the asked size comes back, and the tally is there for metrics; expired calls are refused."""
+    """A replica answers a label map of the requested size, counts for metrics, and refuses expired calls."""
     found = codec.decode(await replica.run(segment_request()), SegmentationResult)
     assert found.labels.shape == (80, 60)
     with pytest.raises(PhaseTimeout):
@@ -203,13 +204,14 @@ async def test_a_payload_never_enters_a_batch_when_its_shape_is_wrong(replica: S
 
 
 async def test_batch_limits_change_live_when_the_user_config_changes(replica: Segmentation) -> None:
-    """New limits hold at once, new sizes of batch are warm before, and an unknown field fails the update."""
+    """New limits apply at once, after a warm-up of new batch sizes. An unknown field fails the update."""
     sizes: list[int] = []
     warm_up = replica.batcher.warm_up
 
     def noted(batches: list[Any]) -> None:
         sizes.extend({len(batch) for batch in batches})
-        assert replica.batcher.limits.max_items == 1  # still
+        # The refused update changed nothing.
+        assert replica.batcher.limits.max_items == 1
         warm_up(batches[:1])
 
     replica.batcher.warm_up = noted  # type: ignore[method-assign, assignment]
@@ -223,7 +225,7 @@ async def test_batch_limits_change_live_when_the_user_config_changes(replica: Se
 
 
 async def test_a_replica_is_unhealthy_when_its_device_is_lost(replica: Segmentation) -> None:
-    """After a CUDA error that stays, calls hear that the replica is lost and its health check fails."""
+    """After a lasting CUDA error, calls raise PhaseLost and the health check fails."""
 
     def broken(_items: list[Any]) -> Any:
         raise RuntimeError("CUDA error: an illegal memory access was encountered")
@@ -244,14 +246,14 @@ async def test_a_replica_is_unhealthy_when_its_device_is_lost(replica: Segmentat
 def test_a_replica_does_not_start_when_its_network_cannot_be_loaded(
     monkeypatch: pytest.MonkeyPatch, model: str, reason: str
 ) -> None:
-    """Its constructor fails with the reason, so that Serve tries another and keeps the old replicas."""
+    """The constructor fails with the reason, so that Serve keeps the old replicas."""
     monkeypatch.setenv("SEGMENTATION_MODEL", model)
     with pytest.raises(ModelError, match=reason):
         Segmentation()
 
 
 def test_batch_limits_suit_the_device_when_the_config_sets_none() -> None:
-    """One photo at a time on a CPU; batches that overlap on a GPU; what is given counts."""
+    """The defaults are one photo at a time on a CPU and overlapping batches on a GPU. Configured values win."""
     on_cpu, on_gpu = (batch_limits(BatchConfig(), on_cpu=on_cpu) for on_cpu in (True, False))
     assert (on_cpu.max_items, on_cpu.in_flight) == (1, 1)
     assert (on_gpu.max_items, on_gpu.in_flight) == (32, 2)

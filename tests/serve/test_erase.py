@@ -1,4 +1,4 @@
-"""Stored data can be erased by tenant and by upload, shown on a real cache server and a real object store."""
+"""Tests the erasure of a tenant's and of an upload's data, on a real cache server and a real object store."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -43,7 +43,7 @@ class Kept:
 
 @pytest_asyncio.fixture
 async def kept(s3: S3Server, tmp_path: Path) -> AsyncIterator[Kept]:
-    """Answers as the walk caches them, and uploads as clients leave them."""
+    """Stored data of two tenants, written as the walk and clients write it."""
     server = stores.start_cache(tmp_path)
     s3.make_bucket(bucket := f"b{secrets.token_hex(8)}")
     environment = Environment(redis_url=SecretStr(server.url), s3=s3.started.config(bucket))

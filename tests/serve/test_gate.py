@@ -1,4 +1,4 @@
-"""The gate around Serve's HTTP code, with fake applications behind it."""
+"""Tests the gate around Serve's HTTP code, with fake applications behind it."""
 
 import json
 from typing import Any
@@ -65,7 +65,7 @@ async def test_answer_is_a_problem_when_the_application_raises() -> None:
 
 
 async def test_error_is_passed_on_when_the_answer_had_begun() -> None:
-    """After half an answer the exception goes on, so that the server closes the connection."""
+    """After half an answer the exception propagates, so that the server closes the connection."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

@@ -1,4 +1,4 @@
-"""A photo's metadata, such as its place, is in no answer, no cache and no log."""
+"""Tests that a photo's metadata, such as its place, is in no answer, cache or log."""
 
 import base64
 import io
@@ -24,7 +24,7 @@ EVERYTHING = ["masks", "timings", "alternatives", "vector"]
 
 
 def tagged(kind: str) -> bytes:
-    """A photo with the place in every field that its format has for such things."""
+    """A photo with its place in every metadata field of its format."""
     image = Image.fromarray(np.repeat(np.repeat(painted(), 4, 0), 4, 1))
     exif = Image.Exif()
     exif[IMAGE_DESCRIPTION] = PLACE
@@ -45,7 +45,7 @@ def tagged(kind: str) -> bytes:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
-    """An application."""
+    """An application whose stores and log the tests read."""
     async with running(tmp_path_factory.mktemp("keys")) as made:
         yield made
 
@@ -55,7 +55,7 @@ async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 async def test_a_photos_metadata_is_never_answered_or_stored(
     application: Application, kind: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Answers, label maps, what the phases are sent and what is logged hold nothing of the place."""
+    """Answers, label maps, messages to the phases and the log do not contain the place."""
     photo = tagged(kind)
     found = [
         await application.client.post(
@@ -79,7 +79,7 @@ def _payloads(application: Application, name: Any) -> list[bytes]:
 
 
 def test_the_playground_keeps_the_key_in_its_tab() -> None:
-    """The playground only uses the session storage, which ends with the tab, and no lasting storage."""
+    """The playground uses only the session storage, which ends with the tab."""
     for script in Path(PLAYGROUND).glob("*.js"):
         text = script.read_text()
         assert not [place for place in ("localStorage", "indexedDB", "document.cookie", "caches.") if place in text]

@@ -1,4 +1,4 @@
-"""One ingress replica's parts: how they are put together, what the watch sees, and that all of it ends."""
+"""Tests one ingress replica: its assembly, its readiness watch and its end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -47,7 +47,7 @@ def _saying(payload: bytes) -> Describe:
 
 # --- the watch ------------------------------------------------------------------------------------------------
 async def test_the_service_is_ready_when_every_phase_has_described_itself() -> None:
-    """The watch learns versions and the network's input size by itself."""
+    """The watch learns the phases' versions and the network's input size."""
     service = _service(_working())
     assert not service.readiness.view().ready
     async with service.running():
@@ -74,7 +74,7 @@ async def _junk() -> bytes:
 async def test_one_phase_is_not_ready_when_it_cannot_describe_itself(
     monkeypatch: pytest.MonkeyPatch, broken: Describe
 ) -> None:
-    """A phase that raises, hangs or talks nonsense is not ready; the others are, and the watch goes on."""
+    """A phase that raises, hangs or replies nonsense is not ready. The others are, and the watch goes on."""
     monkeypatch.setattr(readiness, "POLL_TIMEOUT_S", 0.05)
     monkeypatch.setattr(readiness, "POLL_S", 0.01)
     service = _service({**_working(), "harmony": broken})
@@ -86,7 +86,7 @@ async def test_one_phase_is_not_ready_when_it_cannot_describe_itself(
 
 
 async def test_a_phase_is_not_ready_when_it_has_been_silent() -> None:
-    """What a phase said long ago does not count."""
+    """An old report of a phase does not count."""
     service = _service(_working())
     async with service.running():
         await until(lambda: service.readiness.view().ready)
@@ -106,7 +106,7 @@ async def test_nothing_is_left_when_the_service_ends() -> None:
 
 # --- keys and settings ----------------------------------------------------------------------------------------
 def test_the_service_does_not_start_when_its_keys_are_missing(tmp_path: Path) -> None:
-    """Without a key file the service does not start open; the message says what to set."""
+    """Without a key file the service does not start, and the message says what to set."""
     for keys in (None, tmp_path / "missing.json"):
         with pytest.raises(ValueError, match="STYLESYNC_KEYS_FILE"):
             _service(_working(), keys, require_keys=True)
@@ -133,7 +133,7 @@ async def test_requests_need_no_key_only_when_keys_are_turned_off(tmp_path: Path
     ],
 )
 def test_a_configuration_is_refused_when_it_is_wrong(model: Any, value: dict[str, Any]) -> None:
-    """An unknown name or a value out of range fails at once, instead of being passed over."""
+    """An unknown name or a value out of range fails at once."""
     with pytest.raises(ValidationError):
         model.model_validate(value)
 
@@ -145,6 +145,6 @@ def test_settings_cannot_change_when_assigned_to() -> None:
 
 
 def test_secrets_are_not_shown_when_the_environment_is_printed() -> None:
-    """A URL with its password is in no log and no repr."""
+    """A URL's password is not part of a repr."""
     environment = Environment(redis_url="redis://:hush@10.0.0.7", state_redis_url=None)  # type: ignore[arg-type]
     assert "hush" not in repr(environment)

@@ -1,4 +1,4 @@
-"""Waiting with a timeout on a blocked event loop."""
+"""Tests waiting with a timeout on a blocked event loop."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ async def test_work_has_ended_when_it_ends_in_time() -> None:
 
 @pytest.mark.parametrize("timeout_s", [TIMEOUT_S, 0.0, -1.0])
 async def test_work_goes_on_when_it_does_not_end_in_time(timeout_s: float) -> None:
-    """The caller has to cancel the work, and an idle loop keeps the timeout."""
+    """A timeout does not cancel the work, and an idle loop keeps to the timeout."""
     work, began_s = asyncio.ensure_future(asyncio.sleep(3600)), time.perf_counter()
     assert not await ended(work, timeout_s)
     assert time.perf_counter() - began_s < TIMEOUT_S + 1.0
@@ -27,7 +27,7 @@ async def test_work_goes_on_when_it_does_not_end_in_time(timeout_s: float) -> No
 
 
 async def test_a_ready_answer_is_read_when_the_loop_was_blocked() -> None:
-    """The answer came in time, but the blocked loop runs its timer first."""
+    """An answer that arrived in time is read, although the blocked loop runs the timer first."""
     loop, (readable, writable) = asyncio.get_running_loop(), os.pipe()
     ready: asyncio.Future[bytes] = loop.create_future()
 
@@ -39,7 +39,8 @@ async def test_a_ready_answer_is_read_when_the_loop_was_blocked() -> None:
 
     async def read() -> bytes:
         answer = await ready
-        for _ in range(3):  # as a parser's, a connection's and a pool's coroutines do
+        # A parser, a connection and a pool take one iteration each.
+        for _ in range(3):
             await asyncio.sleep(0)
         return answer
 

@@ -1,4 +1,4 @@
-"""The wire form: every value comes back as it was, and bytes of anything else are one error of ours."""
+"""Tests the wire format: every value survives it, and any other bytes raise one error."""
 
 import zlib
 from dataclasses import fields, is_dataclass
@@ -34,7 +34,7 @@ KINDS: tuple[Kind, ...] = (
 
 
 def _same(first: Any, second: Any) -> bool:
-    """Equality that knows arrays: same shape, type and values."""
+    """Compares values; arrays must have the same shape, type and values."""
     if isinstance(first, np.ndarray):
         return isinstance(second, np.ndarray) and first.dtype == second.dtype and np.array_equal(first, second)
     if is_dataclass(first):
@@ -92,7 +92,7 @@ def _photo() -> tuple[np.ndarray, np.ndarray]:
 
 
 def test_real_answers_are_themselves_when_they_cross_the_wire() -> None:
-    """What extraction and harmony really answer, with all that can be included, comes back equal."""
+    """Real answers of extraction and harmony, with every optional part, survive the wire."""
     include: tuple[Include, ...] = ("alternatives", "masks", "vector")
     wardrobe = (WardrobeItem("w1", (ColorShare("#ffffff"),), "shoes"), WardrobeItem("w2", (ColorShare("#000080"),)))
     options = Options(subject="worn", include=include, wardrobe=wardrobe)
@@ -117,7 +117,7 @@ def test_small_values_are_themselves_when_they_cross_the_wire(value: Any) -> Non
 
 
 def test_a_label_map_is_small_when_it_travels() -> None:
-    """Planes are deflated: a label map of analysed size fits in 4 kB; photos travel raw."""
+    """Planes are deflated, so a label map fits in 4 kB. Photos are sent uncompressed."""
     labels = np.zeros((512, 384), np.uint8)
     labels[100:400, 90:300] = 3
     assert len(codec.encode(Segmentation(labels, None, "v"))) < 4096
@@ -137,7 +137,7 @@ def test_one_error_is_raised_when_bytes_are_random(kind: Kind, data: bytes) -> N
 @given(MESSAGES, st.integers(1, 400))
 @settings(derandomize=True, deadline=None, max_examples=60)
 def test_one_error_is_raised_when_bytes_are_cut(message: Any, kept: int) -> None:
-    """A message that broke off is PhaseFailed."""
+    """A cut message raises PhaseFailed."""
     data = codec.encode(message)
     with pytest.raises(PhaseFailed):
         codec.decode(data[: min(kept, len(data) - 1)], type(message))
@@ -156,7 +156,8 @@ def _segmentation_of(shape: list[Any], packed: bytes) -> bytes:
         ([2, -3], zlib.compress(b"123456")),
         ([0, 0], zlib.compress(b"123456")),
         ([100_000, 100_000], zlib.compress(bytes(1000))),
-        ([[8], 2**62], zlib.compress(b"123456")),  # found by fuzzing: a list that many times over
+        # Found by fuzzing: a list repeated that many times.
+        ([[8], 2**62], zlib.compress(b"123456")),
     ],
 )
 def test_one_error_is_raised_when_a_plane_does_not_fit_its_shape(shape: list[Any], packed: bytes) -> None:
@@ -166,7 +167,7 @@ def test_one_error_is_raised_when_a_plane_does_not_fit_its_shape(shape: list[Any
 
 
 def test_a_plane_is_inflated_only_to_the_size_it_declares() -> None:
-    """64 kB that would inflate to 64 MB are inflated to the size that it declares, and no further."""
+    """Data of 64 kB that would inflate to 64 MB is inflated only to the declared size."""
     bomb = zlib.compress(bytes(64 * 1024 * 1024))
     found = codec.decode(_segmentation_of([2, 3], bomb), Segmentation)
     assert found.labels.tolist() == [[0, 0, 0], [0, 0, 0]]

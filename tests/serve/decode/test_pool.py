@@ -1,4 +1,4 @@
-"""The decode workers, as real processes: what files and signals do to them, and that nobody else notices."""
+"""Tests the decode pool with real processes: what files and signals do to workers and to other callers."""
 
 import asyncio
 import os
@@ -42,7 +42,8 @@ from serve.decode.process import Worker
 from tests.serve.application import animated_webp, encoded, mask_bytes, photo_bytes
 from tests.serve.fakes import painted, until
 
-PATIENCE_S = 30.0  # a budget that a loaded machine does not overrun
+# A budget that a loaded machine does not overrun.
+PATIENCE_S = 30.0
 MIB = 1024**2
 VAST = ImageLimits(max_pixels_other=500_000_000)
 
@@ -52,7 +53,7 @@ MakePool = Callable[..., Awaitable[DecodePool]]
 
 @pytest_asyncio.fixture
 async def make_pool() -> AsyncIterator[MakePool]:
-    """Starts pools, and closes them in the end."""
+    """Starts pools, and closes them at the end of the test."""
     made: list[DecodePool] = []
 
     async def make(workers: int, **arguments: Any) -> DecodePool:
@@ -68,13 +69,13 @@ async def make_pool() -> AsyncIterator[MakePool]:
 
 @pytest_asyncio.fixture
 async def pool(make_pool: MakePool) -> DecodePool:
-    """Two workers."""
+    """A pool of two workers."""
     return await make_pool(2)
 
 
 @pytest_asyncio.fixture
 async def single(make_pool: MakePool) -> DecodePool:
-    """One worker."""
+    """A pool of one worker."""
     return await make_pool(1)
 
 
@@ -83,12 +84,12 @@ def _pids(pool: DecodePool) -> list[int]:
 
 
 async def _busy(pool: DecodePool, workers: int = 1) -> None:
-    """Waits until so many workers are asked."""
+    """Waits until this many workers have a request."""
     await until(lambda: len(pool._exchanges) == workers)
 
 
 async def _whole(pool: DecodePool, workers: int) -> None:
-    """Waits until so many workers stand idle."""
+    """Waits until the pool has this many workers, all idle."""
     await until(lambda: len(pool._idle) == len(pool._live) == workers)
 
 
@@ -99,7 +100,8 @@ def _stop(pool: DecodePool) -> None:
 
 def _end(pid: int, by: signal.Signals) -> None:
     os.kill(pid, by)
-    os.kill(pid, signal.SIGCONT)  # a stopped process dies of nothing but SIGKILL
+    # A stopped process handles a signal only after SIGCONT, unless it is SIGKILL.
+    os.kill(pid, signal.SIGCONT)
 
 
 def _gone(pid: int) -> bool:
@@ -108,7 +110,7 @@ def _gone(pid: int) -> bool:
 
 # --- files ----------------------------------------------------------------------------------------------------
 async def test_a_worker_gives_what_the_pure_function_gives(single: DecodePool) -> None:
-    """Pixels, sizes, mask and the network's image are those of the pure function."""
+    """Pixels, sizes, mask and the network's image equal those of the pure function."""
     found = await single.decode(photo_bytes(), mask=mask_bytes(), network_px=(24, 32), budget_s=PATIENCE_S)
     expected = decode_image(photo_bytes(), network_px=(24, 32))
     assert np.array_equal(found.pixels, expected.pixels)
@@ -135,7 +137,7 @@ BAD_FILES: dict[str, tuple[Callable[[], bytes], type[ColorMatchError]]] = {
 
 
 async def test_each_bad_file_has_its_error_when_workers_read_it(make_pool: MakePool) -> None:
-    """Whatever is wrong with a file is told by name, by the same worker, which lives on."""
+    """Each fault of a file has its own error, and the same worker serves on after each."""
     pool = await make_pool(1, limits=ImageLimits(max_pixels_other=10_000))
     (pid,) = _pids(pool)
     for name, (file, kind) in BAD_FILES.items():
@@ -152,7 +154,7 @@ async def test_each_bad_file_has_its_error_when_workers_read_it(make_pool: MakeP
 
 @cache
 def _blank_png(width_px: int, height_px: int) -> bytes:
-    """A large black PNG, made a row at a time."""
+    """A large black PNG, made row by row."""
     deflate = zlib.compressobj(1)
     row = bytes(1 + 3 * width_px)
     pixels = b"".join(deflate.compress(row) for _ in range(height_px)) + deflate.flush()
@@ -164,9 +166,10 @@ def _blank_png(width_px: int, height_px: int) -> bytes:
 
 
 async def test_a_file_that_needs_too_much_memory_is_refused_when_decoded(make_pool: MakePool) -> None:
-    """Beyond a worker's memory a photo is too complex; the service itself does not grow, and others are served."""
+    """A photo that needs more memory than a worker has is too complex. The service itself does not grow."""
     pool = await make_pool(1, memory_bytes=400 * MIB, limits=VAST)
-    file = _blank_png(10_000, 10_000)  # 400 MB as Pillow holds it
+    # Pillow needs 400 MB for it.
+    file = _blank_png(10_000, 10_000)
     before = psutil.Process().memory_info().rss
     with pytest.raises(ImageTooComplex, match="more memory"):
         await pool.decode(file, budget_s=PATIENCE_S)
@@ -175,7 +178,7 @@ async def test_a_file_that_needs_too_much_memory_is_refused_when_decoded(make_po
 
 
 async def test_every_photo_is_decoded_when_workers_are_few(pool: DecodePool) -> None:
-    """Fifty photos at once wait for their turns, and each gets its own pixels."""
+    """Fifty photos at once queue for two workers, and each gets its own pixels."""
     files = [encoded(np.full((8, 8, 3), k, np.uint8)) for k in range(50)]
     found = await asyncio.gather(*(pool.decode(file, budget_s=PATIENCE_S) for file in files))
     assert [int(image.pixels[0, 0, 0]) for image in found] == list(range(50))
@@ -184,7 +187,7 @@ async def test_every_photo_is_decoded_when_workers_are_few(pool: DecodePool) -> 
 
 # --- deaths ---------------------------------------------------------------------------------------------------
 async def test_another_worker_decodes_when_the_first_is_killed(single: DecodePool) -> None:
-    """kill -9 in the middle costs a new worker, not the answer."""
+    """A kill -9 during a decode costs a worker, not the answer."""
     (pid,) = _pids(single)
     _stop(single)
     asked = asyncio.create_task(single.decode(photo_bytes(), budget_s=PATIENCE_S))
@@ -195,7 +198,7 @@ async def test_another_worker_decodes_when_the_first_is_killed(single: DecodePoo
 
 
 async def test_a_worker_is_replaced_when_it_is_killed_idle(pool: DecodePool) -> None:
-    """Workers that die without work are noticed, and the pool is whole again."""
+    """The pool replaces workers that die while idle."""
     pids = _pids(pool)
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
@@ -205,7 +208,7 @@ async def test_a_worker_is_replaced_when_it_is_killed_idle(pool: DecodePool) -> 
 
 
 async def test_a_dead_worker_is_not_offered_when_it_dies_before_its_return(single: DecodePool) -> None:
-    """A worker that died after its last answer and before its return is not among the idle ones again."""
+    """A worker that dies between its answer and its return does not become idle again."""
     (worker,) = single._live
     single._idle.clear()
     os.kill(worker.pid, signal.SIGKILL)
@@ -222,11 +225,12 @@ async def test_a_dead_worker_is_not_offered_when_it_dies_before_its_return(singl
 async def test_a_photo_is_given_up_when_it_costs_two_workers(
     make_pool: MakePool, by: signal.Signals, kind: type[ColorMatchError]
 ) -> None:
-    """Two crashes are the file's fault, two kills are ours; no third worker is risked, and the pool heals."""
+    """Two crashes are the file's fault, and two kills are ours. The pool risks no third worker, and recovers."""
     single = await make_pool(1, limits=VAST)
     (first,) = _pids(single)
     os.kill(first, signal.SIGSTOP)
-    slow = _blank_png(10_000, 10_000)  # long enough in decoding to be stopped on its way
+    # Its decoding takes long enough to be stopped in between.
+    slow = _blank_png(10_000, 10_000)
     asked = asyncio.create_task(single.decode(slow, budget_s=PATIENCE_S))
     await _busy(single)
     _end(first, by)
@@ -242,8 +246,9 @@ async def test_a_photo_is_given_up_when_it_costs_two_workers(
 
 # --- time -----------------------------------------------------------------------------------------------------
 async def test_the_server_is_busy_when_a_worker_gets_no_cpu(pool: DecodePool) -> None:
-    """A worker that overran is killed and replaced; the other serves on; not having computed, it blames no file."""
-    stuck = pool._idle[-1].pid  # the one that is taken next
+    """A worker that overran without CPU is killed and replaced, and its file is not blamed. The other serves on."""
+    # The pool takes this worker next.
+    stuck = pool._idle[-1].pid
     os.kill(stuck, signal.SIGSTOP)
     late = asyncio.create_task(pool.decode(photo_bytes(), budget_s=0.5))
     await _busy(pool)
@@ -270,7 +275,7 @@ async def test_the_server_is_busy_when_no_worker_comes_free(single: DecodePool) 
 
 
 def test_a_photo_is_too_complex_when_it_used_half_its_budget() -> None:
-    """By the CPU time that the worker had: a busy machine is no reason to refuse a photo for good."""
+    """The CPU time of the worker decides, because a busy machine is no reason to refuse a photo for good."""
     assert isinstance(too_late(0.4, worked_s=0.19), Overloaded)
     complex_one = too_late(0.4, worked_s=0.2)
     assert isinstance(complex_one, ImageTooComplex)
@@ -278,7 +283,7 @@ def test_a_photo_is_too_complex_when_it_used_half_its_budget() -> None:
 
 
 async def test_the_cpu_time_of_a_worker_is_known_when_it_decodes(single: DecodePool) -> None:
-    """It grows with the work, and a dead worker has none."""
+    """The CPU time grows with the work, and that of a dead worker is 0."""
     (worker,) = single._live
     before_s = worker.cpu_s()
     while worker.cpu_s() == before_s:
@@ -290,14 +295,14 @@ async def test_the_cpu_time_of_a_worker_is_known_when_it_decodes(single: DecodeP
 
 @pytest.mark.parametrize("budget_s", [0.0, -1.0])
 async def test_nothing_is_decoded_when_no_time_is_left(single: DecodePool, budget_s: float) -> None:
-    """Without a budget no worker is asked."""
+    """Without time left, no worker gets the request."""
     with pytest.raises(Overloaded):
         await single.decode(photo_bytes(), budget_s=budget_s)
     assert len(single._idle) == 1
 
 
 async def test_no_worker_is_lost_when_callers_leave(single: DecodePool) -> None:
-    """A caller that leaves, waiting or served, costs no worker: its answer is dropped."""
+    """A caller that leaves, queued or served, does not cost a worker. The pool drops its answer."""
     (pid,) = _pids(single)
     _stop(single)
     asked = [asyncio.create_task(single.decode(photo_bytes(), budget_s=PATIENCE_S)) for _ in range(5)]
@@ -313,7 +318,7 @@ async def test_no_worker_is_lost_when_callers_leave(single: DecodePool) -> None:
 
 # --- the end --------------------------------------------------------------------------------------------------
 async def test_nothing_is_left_when_the_pool_closes() -> None:
-    """Closing ends every worker, idle and busy ones; whoever waits is told, and whoever comes later too."""
+    """Closing ends every worker, idle or busy. Callers that wait or come later get Overloaded."""
     pool = DecodePool(workers=2)
     await pool.start()
     pids = _pids(pool)
@@ -330,7 +335,7 @@ async def test_nothing_is_left_when_the_pool_closes() -> None:
 
 
 async def test_the_pool_does_not_start_when_its_workers_die(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker that ends before it is ready is an error at the start, and leaves nothing behind."""
+    """A worker that ends before it is ready makes the start fail, and leaves nothing behind."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
     before = {child.pid for child in psutil.Process().children()}
     with pytest.raises(PhaseFailed, match="does not start"):
@@ -339,7 +344,7 @@ async def test_the_pool_does_not_start_when_its_workers_die(monkeypatch: pytest.
 
 
 def test_workers_die_when_their_service_is_killed() -> None:
-    """kill -9 of the service leaves no worker behind, not even one that is busy and reads nothing."""
+    """A kill -9 of the service leaves no worker behind, not even a busy one."""
     script = (
         "import asyncio\n"
         "from serve.decode.pool import DecodePool\n"
@@ -369,7 +374,7 @@ def test_workers_die_when_their_service_is_killed() -> None:
 async def test_a_worker_has_no_secret_when_it_runs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its environment holds nothing but what imports need; it may write no file and dump no core."""
+    """A worker's environment holds only what imports need. It can write no file and dump no core."""
     monkeypatch.setenv("REDIS_URL", "redis://:password@10.0.0.7")
     worker = await Worker.start(1024 * MIB, ImageLimits())
     process = psutil.Process(worker.pid)
@@ -394,6 +399,6 @@ async def test_a_worker_has_no_secret_when_it_runs(
     ],
 )
 def test_an_answer_is_a_failure_when_it_is_malformed(status: int, body: bytes) -> None:
-    """What a worker that a file has taken over may write raises one of a few errors of ours, whatever it names."""
+    """A worker under a hostile file's control can cause only PhaseFailed, whatever it writes."""
     with pytest.raises(PhaseFailed):
         read_answer(status, body)

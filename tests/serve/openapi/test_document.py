@@ -47,7 +47,7 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def _contents(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every content of every answer, with where it stands."""
+    """Every content of every answer, with its place in the document."""
     for path, method, operation in _operations(document):
         for status, response in operation["responses"].items():
             for kind, content in response.get("content", {}).items():
@@ -60,18 +60,18 @@ def _examples(content: dict[str, Any]) -> list[Any]:
 
 
 def test_the_document_is_valid_openapi(document: dict[str, Any]) -> None:
-    """It is OpenAPI 3.1 by the validator of the specification."""
+    """The specification's validator accepts the document as OpenAPI 3.1."""
     assert document["openapi"].startswith("3.1.")
     OpenAPIV31SpecValidator(document).validate()
 
 
 def test_the_document_equals_the_golden_file(document: dict[str, Any]) -> None:
-    """Nothing of the contract changes unseen; see the top of this file for a change that was meant."""
+    """The contract does not change unnoticed. The top of this file says how to make an intended change."""
     assert _text(document) == GOLDEN.read_text()
 
 
 def test_every_operation_is_described(document: dict[str, Any]) -> None:
-    """The endpoints of the contract, each with an id of its own, a summary, a description and a tag."""
+    """Each operation has an id of its own, a summary, a description and a tag."""
     found = {(method, path): operation for path, method, operation in _operations(document)}
     assert set(found) >= {
         ("post", "/v1/advice"),
@@ -91,7 +91,7 @@ def test_every_operation_is_described(document: dict[str, Any]) -> None:
 
 
 def test_the_document_says_which_operations_need_a_key(document: dict[str, Any]) -> None:
-    """Health is open; everything else takes the key in either of two ways."""
+    """Health needs no key. Every other operation takes one in either of two headers."""
     open_paths = {path for path, _, operation in _operations(document) if "security" not in operation}
     assert open_paths == {"/v1/healthz", "/v1/readyz"}
     schemes = document["components"]["securitySchemes"].values()
@@ -102,7 +102,7 @@ def test_the_document_says_which_operations_need_a_key(document: dict[str, Any])
 
 
 def test_every_json_answer_has_an_example(document: dict[str, Any]) -> None:
-    """Each answer and each error shows at least one."""
+    """Each answer and each error has at least one example."""
     assert [where for where, content in _contents(document) if "json" in where and not _examples(content)] == []
 
 
@@ -114,7 +114,7 @@ def test_every_example_is_valid_by_its_schema(document: dict[str, Any]) -> None:
 
 
 def test_every_code_is_published(document: dict[str, Any]) -> None:
-    """The enums of errors, warnings, reasons and how-to-wear are whole."""
+    """The enums of errors, warnings, reasons and how_to_wear are complete."""
     schemas = document["components"]["schemas"]
     published = {
         name: schemas[name]["properties"]["code"]["enum"] for name in ("Problem", "Warned", "Reason", "HowToWear")
@@ -131,7 +131,7 @@ def test_every_code_is_published(document: dict[str, Any]) -> None:
 
 
 def test_every_error_that_a_client_can_get_has_an_example(document: dict[str, Any]) -> None:
-    """Each code that can reach a client is shown under its status, by advice or by presign."""
+    """Each code that can reach a client has an example under its status, at advice or presign."""
     shown = {
         (int(status), code)
         for path in ("/v1/advice", "/v1/uploads/presign")
@@ -144,27 +144,29 @@ def test_every_error_that_a_client_can_get_has_an_example(document: dict[str, An
         "ACCESS_DENIED",
         "CONFLICT",
         "UNAVAILABLE",
-    }  # the tree's branches: only leaves are raised
-    inside = {kind.code for kind in PROBLEMS if kind.code.startswith("PHASE_")}  # these degrade the answer instead
+        # Only the leaves of the tree are raised, so the branches need no example.
+    }
+    # These errors degrade the answer and never reach a client.
+    inside = {kind.code for kind in PROBLEMS if kind.code.startswith("PHASE_")}
     assert shown == {(status, kind.code) for kind, (status, _) in PROBLEMS.items() if kind.code not in unseen | inside}
 
 
 def test_the_document_reveals_no_path_and_no_host(document: dict[str, Any]) -> None:
-    """The document names no path of ours and no host."""
+    """The document names no path of this machine and no host."""
     assert not [word for word in ("/home", "/work", "serve.", "localhost", "127.0.0.1") if word in _text(document)]
 
 
 # --- examples that run ----------------------------------------------------------------------------------------
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
-    """An application to send the examples to; it checks every answer against the document."""
+    """An application for the examples, which checks every answer against the document."""
     async with running(tmp_path_factory.mktemp("keys")) as found:
         yield found
 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_every_json_example_is_answered_when_sent(application: Application) -> None:
-    """All JSON examples of request bodies are accepted by the operation that shows them."""
+    """Each operation accepts the JSON examples of its request body."""
     sent = 0
     for path, method, operation in _operations(application.document):
         content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
@@ -177,7 +179,7 @@ async def test_every_json_example_is_answered_when_sent(application: Application
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_every_parameter_example_is_answered_when_sent(application: Application) -> None:
-    """The examples of query parameters make a request that is answered, and with the answer's example."""
+    """A request with the examples of its query parameters gets the example of the answer."""
     for path, method, operation in _operations(application.document):
         parameters = operation.get("parameters", [])
         query = {one["name"]: one["schema"]["examples"][0] for one in parameters if "examples" in one["schema"]}

@@ -60,7 +60,7 @@ EXAMPLES = _examples()
 
 
 class _Busy:
-    """The application, which answers the next request for advice as an overloaded one does, where it is told to."""
+    """An application that answers the next request for advice as an overloaded one, when a test says so."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -76,7 +76,7 @@ class _Busy:
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server for the examples."""
+    """A server against which the examples run."""
 
     url: str
     application: Application
@@ -134,7 +134,7 @@ def _typescript(block: str, folder: Path) -> list[str]:
 
 @cache
 def _compiled() -> dict[str, str]:
-    """Every TypeScript block as JavaScript; the compiler's strict mode finds nothing."""
+    """Compiles every TypeScript block in strict mode, without an error."""
     blocks = [block for (_, language), block in EXAMPLES.items() if language == "ts"]
     with TemporaryDirectory() as name:
         folder = Path(name)
@@ -157,7 +157,7 @@ def _needed(program: str) -> str:
 
 
 def _compiler() -> str:
-    """TypeScript's compiler, of the versions and hashes in package-lock.json."""
+    """Installs TypeScript's compiler with the versions and hashes of package-lock.json."""
     _needed("node")
     compiler = TOOLS / "node_modules" / ".bin" / "tsc"
     if not compiler.exists():
@@ -170,7 +170,7 @@ RUNNERS: dict[str, Callable[[str, Path], list[str]]] = {"sh": _shell, "python": 
 
 # --- the examples ---------------------------------------------------------------------------------------------
 def test_every_section_of_the_page_has_three_languages() -> None:
-    """No section lacks one, and no block is left out of these tests."""
+    """No section lacks a language, and these tests leave out no block."""
     ways = {(title, language) for title in MODES for language in RUNNERS}
     assert EXAMPLES.keys() == ways | {(TYPED, "python")}
 
@@ -181,7 +181,7 @@ def test_every_section_of_the_page_has_three_languages() -> None:
 async def test_an_example_gives_advice_when_it_is_run(
     title: str, language: str, server: Server, tmp_path: Path
 ) -> None:
-    """As it stands on the page; one that tells what to do when the service is busy meets a busy one first."""
+    """Each example works as the page shows it. The one about a busy service meets a busy one first."""
     command = await asyncio.to_thread(RUNNERS[language], EXAMPLES[title, language], tmp_path)
     server.door.once = title == "When something is wrong"
     said = await server.run(*command, folder=tmp_path)
@@ -217,7 +217,7 @@ def client_folder(server: Server, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_the_typed_client_works_as_the_page_says(client_folder: Path, server: Server) -> None:
-    """Advice by colours and by photo, a palette, and a problem document, all as values of the client's types."""
+    """The client gives advice for colours and for a photo, a palette and a problem document as typed values."""
     block = f"{EXAMPLES[TYPED, 'python']}\nanswer = None"
     said = await server.run(*_python(block, client_folder), folder=client_folder)
     advice, garment, names, problem, _ = said.splitlines()
@@ -228,7 +228,7 @@ async def test_the_typed_client_works_as_the_page_says(client_folder: Path, serv
 
 
 def test_the_typed_client_passes_strict_type_checking(client_folder: Path) -> None:
-    """mypy, in its strict mode, follows the types through the client; a field that is not there is found."""
+    """mypy in strict mode accepts the client's use, and finds a field that does not exist."""
     use = f"BASE: str\nKEY: str\n{EXAMPLES[TYPED, 'python']}"
     assert _type_errors(client_folder, use) == []
     assert _type_errors(client_folder, use.replace(".category", ".kind")) == ['"Garment" has no attribute "kind"']

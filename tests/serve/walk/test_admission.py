@@ -1,4 +1,4 @@
-"""The number of photos at a time: found from the strain they report, on a machine simulated in numbers."""
+"""Tests how the concurrency limit adapts and how its queue behaves, on a simulated machine."""
 
 import asyncio
 from contextlib import AsyncExitStack
@@ -12,7 +12,7 @@ PLENTY = 1000
 
 
 async def work_round(admission: Admission, *, photo_s: float, budget_s: float, offered: int = PLENTY) -> int:
-    """As many photos at once as may come, on a device that serves one after the other; how many came."""
+    """Admits as many photos as the limit allows, on a device that serves one at a time. Gives their number."""
     async with AsyncExitStack() as photos:
         came = 0
         while came < offered:
@@ -27,7 +27,7 @@ async def work_round(admission: Admission, *, photo_s: float, budget_s: float, o
 
 @pytest.mark.parametrize("photo_s", [0.01, 0.05, 0.15, 0.25])
 async def test_photos_take_half_their_budget_when_a_machine_is_flooded(photo_s: float) -> None:
-    """Whatever a photo takes, the last of those at a time is answered near half of its budget, and never beyond it."""
+    """Whatever a photo costs, the last one of a round takes about half of its budget and never much more."""
     admission = Admission(PLENTY)
     rounds = [await work_round(admission, photo_s=photo_s, budget_s=1.2) for _ in range(400)][200:]
     assert max(rounds) * photo_s <= 1.2 * STRAINED + 2 * photo_s
@@ -35,7 +35,7 @@ async def test_photos_take_half_their_budget_when_a_machine_is_flooded(photo_s: 
 
 
 async def test_the_limit_stops_at_the_configured_one_when_nothing_is_late() -> None:
-    """max_photos_in_flight bounds it, live."""
+    """max_photos_in_flight is the upper bound, and its changes apply at once."""
     admission = Admission(12)
     for _ in range(400):
         await work_round(admission, photo_s=0.001, budget_s=1.2)
@@ -45,7 +45,7 @@ async def test_the_limit_stops_at_the_configured_one_when_nothing_is_late() -> N
 
 
 async def test_the_limit_stays_when_photos_come_one_by_one() -> None:
-    """Photos that come one by one say nothing about more at a time."""
+    """Photos that come one by one do not raise the limit."""
     admission = Admission(PLENTY)
     for _ in range(400):
         await work_round(admission, photo_s=0.01, budget_s=1.2, offered=1)
@@ -53,14 +53,14 @@ async def test_the_limit_stays_when_photos_come_one_by_one() -> None:
 
 
 async def test_the_limit_falls_once_when_photos_are_late_together() -> None:
-    """A stall of a moment is one sign, however many photos it hit."""
+    """One stall lowers the limit once, however many photos it delays."""
     admission = Admission(PLENTY)
     await work_round(admission, photo_s=1.0, budget_s=1.0)
     assert admission.limit == int(START * 0.8)
 
 
 async def test_the_limit_stays_at_two_when_everything_is_late() -> None:
-    """Never fewer: with none at work nothing could be learned."""
+    """The limit never falls below two, because without photos it could learn nothing."""
     admission = Admission(PLENTY)
     for _ in range(100):
         await work_round(admission, photo_s=9.0, budget_s=1.0)
@@ -68,7 +68,7 @@ async def test_the_limit_stays_at_two_when_everything_is_late() -> None:
 
 
 async def test_photos_queue_when_no_slot_is_free() -> None:
-    """One at work, a few in line, and no more; a slot is free again after its photo, answered or not."""
+    """A full queue refuses photos. A slot is free again after its photo, even after an error."""
     admission, order = Admission(1), list[int]()
 
     async def photo(number: int) -> None:
@@ -93,7 +93,7 @@ async def test_photos_queue_when_no_slot_is_free() -> None:
 
 
 async def test_the_queue_is_short_when_it_is_old() -> None:
-    """A burst may wait; of too much load, what does not fit is refused at once."""
+    """A burst may queue. Under lasting overload, the queue is short and refuses the rest at once."""
     now_s = 0.0
     admission = Admission(2, clock=lambda: now_s)
     async with admission.slot(within_s=0), admission.slot(within_s=0):
@@ -104,7 +104,8 @@ async def test_the_queue_is_short_when_it_is_old() -> None:
         with pytest.raises(Overloaded):
             admission.check()
         await asyncio.gather(*burst)
-        admission.check()  # nobody waits any more: the next line is a new one
+        # The queue is empty, so the next one is new.
+        admission.check()
         again = [asyncio.create_task(_refused(admission, within_s=0.01)) for _ in range(BURST)]
         await asyncio.sleep(0)
         assert len(admission._queue) == BURST
@@ -112,7 +113,7 @@ async def test_the_queue_is_short_when_it_is_old() -> None:
 
 
 async def test_photos_wait_for_a_short_time_when_the_queue_is_old() -> None:
-    """Who comes to an old line leaves it before those who were there."""
+    """A photo that joins an old queue gives up before those that joined a new one."""
     now_s, left = 0.0, list[str]()
     admission = Admission(2, clock=lambda: now_s)
 
@@ -136,7 +137,7 @@ async def _refused(admission: Admission, *, within_s: float) -> None:
 
 
 async def test_a_photo_leaves_the_queue_when_it_waited_long_enough() -> None:
-    """It is refused then, and holds nobody up."""
+    """The photo is then refused and does not block others."""
     admission = Admission(1)
     async with admission.slot(within_s=0):
         with pytest.raises(Overloaded):
@@ -148,7 +149,7 @@ async def test_a_photo_leaves_the_queue_when_it_waited_long_enough() -> None:
 
 @pytest.mark.parametrize("called", [False, True], ids=["waiting", "called in the same moment"])
 async def test_no_slot_is_lost_when_a_caller_leaves(called: bool) -> None:
-    """Whoever waits and leaves hands on the slot that it may just have been given."""
+    """A caller that leaves the queue passes on the slot that it may have received in that moment."""
     admission = Admission(1)
 
     async def photo() -> None:

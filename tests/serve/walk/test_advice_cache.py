@@ -1,4 +1,4 @@
-"""What the walk reads from the caches and writes to them, and equal questions that come together."""
+"""Tests what the walk reads from the caches and writes to them, and how equal questions share a walk."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ from tests.serve.fakes import (
 
 # --- the caches -----------------------------------------------------------------------------------------------
 async def test_no_phase_is_called_when_the_answer_is_cached(walk: Walk) -> None:
-    """The second equal question is answered from the advice cache, byte for byte, all phases skipped."""
+    """The advice cache answers the second equal question with the same bytes and calls no phase."""
     first = await walk.advisor.advise(photo())
     await walk.advisor.close()
     assert walk.store.layers() == ["advice", "extraction", "harmony", "segmentation"]
@@ -57,7 +57,7 @@ async def test_no_phase_is_called_when_the_answer_is_cached(walk: Walk) -> None:
 async def test_a_phase_is_called_only_when_an_option_of_its_own_changed(
     walk: Walk, options: dict[str, Any], calls: tuple[int, int, int]
 ) -> None:
-    """Each phase's cache is split by what shapes that phase, and by nothing else."""
+    """The cache key of each phase depends on exactly what changes that phase's answer."""
     await ask(walk, photo())
     before = walk.calls()
     await ask(walk, photo(**options))
@@ -66,7 +66,7 @@ async def test_a_phase_is_called_only_when_an_option_of_its_own_changed(
 
 
 async def test_caches_are_not_touched_when_bypassed(walk: Walk) -> None:
-    """`cache: bypass` neither reads nor writes."""
+    """`cache: bypass` neither reads nor writes the caches."""
     _, answer = await ask(walk, photo(cache="bypass"))
     assert walk.store.reads == []
     assert walk.store.values == {}
@@ -96,7 +96,7 @@ async def test_nothing_is_kept_when_storing_is_forbidden(question: Question) -> 
 
 
 async def test_answers_are_the_same_when_they_come_from_caches_or_not(walk: Walk) -> None:
-    """Fresh, cached by phase, and with the store down: the same bytes."""
+    """A computed answer, one from phase caches and one without a store have the same bytes."""
     fresh = (await ask(walk, photo(cache="bypass")))[1].body
     await ask(walk, photo())
     walk.store.values = {key: value for key, value in walk.store.values.items() if not key.startswith("advice:")}
@@ -117,7 +117,7 @@ async def test_tenants_share_nothing_when_they_ask_the_same(walk: Walk) -> None:
 
 
 async def test_the_first_answer_is_cached_when_no_phase_was_described_yet(walk: Walk) -> None:
-    """A replica that has heard of no version yet still writes under the versions that answered."""
+    """A replica that knows no version yet writes under the versions that the phases' replies state."""
     fresh = walk.replica()
     first = await fresh.advise(colours())
     await fresh.close()
@@ -126,7 +126,7 @@ async def test_the_first_answer_is_cached_when_no_phase_was_described_yet(walk: 
 
 
 async def test_answers_are_new_when_a_phase_has_a_new_version(walk: Walk) -> None:
-    """After a model change the old answers and the old labels are misses; what did not change is a hit."""
+    """After a change of model, old answers and old labels are misses, and unchanged phases are hits."""
     await ask(walk, photo())
     walk.advisor.learn(wire.Description("segmentation", "painted:1:fp32:cpu", NETWORK_PX))
     _, answer = await ask(walk, photo())
@@ -136,7 +136,7 @@ async def test_answers_are_new_when_a_phase_has_a_new_version(walk: Walk) -> Non
 
 
 async def test_an_answer_is_cached_under_its_own_version_during_a_rollout(walk: Walk) -> None:
-    """The phases' replies say their versions; what the caller had heard before does not count."""
+    """The version in a phase's reply counts, not the one that the caller knew before."""
     walk.advisor.learn(wire.Description("segmentation", "painted:old:fp32:cpu", NETWORK_PX))
     body, _ = await ask(walk, photo())
     assert body["versions"]["segmenter"] == NETWORK_VERSION
@@ -148,7 +148,7 @@ async def test_an_answer_is_cached_under_its_own_version_during_a_rollout(walk: 
 
 
 async def test_a_phase_is_asked_again_when_its_cached_value_cannot_be_read(walk: Walk) -> None:
-    """A rightly tagged value of another version's form is a miss, not an error."""
+    """An authentic value in another version's format is a miss, not an error."""
     await ask(walk, photo())
     for key in list(walk.store.values):
         if key.startswith(("advice:", "extraction:")):
@@ -163,7 +163,7 @@ async def test_a_phase_is_asked_again_when_its_cached_value_cannot_be_read(walk:
 
 # --- equal questions at the same time -------------------------------------------------------------------------
 async def test_one_walk_serves_all_when_equal_questions_come_together(walk: Walk) -> None:
-    """Of twenty equal questions one walks; the others get its answer and say so."""
+    """Twenty equal questions share one walk, and nineteen of the answers say so."""
     walk.segmentation.gate.clear()
     asked = [asyncio.create_task(walk.advisor.advise(photo())) for _ in range(20)]
     await until(lambda: bool(walk.segmentation.calls))
@@ -179,7 +179,7 @@ async def test_one_walk_serves_all_when_equal_questions_come_together(walk: Walk
 
 @pytest.mark.parametrize("other", [photo(b"other"), photo(max_colors=2), photo(store=False), photo(cache="bypass")])
 async def test_two_questions_walk_separately_when_they_differ(walk: Walk, other: Question) -> None:
-    """Questions with another answer, or that must not be kept, walk by themselves."""
+    """Questions with other answers, or with answers that must not be stored, walk separately."""
     walk.segmentation.gate.clear()
     asked = [asyncio.create_task(walk.advisor.advise(question)) for question in (photo(), other)]
     await until(lambda: len(walk.segmentation.calls) == 2)
@@ -189,7 +189,7 @@ async def test_two_questions_walk_separately_when_they_differ(walk: Walk, other:
 
 @pytest.mark.parametrize("leaves", [0, 1])
 async def test_the_walk_goes_on_when_one_of_two_callers_leaves(walk: Walk, leaves: int) -> None:
-    """Whoever leaves, the first asker or one who joined, the other still gets the answer."""
+    """When the first caller or one that joined leaves, the other still gets the answer."""
     walk.segmentation.gate.clear()
     asked = [asyncio.create_task(walk.advisor.advise(photo())) for _ in range(2)]
     await until(lambda: bool(walk.segmentation.calls))
@@ -202,7 +202,7 @@ async def test_the_walk_goes_on_when_one_of_two_callers_leaves(walk: Walk, leave
 
 
 async def test_nothing_is_left_when_every_caller_leaves(walk: Walk) -> None:
-    """A walk that nobody waits for ends by itself, gives its seat back, and may fail without a word."""
+    """A walk without callers ends by itself and frees its slot. Its failure is not logged."""
     walk.extraction.error = Overloaded("Full.")
     walk.segmentation.gate.clear()
     asked = [asyncio.create_task(walk.advisor.advise(photo())) for _ in range(2)]
@@ -216,7 +216,7 @@ async def test_nothing_is_left_when_every_caller_leaves(walk: Walk) -> None:
 
 
 async def test_the_next_question_walks_again_when_a_shared_walk_failed(walk: Walk) -> None:
-    """A refusal is shared by those who waited together, and forgotten afterwards."""
+    """The callers of one walk share its refusal, and the next question walks again."""
     walk.decoder.error = ImageTruncated("Cut.")
     found = await asyncio.gather(*(walk.advisor.advise(photo()) for _ in range(3)), return_exceptions=True)
     assert {type(one) for one in found} == {ImageTruncated}

@@ -1,4 +1,4 @@
-"""The walk of one request with fake phases: their order, what is no failure of theirs, and the time they get."""
+"""Tests the walk of one request with fake phases: their order, their errors and their time."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ FAILURES = list(chain.from_iterable(combinations(PHASES, count) for count in (1,
 
 # --- the phases in order --------------------------------------------------------------------------------------
 async def test_a_photo_walks_all_phases_when_nothing_is_cached(walk: Walk) -> None:
-    """Decode, segmentation, extraction and harmony, once each; the answer names their versions."""
+    """Decoding and the three phases run once each, and the answer names their versions."""
     body, answer = await ask(walk, photo())
     assert walk.calls() == {"segmentation": 1, "extraction": 1, "harmony": 1}
     assert walk.decoder.asked == [(b"photo", None, NETWORK_PX)]
@@ -55,7 +55,7 @@ async def test_a_photo_walks_all_phases_when_nothing_is_cached(walk: Walk) -> No
 
 
 async def test_the_network_is_skipped_when_a_mask_is_given(walk: Walk) -> None:
-    """A mask is the garment: no network image is decoded, and no network asked."""
+    """A mask is the garment, so no network image is decoded and no network is called."""
     body, answer = await ask(walk, photo(mask=b"mask"))
     assert walk.calls() == {"segmentation": 0, "extraction": 1, "harmony": 1}
     assert walk.decoder.asked == [(b"photo", b"mask", None)]
@@ -65,7 +65,7 @@ async def test_the_network_is_skipped_when_a_mask_is_given(walk: Walk) -> None:
 
 
 async def test_the_network_is_skipped_when_the_whole_image_is_the_garment(walk: Walk) -> None:
-    """`segment: none` takes the whole image, of the kind that the hint names."""
+    """`segment: none` makes the whole image one garment of the hinted kind."""
     body, _ = await ask(walk, photo(segment="none", category="shoes"))
     assert walk.calls()["segmentation"] == 0
     assert [(garment["category"], garment["area"]) for garment in body["garments"]] == [("shoes", 1.0)]
@@ -73,7 +73,7 @@ async def test_the_network_is_skipped_when_the_whole_image_is_the_garment(walk: 
 
 
 async def test_colours_need_harmony_alone_when_there_is_no_image(walk: Walk) -> None:
-    """Colours mode decodes, segments and extracts nothing; its harmony bypasses the phase cache."""
+    """Colours mode calls harmony only, and bypasses its phase cache."""
     body, answer = await ask(walk, colours())
     assert walk.calls() == {"segmentation": 0, "extraction": 0, "harmony": 1}
     assert walk.decoder.asked == []
@@ -100,7 +100,7 @@ async def test_colours_need_harmony_alone_when_there_is_no_image(walk: Walk) -> 
 async def test_the_walk_ends_early_when_one_phase_is_asked_for(
     walk: Walk, view: Any, calls: tuple[int, int, int], shown: set[str], hidden: set[str]
 ) -> None:
-    """A one-phase view calls the phases up to its own, and shows that phase's part."""
+    """A one-phase view calls the phases up to its own, and answers that phase's part."""
     body, _ = await ask(walk, replace(photo(), view=view))
     assert tuple(walk.calls().values()) == calls
     assert shown <= set(body)
@@ -113,7 +113,7 @@ async def test_the_walk_ends_early_when_one_phase_is_asked_for(
 async def test_an_error_is_raised_when_the_phase_did_not_fail(
     walk: Walk, name: PhaseName, error: ColorMatchError
 ) -> None:
-    """A full queue and a bad input are answered as such: no fallback runs."""
+    """A full queue and a bad input raise their own errors. No fallback runs."""
     walk.phase(name).error = error
     with pytest.raises(type(error)):
         await walk.advisor.advise(photo())
@@ -121,7 +121,7 @@ async def test_an_error_is_raised_when_the_phase_did_not_fail(
 
 @pytest.mark.parametrize("error", [ImageTruncated("Cut."), MaskEmpty("Empty."), Overloaded("Busy.")])
 async def test_no_phase_is_called_when_decoding_refuses(walk: Walk, error: ColorMatchError) -> None:
-    """What the decoder refuses goes to the client, and no phase sees it."""
+    """The decoder's refusal goes to the client, and no phase is called."""
     walk.decoder.error = error
     with pytest.raises(type(error)):
         await walk.advisor.advise(photo())
@@ -129,7 +129,7 @@ async def test_no_phase_is_called_when_decoding_refuses(walk: Walk, error: Color
 
 
 async def test_a_photo_must_wait_when_the_network_has_not_reported(walk: Walk) -> None:
-    """Until the input size is known nothing can be decoded for the network; a given mask needs none."""
+    """A photo needs the network's input size to be known. A photo with a mask does not."""
     walk.advisor = walk.replica()
     with pytest.raises(NotReady):
         await walk.advisor.advise(photo())
@@ -137,7 +137,7 @@ async def test_a_photo_must_wait_when_the_network_has_not_reported(walk: Walk) -
 
 
 async def test_photos_are_refused_when_too_many_are_in_progress(walk: Walk) -> None:
-    """Two at work and a full line: another is refused at once, colours still get in, and the line moves on."""
+    """A full queue refuses the next photo at once. Colours are still answered, and the queue moves on."""
     walk.advisor.reconfigure(AdviceConfig(max_photos_in_flight=2, budgets=PATIENT))
     walk.segmentation.gate.clear()
     under_way = [asyncio.create_task(walk.advisor.advise(photo(bytes([k])))) for k in range(2 + BURST)]
@@ -154,10 +154,11 @@ async def test_photos_are_refused_when_too_many_are_in_progress(walk: Walk) -> N
 # --- time -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("hanging", FAILURES, ids="+".join)
 async def test_the_answer_comes_within_its_budgets_when_phases_hang(hanging: tuple[PhaseName, ...]) -> None:
-    """A hung phase costs its budget, is cancelled, and is degraded as a failed one."""
+    """A hung phase costs its budget, is cancelled and is degraded like a failed one."""
     walk = Walk(config=AdviceConfig(budgets=Budgets(segmentation_ms=30, extraction_ms=30, harmony_ms=30)))
     healthy = Walk(config=AdviceConfig(budgets=Budgets()))
-    await ask(healthy, photo())  # so that nothing is loaded for the first time within a budget
+    # A first request loads everything, so that no budget pays for it.
+    await ask(healthy, photo())
     for name in PHASES:
         if name in hanging:
             walk.phase(name).hangs = True
@@ -170,7 +171,7 @@ async def test_the_answer_comes_within_its_budgets_when_phases_hang(hanging: tup
 
 
 async def test_the_request_has_a_deadline_when_every_phase_hangs() -> None:
-    """A phase gets what remains of the request's time; with nothing left it is not even called."""
+    """A phase gets what remains of the request's time. With nothing left it is not called."""
     budgets = Budgets(segmentation_ms=10_000, extraction_ms=10_000, harmony_ms=10_000, total_ms=250)
     walk = Walk(config=AdviceConfig(budgets=budgets))
     for name in PHASES:
@@ -182,7 +183,7 @@ async def test_the_request_has_a_deadline_when_every_phase_hangs() -> None:
 
 
 async def test_a_phase_is_told_its_deadline_when_it_is_called(walk: Walk) -> None:
-    """The message carries the Unix time after which nobody waits: now and the phase's budget."""
+    """The message carries the Unix time of the deadline: now plus the phase's budget."""
     walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(segmentation_ms=60_000, total_ms=30_000)))
     before_s = time.time()
     await ask(walk, photo())
@@ -194,7 +195,7 @@ async def test_a_phase_is_told_its_deadline_when_it_is_called(walk: Walk) -> Non
 
 
 async def test_decoding_gets_what_remains_when_that_is_less_than_its_budget(walk: Walk) -> None:
-    """The decode budget is its own or the request's, whichever is less."""
+    """Decoding gets its own budget or what remains of the request's, whichever is less."""
     await walk.advisor.advise(photo())
     walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(total_ms=300)))
     await walk.advisor.advise(photo(b"other"))
@@ -213,7 +214,7 @@ async def test_budgets_change_when_the_configuration_does(walk: Walk) -> None:
 
 
 async def test_a_late_phase_is_refused_when_it_raises_that_itself(walk: Walk) -> None:
-    """A replica that finds the deadline passed before it began counts as late."""
+    """A phase that reports a passed deadline counts as late."""
     walk.extraction.error = PhaseTimeout("The deadline had passed before the work began.")
     body, _ = await ask(walk, photo())
     assert body["degraded"] == ["extraction"]
@@ -221,7 +222,7 @@ async def test_a_late_phase_is_refused_when_it_raises_that_itself(walk: Walk) ->
 
 @pytest.mark.parametrize("name", PHASES)
 async def test_fewer_photos_are_admitted_when_a_phase_was_slow(name: PhaseName) -> None:
-    """The walk tells its seat how long each step took of its budget."""
+    """The walk records for its slot how much of its budget each step took."""
     walk = Walk(config=AdviceConfig(budgets=Budgets(segmentation_ms=60_000, extraction_ms=60_000, harmony_ms=60_000)))
     await ask(walk, photo())
     assert walk.advisor._admission.limit == START

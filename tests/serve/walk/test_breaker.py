@@ -1,4 +1,4 @@
-"""The breaker against a model of resilience4j's rules, step by step on a fake clock, and its laws one by one."""
+"""Tests the breaker against a model of resilience4j's rules on a fake clock, and its rules one by one."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -20,7 +20,7 @@ CONFIG = BreakerConfig(
 
 
 class Clock:
-    """A clock that stands until it is moved."""
+    """A clock that stands still until a test moves it."""
 
     def __init__(self) -> None:
         self.now_s = 100.0
@@ -39,14 +39,14 @@ def opened(clock: Clock) -> Breaker:
 
 
 def permitted(breaker: Breaker) -> Permit:
-    """A permit that must be there."""
+    """Takes a permit, which the breaker must give."""
     permit = breaker.acquire()
     assert permit is not None
     return permit
 
 
 class Model(RuleBasedStateMachine):
-    """The rules in their plainest form: the whole history of outcomes in each state, counted anew each time."""
+    """The rules in their simplest form: it keeps all outcomes of each state and counts them each time."""
 
     permits = Bundle("permits")
 
@@ -84,7 +84,8 @@ class Model(RuleBasedStateMachine):
             return
         permit, epoch, began_s = held
         getattr(permit, outcome)()
-        permit.fail()  # a second word changes nothing
+        # A second report changes nothing.
+        permit.fail()
         if epoch != len(self.expected_changes):
             return
         self.out -= self.state == "half_open"
@@ -109,11 +110,12 @@ class Model(RuleBasedStateMachine):
 
 
 Model.TestCase.settings = settings(max_examples=120, stateful_step_count=100, derandomize=True, deadline=None)
-TestBreakerAgreesWithModel = Model.TestCase  # 12,000 steps at most
+# The model test takes at most 12,000 steps.
+TestBreakerAgreesWithModel = Model.TestCase
 
 
 def test_three_calls_pass_when_a_thousand_ask_a_half_open_breaker() -> None:
-    """Of 1,000 calls that come while it is half open, exactly the configured three may pass."""
+    """Of 1,000 calls in the half-open state, exactly the configured three pass."""
     clock = Clock()
     breaker = opened(clock)
     clock.now_s += 10.0
@@ -125,7 +127,7 @@ def test_three_calls_pass_when_a_thousand_ask_a_half_open_breaker() -> None:
 
 
 def test_a_permit_returns_when_the_client_caused_the_error() -> None:
-    """A half-open probe that ends in a client's error is given back and leaves the state as it is."""
+    """A half-open probe that ends in a client's error returns its permit and leaves the state."""
     clock = Clock()
     breaker = opened(clock)
     clock.now_s += 10.0
@@ -137,7 +139,7 @@ def test_a_permit_returns_when_the_client_caused_the_error() -> None:
 
 
 def test_the_breaker_stays_closed_when_clients_send_errors() -> None:
-    """However many calls are given back, a closed breaker stays closed."""
+    """A closed breaker stays closed, however many permits are given back."""
     breaker = Breaker(CONFIG, clock=Clock())
     for _ in range(100):
         permitted(breaker).give_back()
@@ -145,7 +147,7 @@ def test_the_breaker_stays_closed_when_clients_send_errors() -> None:
 
 
 def test_the_breaker_opens_when_answers_are_slow() -> None:
-    """Successes that take too long open it as failures do."""
+    """Slow successes open the breaker as failures do."""
     clock = Clock()
     breaker = Breaker(CONFIG, clock=clock)
     for _ in range(4):
@@ -156,7 +158,7 @@ def test_the_breaker_opens_when_answers_are_slow() -> None:
 
 
 def test_an_outcome_is_dropped_when_its_call_began_before_a_change() -> None:
-    """A call that began while closed and ends while half open is no probe."""
+    """A call that began in the closed state and ends in the half-open one does not count as a probe."""
     clock = Clock()
     breaker = Breaker(CONFIG, clock=clock)
     late = permitted(breaker)
@@ -171,7 +173,7 @@ def test_an_outcome_is_dropped_when_its_call_began_before_a_change() -> None:
 
 
 def test_thresholds_change_when_reconfigured() -> None:
-    """A live change of the thresholds judges the outcomes already known by the new ones."""
+    """New thresholds apply to the outcomes that are already known."""
     breaker = Breaker(CONFIG, clock=Clock())
     for _ in range(3):
         permitted(breaker).succeed()

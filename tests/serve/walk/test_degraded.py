@@ -1,4 +1,4 @@
-"""Degraded answers: every combination of failed phases, what stands in for them, and that nothing of it is kept."""
+"""Tests degraded answers: every combination of failed phases, the fallbacks, and that none is cached."""
 
 from dataclasses import replace
 from itertools import chain, combinations
@@ -31,7 +31,7 @@ def _break(walk: Walk, failing: tuple[PhaseName, ...]) -> None:
 
 @pytest.mark.parametrize("failing", FAILURES, ids="+".join)
 async def test_the_answer_is_degraded_when_phases_fail(walk: Walk, failing: tuple[PhaseName, ...]) -> None:
-    """The failed phases are named in order, their parts replaced by fallbacks, and the rest stays real."""
+    """The answer names the failed phases in order and replaces only their parts by fallbacks."""
     _break(walk, failing)
     body, _ = await ask(walk, photo())
     assert body["degraded"] == list(failing)
@@ -46,7 +46,7 @@ async def test_the_answer_is_degraded_when_phases_fail(walk: Walk, failing: tupl
 
 @pytest.mark.parametrize("failing", FAILURES, ids="+".join)
 async def test_nothing_is_cached_after_a_failed_phase(walk: Walk, failing: tuple[PhaseName, ...]) -> None:
-    """Only what ran before the first failure is cached; once the phases heal, the answer has full quality."""
+    """Only phases before the first failure are cached. After recovery the answer has full quality."""
     _break(walk, failing)
     await ask(walk, photo())
     real = PHASES[: PHASES.index(failing[0])]
@@ -60,14 +60,14 @@ async def test_nothing_is_cached_after_a_failed_phase(walk: Walk, failing: tuple
 
 
 async def test_the_hint_names_the_garment_when_the_network_fails(walk: Walk) -> None:
-    """The fallback mask's garment is of the kind that the client hinted at."""
+    """The garment of the fallback mask has the kind that the client hinted at."""
     _break(walk, ("segmentation",))
     body, _ = await ask(walk, photo(category="top"))
     assert [garment["category"] for garment in body["garments"]] == ["top"]
 
 
 async def test_harmony_is_as_good_when_it_runs_in_the_ingress(walk: Walk) -> None:
-    """The fallback of harmony is the same function: the same suggestions, but marked."""
+    """Harmony's fallback is the same function, so the suggestions are the same, but marked."""
     whole, _ = await ask(walk, photo())
     _break(walk, ("harmony",))
     body, _ = await ask(walk, photo(cache="bypass"))
@@ -78,7 +78,7 @@ async def test_harmony_is_as_good_when_it_runs_in_the_ingress(walk: Walk) -> Non
 async def test_the_classics_are_suggested_when_harmony_itself_is_broken(
     walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the function broken in the ingress too, the neutral classics are left, and the version says so."""
+    """When the function fails in the ingress too, the neutral classics are suggested, and the version says so."""
     monkeypatch.setattr("pipeline.harmony.harmonise.harmonise", _raise)
     body, _ = await ask(walk, photo())
     assert body["degraded"] == ["harmony"]
@@ -89,7 +89,7 @@ async def test_the_classics_are_suggested_when_harmony_itself_is_broken(
 async def test_no_colour_is_invented_when_extraction_itself_is_broken(
     walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With the histogram broken too, the garments stand without colours."""
+    """When the fallback histogram fails too, the garments have no colours."""
     _break(walk, ("extraction",))
     monkeypatch.setattr(extraction, "histogram_palette", _raise)
     body, _ = await ask(walk, photo())
@@ -102,7 +102,7 @@ def _raise(*_: object, **__: object) -> None:
 
 
 async def test_colours_are_advised_when_harmony_is_down(walk: Walk) -> None:
-    """Colours mode degrades too, and is not cached then."""
+    """Colours mode degrades too, and its degraded answer is not cached."""
     _break(walk, ("harmony",))
     body, _ = await ask(walk, colours())
     assert body["degraded"] == ["harmony"]
@@ -111,7 +111,7 @@ async def test_colours_are_advised_when_harmony_is_down(walk: Walk) -> None:
 
 
 async def test_the_answer_is_degraded_when_a_phase_replies_unreadably(walk: Walk) -> None:
-    """A reply of another version's form counts as a failure of that phase."""
+    """A reply in another version's format counts as a failure of the phase."""
     walk.extraction = FakePhase(lambda _: b"\x81\xa3old\x01")
     walk.advisor = walk.replica()
     walk.advisor.learn(descriptions()[0])

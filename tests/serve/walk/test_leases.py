@@ -1,4 +1,4 @@
-"""Equal photos that come to several ingress replicas at once: one forward in the cluster, and never a wait in vain."""
+"""Tests leases: equal photos at several ingress replicas cost one forward, and no replica waits in vain."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ REPLICAS = 3
 
 
 def replicas(walk: Walk) -> list[Advisor]:
-    """Three ingress replicas on the same phases and store."""
+    """Three ingress replicas that share phases and store."""
     made = [walk.replica() for _ in range(REPLICAS)]
     for replica in made:
         for description in descriptions():
@@ -25,7 +25,7 @@ def replicas(walk: Walk) -> list[Advisor]:
 
 
 async def flood(advisors: list[Advisor], count: int) -> list[Answer]:
-    """The answers to so many equal questions, all at once and spread over the replicas."""
+    """Asks equal questions at once, spread over the replicas, and gives the answers."""
     answers = await asyncio.gather(*(advisors[i % len(advisors)].advise(photo()) for i in range(count)))
     for advisor in advisors:
         await advisor.close()
@@ -33,7 +33,7 @@ async def flood(advisors: list[Advisor], count: int) -> list[Answer]:
 
 
 async def test_one_forward_is_made_when_500_equal_photos_miss(walk: Walk) -> None:
-    """The network runs once for all; everybody has the same bytes, and the lease is given back."""
+    """The network runs once, all answers have the same bytes, and the lease is released."""
     answers = await flood(replicas(walk), 500)
     assert walk.calls()["segmentation"] == 1
     assert len({answer.body for answer in answers}) == 1
@@ -42,7 +42,7 @@ async def test_one_forward_is_made_when_500_equal_photos_miss(walk: Walk) -> Non
 
 
 async def test_one_forward_per_replica_is_made_when_the_store_is_gone(walk: Walk) -> None:
-    """Without the store each replica still makes one forward only."""
+    """Without the store, each replica still makes only one forward."""
     walk.store.down = True
     answers = await flood(replicas(walk), 60)
     assert walk.calls()["segmentation"] == REPLICAS
@@ -50,7 +50,7 @@ async def test_one_forward_per_replica_is_made_when_the_store_is_gone(walk: Walk
 
 
 async def test_one_forward_is_made_when_the_store_fails_for_a_moment(walk: Walk) -> None:
-    """Whoever knows that another replica has the lease waits on."""
+    """A replica that knows of another's lease keeps waiting while the store fails."""
     walk.segmentation.gate.clear()
     asked = asyncio.create_task(flood(replicas(walk), 2 * REPLICAS))
     await until(lambda: walk.calls()["segmentation"] == 1)
@@ -63,7 +63,7 @@ async def test_one_forward_is_made_when_the_store_fails_for_a_moment(walk: Walk)
 
 
 async def test_the_next_replica_walks_when_the_first_answer_is_degraded(walk: Walk) -> None:
-    """A degraded answer is not shared between replicas: another takes the lease and makes a whole one."""
+    """Replicas do not share a degraded answer. The next one takes the lease and makes a whole answer."""
     walk.segmentation.errors = [PhaseFailed("Broken.")]
     answers = await flood(replicas(walk), 2)
     assert sorted(len(answer.progress.degraded) for answer in answers) == [0, 1]
@@ -71,7 +71,7 @@ async def test_the_next_replica_walks_when_the_first_answer_is_degraded(walk: Wa
 
 
 async def test_a_photo_is_answered_when_the_lease_is_never_released(walk: Walk) -> None:
-    """A lease whose holder died is waited for a part of a request's time, then the photo is walked without it."""
+    """A replica waits for a dead holder's lease for part of its time, then walks without it."""
     walk.advisor.reconfigure(AdviceConfig(budgets=Budgets(total_ms=1500)))
     await walk.advisor.advise(photo())
     await walk.advisor.close()
@@ -86,7 +86,7 @@ async def test_a_photo_is_answered_when_the_lease_is_never_released(walk: Walk) 
 
 
 async def test_the_lease_is_released_when_every_caller_leaves(walk: Walk) -> None:
-    """A walk goes on without its askers, and leaves its answer and no lease behind."""
+    """A walk goes on without its callers. It leaves its answer and no lease behind."""
     walk.segmentation.gate.clear()
     asker = asyncio.create_task(walk.advisor.advise(photo()))
     await until(lambda: walk.calls()["segmentation"] == 1)

@@ -1,4 +1,4 @@
-"""One guarded phase call: it keeps its budget, leaves nothing behind, and speaks our errors only."""
+"""Tests one phase call: it keeps its budget, leaves nothing behind and raises only our errors."""
 
 import asyncio
 import time
@@ -25,11 +25,11 @@ SHORT_S = 0.03
 
 
 class TransportError(Exception):
-    """What a transport raises, with a text that nobody outside may see."""
+    """A transport's error, whose text must not reach a client."""
 
 
 class Wrapped(TransportError, ImageBomb):
-    """A transport's error that is a subclass of ours too, as Ray makes them."""
+    """A transport's error that is also a subclass of one of ours, as Ray makes them."""
 
 
 def _echo(payload: bytes) -> bytes:
@@ -37,7 +37,7 @@ def _echo(payload: bytes) -> bytes:
 
 
 def _translate(error: Exception) -> ColorMatchError:
-    """As serve.deployments translates: errors of ours by code and detail, all others by type alone."""
+    """Translates as serve.deployments does: our errors by code and detail, all others by type only."""
     if isinstance(error, ColorMatchError) and not isinstance(error, TransportError):
         return from_pair(*to_pair(error), among=FROM_A_PHASE)
     return ImageBomb("Too large.") if isinstance(error, ImageBomb) else PhaseFailed("A phase failed.")
@@ -59,7 +59,7 @@ async def test_the_answer_comes_back_when_the_phase_is_in_time() -> None:
 
 
 async def test_a_call_ends_at_its_budget_when_the_phase_hangs() -> None:
-    """The caller gets PhaseTimeout in time; the call is cancelled, and no task of it is left."""
+    """The caller gets PhaseTimeout in time. The call is cancelled and leaves no task."""
     fake = FakePhase(_echo)
     fake.hangs = True
     since_s = time.perf_counter()
@@ -73,7 +73,7 @@ async def test_a_call_ends_at_its_budget_when_the_phase_hangs() -> None:
 
 @pytest.mark.parametrize("budget_s", [0.0, -1.0])
 async def test_nothing_is_sent_when_no_time_is_left(budget_s: float) -> None:
-    """Without a budget the phase is not even called."""
+    """Without time left, the phase is not called."""
     fake = FakePhase(_echo)
     with pytest.raises(PhaseTimeout, match="no time left"):
         await _phase(fake).call(b"x", budget_s=budget_s)
@@ -81,7 +81,7 @@ async def test_nothing_is_sent_when_no_time_is_left(budget_s: float) -> None:
 
 
 async def test_a_call_is_cancelled_when_its_caller_leaves() -> None:
-    """A caller that is cancelled takes its call along."""
+    """A cancelled caller cancels its call."""
     fake = FakePhase(_echo)
     fake.hangs = True
     caller = asyncio.create_task(_phase(fake).call(b"x", budget_s=5))
@@ -95,7 +95,7 @@ async def test_a_call_is_cancelled_when_its_caller_leaves() -> None:
 
 
 async def test_a_hundred_calls_leave_nothing_when_all_are_late() -> None:
-    """Timed-out calls, many at once, leave no task behind."""
+    """Many calls that time out at once leave no task behind."""
     fake = FakePhase(_echo)
     fake.hangs = True
     phase = _phase(fake)
@@ -121,7 +121,7 @@ async def test_a_hundred_calls_leave_nothing_when_all_are_late() -> None:
 async def test_an_error_is_one_of_ours_when_the_phase_raises(
     raised: Exception, kind: type[ColorMatchError], detail: str
 ) -> None:
-    """A kind that a phase may mean arrives with its detail; any other error arrives as PhaseFailed."""
+    """An error that a phase may send arrives with its detail. Any other arrives as PhaseFailed."""
     fake = FakePhase(_echo)
     fake.error = raised
     with pytest.raises(ColorMatchError) as caught:
@@ -131,7 +131,7 @@ async def test_an_error_is_one_of_ours_when_the_phase_raises(
 
 
 async def test_an_error_is_one_of_ours_when_the_call_cannot_start() -> None:
-    """A handle that refuses to send is a phase that failed."""
+    """A handle that cannot send makes the phase fail."""
 
     def start(payload: bytes) -> FakeCall:
         raise TransportError("no replica at 10.0.0.7")
@@ -141,7 +141,7 @@ async def test_an_error_is_one_of_ours_when_the_call_cannot_start() -> None:
 
 
 async def test_a_phase_failed_when_it_cancels_the_call_itself() -> None:
-    """A call that the other side cancels is a failure of the phase, not the caller's cancellation."""
+    """A call that the other side cancels is a failure of the phase, not a cancellation of the caller."""
 
     async def gives_up() -> bytes:
         raise asyncio.CancelledError
@@ -164,7 +164,7 @@ async def _outcomes(phase: Phase, calls: int) -> list[type[BaseException]]:
     ],
 )
 async def test_the_breaker_opens_only_when_the_phase_fails(error: Exception, state: str) -> None:
-    """Failures open it; a full queue and a client's error, however often they come, do not."""
+    """Failures open the breaker. Full queues and clients' errors never do."""
     fake = FakePhase(_echo)
     fake.error = error
     phase = _phase(fake)
@@ -173,7 +173,7 @@ async def test_the_breaker_opens_only_when_the_phase_fails(error: Exception, sta
 
 
 async def test_a_phase_is_left_alone_when_its_breaker_is_open() -> None:
-    """Once timeouts have opened it, calls fail at once without reaching the phase."""
+    """Once timeouts have opened the breaker, calls fail at once and do not reach the phase."""
     fake = FakePhase(_echo)
     fake.hangs = True
     phase = _phase(fake)
@@ -185,7 +185,7 @@ async def test_a_phase_is_left_alone_when_its_breaker_is_open() -> None:
 
 
 async def test_a_probe_returns_when_its_caller_leaves() -> None:
-    """A caller that leaves during a half-open probe gives its permit back, so that the phase can be tried again."""
+    """A caller that leaves during a half-open probe returns its permit, so that the next probe can run."""
     now_s = [0.0]
     fake = FakePhase(_echo)
     phase = Phase(
@@ -205,7 +205,7 @@ async def test_a_probe_returns_when_its_caller_leaves() -> None:
 
 
 async def test_another_replica_answers_when_one_is_lost() -> None:
-    """A call whose replica died is made once more, within the same budget, and nobody notices."""
+    """A call whose replica died is made once more within the same budget."""
     fake = FakePhase(_echo)
     phase = _phase(fake)
     fake.errors = [PhaseLost("Gone.")]
@@ -214,7 +214,7 @@ async def test_another_replica_answers_when_one_is_lost() -> None:
 
 
 async def test_a_call_is_tried_twice_at_most_when_replicas_are_lost() -> None:
-    """A second loss is a failure, and so is any other error at once."""
+    """A second loss fails the call. Any other error fails it at once."""
     fake = FakePhase(_echo)
     fake.error = PhaseLost("Gone.")
     with pytest.raises(PhaseLost):
@@ -228,7 +228,7 @@ async def test_a_call_is_tried_twice_at_most_when_replicas_are_lost() -> None:
 
 
 async def test_retries_are_a_fifth_of_the_calls_when_all_are_lost() -> None:
-    """Retries cannot double the load of a phase in trouble: of 200 lost calls 40 and the saved one are repeated."""
+    """Of 200 lost calls, only a fifth and the one saved retry are repeated."""
     fake = FakePhase(_echo)
     fake.error = PhaseLost("Gone.")
     phase = Phase("extraction", fake.start, _translate, Breaker(BreakerConfig(window_calls=1000, minimum_calls=1000)))
