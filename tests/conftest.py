@@ -1,4 +1,4 @@
-"""What the tests of several packages share."""
+"""Provides the fixture that the tests of several packages share."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.s3_server import S3Server, s3_server
 
 @pytest.fixture(scope="session")
 def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
-    """One real S3 server for all tests that need one."""
+    """A real S3 server for all tests that need one."""
     with s3_server(tmp_path_factory.mktemp("s3")) as running:
         yield running

@@ -1,4 +1,4 @@
-"""A real S3 server for tests, which verifies signatures, with a client of its own beside it; botocore."""
+"""Runs a real S3 server for tests, which verifies signatures, and a client of it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,13 +15,13 @@ from serve.local import objects as local_objects
 
 @dataclass(frozen=True, slots=True)
 class S3Server:
-    """A running server. environment: with it every AWS client finds it and its key."""
+    """A running server. environment: the variables by which any AWS client finds the server and its key."""
 
     started: local_objects.ObjectServer
 
     @property
     def url(self) -> str:
-        """Its endpoint."""
+        """The server's endpoint."""
         return self.started.url
 
     @property
@@ -76,7 +76,7 @@ def _client(url: str, access_key_id: str, secret_access_key: str) -> Any:
 
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3Server]:
-    """A server on free ports with its data in the folder, ended with the block."""
+    """Runs a server on free ports, with its data in the folder, until the end of the block."""
     started = local_objects.start(folder / "run", folder / "data")
     try:
         local_objects.wait_until_ready(started)

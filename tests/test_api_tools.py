@@ -1,4 +1,4 @@
-"""The tools from npm are the ones that were looked at: each by its hash, and no registry is named."""
+"""Tests that npm installs only the tools that were reviewed: each has its hash, and no registry is named."""
 
 import json
 
@@ -8,7 +8,7 @@ FOLDER = REPOSITORY / "tests" / "api_tools"
 
 
 def test_every_npm_package_has_its_hash() -> None:
-    """SHA-512 of each; a registry that gives other bytes is refused."""
+    """Each package has a SHA-512, so other bytes from a registry are refused."""
     packages = json.loads((FOLDER / "package-lock.json").read_text())["packages"]
     del packages[""]
     assert len(packages) > 200
@@ -16,10 +16,11 @@ def test_every_npm_package_has_its_hash() -> None:
 
 
 def test_the_npm_files_name_no_registry() -> None:
-    """Whoever installs them has their own; npm writes addresses unless .npmrc forbids it."""
+    """Each user has a registry of their own. Without .npmrc, npm would write its address."""
     packages = json.loads((FOLDER / "package-lock.json").read_text())["packages"]
     for one in packages.values():
-        one.pop("funding", None)  # whom one may give money to
+        # This field holds an address for donations, which is no registry.
+        one.pop("funding", None)
     assert "://" not in json.dumps(packages)
     assert "omit-lockfile-registry-resolved=true" in (FOLDER / ".npmrc").read_text().split()
     assert not [name for name in (".npmrc", "package.json", "spectral.yaml") if "://" in (FOLDER / name).read_text()]

@@ -1,4 +1,4 @@
-"""Every YAML file of configs/: how it is launched, and that Ray and this application accept what it says."""
+"""Tests every YAML file of configs/: its launch command, and that Ray and this application accept it."""
 
 import math
 from pathlib import Path
@@ -20,18 +20,18 @@ DEPLOYMENTS = {"Advice", "Segmentation", "Extraction", "Harmony"}
 
 
 def _document(name: str) -> dict[str, Any]:
-    found = yaml.safe_load((CONFIGS / name).read_text())
-    assert isinstance(found, dict)
-    return found
+    document = yaml.safe_load((CONFIGS / name).read_text())
+    assert isinstance(document, dict)
+    return document
 
 
 def _deployments(name: str) -> dict[str, dict[str, Any]]:
     applications = _document(name)["applications"]
-    return {one["name"]: one for application in applications for one in application["deployments"]}
+    return {section["name"]: section for application in applications for section in application["deployments"]}
 
 
 def test_every_config_is_tested() -> None:
-    """Every YAML file of configs/ is one that the tests here know; monitoring/ has tests of its own."""
+    """These tests know every YAML file of configs/. monitoring/ has tests of its own."""
     found = sorted(path.name for path in CONFIGS.glob("*.y*ml"))
     assert found == sorted(SERVE_CONFIGS + OTHERS)
 
@@ -46,13 +46,13 @@ def test_a_config_says_how_it_is_launched_when_opened(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_ray_accepts_a_config_when_it_is_validated(name: str) -> None:
-    """Ray Serve's own schema takes the whole file."""
+    """Ray Serve's own schema accepts the whole file."""
     assert ServeDeploySchema.model_validate(_document(name)).applications
 
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_the_application_accepts_a_config_when_it_is_built(name: str) -> None:
-    """The import path is the one wiring place, and the arguments are Settings."""
+    """The import path is serve.app:build, and the arguments are valid Settings."""
     for application in _document(name)["applications"]:
         assert application["import_path"] == "serve.app:build"
         TypeAdapter(Settings).validate_python(application["args"])
@@ -60,7 +60,7 @@ def test_the_application_accepts_a_config_when_it_is_built(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_every_deployment_autoscales(name: str) -> None:
-    """Each deployment has resources, an autoscaling range and a bound on its calls of its own."""
+    """Each deployment has its own resources, autoscaling range and limit of calls."""
     found = _deployments(name)
     assert set(found) == DEPLOYMENTS
     for deployment in found.values():
@@ -71,7 +71,7 @@ def test_every_deployment_autoscales(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_the_user_config_names_every_budget_when_it_is_read(name: str) -> None:
-    """`Advice`'s leaves no budget to a default, `Segmentation`'s is a BatchConfig, and no other deployment has one."""
+    """`Advice` sets every budget, `Segmentation` has a BatchConfig, and the other deployments have no user_config."""
     found = _deployments(name)
     assert {deployment for deployment in found if "user_config" in found[deployment]} <= {"Advice", "Segmentation"}
     AdviceConfig.model_validate(found["Advice"]["user_config"])
@@ -81,7 +81,7 @@ def test_the_user_config_names_every_budget_when_it_is_read(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_probes_are_never_refused_by_a_full_queue(name: str) -> None:
-    """The ingress queues without bound, since it sheds by itself, and the phases' queues are bounded."""
+    """The ingress' queue is unbounded, because the ingress refuses photos itself. The phases' queues are bounded."""
     found = _deployments(name)
     assert found.pop("Advice")["max_queued_requests"] == -1
     assert all(0 < deployment["max_queued_requests"] <= 256 for deployment in found.values())
@@ -89,8 +89,9 @@ def test_probes_are_never_refused_by_a_full_queue(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_no_admitted_photo_finds_a_phases_queue_full(name: str) -> None:
-    """A photo asks one phase at a time, so a queue as long as the photos that one ingress replica may take on has room
-    for all of them, even while the phase's only replica is being replaced: then answers are degraded, not refused.
+    """A phase's queue has room for all photos that one ingress replica admits.
+
+    A photo calls one phase at a time. So while a phase's only replica is replaced, answers are degraded, not refused.
     """
     found = _deployments(name)
     photos = AdviceConfig.model_validate(found.pop("Advice")["user_config"]).max_photos_in_flight
@@ -99,7 +100,7 @@ def test_no_admitted_photo_finds_a_phases_queue_full(name: str) -> None:
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)
 def test_the_models_variables_are_known_when_they_are_set(name: str) -> None:
-    """What a config sets in Segmentation's environment is what Segmentation reads."""
+    """Segmentation reads every variable that a config sets for it."""
     options = _deployments(name)["Segmentation"]["ray_actor_options"]
     variables = options.get("runtime_env", {}).get("env_vars", {})
     known = {f"SEGMENTATION_{field.upper()}" for field in SegmentationSettings.model_fields}
@@ -108,7 +109,7 @@ def test_the_models_variables_are_known_when_they_are_set(name: str) -> None:
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)
 def test_a_new_gpu_replica_fits_beside_the_old_ones(name: str) -> None:
-    """A GPU is shared by whole replicas, and one machine's has room for what an update starts before it stops."""
+    """A GPU holds a whole number of replicas, with room for those that an update starts before it stops the old."""
     found = _deployments(name)["Segmentation"]
     share, replicas = found["ray_actor_options"]["num_gpus"], found["autoscaling_config"]["max_replicas"]
     surge = math.ceil(found["max_surge_percent"] * replicas / 100)
@@ -118,7 +119,7 @@ def test_a_new_gpu_replica_fits_beside_the_old_ones(name: str) -> None:
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)
 def test_the_gpu_config_puts_the_network_on_the_gpu(name: str) -> None:
-    """CUDA in bfloat16, with the replica's variables, so that a change of model rolls that deployment alone."""
+    """The device, CUDA in bfloat16, is set in the replica's own variables, so a new model rolls only Segmentation."""
     options = _deployments(name)["Segmentation"]["ray_actor_options"]
     variables = options["runtime_env"]["env_vars"]
     assert (variables["SEGMENTATION_DEVICE"], variables["SEGMENTATION_DTYPE"]) == ("cuda", "bf16")
@@ -127,7 +128,7 @@ def test_the_gpu_config_puts_the_network_on_the_gpu(name: str) -> None:
 
 @pytest.mark.parametrize("name", GPU_CONFIGS)
 def test_a_replica_has_photos_waiting_for_its_next_batch(name: str) -> None:
-    """A replica takes on as many photos as its batches at work hold, and as many again that wait their turn."""
+    """A replica accepts the photos of its running batches and as many again for the next ones."""
     found = _deployments(name)["Segmentation"]
     batch = BatchConfig.model_validate(found["user_config"])
     assert batch.max_photos
@@ -136,7 +137,7 @@ def test_a_replica_has_photos_waiting_for_its_next_batch(name: str) -> None:
 
 
 def test_the_gpu_config_fits_when_the_machine_has_ten_cores() -> None:
-    """The replicas that it starts with ask for no more than the ten CPUs that docs/scaling.md promises to be enough."""
+    """The initial replicas ask for no more than the ten CPUs that docs/scaling.md promises to suffice."""
     wanted = sum(
         deployment["ray_actor_options"]["num_cpus"] * deployment["autoscaling_config"]["min_replicas"]
         for deployment in _deployments("serve.gpu.yaml").values()
@@ -145,7 +146,7 @@ def test_the_gpu_config_fits_when_the_machine_has_ten_cores() -> None:
 
 
 def test_ray_accepts_a_canary_beside_the_application() -> None:
-    """The documented canary: a second application with a route and a network of its own."""
+    """The documented canary is a second application with its own route and network."""
     config = _document("serve.cluster.yaml")
     (canary,) = _document("serve.cluster.yaml")["applications"]
     canary |= {"name": "canary", "route_prefix": "/canary"}
@@ -157,7 +158,7 @@ def test_ray_accepts_a_canary_beside_the_application() -> None:
 
 
 def test_no_deployment_is_lost_with_one_node_of_a_cluster() -> None:
-    """Two replicas at least of each, a bound on how many ingress replicas share a node, and surge on update."""
+    """Each deployment has two replicas or more. Ingress replicas per node are limited, and updates surge."""
     found = _deployments("serve.cluster.yaml")
     assert all(deployment["autoscaling_config"]["min_replicas"] >= 2 for deployment in found.values())
     assert all(deployment["max_surge_percent"] > 0 for deployment in found.values())
@@ -165,14 +166,14 @@ def test_no_deployment_is_lost_with_one_node_of_a_cluster() -> None:
 
 
 def test_scaling_of_a_cluster_does_not_oscillate() -> None:
-    """Ray looks back no further than the shorter delay, and gives nodes back far later than it asks for them."""
+    """Ray looks back no further than the shorter delay, and scales down far later than it scales up."""
     for deployment in _deployments("serve.cluster.yaml").values():
         scaling = deployment["autoscaling_config"]
         assert scaling["look_back_period_s"] <= scaling["upscale_delay_s"] <= scaling["downscale_delay_s"] / 10
 
 
 def test_the_serve_config_puts_no_work_on_the_head() -> None:
-    """Every deployment names its group of nodes: the network the GPU nodes, the others the CPU nodes."""
+    """Every deployment names its group of nodes: the GPU nodes for the network, the CPU nodes for the others."""
     groups = {
         name: deployment["ray_actor_options"]["label_selector"]["stylesync-group"]
         for name, deployment in _deployments("serve.cluster.yaml").items()
@@ -181,7 +182,7 @@ def test_the_serve_config_puts_no_work_on_the_head() -> None:
 
 
 def test_the_local_config_fits_when_the_machine_has_two_cores() -> None:
-    """One replica of each deployment asks for no more than the two CPUs that are promised to be enough."""
+    """One replica of each deployment asks for no more than the promised two CPUs."""
     wanted = sum(
         deployment["ray_actor_options"]["num_cpus"] * deployment["autoscaling_config"]["min_replicas"]
         for deployment in _deployments("serve.local.yaml").values()

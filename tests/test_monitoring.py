@@ -1,4 +1,4 @@
-"""Dashboard and alert rules: every query parses, every metric exists, every alert has its cases and its runbook."""
+"""Tests the dashboard and the alert rules: queries, metrics, test cases and the runbook."""
 
 import json
 import re
@@ -21,12 +21,13 @@ ALERTS = yaml.safe_load((MONITORING / "alerts.yaml").read_text())
 RULES: list[dict[str, Any]] = [rule for group in ALERTS["groups"] for rule in group["rules"]]
 NAMES = [rule["alert"] for rule in RULES if "alert" in rule]
 RECORDED = {rule["record"] for rule in RULES if "record" in rule}
-INTERVAL = "5m"  # in place of Grafana's variable
+# This value replaces Grafana's variable.
+INTERVAL = "5m"
 METRIC = re.compile(r"\b(?:colormatch[a-z_:0-9]+|ALERTS)\b")
 
 
 def defined() -> set[str]:
-    """What a scrape may show: every sample's name that the metrics can have."""
+    """The names of all samples that the metrics can have."""
     endings = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
     return {family.name + ending for family in Metrics().registry.collect() for ending in endings[family.type]}
 
@@ -42,7 +43,7 @@ def queries() -> Iterator[str]:
 
 @pytest.mark.parametrize("query", list(queries()))
 def test_a_query_parses_and_its_metrics_exist(query: str) -> None:
-    """No panel stays empty, and no alert silent, for a name that nothing exports."""
+    """No panel and no alert asks for a metric that does not exist."""
     promql_parser.parse(query.replace("$__rate_interval", INTERVAL))
     asked = set(METRIC.findall(query))
     assert asked
@@ -50,14 +51,14 @@ def test_a_query_parses_and_its_metrics_exist(query: str) -> None:
 
 
 def test_every_metric_is_on_the_dashboard() -> None:
-    """What is counted can be seen; a histogram by its buckets or by sum and count."""
+    """The dashboard shows every metric; a histogram by its buckets or by sum and count."""
     seen = {re.sub("_(bucket|sum|count)$", "", name) for query in queries() for name in METRIC.findall(query)}
     assert {re.sub("_(bucket|sum|count)$", "", name) for name in defined()} <= seen
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_alert_has_both_cases_and_a_page_in_the_runbook(name: str) -> None:
-    """promtool is told when it must fire and when it must not; whoever is woken is told what to do."""
+    """Each alert has a case in which it fires, one in which it does not, and a section in the runbook."""
     cases = {case["name"] for case in yaml.safe_load((MONITORING / "alerts_test.yaml").read_text())["tests"]}
     assert {f"{name} fires", f"{name} is quiet"} <= cases
     (rule,) = (rule for rule in RULES if rule.get("alert") == name)
@@ -67,7 +68,7 @@ def test_an_alert_has_both_cases_and_a_page_in_the_runbook(name: str) -> None:
 
 
 def test_every_time_is_a_tenth_when_rules_are_hurried() -> None:
-    """Windows, waits and intervals; thresholds and names stay."""
+    """Windows, waits and intervals are divided by ten. Thresholds and names stay."""
     assert hurried('expr: rate(x{a="5m"}[5m]) > 14.4\nfor: 10m\n') == 'expr: rate(x{a="5m"}[30s]) > 14.4\nfor: 60s\n'
     text = (MONITORING / "alerts.yaml").read_text()
     times = re.compile(r"\[\d+[smh]\]|: \d+[smh]$", re.MULTILINE)
@@ -77,7 +78,7 @@ def test_every_time_is_a_tenth_when_rules_are_hurried() -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
 def test_promtool_agrees(tmp_path: Path) -> None:
-    """Configuration and rules are valid; the alerts fire in the cases in which they must, and only there."""
+    """promtool accepts the configuration and the rules, and the alerts pass their cases."""
     folder = shutil.copytree(MONITORING, tmp_path / "monitoring")
     (folder / "metrics.key").write_text("ssk_0_0")
     checks = ("check config prometheus.yaml", "check rules alerts.yaml", "test rules alerts_test.yaml")

@@ -1,4 +1,4 @@
-"""What carries a release to machines: image, cluster files, workflows; each is checked by its own tool or structure."""
+"""Tests the files of a release: the image, the cluster files and the workflows."""
 
 import re
 import shlex
@@ -22,7 +22,7 @@ SECRET_NAMES = re.compile(r"password|secret|token|pepper|key", re.IGNORECASE)
 
 
 def _ray_up() -> dict[str, Any]:
-    """cluster.yaml as `ray up` completes it."""
+    """cluster.yaml with the defaults that `ray up` adds."""
     completed: dict[str, Any] = prepare_config(yaml.safe_load((REPOSITORY / "cluster.yaml").read_text()))
     return completed
 
@@ -58,7 +58,7 @@ def test_ray_accepts_the_cluster_file_when_it_is_validated() -> None:
 
 
 def test_the_cluster_file_installs_no_other_ray() -> None:
-    """Ray's defaults install a nightly Ray where a file is silent; the images hold everything."""
+    """Without these fields, Ray's defaults would install a nightly Ray. The images hold everything."""
     completed = _ray_up()
     for commands in ("setup_commands", "head_setup_commands", "worker_setup_commands"):
         assert completed[commands] == []
@@ -81,19 +81,19 @@ def test_the_cluster_file_puts_no_work_on_the_head() -> None:
     ids=["Dockerfile", "cluster.yaml", "rayservice head", "rayservice cpu", "rayservice gpu"],
 )
 def test_every_node_starts_with_the_transport_flags(variables: dict[str, str]) -> None:
-    """Both flags and the gate, in the environment that `ray start` inherits on every node, and HAProxy not believed."""
+    """Both flags and the gate are in the environment of `ray start` on every node, and HAProxy is not trusted."""
     assert {name: variables.get(name) for name in TRANSPORT_FLAGS} == TRANSPORT_FLAGS
     assert variables["FORWARDED_ALLOW_IPS"] == ""
 
 
 def test_both_clusters_use_token_authentication() -> None:
-    """Token authentication on both kinds of cluster."""
+    """Both kinds of cluster use token authentication."""
     assert _run_options()["RAY_AUTH_MODE"] == "token"
     assert _kubernetes()[0]["spec"]["rayClusterConfig"]["authOptions"]["mode"] == "token"
 
 
 def test_no_cluster_file_holds_a_secret() -> None:
-    """Secrets come from the machine's role or from Kubernetes' secrets: no literal stands beside such a name."""
+    """Secrets come from the machine's role or from Kubernetes' secrets, never from a literal."""
     for variables in (_run_options(), _image_variables(), *map(_pod_variables, _ray_groups())):
         literal = {name: value for name, value in variables.items() if SECRET_NAMES.search(name)}
         assert set(literal) <= {"STYLESYNC_SECRET_FILE"}
@@ -103,7 +103,7 @@ def test_no_cluster_file_holds_a_secret() -> None:
 
 # --- KubeRay ------------------------------------------------------------------------------------------------------
 def _closed(**properties: Any) -> dict[str, Any]:
-    """An object with these properties and no others; a name that ends in `_` is required."""
+    """A schema of an object with these properties only. A name that ends in `_` is required."""
     return {
         "type": "object",
         "properties": {name.rstrip("_"): schema for name, schema in properties.items()},
@@ -154,7 +154,7 @@ def test_kuberay_knows_every_field_of_the_rayservice() -> None:
 
 
 def test_kubernetes_has_the_config_of_the_cluster() -> None:
-    """The RayService's config is configs/serve.cluster.yaml, and its Ray the one that is locked."""
+    """The RayService contains configs/serve.cluster.yaml and runs the locked version of Ray."""
     spec = _kubernetes()[0]["spec"]
     assert yaml.safe_load(spec["serveConfigV2"]) == yaml.safe_load((CONFIGS / "serve.cluster.yaml").read_text())
     assert f"ray=={spec['rayClusterConfig']['rayVersion']}" in (CONFIGS / "locks/base.lock").read_text().replace(
@@ -163,7 +163,7 @@ def test_kubernetes_has_the_config_of_the_cluster() -> None:
 
 
 def test_the_rayservice_puts_no_work_on_the_head() -> None:
-    """No CPUs on the head, and groups with the labels that the config asks for; each GPU pod has a whole GPU."""
+    """The head has no CPUs, the groups have the labels of the config, and each GPU pod has a whole GPU."""
     head, *workers = _ray_groups()
     assert head["rayStartParams"]["num-cpus"] == "0"
     assert [group["labels"]["stylesync-group"] for group in workers] == ["cpu", "gpu"]
@@ -173,7 +173,7 @@ def test_the_rayservice_puts_no_work_on_the_head() -> None:
 
 
 def test_the_heads_state_has_a_redis_of_its_own() -> None:
-    """GCS has a Redis of its own that never evicts and appends every write."""
+    """GCS has a Redis of its own, which never evicts and appends every write."""
     address = _kubernetes()[0]["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisAddress"]
     stores = {one["metadata"]["name"]: one for one in _kubernetes() if one["kind"] == "StatefulSet"}
     (command,) = stores[address.partition(":")[0]]["spec"]["template"]["spec"]["containers"][0]["args"]
@@ -183,12 +183,12 @@ def test_the_heads_state_has_a_redis_of_its_own() -> None:
 
 # --- the image ----------------------------------------------------------------------------------------------------
 def test_hadolint_accepts_the_dockerfile() -> None:
-    """hadolint finds nothing."""
+    """hadolint finds nothing in the Dockerfile."""
     _is_silent("hadolint", REPOSITORY / "Dockerfile")
 
 
 def test_the_image_is_pinned_and_runs_without_root() -> None:
-    """The base has a digest, both targets end as a user without rights, and HAProxy's licence lies inside."""
+    """The base has a digest, both targets run as an unprivileged user, and the image holds HAProxy's licence."""
     text = (REPOSITORY / "Dockerfile").read_text()
     assert re.search(r"^ARG BASE_IMAGE=\S+@sha256:[0-9a-f]{64}$", text, re.MULTILINE)
     targets = [stage for stage in text.split("\nFROM ")[1:] if stage.startswith("runtime AS ")]
@@ -197,7 +197,7 @@ def test_the_image_is_pinned_and_runs_without_root() -> None:
 
 
 def test_one_version_stands_in_every_release_file() -> None:
-    """One version: pyproject.toml has it, the cluster files' images are tagged with it, the changelog opens with it."""
+    """pyproject.toml, the image tags of the cluster files and the changelog name the same version."""
     tags = set[str]()
     for path in (REPOSITORY / "cluster.yaml", CONFIGS / "rayservice.yaml"):
         tags |= set(re.findall(r"stylesync-colormatch:([0-9.]+)-(?:cpu|gpu)", path.read_text()))
@@ -208,12 +208,12 @@ def test_one_version_stands_in_every_release_file() -> None:
 
 # --- the workflows ------------------------------------------------------------------------------------------------
 def test_zizmor_accepts_the_workflows() -> None:
-    """zizmor finds nothing, offline."""
+    """zizmor, offline, finds nothing in the workflows."""
     _is_silent("zizmor", "--offline", "--no-progress", WORKFLOWS)
 
 
 def test_every_action_is_pinned_by_its_commit() -> None:
-    """Every action is named by the hash of a commit, with its version beside it."""
+    """Every action is named by the hash of a commit, with a comment that names its version."""
     used = re.findall(r"uses: (.*)$", "\n".join(path.read_text() for path in WORKFLOWS.iterdir()), re.MULTILINE)
     assert used
     assert [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\S+|\./\.github/\S+.*", one)] == []

@@ -1,4 +1,4 @@
-"""The threat table of docs/security.md names tests that exist."""
+"""Tests that the threat table of docs/security.md is complete and names real tests."""
 
 import ast
 import re
@@ -21,7 +21,7 @@ def _tests() -> set[str]:
 
 
 def test_every_attack_has_a_defence_and_a_test() -> None:
-    """Each row says an attack and a defence, and names at least one test; there are all of them."""
+    """Each row has an attack, a defence and at least one test, and no row is missing."""
     rows = _rows()
     assert len(rows) >= 30
     for row in rows:
@@ -32,6 +32,6 @@ def test_every_attack_has_a_defence_and_a_test() -> None:
 
 
 def test_every_test_that_the_table_names_exists() -> None:
-    """No name in the table is of a test that was renamed or removed."""
+    """Each name in the table is that of an existing test."""
     named = set(re.findall(r"`(test_[a-z0-9_]+)`", PAGE.read_text()))
     assert named - _tests() == set()

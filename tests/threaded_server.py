@@ -1,4 +1,4 @@
-"""An asyncio server in a thread of its own, for proxies that tests put before a store."""
+"""Runs an asyncio server in a thread of its own, for proxies that tests put in front of a store."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[No
 
 @contextmanager
 def serving(connection: Connection) -> Iterator[int]:
-    """Serves each connection on a free port, which it gives; connections that are left are cancelled with the block."""
+    """Serves connections on a free port, which it yields. Open connections are cancelled at the end of the block."""
     ports = list[int]()
     started, ended = threading.Event(), threading.Event()
 

@@ -1,4 +1,7 @@
-"""Folders of annotated photos: photos/NAME.jpg, labels/NAME.png (class values), labels.json in it or above it."""
+"""Reads folders of annotated photos: photos/NAME.jpg, labels/NAME.png (class values) and labels.json.
+
+labels.json lies in the folder or above it.
+"""
 
 import json
 from collections.abc import Iterator
@@ -19,11 +22,12 @@ KINDS: dict[Category, tuple[str, ...]] = {
     "shoes": ("boots", "flats", "heels", "loafers", "pumps", "sandals", "shoes", "sneakers", "wedges"),
     "accessory": ("bag", "hat", "purse", "scarf"),
 }
-RIM_PX = 3  # of every garment: its edge is a blend with what lies behind
+# Taste: the rim of a garment is left out, because its pixels blend with the background.
+RIM_PX = 3
 
 
 def garments(folder: Path, *, least_px: int) -> Iterator[tuple[str, Category, NDArray[np.uint8]]]:
-    """Photo name, kind and pixels (n, 3) of every garment of some size, in the order of file names.
+    """Yields photo name, kind and pixels (n, 3) of every large enough garment, in the order of file names.
 
     Raises FileNotFoundError without labels.json.
     """

@@ -1,10 +1,10 @@
-"""The backfill measured on photos of yours: `python -m tests.bench.backfill speed|chaos|faults|beside PHOTOS`.
+"""Measures the backfill on your photos: `python -m tests.bench.backfill speed|chaos|faults|beside PHOTOS`.
 
-speed   images/s of the command against as many bare processes as it has cores, that run the same functions in a loop
-        right before and after it; CPU time of a photo; memory over time.  --s3: the same through an S3 server
-chaos   kills at random moments: a worker, the driver, or everything; the rows are counted, and what was done twice
-faults  from S3 to S3 with 10 % failing requests and 1 % broken photos
-beside  p99 of the service at 0.3 of its capacity, alone and beside a backfill of low priority on the same cluster
+speed   compares the command's images/s with bare loops of the same functions, one per core, right before and after it;
+        shows the CPU time of a photo and memory over time. --s3: the same through an S3 server
+chaos   kills a worker, the driver or everything at random moments, then counts rows and repeated reads
+faults  runs from S3 to S3 with 10 % failing requests and 1 % broken photos
+beside  measures the service's p99 at 0.3 of its capacity, alone and beside a low-priority backfill on its cluster
 """
 
 import argparse
@@ -29,13 +29,14 @@ from tests.bench.backfill_chaos import chaos, faults
 from tests.bench.backfill_runs import CORES, INLINE, ON_RAY, ROOT, Command, start
 from tests.s3_server import s3_server
 
-BARE_PHOTOS = 240  # of one bare process, before and after
+# Taste: the photos of one bare process, before and after the command.
+BARE_PHOTOS = 240
 BUCKET = "bench"
 
 
 # --- the bare loop --------------------------------------------------------------------------------------------
 def bare(paths: Sequence[Path]) -> None:
-    """The same functions in a loop, on one thread; begins at a line on standard input, and says how it went."""
+    """Runs the same functions in a loop on one thread, from a line on standard input on. Prints its rate."""
     from models.segmenter import Segmenter
 
     segmenter = Segmenter(load_card(DEFAULT_MODEL), threads=1)
@@ -54,14 +55,14 @@ def bare(paths: Sequence[Path]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """images_per_s of all processes together; cpu_s of one image."""
+    """images_per_s: the rate of all processes together. cpu_s: the CPU time of one image."""
 
     images_per_s: float
     cpu_s: float
 
 
 def bare_rate(photos: Sequence[Path], processes: int) -> Rate:
-    """Of so many bare processes, all at the same time."""
+    """The rate of this many bare processes at the same time."""
     arguments = [sys.executable, "-m", "tests.bench.backfill", "bare"]
     shares = [[str(path) for path in photos[k::processes]] for k in range(processes)]
     loops = [
@@ -74,8 +75,8 @@ def bare_rate(photos: Sequence[Path], processes: int) -> Rate:
         sink = cast(IO[str], loop.stdin)
         sink.write("\n")
         sink.flush()
-    told = [json.loads(loop.communicate()[0]) for loop in loops]
-    return Rate(sum(rate for rate, _ in told), sum(cpu_s for _, cpu_s in told) / len(told))
+    results = [json.loads(loop.communicate()[0]) for loop in loops]
+    return Rate(sum(rate for rate, _ in results), sum(cpu_s for _, cpu_s in results) / len(results))
 
 
 # --- speed ----------------------------------------------------------------------------------------------------
@@ -103,7 +104,7 @@ def speed(source: Path, count: int, *, s3: bool, module: str) -> None:
 def _places(
     source: Path, photos: Sequence[Path], folder: Path, *, s3: bool
 ) -> Iterator[tuple[list[str], dict[str, str]]]:
-    """The command's input and output, and what else its environment needs."""
+    """The command's arguments for input and output, and its environment variables."""
     if not s3:
         yield ["--input", str(source), "--output", str(folder / "out")], {}
         return
@@ -115,7 +116,7 @@ def _places(
 
 
 def tell_memory(run: Command) -> None:
-    """Private memory at ten moments of the run, and how the last quarter stands to the second."""
+    """Prints private memory at ten moments of the run, and compares the last quarter with the second."""
     at_work = run.weighed[len(run.weighed) // 10 :]
     roles = ("driver", "workers", "decoders", "Ray")
     print("memory, MiB    " + "".join(f"{role:>10}" for role in roles))
@@ -131,25 +132,25 @@ def tell_memory(run: Command) -> None:
 
 
 def main() -> None:
-    """Does what the arguments say."""
+    """Runs the measurement that the arguments name."""
     if sys.argv[1] == "bare":
         return bare([Path(text) for text in sys.argv[2:]])
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", choices=("speed", "chaos", "faults", "beside"))
-    parser.add_argument("photos", type=Path, help="a folder")
-    parser.add_argument("--count", type=int, default=3000, help="about so many of its photos (default: 3000)")
-    parser.add_argument("--s3", action="store_true", help="speed: through an S3 server")
-    parser.add_argument("--kills", type=int, default=10, help="chaos: how many (default: 10)")
-    parser.add_argument("--without-ray", action="store_true", help="the work in the command's own process")
-    asked = parser.parse_args()
-    source, module = asked.photos.resolve(), INLINE if asked.without_ray else ON_RAY
-    match asked.what:
+    parser.add_argument("photos", type=Path, help="a folder of photos")
+    parser.add_argument("--count", type=int, default=3000, help="use about this many photos (default: 3000)")
+    parser.add_argument("--s3", action="store_true", help="speed: read and write through an S3 server")
+    parser.add_argument("--kills", type=int, default=10, help="chaos: the number of kills (default: 10)")
+    parser.add_argument("--without-ray", action="store_true", help="run the work in the command's own process")
+    arguments = parser.parse_args()
+    source, module = arguments.photos.resolve(), INLINE if arguments.without_ray else ON_RAY
+    match arguments.what:
         case "speed":
-            speed(source, asked.count, s3=asked.s3, module=module)
+            speed(source, arguments.count, s3=arguments.s3, module=module)
         case "chaos":
-            chaos(source, asked.count, asked.kills, module=module)
+            chaos(source, arguments.count, arguments.kills, module=module)
         case "faults":
-            faults(source, asked.count, module=module)
+            faults(source, arguments.count, module=module)
         case "beside":
             beside(source)
 

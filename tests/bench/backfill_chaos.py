@@ -1,4 +1,4 @@
-"""The backfill killed again and again, and through a store that fails: rows counted, reads counted; inotify (Linux)."""
+"""Kills the backfill repeatedly, and runs it on a failing store; counts its rows and reads (by inotify on Linux)."""
 
 import ctypes
 import os
@@ -19,14 +19,16 @@ from tests.bench.backfill_runs import INLINE, ON_RAY, Command, family, start
 from tests.pipeline.backfill.fault_proxy import KINDS, fault_proxy
 from tests.s3_server import s3_server
 
+# Standard: inotify(7).
 IN_CLOSE_NOWRITE, IN_ISDIR = 0x10, 0x40000000
 EVENT = struct.Struct("iIII")
+# Taste: the share of failing requests, and one broken photo in so many.
 FAULTS, BROKEN_EVERY = 0.1, 100
 BUCKET = "bench"
 
 
 class Reads:
-    """How often each file below a folder has been read to its end and closed, counted by the kernel."""
+    """Counts, by inotify, how often each file below a folder was opened for reading and closed."""
 
     def __init__(self, folder: Path) -> None:
         self.count: Counter[tuple[int, bytes]] = Counter()
@@ -42,15 +44,16 @@ class Reads:
             while at < len(data):
                 watch, mask, _, length = EVENT.unpack_from(data, at)
                 name = data[at + EVENT.size : at + EVENT.size + length].rstrip(b"\0")
-                self.count[watch, name] += not mask & IN_ISDIR  # a folder that was listed
+                # The kernel also reports listed folders, which do not count.
+                self.count[watch, name] += not mask & IN_ISDIR
                 at += EVENT.size + length
 
 
 def chaos(source: Path, count: int, kills: int, *, module: str = ON_RAY) -> None:
-    """Prints the rows after each kill, the rows in the end, and how many photos were read more than once."""
+    """Prints the rows after each kill, the final rows, and how many photos were read more than once."""
     chance = random.Random(8)
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
-        # A copy, because what other processes read would count too.
+        # The run gets a copy, because reads by other processes would count too.
         source = shutil.copytree(source, Path(folder) / "photos")
         output, reads = Path(folder) / "out", Reads(source)
         arguments = ["--input", str(source), "--limit", str(count), "--output", str(output)]
@@ -72,7 +75,7 @@ def chaos(source: Path, count: int, kills: int, *, module: str = ON_RAY) -> None
 
 
 def _strike(run: Command, what: str) -> Command | None:
-    """Kills; the run, when it goes on by itself."""
+    """Kills a part of the run. Gives the run when it goes on by itself, else None."""
     if what == "worker":
         workers = [one for one in family(run.process.pid) if "MapWorker" in " ".join(one.cmdline())]
         if workers:
@@ -87,14 +90,14 @@ def _strike(run: Command, what: str) -> Command | None:
 
 
 def _saved(output: Path) -> int:
-    """Rows in checkpoints: shards are of one size, but for the last of a part."""
+    """The rows in checkpoints. All shards but the last of a part have the same size."""
     starts = sorted(path.stem for path in (output / "_work/results").glob("0*.parquet"))
     sizes = [pq.read_metadata(output / f"_work/results/{starts[0]}.parquet").num_rows] if starts else [0]
     return sizes[0] * len(starts)
 
 
 def faults(source: Path, count: int, *, module: str = ON_RAY) -> None:
-    """Prints what the proxy did, and what came out."""
+    """Prints the proxy's failures and the rows of the result."""
     photos = sorted(path for path in source.rglob("*") if path.is_file())[:count]
     with tempfile.TemporaryDirectory(dir="/tmp") as folder, s3_server(Path(folder)) as server:
         server.make_bucket(BUCKET)

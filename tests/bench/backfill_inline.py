@@ -1,4 +1,4 @@
-"""The backfill's command with its work in its own process instead of on Ray: everything else is the same."""
+"""Runs the backfill's command with its work in its own process instead of on Ray."""
 
 import sys
 

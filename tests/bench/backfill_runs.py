@@ -1,4 +1,4 @@
-"""The backfill's command under measurement: started, timed by its own progress lines, weighed, killed; psutil."""
+"""Starts, times and kills the backfill's command, and measures its memory and CPU time."""
 
 import os
 import re
@@ -18,15 +18,16 @@ import psutil
 ROOT = Path(__file__).parents[2]
 CORES = os.cpu_count() or 1
 EVERY_S = 1.0
-STEADY = (0.1, 0.95)  # of the rows: between them the rate is measured
+# Taste: the rate is measured between these shares of the rows, where all workers run.
+STEADY = (0.1, 0.95)
 _PROGRESS = re.compile(r"^(\d+) of (\d+) images")
 ON_RAY, INLINE = "pipeline.backfill", "tests.bench.backfill_inline"
-_ROLES = {"MapWorker": "workers", "backfill_decoder": "decoders", ON_RAY: "driver", INLINE: "driver"}
+_ROLES = {"MapWorker": "workers", "pipeline.image.child": "decoders", ON_RAY: "driver", INLINE: "driver"}
 
 
 @dataclass(slots=True)
 class Command:
-    """A run under way, and what it said.
+    """A run in progress and its output.
 
     marks: (time, images saved). weighed: (time, role -> private MiB). spent: (images saved, CPU s of all processes).
     """
@@ -40,23 +41,23 @@ class Command:
 
     @property
     def rows(self) -> int:
-        """How many images are saved, by its own account."""
+        """The number of saved images, by the run's own progress lines."""
         return self.marks[-1][1] if self.marks else 0
 
     @property
     def text(self) -> str:
-        """All that it said."""
+        """The whole output."""
         return "".join(self.lines)
 
     def follow(self) -> int:
-        """Weighs it now and then until its end; the exit code."""
+        """Measures the run every second until its end, and gives the exit code."""
         while self.process.poll() is None:
             self.weigh()
             time.sleep(EVERY_S)
         return self.process.returncode
 
     def weigh(self) -> None:
-        """Takes note of the memory and the CPU time of all its processes."""
+        """Records the memory and the CPU time of all processes of the run."""
         found: dict[str, float] = {}
         rows, cpu_s = self.rows, 0.0
         for one in family(self.process.pid):
@@ -69,12 +70,12 @@ class Command:
         self.weighed.append((time.monotonic() - self.began_s, found))
 
     def steady_rate(self) -> float:
-        """Images/s in the middle of the run, where all workers are at work."""
+        """Images/s in the middle of the run, where all workers run."""
         (first_s, first), (last_s, last) = self._steady([(rows, at_s) for at_s, rows in self.marks])
         return (last - first) / (last_s - first_s)
 
     def steady_cpu_s(self) -> float:
-        """CPU time of an image there, of all processes."""
+        """CPU time per image in the middle of the run, over all processes, s."""
         (first_s, first), (last_s, last) = self._steady(self.spent)
         return (last_s - first_s) / (last - first)
 
@@ -83,7 +84,7 @@ class Command:
         return inside[0][::-1], inside[-1][::-1]
 
     def kill(self) -> None:
-        """SIGKILL to the driver and everything below it, as when a machine is lost."""
+        """Kills the driver and its descendants, as the loss of a machine does."""
         below = family(self.process.pid)
         os.kill(self.process.pid, signal.SIGKILL)
         for one in below:
@@ -99,7 +100,7 @@ class Command:
 
 
 def start(arguments: Sequence[str], environment: dict[str, str] | None = None, *, module: str = ON_RAY) -> Command:
-    """Gives the command, in a process group of its own; it tells each checkpoint."""
+    """Starts the command in a process group of its own. It prints a line at each checkpoint."""
     process = subprocess.Popen(
         [sys.executable, "-m", module, *arguments, "--log-every", "0"],
         stdout=subprocess.PIPE,
@@ -115,7 +116,7 @@ def start(arguments: Sequence[str], environment: dict[str, str] | None = None, *
 
 
 def family(pid: int) -> list[psutil.Process]:
-    """A process and all below it."""
+    """A process and its descendants."""
     with suppress(psutil.Error):
         above = psutil.Process(pid)
         return [above, *above.children(recursive=True)]

@@ -1,7 +1,7 @@
-"""The batcher beside `@serve.batch` and a bare loop, in one process, on one device: `make bench-batcher`, `bench-gpu`.
+"""Compares the batcher with `@serve.batch` and a bare loop, in one process: `make bench-batcher`, `bench-gpu`.
 
-Arrivals are Poisson's and do not wait for answers; an answer that takes longer than the budget does not count. Ray is
-imported, not started. On a GPU: make bench-gpu (MODEL= DTYPE=bf16 COMPILE=reduce-overhead can be set).
+Arrivals are a Poisson process and do not wait for answers. An answer that takes longer than the budget does not count.
+Ray is imported, not started. On a GPU: make bench-gpu (MODEL= DTYPE=bf16 COMPILE=reduce-overhead can be set).
 """
 
 import argparse
@@ -31,17 +31,20 @@ from serve.settings import BatchConfig
 from tests.bench.tables import write_section
 
 PAGE = Path(__file__).parents[2] / "docs" / "batching.md"
-BUDGET_S = 1.2  # of the phase, as in the default configuration
-LOADS = (0.5, 0.8, 1.2, 2.0)  # of what the bare loop does
+# Contract: the phase's budget in the default configuration.
+BUDGET_S = 1.2
+# Taste: the offered rates, as shares of the bare loop's.
+LOADS = (0.5, 0.8, 1.2, 2.0)
 WINDOWS_S = (0.0, 0.005, 0.01, 0.05)
 LABELS_PX = (384, 512)
 BARE_S = 3.0
-Ask = Callable[[SegmentationInput, float], Awaitable[Any]]  # a photo and its deadline, Unix time
+# Submits a photo with its deadline, Unix time.
+Ask = Callable[[SegmentationInput, float], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one load: answers in time per second, their latencies, and the mean batch."""
+    """The outcome of one load: answers in time per second, their latencies, and the mean batch."""
 
     per_s: float
     p50_ms: float
@@ -57,12 +60,12 @@ class Sizes:
         self.batches = self.photos = 0
 
     def note(self, photos: int) -> None:
-        """One more batch."""
+        """Counts one batch."""
         self.batches += 1
         self.photos += photos
 
     def take(self) -> float:
-        """The mean since the last time."""
+        """The mean size since the last call."""
         mean = self.photos / max(1, self.batches)
         self.batches = self.photos = 0
         return mean
@@ -90,7 +93,7 @@ def serve_batch(segmenter: Segmenter, most: int, window_s: float, sizes: Sizes) 
     """Ray Serve's decorator over the same network and one thread."""
     thread = ThreadPoolExecutor(1)
     config = SimpleNamespace(max_ongoing_requests=10_000)
-    # It asks its replica for this limit, to warn; here there is no replica.
+    # The decorator reads this limit from its replica, for a warning. There is no replica here.
     context._INTERNAL_REPLICA_CONTEXT = SimpleNamespace(  # type: ignore[assignment]
         _deployment_config=config, app_name="bench", deployment="bench", replica_tag="bench", replica_id="bench"
     )
@@ -108,7 +111,7 @@ def serve_batch(segmenter: Segmenter, most: int, window_s: float, sizes: Sizes) 
 
 
 async def offered(ask: Ask, photos: Sequence[SegmentationInput], rate: float, for_s: float, sizes: Sizes) -> Outcome:
-    """Offers photos at a rate, 1/s, and sees what comes back in time."""
+    """Offers photos at a rate, 1/s, and measures the answers in time."""
     gaps = np.random.default_rng(11).exponential(1 / rate, max(1, round(rate * for_s)))
     began_s, latencies, tasks = time.time(), list[float](), []
 
@@ -132,7 +135,7 @@ async def offered(ask: Ask, photos: Sequence[SegmentationInput], rate: float, fo
 
 
 def bare(segmenter: Segmenter, photos: Sequence[SegmentationInput], at_once: int, *, whole: bool) -> float:
-    """Photos per second of a loop that does nothing else: of all steps, or of the network alone."""
+    """Photos per second of a bare loop: over all steps (whole), or over the network only."""
     batch = [photos[k % len(photos)] for k in range(at_once)]
     ready = segmenter.preprocess([photo.pixels for photo in batch])
 
@@ -167,22 +170,22 @@ def photos_of(input_px: tuple[int, int]) -> list[SegmentationInput]:
     return [SegmentationInput(random.integers(0, 256, shape, np.uint8), *LABELS_PX) for _ in range(8)]
 
 
-def measured(asked: argparse.Namespace) -> str:
-    """Everything, as a Markdown text."""
+def measured(options: argparse.Namespace) -> str:
+    """Measures everything, and gives it as Markdown."""
     segmenter = Segmenter(
-        load_card(asked.model, allow_non_commercial=True),
-        device=asked.device,
-        dtype=asked.dtype,
-        threads=asked.threads,
-        compile_mode=asked.compile_mode,
+        load_card(options.model, allow_non_commercial=True),
+        device=options.device,
+        dtype=options.dtype,
+        threads=options.threads,
+        compile_mode=options.compile_mode,
     )
-    on_cpu, photos = asked.device == "cpu", photos_of(segmenter.input_px)
+    on_cpu, photos = options.device == "cpu", photos_of(segmenter.input_px)
     counts = (1, 2, 4, 8) if on_cpu else (1, 2, 4, 8, 16, 32, 64)
     network = {count: bare(segmenter, photos, count, whole=False) for count in counts}
     most = 1 if on_cpu else max(network, key=lambda count: network[count] if count <= 32 else 0.0)
     capacity = bare(segmenter, photos, most, whole=True)
     lines = [
-        f"{_machine(asked.device)}, `{segmenter.version}`. A bare loop of the network alone, photos/s by batch: "
+        f"{_machine(options.device)}, `{segmenter.version}`. A bare loop of the network alone, photos/s by batch: "
         + ", ".join(f"{count}: {per_s:.0f}" for count, per_s in network.items())
         + f". Of all steps, a batch of {most}: {capacity:.1f}, which is C.",
         "",
@@ -191,7 +194,7 @@ def measured(asked: argparse.Namespace) -> str:
     ]
     best = max(network.values())
     for load in LOADS:
-        for name, outcome in asyncio.run(_compared(segmenter, photos, load * capacity, asked, on_cpu=on_cpu)).items():
+        for name, outcome in asyncio.run(_compared(segmenter, photos, load * capacity, options, on_cpu=on_cpu)).items():
             print(f"{load} C, {name}: {outcome}", flush=True)
             lines.append(
                 f"| {load:g} C | {name} | {outcome.per_s:.1f} | {outcome.per_s / best:.0%} | {outcome.p50_ms:.0f} "
@@ -201,13 +204,13 @@ def measured(asked: argparse.Namespace) -> str:
 
 
 async def _compared(
-    segmenter: Segmenter, photos: Sequence[SegmentationInput], rate: float, asked: argparse.Namespace, *, on_cpu: bool
+    segmenter: Segmenter, photos: Sequence[SegmentationInput], rate: float, options: argparse.Namespace, *, on_cpu: bool
 ) -> dict[str, Outcome]:
     sizes, most = Sizes(), 8 if on_cpu else 32
-    arms = {"ours": ours(segmenter, BatchConfig(max_photos=asked.most), sizes, on_cpu=on_cpu)}
+    arms = {"ours": ours(segmenter, BatchConfig(max_photos=options.most), sizes, on_cpu=on_cpu)}
     for window_s in WINDOWS_S:
         arms[f"`@serve.batch`, {window_s * 1e3:g} ms"] = serve_batch(segmenter, most, window_s, sizes)
-    return {name: await offered(ask, photos, rate, asked.seconds, sizes) for name, ask in arms.items()}
+    return {name: await offered(ask, photos, rate, options.seconds, sizes) for name, ask in arms.items()}
 
 
 def _machine(device: str) -> str:
@@ -223,15 +226,15 @@ def main() -> None:
     parser.add_argument("--model", default=DEFAULT_MODEL, help="default: %(default)s")
     parser.add_argument("--dtype", default="fp32", choices=["fp32", "bf16", "fp16"])
     parser.add_argument("--compile-mode", default="off", help="off, default, reduce-overhead or max-autotune")
-    parser.add_argument("--threads", type=int, default=2, help="of torch on a CPU")
-    parser.add_argument("--most", type=int, help="photos of one batch of ours; default: as deployed")
-    parser.add_argument("--seconds", type=float, default=6.0, help="for each rate and batcher")
-    parser.add_argument("--section", metavar="NAME", help="of docs/batching.md, to be written")
-    asked = parser.parse_args()
-    table = measured(asked)
+    parser.add_argument("--threads", type=int, default=2, help="the number of torch threads on a CPU")
+    parser.add_argument("--most", type=int, help="the most photos in a batch of ours; default: as deployed")
+    parser.add_argument("--seconds", type=float, default=6.0, help="the duration for each rate and batcher")
+    parser.add_argument("--section", metavar="NAME", help="write this section of docs/batching.md")
+    options = parser.parse_args()
+    table = measured(options)
     print(f"\n{table}")
-    if asked.section:
-        write_section(asked.section, table, PAGE)
+    if options.section:
+        write_section(options.section, table, PAGE)
 
 
 if __name__ == "__main__":

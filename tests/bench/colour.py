@@ -34,7 +34,8 @@ from tests.bench.colour_tables import confidence_table, kinds_table, tools_table
 from tests.bench.tables import write_section
 
 FIRST_SEED = {"report": 0, "tune": 1000}
-MOST_COLORS = 8  # that any tool may answer, and that any garment has
+# The most colours that a tool may answer, and that a garment has.
+MOST_COLORS = 8
 USUAL_COLORS = 5
 CLOTH_MIXES = 120
 OURS = "StyleSync"
@@ -54,7 +55,7 @@ class Case:
 
 @dataclass(slots=True)
 class Run:
-    """What the tools made of the cases: per tool kind, score and processor milliseconds; of ours, how sure it was.
+    """The results of the tools: kind, score and processor milliseconds per tool, and our confidences.
 
     sure: the confidence of each of our colours, and whether it lay within 3 ΔE00 of a true one.
     """
@@ -64,7 +65,7 @@ class Run:
 
 
 def run(cases: Iterator[Case]) -> Run:
-    """Every tool on every case. Peers are asked for 5 colours, for 8, and for the true number (ours is not told)."""
+    """Runs every tool on every case. Peers give 5 colours, 8, and the true number, which ours does not know."""
     done = Run(defaultdict(list), [])
     for case in cases:
         colors, cpu_ms = _timed(partial(our_colors, case))
@@ -80,7 +81,7 @@ def run(cases: Iterator[Case]) -> Run:
 
 
 def our_colors(case: Case) -> tuple[PaletteColor, ...]:
-    """From the mask (or, for mixes, from the pixels) to the palette."""
+    """Our palette, from the mask, or from the pixels for mixes."""
     if case.photo is None or case.mask is None:
         return extract_palette(case.pixels, np.ones(len(case.pixels)), max_colors=MOST_COLORS)
     (region,) = find_regions(labels_from_mask(case.mask), None, Options())
@@ -99,7 +100,7 @@ def _timed(answer: Callable[[], T]) -> tuple[T, float]:
 
 # --- the cases ------------------------------------------------------------------------------------------------
 def painted(first_seed: int, per_kind: int) -> Iterator[Case]:
-    """Painted garments of every kind; the peers get the pixels without the garment's rim, as ours takes them."""
+    """Painted garments of every kind. The peers get the pixels without the garment's rim, as ours does."""
     for kind in RECIPES:
         for seed in range(first_seed, first_seed + per_kind):
             one = paint(kind, seed)
@@ -109,7 +110,7 @@ def painted(first_seed: int, per_kind: int) -> Iterator[Case]:
 
 
 def mixed(folder: Path, first_seed: int) -> Iterator[Case]:
-    """Real cloth in known mixes."""
+    """Mixes of real cloth with known palettes."""
     cloths = plain_cloths(folder)
     for seed in range(first_seed, first_seed + CLOTH_MIXES):
         pixels, truth = mix(cloths, seed)
@@ -136,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of annotated photos")
     parser.add_argument("--seeds", choices=FIRST_SEED, default="report")
-    parser.add_argument("--garments", type=int, default=20, help="of each kind")
+    parser.add_argument("--garments", type=int, default=20, help="the number of each kind")
     options = parser.parse_args()
     first_seed = FIRST_SEED[options.seeds]
     with threadpool_limits(1):

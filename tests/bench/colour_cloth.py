@@ -1,4 +1,4 @@
-"""Real cloth in known mixes, from annotated photos: pixels of nearly plain garments, put together in known shares."""
+"""Mixes pixels of nearly plain garments from annotated photos in known shares, so that the palette is known."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,8 @@ from tests.bench.annotated import garments
 from tests.bench.colour_metrics import Palette
 
 LEAST_PX = 2500
-PLAIN = ((12.0, 0.85), (25.0, 0.995))  # ΔE00 to the median, and how much of the cloth must lie so near
+# Taste: a cloth is plain when at least this share of it lies within this ΔE00 of its median.
+PLAIN = ((12.0, 0.85), (25.0, 0.995))
 MIXED_PX = 40_000
 APART_DE00 = 15.0
 

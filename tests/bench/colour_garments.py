@@ -1,4 +1,4 @@
-"""Painted garments whose true palette is known, for the palette benchmark and the law tests; numpy, scipy and Pillow.
+"""Paints garments with a known palette, for the palette benchmark and the tests of laws.
 
 A garment is drawn as a map of dyes, lit (folds, exposure, a cast), seen by a soft lens over a background, and stored
 with a sensor's noise as JPEG. The truth is each dye as it was lit: under a cast the cast colour, before noise and JPEG.
@@ -18,17 +18,20 @@ from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linea
 from pipeline.types import Floats, Mask, RgbImage
 
 SIDE_PX = 512
-DRAWN_PX = 2 * SIDE_PX  # dyes are drawn twice as fine, so that their edges are soft
-APART_DE00 = 12.0  # nearer dyes would leave open what counts as one colour
+# Dyes are drawn twice as fine, so that their edges are soft.
+DRAWN_PX = 2 * SIDE_PX
+# Taste: with nearer dyes, the number of colours would be a matter of opinion.
+APART_DE00 = 12.0
 ACCENT_APART_DE00 = 20.0
 LEAST_SHARE = 0.01
 Range = tuple[float, float]
-DyeMap = NDArray[np.uint8]  # (DRAWN_PX, DRAWN_PX)
+# The dye of each pixel, (DRAWN_PX, DRAWN_PX).
+DyeMap = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What one kind of garment is drawn from; ranges are uniform.
+    """The parameters of one kind of garment. Values are drawn uniformly from the ranges.
 
     folds: the standard deviation of log light over the cloth. exposure: in linear light. cast: the strength of a
     colour of light. noise: sRGB standard deviation, 0..255. quality: of the JPEG.
@@ -81,7 +84,7 @@ def paint(kind: str, seed: int) -> Painted:
 
 
 def _painted(kind: str, random: np.random.Generator) -> Painted | None:
-    """One try: None when a dye came out too small or too near another."""
+    """Makes one attempt. Gives None when a dye is too small or too near another."""
     recipe = RECIPES[kind]
     count = int(random.integers(recipe.colors[0], recipe.colors[1] + 1))
     light = random.uniform(*recipe.exposure) * _cast(random, random.uniform(*recipe.cast))
@@ -105,7 +108,7 @@ def _painted(kind: str, random: np.random.Generator) -> Painted | None:
 
 # --- dyes and light -------------------------------------------------------------------------------------------
 def _dyes(random: np.random.Generator, count: int, recipe: Recipe, light: Floats) -> Floats | None:
-    """Linear sRGB of `count` dyes that stay apart under the light, (count, 3); None when luck does not find them."""
+    """Linear sRGB of `count` dyes that stay apart under the light, (count, 3), or None when none were found."""
     found: list[Floats] = []
     for _ in range(60):
         cloth = recipe.cloth if not found else "any"
@@ -119,7 +122,7 @@ def _dyes(random: np.random.Generator, count: int, recipe: Recipe, light: Floats
 
 
 def _oklch(random: np.random.Generator, cloth: str) -> Floats:
-    """A dye: greys and dull colours as often as clothes have them."""
+    """Draws a dye, with greys and dull colours as frequent as in clothes."""
     if cloth == "white":
         return np.array([random.uniform(0.93, 0.99), random.uniform(0, 0.03), random.uniform(50, 120)])
     if cloth == "black":
@@ -133,7 +136,8 @@ def _difference(first: Floats, second: Floats) -> float:
     return float(delta_e_2000(lab[0], lab[1]))
 
 
-_TINTS = np.array([[1, 0, -1], [-1, 0, 1], [-0.5, 0.7, -0.5], [0.5, -0.7, 0.5]])  # warm, cool, green, magenta
+# The tints are warm, cool, green and magenta.
+_TINTS = np.array([[1, 0, -1], [-1, 0, 1], [-0.5, 0.7, -0.5], [0.5, -0.7, 0.5]])
 
 
 def _cast(random: np.random.Generator, strength: float) -> Floats:
@@ -143,7 +147,7 @@ def _cast(random: np.random.Generator, strength: float) -> Floats:
 
 
 def _shade(random: np.random.Generator, depth: float) -> Floats:
-    """How the cloth is lit, (512, 512), median near 1: broad folds, and the weave."""
+    """The light on the cloth, (512, 512), with a median near 1: broad folds and the weave."""
     folds = _smooth(random, 3) + 0.7 * _smooth(random, 7) + 0.4 * _smooth(random, 13)
     folds = (folds - np.median(folds)) / folds.std()
     return np.asarray(np.exp(depth * folds + random.normal(0, 0.02, folds.shape)))
@@ -173,7 +177,7 @@ def _bands(random: np.random.Generator, count: int, angle: float) -> DyeMap:
 
 
 def _checks(random: np.random.Generator, count: int, mask: Mask) -> DyeMap:
-    """Bands across bands: the second set lies over the first, a dye of its own or the same."""
+    """Crossed bands: the second set lies over the first, in a dye of its own or the same."""
     angle = random.uniform(0, np.pi)
     under = _bands(random, max(2, count - 1), angle)
     over = _bands(random, 2, angle + np.pi / 2)
@@ -214,7 +218,7 @@ _LAYOUTS = {"plain": _plain, "stripes": _stripes, "checks": _checks, "print": _m
 
 # --- the photo ------------------------------------------------------------------------------------------------
 def _shape(random: np.random.Generator) -> Image.Image:
-    """A shirt, a dress or trousers, about: 0 or 255, (1024, 1024)."""
+    """The rough outline of a shirt, a dress or trousers, 0 or 255, (1024, 1024)."""
     image = Image.new("L", (DRAWN_PX, DRAWN_PX), 0)
     draw = ImageDraw.Draw(image)
     shirt = [(340, 90), (680, 90), (960, 330), (850, 440), (740, 350), (740, 960), (280, 960), (280, 350), (170, 440),

@@ -1,4 +1,4 @@
-"""How near a found palette is to the true one; numpy only."""
+"""Scores how near a found palette is to the true one."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from pipeline.color.difference import delta_e_2000
 from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.types import Floats
 
-FOUND_DE00 = 10.0  # a colour further from all of the other palette was missed, or is false
+# Taste: a colour further than this from every colour of the other palette was missed, or is false.
+FOUND_DE00 = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,7 @@ class Palette:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """error: share-weighted symmetric mean ΔE00 to the nearest colour. The others: numbers of colours."""
+    """error: the symmetric mean ΔE00 to the nearest colour, weighted by share. The others are numbers of colours."""
 
     error: float
     missed: int
@@ -32,12 +33,12 @@ class Score:
 
     @property
     def count_right(self) -> bool:
-        """Whether as many colours were told as there are."""
+        """Whether the palette has the true number of colours."""
         return self.told == self.true
 
 
 def compare(found: Palette, truth: Palette) -> Score:
-    """A found palette against the true one; neither may be empty."""
+    """Compares a found palette with the true one. Neither may be empty."""
     distance = distances(found, truth)
     forth, back = distance.min(axis=1), distance.min(axis=0)
     error = (np.average(forth, weights=found.share) + np.average(back, weights=truth.share)) / 2
@@ -51,7 +52,7 @@ def compare(found: Palette, truth: Palette) -> Score:
 
 
 def f1(scores: Sequence[Score]) -> float:
-    """Missed and false colours as one figure, 0..1: the harmonic mean of the parts of colours found and told right."""
+    """Missed and false colours as one figure, 0..1: the harmonic mean of recall and precision."""
     recall = 1 - sum(one.missed for one in scores) / sum(one.true for one in scores)
     precision = 1 - sum(one.false for one in scores) / sum(one.told for one in scores)
     return 2 * precision * recall / max(1e-9, precision + recall)

@@ -1,4 +1,4 @@
-"""The fashion vocabulary as a picture to look at: `python -m tests.bench.colour_names_chart` draws docs/names.png.
+"""Draws the fashion vocabulary as docs/names.png: `python -m tests.bench.colour_names_chart`.
 
 A row or two per group; in each cell name, hex, group and roles (M, S, A), and the nearest other name with its ΔE00.
 """
@@ -20,9 +20,10 @@ CELL_PX, MARGIN_PX, ACROSS = (132, 84), 12, 10
 
 
 def draw(words: Vocabulary) -> Image.Image:
-    """The chart, one cell per name, a new row for every group."""
+    """The chart, with a cell for each name and a new row for each group."""
     nearest = _nearest(words)
-    cells: list[tuple[int, int, int]] = []  # row, column, index
+    # Row, column and index of each name.
+    cells: list[tuple[int, int, int]] = []
     row = 0
     for _, members in groupby(range(len(words.names)), key=lambda k: words.groups[k]):
         indices = list(members)

@@ -1,4 +1,4 @@
-"""Other people's palette extraction, each fed the same pixels; imports what `make bench-colour` installs."""
+"""Other tools for palette extraction, all on the same pixels. `make bench-colour` installs them."""
 
 from collections.abc import Callable
 
@@ -13,16 +13,18 @@ from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.types import Floats
 from tests.bench.colour_metrics import Palette
 
-Pixels = NDArray[np.uint8]  # (n, 3)
+# The pixels of a garment, (n, 3).
+Pixels = NDArray[np.uint8]
 Peer = Callable[[Pixels, int], Palette]
 KMEANS_SAMPLE_PX = 10_000
 
 
 def color_thief(pixels: Pixels, count: int) -> Palette:
-    """ColorThief at its default quality; it tells no shares, so pixels are counted to the nearest colour."""
-    thief = ColorThief.__new__(ColorThief)  # its constructor only opens a file
+    """ColorThief at its default quality. It gives no shares, so pixels are counted to the nearest colour."""
+    # Its constructor would only open a file.
+    thief = ColorThief.__new__(ColorThief)
     thief.image = Image.fromarray(pixels[None])
-    # It cannot be asked for one colour: get_color() asks for five, and takes the first.
+    # It cannot give one colour: get_color() takes the first of five.
     found = thief.get_palette(color_count=max(2, count))[: max(1, count)]
     return _counted(pixels, np.array(found, float))
 
@@ -36,7 +38,7 @@ def median_cut(pixels: Pixels, count: int) -> Palette:
 
 
 def kmeans_lab(pixels: Pixels, count: int) -> Palette:
-    """scikit-learn's k-means in Lab on ten thousand pixels; each centre as the mean colour of its pixels."""
+    """scikit-learn's k-means in Lab on ten thousand pixels. Each centre is the mean colour of its pixels."""
     sample = pixels[:: max(1, len(pixels) // KMEANS_SAMPLE_PX)]
     lab = srgb_to_lab_d65(sample / 255)
     labels = KMeans(count, n_init=1, random_state=0).fit_predict(lab)

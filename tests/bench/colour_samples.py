@@ -1,4 +1,4 @@
-"""The photos that may be shown: the committed samples and painted garments. `python -m tests.bench.colour_samples OUT`.
+"""Writes photos that may be shown, samples and painted garments: `python -m tests.bench.colour_samples OUT`.
 
 Everything else that a gallery shows is its owner's.
 """
@@ -16,7 +16,7 @@ PAINTED = {"a print": ("print", 2), "checks": ("checks", 1), "stripes": ("stripe
 
 
 def write_samples(folder: Path) -> None:
-    """Fills a folder that is made anew."""
+    """Writes the photos into a new folder."""
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
@@ -27,7 +27,7 @@ def write_samples(folder: Path) -> None:
 
 
 def main() -> None:
-    """The command."""
+    """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
     write_samples(parser.parse_args().out)

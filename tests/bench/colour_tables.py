@@ -1,4 +1,4 @@
-"""The tables of the palette benchmark, as Markdown; numpy only."""
+"""Writes the tables of the palette benchmark as Markdown."""
 
 import statistics
 from itertools import pairwise
@@ -7,13 +7,15 @@ import numpy as np
 
 from tests.bench.colour_metrics import Score, f1
 
-Scores = dict[str, list[tuple[str, Score, float]]]  # per tool: kind of garment, score, processor milliseconds
-TOLD = "told"  # ends the name of a tool that was told how many colours there are
+# For each tool: kind of garment, score and processor milliseconds.
+Scores = dict[str, list[tuple[str, Score, float]]]
+# The suffix of a tool that knew the number of colours.
+TOLD = "told"
 CONFIDENCE_STEPS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 1.0)
 
 
 def tools_table(found: Scores) -> str:
-    """Every tool's means over all cases."""
+    """The means of every tool over all cases."""
     lines = [
         "| tool, colours asked for | mean ΔE00 | 90 % below | missed | false | F1 | count right | ms |",
         "|---|---|---|---|---|---|---|---|",
@@ -31,7 +33,7 @@ def tools_table(found: Scores) -> str:
 
 
 def kinds_table(found: Scores, ours: str) -> str:
-    """Ours by kind of garment, beside the peer that is best for that kind without being told the count."""
+    """Our scores by kind of garment, beside the best peer for that kind that did not know the count."""
     lines = [
         "| garment | mean ΔE00 | missed | false | count right | best peer's ΔE00 |",
         "|---|---|---|---|---|---|",
@@ -49,7 +51,7 @@ def kinds_table(found: Scores, ours: str) -> str:
 
 
 def confidence_table(sure: list[tuple[float, bool]]) -> str:
-    """How often colours of some confidence were right."""
+    """How often colours of each confidence were right."""
     confidence, right = (np.array(column) for column in zip(*sure, strict=True))
     lines = ["| confidence told | colours | mean told | within 3 ΔE00 of a dye |", "|---|---|---|---|"]
     for low, high in pairwise(CONFIDENCE_STEPS):

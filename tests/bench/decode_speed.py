@@ -1,4 +1,4 @@
-"""Times of decoding, in process and through the pool: `python tests/bench/decode_speed.py`; needs an idle machine."""
+"""Times decoding in process and through the pool, on an idle machine: `python tests/bench/decode_speed.py`."""
 
 import asyncio
 import io
@@ -25,12 +25,13 @@ def photo(width_px: int, height_px: int, quality: int, kind: str = "JPEG") -> by
     with Image.open(ROOT / "docs/samples/astronaut.jpg") as sample:
         large = sample.convert("RGB").resize((width_px, height_px), Image.Resampling.BICUBIC)
     buffer = io.BytesIO()
-    large.effect_spread(2).save(buffer, kind, quality=quality)  # the spread stands for a sensor's detail
+    # The spread imitates a sensor's detail.
+    large.effect_spread(2).save(buffer, kind, quality=quality)
     return buffer.getvalue()
 
 
 async def median_ms(call: Callable[[], Awaitable[object]]) -> float:
-    """Median of the times, in milliseconds, after a few calls to warm up."""
+    """The median time, ms, after a few calls as a warm-up."""
     times_s = []
     for _ in range(REPEATS):
         since_s = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Does the pair score tell what people combine from chance?  `make bench-harmony` writes docs/colour.md's table.
+"""Tests whether the pair score tells real combinations from chance: `make bench-harmony` writes docs/colour.md.
 
     python -m tests.bench.harmony_evidence [--wada colors.json] [--data FOLDER]
 
@@ -27,7 +27,8 @@ from tests.bench.annotated import garments
 from tests.bench.tables import write_section
 
 CHANCE_PER_REAL = 20
-LEAST_PX = 800  # of a garment in a photo
+# Taste: smaller garments in a photo are left out.
+LEAST_PX = 800
 BOOTSTRAPS = 2000
 FOLDS = 5
 PARTS = Components.__struct_fields__
@@ -44,7 +45,7 @@ class Evidence:
 
 # --- sources --------------------------------------------------------------------------------------------------
 def wada(path: Path, size: int | None) -> Evidence:
-    """The printed combinations of one size, or all, against random ones of the same colours as often used."""
+    """Printed combinations of one size, or all, against random ones with the same frequencies of colours."""
     rows = json.loads(path.read_text())
     sets: dict[int, list[int]] = defaultdict(list)
     for k, row in enumerate(rows):
@@ -85,7 +86,7 @@ def worn(folder: Path) -> Evidence:
 
 
 def _looks(folder: Path) -> list[dict[str, str]]:
-    """Per photo the main colour of each kind of garment; of two of a kind, the later one."""
+    """The main colour of each kind of garment per photo. Of two garments of a kind, the later one counts."""
     looks: dict[str, dict[str, str]] = defaultdict(dict)
     for photo, kind, pixels in garments(folder, least_px=LEAST_PX):
         (main, *_) = extract_palette(pixels, np.ones(len(pixels)), max_colors=5)
@@ -104,7 +105,7 @@ def _means(parts: Floats, sets: Sequence[tuple[int, ...]]) -> Floats:
 
 # --- statistics -----------------------------------------------------------------------------------------------
 def above_chance(real: Floats, chance: Floats) -> Floats:
-    """For each real score the share of chance scores below it, ties half: (n,); the mean is the AUC."""
+    """The share of chance scores below each real score, (n,). Ties count half, and the mean is the AUC."""
     ordered = np.sort(chance)
     return (np.searchsorted(ordered, real, "left") + np.searchsorted(ordered, real, "right")) / (2 * len(ordered))
 
@@ -117,7 +118,7 @@ def interval(wins: Floats) -> tuple[float, float, float]:
 
 
 def cross_validated(evidence: Evidence) -> tuple[Floats, Floats]:
-    """Wins of weights fitted to the other folds (logistic loss, weights of 0 and up), and their mean weights."""
+    """Wins of weights fitted to the other folds (logistic loss, no negative weights), and their mean weights."""
     order = np.random.default_rng(2).permutation(len(evidence.real))
     other = np.random.default_rng(3).permutation(len(evidence.chance))
     wins, weights = np.zeros(len(order)), []

@@ -1,4 +1,4 @@
-"""Times of phase 3 on one core, and how vectors rank palettes: `python -m tests.bench.harmony_speed`.
+"""Times phase 3 on one core, and measures how vectors rank palettes: `python -m tests.bench.harmony_speed`.
 
 A garment of five colours against 500 items; with matches, outfits and eight suggestions; processor milliseconds.
 """
@@ -28,7 +28,7 @@ WORN = ("#1f2a44", "#f5f2ea", "#c0392b", "#cf9f2e", "#5a8a6a")
 
 
 def wardrobe(random: np.random.Generator) -> tuple[WardrobeItem, ...]:
-    """Items of one to three colours of the fashion vocabulary, of every kind."""
+    """Items of every kind with one to three colours of the fashion vocabulary."""
     hexes = np.array(vocabulary("fashion").hexes)
     return tuple(
         WardrobeItem(
@@ -47,7 +47,7 @@ def matches(garment: Garment, items: tuple[WardrobeItem, ...]) -> tuple[Match, .
 
 
 def cpu_ms(answer: Callable[[], object]) -> float:
-    """Median processor time, milliseconds, after a first call that fills the tables."""
+    """The median processor time, ms, after a first call that fills the tables."""
     answer()
     times_ms = []
     for _ in range(REPEATS):
@@ -58,7 +58,7 @@ def cpu_ms(answer: Callable[[], object]) -> float:
 
 
 def rank_correlation(random: np.random.Generator) -> float:
-    """Spearman's correlation of vectors' distances and palette errors, over pairs of random palettes."""
+    """Spearman's correlation between vector distances and palette errors, over pairs of random palettes."""
     errors, distances = [], []
     for _ in range(PAIRS):
         one, two = _random_palette(random), _random_palette(random)

@@ -1,4 +1,4 @@
-"""How replicas of Ray Serve without our code grow while nobody asks them: `python -m tests.bench.idle_memory`.
+"""Measures how idle replicas of Ray Serve without our code grow: `python -m tests.bench.idle_memory`.
 
 The soak (bar 25) counts this growth as ours.
 """
@@ -17,8 +17,8 @@ MIB = 2**20
 def main() -> None:
     """Prints each replica's resident memory."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.idle_memory", description=main.__doc__)
-    parser.add_argument("--seconds", type=float, default=600, help="how long to watch (600)")
-    parser.add_argument("--every", type=float, default=60, help="between two lines, s (60)")
+    parser.add_argument("--seconds", type=float, default=600, help="the duration, s (default: 600)")
+    parser.add_argument("--every", type=float, default=60, help="the time between two lines, s (default: 60)")
     options = parser.parse_args()
     with serving(FAST, APPLICATION):
         replicas = [one for one in psutil.process_iter() if "ServeReplica" in " ".join(one.cmdline())]

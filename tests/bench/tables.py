@@ -1,4 +1,4 @@
-"""Generated sections of docs/colour.md, between comments that name the command; the standard library only."""
+"""Writes generated sections of documents, between comments that name the command."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "colour.md"
 
 
 def write_section(name: str, text: str, page: Path = PAGE) -> None:
-    """Replaces what stands between `<!-- name -->` and `<!-- /name -->`. Raises ValueError when the page lacks them."""
+    """Replaces the text between `<!-- name -->` and `<!-- /name -->`. Raises ValueError when the page lacks them."""
     opening, closing = f"<!-- {name} -->", f"<!-- /{name} -->"
     whole = page.read_text()
     if opening not in whole or closing not in whole:

@@ -1,4 +1,4 @@
-"""What metrics, log lines and traces cost a request: `python -m tests.bench.telemetry`; into docs/observability.md.
+"""Measures what telemetry costs a request: `python -m tests.bench.telemetry` writes docs/observability.md.
 
 The whole application in this process, with colours and with a photo, its phases in place; rounds of the variants follow
 each other in turn, and the CPU time of a request is compared. Log lines go to a file; spans are encoded and dropped.
@@ -33,7 +33,7 @@ VARIANTS = ("none", "metrics", "metrics and log lines", "metrics, log lines and 
 
 
 class Thrown(SpanExporter):
-    """Encodes as the OTLP exporter does, and sends nothing."""
+    """An exporter that encodes as OTLP does and sends nothing."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         encode_spans(spans).SerializeToString()
@@ -49,7 +49,7 @@ class Nothing:
 
 @contextmanager
 def variant(name: str) -> Iterator[TracerProvider]:
-    """What is counted, written and traced meanwhile."""
+    """Turns metrics, log lines and traces on or off for the block."""
     logs.configure("info" if "log lines" in name else "critical")
     exporter = Thrown() if "trace" in name else None
     provider = tracing.configure(TracingSettings(sample_ratio=1.0), "advice", exporter=exporter)
@@ -64,7 +64,7 @@ def variant(name: str) -> Iterator[TracerProvider]:
 
 
 async def round_ms(provider: TracerProvider, client: httpx.AsyncClient, request: dict[str, Any], times: int) -> float:
-    """CPU time of a request, ms."""
+    """The CPU time of a request, ms."""
     began_s = time.process_time()
     for _ in range(times):
         answer = await client.post("/v1/advice", **request)
@@ -74,7 +74,7 @@ async def round_ms(provider: TracerProvider, client: httpx.AsyncClient, request:
 
 
 async def measure(application: Application) -> list[tuple[str, list[float], list[float]]]:
-    """For each variant, CPU ms of a colours request and of a photo, round by round."""
+    """The CPU time of a colours request and of a photo, ms, for each variant and round."""
     photo = (REPOSITORY / "docs/samples/astronaut.jpg").read_bytes()
     colors = {"json": {"colors": ["navy", "#c19a6b"], "options": {"cache": "bypass"}}}
     image = {"files": {"image": ("p.jpg", photo, "image/jpeg")}, "data": {"options": '{"cache": "bypass"}'}}
@@ -89,7 +89,8 @@ async def measure(application: Application) -> list[tuple[str, list[float], list
                         await round_ms(provider, client, colors, COLORS_A_ROUND),
                         await round_ms(provider, client, image, PHOTOS_A_ROUND),
                     )
-                if number:  # the first finds everything cold
+                # The first round finds everything cold.
+                if number:
                     with_colors.append(times[0])
                     with_photo.append(times[1])
             sys.stderr.write(f"\rround {number} of {ROUNDS}")
@@ -98,7 +99,7 @@ async def measure(application: Application) -> list[tuple[str, list[float], list
 
 
 def table(found: list[tuple[str, list[float], list[float]]]) -> str:
-    """Medians, and the median of the rounds' differences to nothing at all."""
+    """Medians, and the median difference to the variant without telemetry."""
     (_, bare_colors, bare_photo), *_rest = found
     lines = ["| what is on | colours, CPU ms | more | photo, CPU ms | more |", "|---|---|---|---|---|"]
     for name, with_colors, with_photo in found:
@@ -111,7 +112,7 @@ def table(found: list[tuple[str, list[float], list[float]]]) -> str:
 
 
 async def main() -> None:
-    """Measures and writes."""
+    """Measures, and writes the table into the page."""
     with (
         tempfile.TemporaryDirectory() as folder,
         (Path(folder) / "log").open("w") as log,

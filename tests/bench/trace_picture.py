@@ -1,4 +1,4 @@
-"""A real trace as a picture: `python -m tests.bench.trace_picture` starts the application, asks, draws docs/trace.png.
+"""Draws a real trace as docs/trace.png: `python -m tests.bench.trace_picture` starts the application.
 
 The third photo is drawn: the first ones find everything cold.
 """
@@ -22,7 +22,7 @@ WITHIN_S = 30.0
 
 
 def main() -> None:
-    """Starts, asks, draws, stops."""
+    """Starts the application, sends a request, draws its trace and stops the application."""
     photo = (REPOSITORY / "docs/samples/astronaut.jpg").read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         application = wait_until_ready(launch(Path(folder) / "dev", LAUNCHER, **EXPORTED))
@@ -40,7 +40,7 @@ def main() -> None:
 
 
 def draw(spans: list[SpanRecord]) -> Image.Image:
-    """A row for each span: its name, indented under its parent's, and its time from the trace's start."""
+    """Draws a row for each span: its name, indented under its parent's, and its time since the trace's start."""
     begin_s, end_s = spans[0].start_s, max(span.end_s for span in spans)
     height = MARGIN_PX * 2 + 48 + ROW_PX * len(spans)
     page = Image.new("RGB", (NAMES_PX + BARS_PX + MARGIN_PX * 3, height), PAPER)

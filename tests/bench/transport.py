@@ -1,4 +1,4 @@
-"""`make bench-transport`: both transport profiles of Ray Serve on this machine, into docs/transport.md.
+"""Measures both transport profiles of Ray Serve: `make bench-transport` writes docs/transport.md.
 
 Each profile runs the bare application of transport_app.py in a fresh process, on ports and folders of its own; this
 process only asks. Needs about three minutes and a machine that does nothing else.
@@ -27,7 +27,8 @@ CASES = {
     "300 kB body": ("echo", BODY),
     "300 kB body, 1 hop": ("one_hop", BODY),
 }
-Results = dict[str, tuple[Measured, Measured]]  # by case: one client, many clients
+# For each case: the result of one client, and of many.
+Results = dict[str, tuple[Measured, Measured]]
 
 
 def main() -> None:

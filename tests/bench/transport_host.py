@@ -15,7 +15,7 @@ from serve.local.processes import HOST, adopt_orphans, kill_descendants
 
 
 def main(import_path: str, port: int, folder: str) -> None:
-    """Starts Ray in the folder and the application that `module:build` gives, and stops both in the end."""
+    """Starts Ray in the folder and the application of `module:build`, and stops both when standard input ends."""
     adopt_orphans()
     module, _, name = import_path.partition(":")
     try:

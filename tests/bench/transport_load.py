@@ -1,4 +1,4 @@
-"""A closed-loop load generator for small answers over kept-alive connections; asyncio streams, nothing else.
+"""A closed-loop load generator for small answers over keep-alive connections.
 
 Closed loop: each client waits for its answer before it asks again. That is enough to compare two transports by their
 latency at one client and by their most requests/s; it would flatter a slow server under a given load.
@@ -15,14 +15,14 @@ WARM_UP_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """p50_ms: of one request, ms. per_s: answers a second over all clients."""
+    """p50_ms: the median time of a request. per_s: answers per second over all clients."""
 
     p50_ms: float
     per_s: float
 
 
 async def measure(url: str, body: bytes, *, clients: int, for_s: float) -> Measured:
-    """What `clients` clients see that POST the body again and again for for_s, after a warm-up.
+    """Measures `clients` clients that POST the body repeatedly for for_s, after a warm-up.
 
     Raises RuntimeError for an answer other than 200.
     """
@@ -58,7 +58,7 @@ def _request(url: str, body: bytes) -> bytes:
 
 
 async def _answer(reader: asyncio.StreamReader) -> bytes:
-    """The body of one answer, which has a length."""
+    """Reads the body of one answer that states its length."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     if b" 200 " not in head.partition(b"\r\n")[0]:
         raise RuntimeError(head.decode())

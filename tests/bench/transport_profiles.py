@@ -1,4 +1,4 @@
-"""Starts an application behind one of Serve's transport profiles, in a process of its own; knows no Ray itself."""
+"""Starts an application behind one of Serve's transport profiles, in a process of its own."""
 
 import os
 import shutil
@@ -20,7 +20,7 @@ STOP_TIMEOUT_S = 60.0
 
 @contextmanager
 def serving(profile: str, import_path: str) -> Iterator[str]:
-    """The application of `module:build` behind a profile, on a port and in a folder of its own; yields its URL."""
+    """Serves the application of `module:build` behind a profile, with its own port and folder, and yields its URL."""
     folder, port = Path(tempfile.mkdtemp(prefix="bench-", dir="/tmp")), free_port()
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
@@ -45,5 +45,6 @@ def serving(profile: str, import_path: str) -> Iterator[str]:
 def _environment(profile: str, folder: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
     flags = transport_profile(folder) if profile == FAST else {}
-    flags.pop("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", None)  # the application's own gate, not the transport's
+    # The gate belongs to the application, not to the transport.
+    flags.pop("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", None)
     return {**inherited, **ray_environment(folder), **flags, "PYTHONPATH": str(REPOSITORY)}

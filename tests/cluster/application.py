@@ -1,4 +1,4 @@
-"""The whole application as users start it, and its end; for tests. Standard library, psutil, httpx and the launcher."""
+"""Starts and stops the whole application as users do, for tests."""
 
 import json
 import os
@@ -19,15 +19,17 @@ import psutil
 from serve.local.plan import REPOSITORY
 from serve.local.processes import free_port
 
+# Taste: generous on a busy machine.
 START_TIMEOUT_S = 200.0
-STOP_TIMEOUT_S = 10.0  # the promise to whoever presses Ctrl-C
+# Contract: the application has ended this long after Ctrl-C.
+STOP_TIMEOUT_S = 10.0
 POLL_S = 0.1
 LAUNCHER = (sys.executable, "-m", "serve.local")
 
 
 @dataclass(slots=True)
 class Launch:
-    """A launcher that was started: its process, in a session of its own, and what it has printed."""
+    """A started launcher: its process, in a session of its own, and its output."""
 
     process: subprocess.Popen[str]
     port: str
@@ -46,7 +48,7 @@ class Launch:
         self._ended.set()
 
     def wait_for_line(self, part: str) -> str:
-        """The first new line with `part` in it. Raises AssertionError when the launcher ends or takes too long."""
+        """Waits for a line that contains `part`. Raises AssertionError when the launcher ends or takes too long."""
         end_s = time.monotonic() + START_TIMEOUT_S
         while time.monotonic() < end_s:
             try:
@@ -59,7 +61,7 @@ class Launch:
         raise AssertionError("\n".join(["Not in time:", *self.output]))
 
     def rest_of_output(self) -> str:
-        """Everything that it printed, once it has ended."""
+        """The whole output of the launcher, which must have ended."""
         self.process.wait(START_TIMEOUT_S)
         assert self._ended.wait(STOP_TIMEOUT_S), "something that the launcher started still holds its output"
         while not self._lines.empty():
@@ -77,7 +79,7 @@ class Application:
     run_folder: Path
 
     def client(self) -> httpx.Client:
-        """A client with the development key; one connection pool, safe to share between threads."""
+        """A client with the development key. Threads may share it."""
         return httpx.Client(base_url=self.url, headers={"X-API-Key": self.key}, timeout=60.0, trust_env=False)
 
     def ray_client(self) -> httpx.Client:
@@ -96,7 +98,7 @@ class Application:
 
 @dataclass(frozen=True, slots=True)
 class Remains:
-    """What an ended launcher left behind."""
+    """The remains of a launcher that has ended."""
 
     exit_status: int
     took_s: float
@@ -104,7 +106,7 @@ class Remains:
 
 
 def launch(dev_folder: Path, command: tuple[str, ...] = LAUNCHER, **variables: str) -> Launch:
-    """Starts the launcher with `variables` in its environment; on a free port unless PORT is among them."""
+    """Starts the launcher with `variables` in its environment, on a free port unless they set PORT."""
     environment = {
         **{name: value for name, value in os.environ.items() if name not in ("CONFIG", "REDIS_URL", "STATE_REDIS_URL")},
         "PORT": str(free_port()),
@@ -124,7 +126,7 @@ def launch(dev_folder: Path, command: tuple[str, ...] = LAUNCHER, **variables: s
 
 
 def wait_until_ready(launched: Launch) -> Application:
-    """The application once its launcher has printed everything. Raises AssertionError when it fails."""
+    """Waits until the application is ready. Raises AssertionError when its start fails."""
     url = launched.wait_for_line("is ready after").rpartition(" ")[2]
     run_folder = launched.wait_for_line("  Logs  ").split()[-1]
     launched.wait_for_line("Ctrl-C stops everything.")
@@ -132,17 +134,17 @@ def wait_until_ready(launched: Launch) -> Application:
 
 
 def interrupt_group(launched: Launch) -> None:
-    """Ctrl-C in a terminal: SIGINT to every process of the foreground group."""
+    """Sends SIGINT to every process of the group, as Ctrl-C in a terminal does."""
     os.killpg(launched.process.pid, signal.SIGINT)
 
 
 def interrupt_alone(launched: Launch) -> None:
-    """SIGINT to the started process only, as `kill -INT` sends it."""
+    """Sends SIGINT to the started process only, as `kill -INT` does."""
     launched.process.send_signal(signal.SIGINT)
 
 
 def stop(launched: Launch, interrupt: Callable[[Launch], None]) -> Remains:
-    """Interrupts a launcher and waits until nothing below it runs, or the promised time is over."""
+    """Interrupts a launcher. Waits until none of its descendants runs, or the promised time is over."""
     below = descendants(launched.process.pid)
     began_s = time.monotonic()
     interrupt(launched)
@@ -155,7 +157,7 @@ def stop(launched: Launch, interrupt: Callable[[Launch], None]) -> Remains:
 
 
 def photo_form(image: bytes, *, mask: bytes | None = None, **options: Any) -> dict[str, Any]:
-    """httpx's arguments for a multipart request."""
+    """Makes httpx's arguments for a multipart request."""
     files: list[tuple[str, tuple[str, bytes, str]]] = [("image", ("image", image, "application/octet-stream"))]
     if mask is not None:
         files.append(("mask", ("mask.png", mask, "image/png")))
@@ -163,7 +165,7 @@ def photo_form(image: bytes, *, mask: bytes | None = None, **options: Any) -> di
 
 
 def mentioning(folder: Path) -> list[str]:
-    """The command lines of this machine's processes that name the folder, or have it in their environment."""
+    """The command lines of all processes that name the folder in their command line or environment."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -175,12 +177,12 @@ def mentioning(folder: Path) -> list[str]:
 
 
 def descendants(pid: int) -> list[psutil.Process]:
-    """Every process below pid."""
+    """The descendants of a process."""
     return psutil.Process(pid).children(recursive=True)
 
 
 def is_alive(process: psutil.Process) -> bool:
-    """Whether it still runs; a zombie does not."""
+    """Whether a process still runs. A zombie does not."""
     try:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -188,7 +190,7 @@ def is_alive(process: psutil.Process) -> bool:
 
 
 def cmdline(process: psutil.Process) -> list[str]:
-    """The command line; empty for a process that has ended."""
+    """The command line of a process; empty when it has ended."""
     try:
         return process.cmdline()
     except psutil.Error:
@@ -196,7 +198,7 @@ def cmdline(process: psutil.Process) -> list[str]:
 
 
 def comes_true(holds: Callable[[], bool], *, within_s: float) -> bool:
-    """Whether a condition comes true in time."""
+    """Waits for a condition. Says whether it became true in time."""
     end_s = time.monotonic() + within_s
     while not holds():
         if time.monotonic() > end_s:
@@ -206,5 +208,5 @@ def comes_true(holds: Callable[[], bool], *, within_s: float) -> bool:
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
-    """Waits for a condition. Raises AssertionError when it does not come true in a minute."""
+    """Waits for a condition. Raises AssertionError when it is not true within a minute."""
     assert comes_true(holds, within_s=60.0), "the condition did not come true"

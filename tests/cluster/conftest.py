@@ -1,4 +1,4 @@
-"""One running application for all tests of this folder, started as users start it; a stopped one is started anew."""
+"""Runs one application for all tests of this folder, as users start it, and starts it again when it was stopped."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,13 +15,14 @@ from serve.local.stores import stop as stop_store
 from tests.cluster.application import LAUNCHER, Application, Remains, interrupt_group, launch, stop, wait_until_ready
 from tests.cluster.traces import EXPORTED
 
-AMPLE_MS = 60_000  # the default budgets would degrade answers on a machine that does other work too
+# Taste: the default budgets would degrade answers on a busy machine.
+AMPLE_MS = 60_000
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of this folder, whose start alone may take a minute on a busy machine, and lets them come last.
+    """Marks the tests of this folder and makes them run last. A start may take a minute on a busy machine.
 
-    The running application has a Ray with a job agent, and another test's Ray cannot take jobs beside it.
+    The running application has a Ray with a job agent, and another test's Ray cannot accept jobs beside it.
     """
     here = Path(__file__).parent
     items.sort(key=lambda item: item.path.is_relative_to(here))
@@ -33,7 +34,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(slots=True)
 class House:
-    """Starts an application when one is asked for and none runs."""
+    """Starts an application when a test needs one and none runs."""
 
     folder: Path
     cache_url: str
@@ -48,7 +49,7 @@ class House:
         return self.running
 
     def stop(self) -> Remains:
-        """Ends it by Ctrl-C."""
+        """Ends the application by Ctrl-C."""
         application, self.running = self.application(), None
         return stop(application.launch, interrupt_group)
 
@@ -72,7 +73,7 @@ def local_config(*, budget_ms: float) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """The house with a cache server of the tests' own, so that they can look into it."""
+    """The application's owner, with a cache server of the tests' own, so that they can read it."""
     folder = tmp_path_factory.mktemp("application")
     cache = start_cache(folder)
     house = House(folder, cache.url)

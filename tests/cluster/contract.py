@@ -1,4 +1,4 @@
-"""Checks that every answer must pass: against the server's own OpenAPI document, and the problem documents' rules."""
+"""Checks every answer against the server's own OpenAPI document and the rules of problem documents."""
 
 import re
 from functools import cache
@@ -18,13 +18,13 @@ def openapi(base_url: str) -> dict[str, Any]:
 
 
 def must_match(answer: Any, schema_name: str, document: dict[str, Any]) -> None:
-    """Raises jsonschema.ValidationError unless the answer has the named shape."""
+    """Raises jsonschema.ValidationError unless the answer fits the named schema."""
     schema = {"$ref": f"#/components/schemas/{schema_name}", "components": document["components"]}
     jsonschema.Draft202012Validator(schema).validate(answer)
 
 
 def must_be_answer(response: httpx.Response, schema_name: str) -> dict[str, Any]:
-    """The body of a 200 in the named shape."""
+    """The body of an answer, which must be a 200 of the named schema."""
     assert response.status_code == 200, response.text
     assert response.headers["content-type"] == "application/json"
     body: dict[str, Any] = response.json()
@@ -34,7 +34,7 @@ def must_be_answer(response: httpx.Response, schema_name: str) -> dict[str, Any]
 
 
 def must_be_problem(response: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    """The problem document (RFC 9457) of an error."""
+    """The problem document (RFC 9457) of an answer, which must be an error."""
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()

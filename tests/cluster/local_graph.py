@@ -1,4 +1,4 @@
-"""One request to the same graph in Serve's local testing mode: `python -m tests.cluster.local_graph` prints the answer.
+"""Sends one request to the graph in Serve's local testing mode: `python -m tests.cluster.local_graph`.
 
 A process of its own: the mode leaves the deployments' threads running, and they would go on under other tests.
 """
@@ -17,17 +17,17 @@ _sent: list[Message] = []
 
 
 async def receive() -> Message:
-    """The whole body at once. Serve pickles what it hands over, so this and `send` are functions of this module."""
+    """Gives the whole body at once. Serve pickles this and `send`, so they are functions of the module."""
     return {"type": "http.request", "body": BODY, "more_body": False}
 
 
 async def send(message: Message) -> None:
-    """Keeps what the application sends."""
+    """Keeps the messages that the application sends."""
     _sent.append(message)
 
 
 def main() -> None:
-    """Builds the graph as every config does, asks its ingress once, and prints status and answer."""
+    """Builds the graph as every config does, sends one request, and prints status and answer."""
     handle = ray_serve.run(build(Settings(require_keys=False)), _local_testing_mode=True)
     scope = {
         "type": "http",
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Not `main()`: what Serve pickles must be importable by its name.
+    # The module is imported by its name, because Serve can only pickle functions with an importable name.
     from tests.cluster import local_graph
 
     local_graph.main()

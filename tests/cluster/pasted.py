@@ -1,4 +1,4 @@
-"""Sends a printed curl line without curl: what a user pastes, read word by word; httpx only."""
+"""Sends the request of a printed curl line, without curl."""
 
 import shlex
 
@@ -8,7 +8,7 @@ from serve.local.plan import REPOSITORY
 
 
 def send_curl(line: str) -> httpx.Response:
-    """The answer to a line of the form `curl -sS -H "Name: value" -F part=@file URL`, run in the repository."""
+    """Sends the request of a line such as `curl -sS -H "Name: value" -F part=@file URL`. Files are the repository's."""
     words = shlex.split(line)
     assert words[:2] == ["curl", "-sS"]
     headers, files, rest = {}, {}, iter(words[2:])

@@ -1,4 +1,4 @@
-"""Photos and colours to advice over real HTTP, with the real network, in every input mode."""
+"""Tests advice in every input mode, over real HTTP and with the real network."""
 
 import base64
 import io
@@ -12,7 +12,8 @@ from PIL import Image
 from tests.cluster.application import photo_form
 from tests.cluster.contract import must_be_answer
 
-ORANGE_HUE_DEG = (30.0, 75.0)  # OKLCH: red lies at 29, orange at 53 to 70, yellow at 110
+# Standard: in OKLCH, sRGB red lies at 29 degrees, orange at 53 to 70 and yellow at 110.
+ORANGE_HUE_DEG = (30.0, 75.0)
 
 
 def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
@@ -23,7 +24,7 @@ def png(pixels: np.ndarray[Any, np.dtype[np.uint8]]) -> bytes:
 
 
 def test_the_astronauts_suit_is_orange(client: httpx.Client, astronaut: bytes) -> None:
-    """The suit of the astronaut is a garment whose main colour is a vivid orange, and there is advice for it."""
+    """The astronaut's suit is a garment whose main colour is a vivid orange, and gets advice."""
     answer = must_be_answer(client.post("/v1/advice", **photo_form(astronaut)), "AdviceAnswer")
     low_deg, high_deg = ORANGE_HUE_DEG
     suits = [
@@ -39,7 +40,7 @@ def test_the_astronauts_suit_is_orange(client: httpx.Client, astronaut: bytes) -
 
 
 def test_grace_hoppers_uniform_is_dark_and_neutral(client: httpx.Client, grace_hopper: bytes) -> None:
-    """The uniform is a garment whose main colour is dark and nearly neutral; skin and hair are not reported."""
+    """Grace Hopper's uniform is a dark, nearly neutral garment. Skin and hair are not garments."""
     answer = must_be_answer(client.post("/v1/advice", **photo_form(grace_hopper)), "AdviceAnswer")
     mains = [color for one in answer["garments"] for color in one["colors"] if color["role"] == "main"]
     assert any(color["lab"][0] < 25 and color["oklch"][1] < 0.05 for color in mains), mains
@@ -48,7 +49,7 @@ def test_grace_hoppers_uniform_is_dark_and_neutral(client: httpx.Client, grace_h
 
 
 def test_every_optional_part_is_there_when_all_are_included(client: httpx.Client, astronaut: bytes) -> None:
-    """`include` adds masks, timings, alternatives and vectors; without it none of them is in the answer."""
+    """`include` adds masks, timings, alternatives and vectors. Without it, the answer has none of them."""
     everything = ["masks", "timings", "alternatives", "vector"]
     answer = must_be_answer(client.post("/v1/advice", **photo_form(astronaut, include=everything)), "AdviceAnswer")
     image, garment = answer["image"], answer["garments"][0]
@@ -66,7 +67,7 @@ def test_every_optional_part_is_there_when_all_are_included(client: httpx.Client
 
 
 def test_colours_are_the_garment_when_only_colours_are_given(client: httpx.Client) -> None:
-    """Colours mode: one garment of unknown kind with the normalised shares, no image."""
+    """Colours become one garment of unknown kind with normalised shares, and no image."""
     body = {"colors": [{"hex": "#1f2a44", "share": 0.6}, {"hex": "#c19a6b", "share": 0.2}]}
     answer = must_be_answer(client.post("/v1/advice", json=body), "AdviceAnswer")
     (garment,) = answer["garments"]
@@ -77,7 +78,7 @@ def test_colours_are_the_garment_when_only_colours_are_given(client: httpx.Clien
 
 
 def test_the_mask_is_the_garment_when_one_is_given(client: httpx.Client) -> None:
-    """Only what the mask covers is analysed: the left half of a picture that is blue on its left, red on its right."""
+    """Only the masked half of a picture, blue on its left and red on its right, is analysed."""
     pixels = np.zeros((120, 160, 3), np.uint8)
     pixels[:, :80], pixels[:, 80:] = (31, 42, 180), (190, 20, 30)
     covered = np.zeros((120, 160), np.uint8)
@@ -90,7 +91,7 @@ def test_the_mask_is_the_garment_when_one_is_given(client: httpx.Client) -> None
 
 
 def test_the_whole_image_is_the_garment_when_segment_is_none(client: httpx.Client, astronaut: bytes) -> None:
-    """`segment: none` skips the network; the hint `category` is what the garment is called."""
+    """`segment: none` skips the network, and the garment has the hinted category."""
     form = photo_form(astronaut, segment="none", category="top")
     answer = must_be_answer(client.post("/v1/advice", **form), "AdviceAnswer")
     (garment,) = answer["garments"]

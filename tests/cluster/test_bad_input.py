@@ -1,4 +1,4 @@
-"""What cannot be used is refused with the status and problem document of the contract, over real HTTP."""
+"""Tests that bad requests get the contract's status and problem document, over real HTTP."""
 
 import io
 import json
@@ -98,7 +98,7 @@ REFUSED_FIELDS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_request_is_refused_when_it_cannot_be_used(client: httpx.Client, name: str) -> None:
-    """Each has its status and code."""
+    """Each bad request has its status and code."""
     arguments, status, code = REFUSED[name]
     if callable(arguments.get("content")):
         arguments = {**arguments, "content": arguments["content"]()}
@@ -115,33 +115,33 @@ def test_field_is_pointed_at_when_its_value_is_refused(client: httpx.Client, nam
 
 
 def test_colours_are_refused_when_segmenting(client: httpx.Client) -> None:
-    """There is nothing to segment in colours."""
+    """Segmentation needs an image, so colours are a 422."""
     problem = must_be_problem(client.post("/v1/segment", json={"colors": ["navy"]}), 422, "INVALID_OPTIONS")
     assert [error["pointer"] for error in problem["errors"]] == ["/colors"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-API-Key": "ssk_0_0"}, {"Authorization": "Bearer x"}], ids=str)
 def test_caller_is_refused_when_the_key_is_missing_or_wrong(application: Application, headers: dict[str, str]) -> None:
-    """401 says how to authenticate."""
+    """A 401 says how to authenticate."""
     response = httpx.post(f"{application.url}/v1/advice", json={"colors": ["navy"]}, headers=headers, trust_env=False)
     must_be_problem(response, 401, "UNAUTHENTICATED")
     assert response.headers["www-authenticate"].startswith("Bearer")
 
 
 def test_route_is_not_found_when_it_is_unknown(client: httpx.Client) -> None:
-    """Unknown addresses are problems too."""
+    """An unknown address is a 404 with a problem document."""
     must_be_problem(client.get("/v1/nothing"), 404, "NOT_FOUND")
 
 
 def test_method_is_refused_when_the_route_has_another(client: httpx.Client) -> None:
-    """405 names what is allowed."""
+    """A 405 names the allowed methods."""
     response = client.get("/v1/advice")
     must_be_problem(response, 405, "METHOD_NOT_ALLOWED")
     assert response.headers["allow"] == "POST"
 
 
 def test_object_key_is_refused_when_there_is_no_such_object(client: httpx.Client) -> None:
-    """What has not the form of a key is 422; a key that nothing was uploaded to, or another tenant's, is 404."""
+    """A malformed key is a 422. A key without an upload, or of another tenant, is a 404."""
     must_be_problem(client.post("/v1/advice", json={"object_key": "photos/1.jpg"}), 422, "INVALID_OPTIONS")
     for tenant in ("development", "shop"):
         response = client.post("/v1/advice", json={"object_key": f"uploads/{tenant}/{'0' * 32}"})
@@ -149,7 +149,7 @@ def test_object_key_is_refused_when_there_is_no_such_object(client: httpx.Client
 
 
 def test_request_id_is_the_clients_own_only_when_it_is_clean(client: httpx.Client) -> None:
-    """A short plain id comes back, once; anything else is replaced."""
+    """A short, plain id comes back once. Any other id is replaced."""
     kept = client.get("/v1/healthz", headers={"X-Request-ID": "order-17.a_b"})
     replaced = client.get("/v1/healthz", headers={"X-Request-ID": "x" * 200})
     assert kept.headers.get_list("x-request-id") == ["order-17.a_b"]

@@ -1,4 +1,4 @@
-"""What the caches keep and what they do not, seen from outside and in the real Valkey."""
+"""Tests what the caches keep, seen from outside and in a real Valkey."""
 
 import itertools
 import json
@@ -23,7 +23,7 @@ def store(house: House) -> Iterator[redis.Redis]:
 
 
 def without_own_parts(response: httpx.Response) -> bytes:
-    """An answer's bytes but for request_id and meta, which belong to the single request."""
+    """An answer's bytes without request_id and meta, which belong to one request."""
     answer: dict[str, Any] = response.json()
     head = f'{{"request_id":"{answer["request_id"]}",'
     meta = ',"meta":' + json.dumps(answer["meta"], separators=(",", ":")) + "}"
@@ -52,7 +52,7 @@ def layers(store: redis.Redis) -> set[str]:
 
 
 def ask_until(kept: Callable[[], bool], ask: Callable[[int], httpx.Response]) -> None:
-    """Asks a new question until its answer is kept; a write may be lost."""
+    """Asks new questions until an answer is cached, because a write may be lost."""
     numbers = itertools.count(1)
 
     def asked() -> bool:
@@ -102,7 +102,7 @@ def test_nothing_is_kept_when_the_client_says_so(
     must_be_answer(client.post("/v1/advice", **form), "AdviceAnswer")
     must_be_answer(client.post("/v1/advice", json={"colors": ["teal"], "options": chosen}), "AdviceAnswer")
     assert list(store.scan_iter()) == []
-    # A question whose answer is kept: when that has arrived, those of the others before it would have, too.
+    # Once this later answer is stored, the earlier ones would be stored too.
     ask_until(
         lambda: int(store.dbsize()) > 0,
         lambda number: client.post("/v1/advice", json={"colors": [f"#{size}{size}{number:04x}"]}),

@@ -1,4 +1,4 @@
-"""The examples of docs/api.md on the whole application and its network; tests/serve has every language."""
+"""Tests the curl examples of docs/api.md on the whole application. tests/serve tests every language."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from tests.serve.openapi.test_examples import EXAMPLES, MODES, RUNNERS
 def test_an_example_gives_advice_from_the_whole_application(
     title: str, application: Application, tmp_path: Path
 ) -> None:
-    """As it stands on the page, with the development key."""
+    """Each example works as the page shows it, with the development key."""
     run = subprocess.run(
         RUNNERS["python"](EXAMPLES[title, "python"], tmp_path),
         cwd=REPOSITORY,

@@ -1,4 +1,4 @@
-"""What of a running application can be reached, and by whom: Ray's own doors are shut to whoever has no token."""
+"""Tests which ports of a running application can be reached, and that Ray's interfaces need a token."""
 
 import httpx
 import psutil
@@ -12,7 +12,7 @@ DASHBOARD_PATHS = ("/api/serve/applications/", "/api/jobs/", "/nodes?view=summar
 
 @pytest.mark.parametrize("path", DASHBOARD_PATHS)
 def test_the_token_is_needed_when_ray_is_asked(application: Application, path: str) -> None:
-    """The dashboard, the job API and the state API answer nothing without Ray's token, nor with a wrong one."""
+    """The dashboard, the job API and the state API refuse requests without Ray's token or with a wrong one."""
     with application.ray_client() as ray:
         known = ray.get(path)
         url = str(ray.base_url)
@@ -31,8 +31,7 @@ def test_no_job_runs_when_it_comes_without_the_token(application: Application) -
 
 
 def test_nothing_listens_beyond_loopback(application: Application) -> None:
-    """Below the launcher every port is the loopback's, but for those of docs/security.md, which have no such setting:
-    HAProxy's two read-only ones and the replicas' gRPC."""
+    """Every port is on loopback, but for HAProxy's two read-only ports and the replicas' gRPC (docs/security.md)."""
     wide = set()
     for process in [psutil.Process(application.launch.process.pid), *descendants(application.launch.process.pid)]:
         try:

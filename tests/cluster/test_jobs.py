@@ -1,4 +1,4 @@
-"""Jobs that are submitted to the running application's Ray, as `ray job submit` does."""
+"""Tests jobs that `ray job submit` sends to the running application's Ray."""
 
 import sys
 
@@ -6,7 +6,7 @@ from tests.cluster.application import Application, wait_until
 
 
 def test_a_submitted_job_runs_the_services_python(application: Application) -> None:
-    """`ray job submit -- python …` needs no path: the name leads to the environment that Ray runs in."""
+    """`python` in a submitted job is the interpreter of the environment that Ray runs in."""
     with application.ray_client() as ray:
         submitted = ray.post("/api/jobs/", json={"entrypoint": "python -c 'import sys; print(sys.prefix)'"})
         job = f"/api/jobs/{submitted.raise_for_status().json()['submission_id']}"

@@ -1,4 +1,4 @@
-"""The same graph in Serve's local testing mode: no cluster, no network, no store."""
+"""Tests the graph in Serve's local testing mode, without cluster, network or store."""
 
 import json
 import os
@@ -11,7 +11,7 @@ OURS = ("REDIS_URL", "STATE_REDIS_URL", "STYLESYNC_KEYS_FILE", "STYLESYNC_SECRET
 
 
 def test_colours_are_answered_in_local_testing_mode() -> None:
-    """`serve.app:build` composes, and `Advice` reaches `Harmony` through its handle: whole advice, nothing degraded."""
+    """`Advice` reaches `Harmony` through its handle and gives whole advice."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.cluster.local_graph"],
         cwd=REPOSITORY,

@@ -1,4 +1,4 @@
-"""The metrics of a running application: what every replica counts, seen from outside."""
+"""Tests the metrics of a running application, seen from outside."""
 
 import re
 import time
@@ -10,7 +10,8 @@ from serve.observe.metrics import PHASES
 from tests.cluster.application import photo_form, wait_until
 from tests.test_monitoring import METRIC, RECORDED, queries
 
-ELSEWHERE = {"colormatch_device_memory_bytes"}  # of GPUs alone
+# Only a GPU has this metric.
+ELSEWHERE = {"colormatch_device_memory_bytes"}
 
 
 def scraped(client: httpx.Client) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -30,9 +31,10 @@ def total(client: httpx.Client, name: str, **labels: str) -> float:
 
 
 def test_every_request_is_counted_when_its_replica_has_reported(client: httpx.Client) -> None:
-    """The sum over the replicas comes to what was sent, and stays there."""
+    """The sum over the replicas equals the number of requests, and stays there."""
     name, labels = "colormatch_http_requests_total", {"route": "/v1/advice", "mode": "colors", "status": "200"}
-    time.sleep(2)  # reports of what other tests asked
+    # The reports of other tests' requests arrive meanwhile.
+    time.sleep(2)
     before = total(client, name, **labels)
     for number in range(20):
         client.post("/v1/advice", json={"colors": [f"#0000{number:02x}"]}).raise_for_status()
@@ -40,7 +42,7 @@ def test_every_request_is_counted_when_its_replica_has_reported(client: httpx.Cl
 
 
 def test_each_replica_reports_when_a_photo_was_answered(client: httpx.Client, astronaut: bytes) -> None:
-    """Phases tell of their own work: waits, batches, computing, and which network it is."""
+    """Phases report their waits, batches, compute times and network."""
     client.post("/v1/advice", **photo_form(astronaut, cache="bypass")).raise_for_status()
     for phase in PHASES:
         wait_until(lambda phase=phase: total(client, "colormatch_compute_seconds_count", phase=phase) > 0)  # type: ignore[misc]
@@ -51,7 +53,7 @@ def test_each_replica_reports_when_a_photo_was_answered(client: httpx.Client, as
 
 
 def test_every_metric_of_the_dashboard_exists_when_the_application_runs(client: httpx.Client) -> None:
-    """Every metric that dashboard and alerts ask for is one of a running application's."""
+    """A running application exports every metric of the dashboard and the alerts."""
     text = client.get("/v1/metrics").text
     shown = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     asked = {re.sub("_(bucket|sum|count|total)$", "", name) for query in queries() for name in METRIC.findall(query)}

@@ -15,7 +15,7 @@ GROUPS = {"Advice": "cpu-1", "Segmentation": "gpu-1", "Extraction": "cpu-1", "Ha
 
 
 def _single(config: Config) -> Config:
-    """One replica of each deployment, so that the test is short; `make prove-nodes` runs them as they are."""
+    """One replica of each deployment, to keep the test short. `make prove-nodes` runs the configured numbers."""
     for deployment in deployments_of(config).values():
         deployment["autoscaling_config"] |= {"min_replicas": 1, "max_replicas": 1}
     return config
@@ -33,19 +33,19 @@ def cluster() -> Iterator[Site]:
 
 
 def test_every_replica_runs_on_the_nodes_of_its_group(cluster: Site) -> None:
-    """The network is on the GPU node, the others on the CPU node, none on the head."""
+    """The network runs on the GPU node, the other deployments on the CPU node, and nothing on the head."""
     found = {name: {cluster.machine_of(pid) for pid in cluster.replicas(name)} for name in GROUPS}
     assert found == {name: {machine} for name, machine in GROUPS.items()}
 
 
 def test_a_replica_takes_its_share_of_the_gpu(cluster: Site) -> None:
-    """The share of the GPU is taken from the node's, as Ray counts it."""
+    """Ray subtracts a replica's share from the node's GPU."""
     status = cluster.ask("/api/cluster_status")["data"]["clusterStatus"]["loadMetricsReport"]["usage"]
     assert status["GPU"] == [0.5, 1.0]
 
 
 def test_a_photo_is_answered_whole_when_it_comes_in_by_any_node(cluster: Site, astronaut: bytes) -> None:
-    """Each node with replicas and the head has an HAProxy that leads to them."""
+    """The HAProxy of the head and of each node with replicas leads to the replicas."""
     for name in ("head", "cpu-1"):
         url = f"http://{HOST}:{cluster.machines[name].proxy_port}/v1/advice"
         form = photo_form(astronaut, cache="bypass")

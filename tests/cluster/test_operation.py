@@ -22,7 +22,7 @@ APPLICATIONS = "/api/serve/applications/"
 def test_no_request_fails_when_eight_clients_send_200(
     application: Application, client: httpx.Client, astronaut: bytes, grace_hopper: bytes
 ) -> None:
-    """Photos new and cached, colours, phases, palettes, probes and refusals: each gets exactly its own status."""
+    """New and cached photos, colours, phases, palettes, probes and refusals each get their expected status."""
     kinds: list[tuple[int, Callable[[], httpx.Response]]] = [
         (200, lambda: client.post("/v1/advice", **photo_form(astronaut))),
         (200, lambda: client.post("/v1/advice", **photo_form(grace_hopper, cache="bypass"))),
@@ -48,7 +48,7 @@ def test_no_request_fails_when_eight_clients_send_200(
 
 
 def test_memory_is_bounded_when_the_application_has_worked(application: Application) -> None:
-    """The whole stack, launcher and stores and Ray included, fits into 4 GiB."""
+    """The whole stack, with launcher, stores and Ray, fits into 4 GiB."""
     launcher = psutil.Process(application.launch.process.pid)
     assert memory_bytes([launcher, *launcher.children(recursive=True)]) < 4 * GIB
 
@@ -61,7 +61,7 @@ class Deployer:
         self._client = application.ray_client()
 
     def put(self, change: Callable[[dict[str, dict[str, Any]]], None]) -> None:
-        """Deploys the running config with a change made to its deployments, and waits until it runs."""
+        """Deploys the running config with changed deployments, and waits until it runs."""
         config = local_config(budget_ms=AMPLE_MS)
         config["http_options"]["port"] = int(self._application.launch.port)
         change({one["name"]: one for one in config["applications"][0]["deployments"]})
@@ -80,7 +80,7 @@ class Deployer:
 
 @pytest.fixture
 def deployer(application: Application) -> Iterator[Deployer]:
-    """A deployer; what it changed is changed back."""
+    """A deployer, whose changes are undone after the test."""
     deployer = Deployer(application)
     yield deployer
     deployer.close()
@@ -89,7 +89,7 @@ def deployer(application: Application) -> Iterator[Deployer]:
 def test_budget_applies_live_when_the_config_changes(
     application: Application, client: httpx.Client, astronaut: bytes, deployer: Deployer
 ) -> None:
-    """A new segmentation budget of 1 ms degrades the next photo, in the same replicas; put back, it is whole again."""
+    """A budget of 1 ms degrades the next photo in the same replicas. The old budget makes answers whole again."""
     form = photo_form(astronaut, cache="bypass")
     before = {name: application.replicas(name) for name in ("Advice", "Segmentation", "Extraction", "Harmony")}
     assert all(before.values())
@@ -109,7 +109,7 @@ def test_budget_applies_live_when_the_config_changes(
 def test_refusal_is_a_problem_when_serve_itself_is_full(
     client: httpx.Client, astronaut: bytes, deployer: Deployer
 ) -> None:
-    """Serve's own back-pressure text reaches nobody: it is 503 with Retry-After and our document."""
+    """Serve's own back-pressure becomes a 503 with Retry-After and our problem document."""
     deployer.put(lambda deployments: deployments["Advice"].update(max_ongoing_requests=1, max_queued_requests=1))
 
     def one(_: int) -> httpx.Response:
@@ -131,7 +131,7 @@ def test_refusal_is_a_problem_when_serve_itself_is_full(
 def test_the_service_recovers_when_the_only_replica_of_a_phase_dies(
     application: Application, client: httpx.Client, astronaut: bytes
 ) -> None:
-    """Requests in flight and after a kill -9 are answered 200; a successor comes and the answers are whole again."""
+    """Requests during and after a kill -9 get 200. A new replica starts, and answers are whole again."""
     form = photo_form(astronaut, cache="bypass")
     (victim,) = application.replicas("Extraction")
     with ThreadPoolExecutor(4) as clients:

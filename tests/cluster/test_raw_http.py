@@ -1,4 +1,4 @@
-"""Requests that are written by hand: no two readings of one, no way around the door; on the whole application."""
+"""Tests hand-written requests: no request has two readings, and no path leads around the ingress."""
 
 import socket
 from urllib.parse import urlsplit
@@ -39,7 +39,7 @@ AROUND = (
 
 
 def _answers(application: Application, request: str) -> list[int]:
-    """The statuses of everything that comes back until the server closes, or says no more."""
+    """The statuses of all answers until the server closes the connection or falls silent."""
     address = urlsplit(application.url)
     said = b""
     with socket.create_connection((str(address.hostname), int(address.port or 80)), timeout=2) as link:
@@ -56,14 +56,14 @@ def _answers(application: Application, request: str) -> list[int]:
 def test_a_request_is_refused_when_it_could_be_read_in_two_ways(
     application: Application, client: httpx.Client, name: str
 ) -> None:
-    """One answer, and it is no answer to the body; whoever comes next gets their own."""
+    """An ambiguous request gets one answer, and its hidden second request gets none."""
     head = f"POST /v1/advice HTTP/1.1\r\n{ASKED.format(key=application.key)}"
     assert [status // 100 for status in _answers(application, head + AMBIGUOUS[name])] in ([4], [5], [])
     assert client.get("/v1/healthz").json()["status"] == "ok"
 
 
 def test_a_content_length_never_counts_beside_chunks(application: Application) -> None:
-    """RFC 9112 allows to refuse both together, or to go by the chunks: never by the length, behind which more hides."""
+    """RFC 9112 allows to refuse a request with chunks and a length, or to read the chunks. The length never counts."""
     head = f"POST /v1/advice HTTP/1.1\r\n{ASKED.format(key=application.key)}"
     chunked = f"{len(BODY):x}\r\n{BODY}\r\n0\r\n\r\n"
     found = _answers(application, f"{head}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n{chunked}")
@@ -72,7 +72,7 @@ def test_a_content_length_never_counts_beside_chunks(application: Application) -
 
 @pytest.mark.parametrize("line", AROUND)
 def test_no_odd_path_leads_around_the_ingress(application: Application, line: str) -> None:
-    """Neither Serve's own routes nor another host is reached by a path, a scheme or a method."""
+    """No path, scheme or method reaches Serve's own routes or another host."""
     (status, *more) = _answers(application, f"{line}\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert status in (400, 404, 405, 501)
     assert more == []

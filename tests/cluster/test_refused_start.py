@@ -1,4 +1,4 @@
-"""A start that cannot work says why at once and starts nothing."""
+"""Tests that a start that cannot work says why at once and starts nothing."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ REFUSED = 2
 
 
 def test_start_is_refused_when_the_port_is_in_use(tmp_path: Path) -> None:
-    """The message names the port, who has it and what to do; exit status 2, no folder left."""
+    """The message names the port, its owner and the remedy. The exit status is 2, and no folder is left."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -36,7 +36,7 @@ def test_start_is_refused_when_the_port_is_in_use(tmp_path: Path) -> None:
     ids=str,
 )
 def test_start_is_refused_when_a_variable_is_wrong(tmp_path: Path, variables: dict[str, str], part: str) -> None:
-    """A bad port or config is named in one line, without a stack."""
+    """One line names a bad port or config, without a stack trace."""
     launched = launch(tmp_path, LAUNCHER, **variables)
     output = launched.rest_of_output()
     assert launched.process.returncode == REFUSED

@@ -1,4 +1,4 @@
-"""The open addresses: health, readiness, the page, the OpenAPI document and its examples, palettes; over real HTTP."""
+"""Tests probes, pages, the OpenAPI document with its examples, and palettes, over real HTTP."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ def document(application: Application) -> dict[str, Any]:
 
 
 def test_probes_need_no_key_when_the_application_runs(application: Application, document: dict[str, Any]) -> None:
-    """`healthz` names the version; `readyz` every phase with its own, and the cache."""
+    """`healthz` names the version. `readyz` names the version of every phase, and the cache."""
     health = httpx.get(f"{application.url}/v1/healthz", trust_env=False)
     ready = httpx.get(f"{application.url}/v1/readyz", trust_env=False)
     assert (health.status_code, ready.status_code) == (200, 200)
@@ -43,7 +43,7 @@ def test_page_loads_with_all_its_files_when_opened(application: Application, pat
 
 
 def test_document_is_valid_when_fetched(document: dict[str, Any]) -> None:
-    """The OpenAPI document is 3.1 and keeps its specification."""
+    """The OpenAPI document is valid by the specification of 3.1."""
     assert document["openapi"].startswith("3.1")
     openapi_spec_validator.validate(document)
 
@@ -106,7 +106,7 @@ def test_every_operation_with_a_photo_answers_one(
 def test_palette_is_a_file_of_the_kind_when_asked_for(
     client: httpx.Client, kind: str, media_type: str, start: bytes
 ) -> None:
-    """Each format has its media type and magic, and is not sent twice to a client that has it."""
+    """Each format has its media type and first bytes, and is not sent again to a client that has it."""
     query = {"colors": "1f2a44,c19a6b", "format": kind}
     response = client.get("/v1/palette", params=query)
     assert response.status_code == 200

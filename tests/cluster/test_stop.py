@@ -1,4 +1,4 @@
-"""Ctrl-C: everything that a start began is gone within ten seconds. Comes last here, for it ends the application."""
+"""Tests that Ctrl-C ends everything within ten seconds. Runs last, because it ends the application."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ from tests.cluster.pasted import send_curl
 
 
 def must_be_clean(remains: Remains, *folders: Path) -> None:
-    """Nothing runs, nothing names the start's folders, and it did not take long."""
+    """Checks that no process runs or names the start's folders, and that the end was quick."""
     assert remains.processes == []
     assert remains.took_s <= STOP_TIMEOUT_S
     assert [line for folder in folders for line in mentioning(folder)] == []
 
 
 def test_nothing_is_left_when_ctrl_c_reaches_the_whole_group(house: House, application: Application) -> None:
-    """SIGINT to the foreground process group, as a terminal sends it: the application ends with all it started."""
+    """SIGINT to the foreground process group, as from a terminal, ends all processes."""
     must_be_clean(house.stop(), application.run_folder, application.launch.dev_folder)
     with pytest.raises(httpx.ConnectError):
         httpx.get(application.url, trust_env=False)
@@ -40,7 +40,7 @@ def test_nothing_is_left_when_ctrl_c_reaches_the_whole_group(house: House, appli
 
 
 def test_nothing_is_left_when_make_alone_is_interrupted(tmp_path: Path) -> None:
-    """`make serve` with its defaults prints a curl line that works; a SIGINT to make itself ends everything."""
+    """`make serve` prints a curl line that works, and a SIGINT to make alone ends all processes."""
     launched = launch(tmp_path, ("make", "serve"))
     application = wait_until_ready(launched)
     (line,) = (line for line in launched.output if line.startswith("curl "))
@@ -51,12 +51,13 @@ def test_nothing_is_left_when_make_alone_is_interrupted(tmp_path: Path) -> None:
     assert key_file.read_text().strip() in line
     assert key_file.stat().st_mode & 0o077 == 0
     remains = stop(launched, interrupt_alone)
-    assert remains.exit_status != 0  # make's own, for it was interrupted
+    # Make reports its own interruption.
+    assert remains.exit_status != 0
     must_be_clean(remains, application.run_folder, tmp_path)
 
 
 def test_nothing_is_left_when_interrupted_while_starting(tmp_path: Path) -> None:
-    """Ctrl-C is obeyed before the application is ready, too."""
+    """Ctrl-C works before the application is ready, too."""
     launched = launch(tmp_path)
     launched.wait_for_line("Ray")
     remains = stop(launched, interrupt_group)

@@ -1,4 +1,4 @@
-"""One trace through real replicas: HTTP, phases, batch, stores, and the request's log line."""
+"""Tests one trace through real replicas: HTTP, phases, batch, stores and the request's log line."""
 
 import httpx
 
@@ -10,7 +10,7 @@ from tests.reliability.messages import marked
 def test_one_trace_covers_http_phases_stores_and_the_log(
     application: Application, client: httpx.Client, astronaut: bytes
 ) -> None:
-    """Every step of a photo that no cache knows is in the client's trace, under what asked for it."""
+    """The client's trace holds every step of an uncached photo, each under its caller."""
     answer = client.post("/v1/advice", headers=SAMPLED, **photo_form(marked(astronaut, "traced"), max_suggestions=17))
     assert answer.status_code == 200
     assert answer.headers["traceparent"].split("-")[1] == TRACE_ID

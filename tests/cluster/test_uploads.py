@@ -1,4 +1,4 @@
-"""Uploads of the running application: the store that `make serve` starts, from presign to advice and to its end."""
+"""Tests uploads to the object store that `make serve` starts, from presign to advice."""
 
 from urllib.parse import urlsplit
 
@@ -9,7 +9,7 @@ from tests.cluster.application import Application, cmdline, descendants
 
 
 def test_an_uploaded_photo_gets_advice(client: httpx.Client, application: Application, astronaut: bytes) -> None:
-    """Presign, a form to the store, and advice: what the documentation shows works as it stands."""
+    """The documented steps work: presign, a form to the store, and advice."""
     wish = {"content_type": "image/jpeg", "content_length": len(astronaut)}
     terms = client.post("/v1/uploads/presign", json=wish).raise_for_status().json()
     with httpx.Client(trust_env=False) as anyone:

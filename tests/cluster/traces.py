@@ -1,4 +1,4 @@
-"""The spans and log lines that a running application wrote, by trace; standard library only."""
+"""Reads the spans and log lines that a running application wrote."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,8 @@ from typing import Any
 
 TRACE_ID, PARENT_ID = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
-EXPORTED = {"TRACING_EXPORTER": "console", "TRACING_SAMPLE_RATIO": "0"}  # only traces that a client samples
+# With a ratio of 0, only traces that a client samples are recorded.
+EXPORTED = {"TRACING_EXPORTER": "console", "TRACING_SAMPLE_RATIO": "0"}
 IN_A_PHOTO = {
     "request",
     "decode",
@@ -20,7 +21,7 @@ IN_A_PHOTO = {
 
 @dataclass(frozen=True, slots=True)
 class SpanRecord:
-    """A span as the console exporter writes it; times in s since the epoch."""
+    """A span as the console exporter writes it. Times are in s since the epoch."""
 
     name: str
     id: str
@@ -31,7 +32,7 @@ class SpanRecord:
 
 
 def spans_of(run_folder: Path, trace_id: str) -> list[SpanRecord]:
-    """The spans of a trace so far, in the order of their start."""
+    """The spans of a trace so far, ordered by start."""
     found = [
         SpanRecord(
             line["name"],
@@ -48,7 +49,7 @@ def spans_of(run_folder: Path, trace_id: str) -> list[SpanRecord]:
 
 
 def lines_of(run_folder: Path) -> Iterator[dict[str, Any]]:
-    """What the replicas wrote as JSON on their standard output."""
+    """The JSON log lines of the replicas."""
     for path in sorted((run_folder / "session_latest" / "logs").glob("worker-*.out")):
         for line in path.read_text(errors="replace").splitlines():
             if line.startswith("{"):

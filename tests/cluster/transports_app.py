@@ -1,4 +1,4 @@
-"""An application for test_transports.py: a phase that works, fails or dies as told, behind real `Phase` calls."""
+"""An application for test_transports.py: a phase that does what its payload says, behind real `Phase` calls."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ class Told:
         self._seen = {"arrived": 0, "ongoing": 0, "worked": 0}
 
     async def run(self, payload: bytes) -> bytes:
-        """Does as it is told; `seen` answers what happened here so far."""
+        """Does what the payload says. `seen` answers what happened in this replica so far."""
         command, _, rest = payload.decode().partition(" ")
         if command == "seen":
             return repr(self._seen).encode()
@@ -58,26 +58,26 @@ class Told:
 
 @ray_serve.ingress(app)
 class Caller:
-    """Calls the phase as the walk does, and tells what came of it."""
+    """Calls the phase as the walk does, and reports the outcomes."""
 
     def __init__(self, told: DeploymentHandle[Told]) -> None:
         self._told = told
 
     @app.get("/call")
     async def call(self, payload: str, budget_s: float, times: int = 1) -> list[Any]:
-        """Each call's answer, or its error's class and detail."""
+        """Makes calls. Gives each one's answer, or its error's class and detail."""
         return await asyncio.gather(*(self._outcome(payload, budget_s) for _ in range(times)))
 
     @app.get("/late")
     async def late(self, budget_s: float) -> float:
-        """How long a call of a phase that hangs takes, ms."""
+        """Times a call of a phase that hangs, ms."""
         began_s = time.perf_counter()
         await self._outcome("hang", budget_s)
         return (time.perf_counter() - began_s) * 1000
 
     @app.get("/tasks")
     async def tasks(self) -> int:
-        """How many tasks this replica's loop has."""
+        """The number of tasks in this replica's event loop."""
         return len(asyncio.all_tasks())
 
     async def _outcome(self, payload: str, budget_s: float) -> list[str]:
@@ -89,7 +89,7 @@ class Caller:
 
 
 def build() -> Application:
-    """The caller over the phase."""
+    """Builds the graph of caller and phase."""
     few = {"num_cpus": 0.3}
     told = ray_serve.deployment(max_ongoing_requests=MAX_ONGOING, max_queued_requests=MAX_QUEUED, ray_actor_options=few)
     return ray_serve.deployment(ray_actor_options=few)(Caller).bind(told(Told).bind())

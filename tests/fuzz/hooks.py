@@ -1,4 +1,4 @@
-"""What Schemathesis cannot make from a schema: images that are images; loaded by SCHEMATHESIS_HOOKS."""
+"""Gives Schemathesis what it cannot make from a schema, such as real images. SCHEMATHESIS_HOOKS loads it."""
 
 from typing import Any
 
@@ -17,17 +17,21 @@ schemathesis.openapi.media_type("image/webp", st.just(photo_bytes("WEBP")))
 
 @schemathesis.hook
 def map_body(context: Any, body: Any) -> Any:
-    """Numbers the pieces of a wardrobe while a body is made: an edited form would be judged anew, photos as strings."""
-    fields = getattr(body, "body", body)  # a form's fields come with their parts' types
+    """Numbers the items of a wardrobe while a body is made.
+
+    A later change of a form would make Schemathesis check it again, with its photos as strings.
+    """
+    # The fields of a form come together with the types of its parts.
+    fields = getattr(body, "body", body)
     _number(fields)
     return body
 
 
 @schemathesis.hook
 def before_call(context: Any, case: Any, kwargs: Any) -> None:
-    """The same for the bodies that are made of boundary values, which pass no other hook.
+    """Numbers the items in bodies of boundary values too, which pass no other hook, and drops framing headers.
 
-    No header says where the request ends: one that does so wrongly is no HTTP, and the server's own parser refuses it.
+    A wrong framing header makes the request no valid HTTP, and the server's own parser refuses it.
     """
     for name in [name for name in case.headers if name.lower() in FRAMING]:
         del case.headers[name]
@@ -36,9 +40,9 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
 
 
 def _number(body: Any) -> None:
-    """No schema can say that the ids of a wardrobe differ: those that come twice are numbered, in place.
+    """Makes the ids of a wardrobe unique, in place, because no schema can say that they must differ.
 
-    Only where each id is sound by itself: a body that must be refused may be wrong by just such an id.
+    A wardrobe with an invalid id stays as it is, because that id may be why the body must be refused.
     """
     options = body.get("options") if isinstance(body, dict) else None
     items = options.get("wardrobe") if isinstance(options, dict) else None

@@ -41,13 +41,18 @@ from tests.pipeline.image.test_limits import REFUSED
 from tests.pipeline.pictures import encoded, samples
 
 MIB = 1024 * 1024
+# Taste: the pause between two looks at the memory.
 SAMPLE_S = 0.02
-# What a request passes, by what stands in the command line.
-WATCHED = {"proxy": ("haproxy", "ProxyActor"), "replica": ("ServeReplica:colormatch:Advice",), "decoder": ("decode_w",)}
+# The processes that a request passes, by words in their command lines.
+WATCHED = {
+    "proxy": ("haproxy", "ProxyActor"),
+    "replica": ("ServeReplica:colormatch:Advice",),
+    "decoder": ("pipeline.image.child",),
+}
 
 
 def main(files: int) -> None:
-    """Starts the application, tries everything, prints the rows."""
+    """Starts the application, tries all attacks and prints the rows."""
     print("| bar | what | target | measured |\n|---|---|---|---|")
     _row(16, f"{8 * (len(MODES) + len(LOSSY))} pictures: 8 turns × modes", "ΔE00 ≤ 1 (PNG), ≤ 3 (lossy)", _fidelity())
     with tempfile.TemporaryDirectory() as name:
@@ -69,7 +74,7 @@ def _row(bar: int, what: str, target: str, measured: str) -> None:
 
 # --- photos ---------------------------------------------------------------------------------------------------
 def _corpus(files: int) -> list[bytes]:
-    """Damaged files of every kind, what breaks a limit, and what the fuzzer found worth keeping."""
+    """Damaged files of every kind, files that break a limit, and inputs that the fuzzer kept."""
     dice, plain = random.Random(15), list(samples().values())
     damaged = [dice.choice(DAMAGES)(dice.choice(plain), dice) for _ in range(files)]
     found = [
@@ -138,7 +143,7 @@ def _bodies(application: Application, client: httpx.Client) -> None:
 
 
 def _sent(application: Application, headers: str, parts: Iterable[bytes], pause_s: float) -> int:
-    """The status that comes while the parts are still being sent."""
+    """Sends the parts, and gives the status of the answer, which may come before the last part."""
     head = f"POST /v1/advice HTTP/1.1\r\nHost: x\r\nX-API-Key: {application.key}\r\n{headers}\r\n\r\n"
     with _connection(application) as link:
         link.sendall(head.encode())
@@ -147,7 +152,8 @@ def _sent(application: Application, headers: str, parts: Iterable[bytes], pause_
                 break
             try:
                 link.sendall(part)
-            except OSError:  # closed: the answer is there
+            except OSError:
+                # The server closed the connection after its answer.
                 break
         link.settimeout(60)
         return int(link.recv(4096).split()[1])
@@ -174,9 +180,9 @@ def _connection(application: Application) -> socket.socket:
     return socket.create_connection((str(address.hostname), int(address.port or 80)), timeout=60)
 
 
-# --- what is watched ------------------------------------------------------------------------------------------
+# --- memory ---------------------------------------------------------------------------------------------------
 def _warm_up(client: httpx.Client) -> None:
-    """Every kind of answer once, a photo of almost the cap too, so that memory has its working size."""
+    """Sends photos of every format, one of almost the largest size, so that memory reaches its working size."""
     for data in (*samples().values(), samples()["JPEG"] + bytes(9 * MIB)):
         for _ in range(3):
             client.post("/v1/advice", **photo_form(data))
@@ -192,12 +198,12 @@ def _processes(application: Application) -> dict[str, list[psutil.Process]]:
 
 
 def _pids(application: Application) -> dict[str, list[int]]:
-    """Of proxies and replicas, and of decoders, which are replaced where a file costs one."""
-    return {name: sorted(one.pid for one in processes) for name, processes in _processes(application).items()}
+    """The process ids of proxies, replicas and decoders. A decoder that a file kills is replaced."""
+    return {name: sorted(process.pid for process in processes) for name, processes in _processes(application).items()}
 
 
 def _watched(application: Application, work: Callable[[], Any]) -> tuple[Any, str]:
-    """What the work gives, and how far the memory of the processes grew meanwhile, at its peak."""
+    """Runs the work. Gives its result and the peak growth of the processes' memory meanwhile."""
     processes, done = _processes(application), threading.Event()
     before = {name: _rss(found) for name, found in processes.items()}
     peak = dict(before)

@@ -1,7 +1,7 @@
-"""Coverage-guided fuzzing of what reads hostile bytes: `python -m tests.fuzz.inputs [MINUTES] [TARGET...]`.
+"""Fuzzes everything that reads hostile bytes, guided by coverage: `python -m tests.fuzz.inputs [MINUTES] [TARGET...]`.
 
-The minutes are shared by the targets of tests.fuzz.targets. What a run has learned stays in out/fuzz and is where the
-next one begins; a finding is there too, named `crash-`, `timeout-`, `oom-` or `slow-unit-`.
+The targets of tests.fuzz.targets share the minutes. The corpus stays in out/fuzz, where the next run continues.
+Findings are there too, named `crash-`, `timeout-`, `oom-` or `slow-unit-`.
 """
 
 import os
@@ -18,17 +18,18 @@ from serve.local.plan import REPOSITORY
 from tests.pipeline.pictures import png, samples
 
 FOLDER = REPOSITORY / "out" / "fuzz"
-# Of the minutes, by target; what has most to decode gets most.
+# Taste: each target's share of the minutes. The target with the most code gets the most.
 SHARES = {"image": 50, "mask": 10, "multipart": 20, "boundary": 5, "strict_json": 5, "worker_answer": 10}
+# Taste: limits of one input, its time (usually milliseconds) and its memory.
 MAX_INPUT_BYTES = 8192
-SLOWEST_S = 2  # of one input; they take milliseconds
+SLOWEST_S = 2
 MEMORY_MIB = 1024
 STATUS = re.compile(r"#(\d+)\s+\S+\s+cov: (\d+) ft: (\d+) corp: (\d+)")
 PART = b'--XX\r\nContent-Disposition: form-data; name="%s"; filename="a"\r\nContent-Type: %s\r\n\r\n%s\r\n'
 
 
 def seeds(target: str) -> list[bytes]:
-    """What the fuzzer begins with, so that it needs not find the formats itself."""
+    """The first inputs of a target, so that the fuzzer need not find the formats itself."""
     files = list(samples().values())
     parts = [PART % part for part in ((b"image", b"image/png", files[0][:300]), (b"options", b"text/json", b"{}"))]
     found: dict[str, list[bytes]] = {
@@ -47,7 +48,7 @@ def seeds(target: str) -> list[bytes]:
 
 
 def fuzzed(target: str, seconds: int) -> tuple[int, str]:
-    """Fuzzes one target; the number of findings, and a line of what was done."""
+    """Fuzzes one target. Gives the number of findings and a line about the run."""
     corpus, findings = FOLDER / target, FOLDER / f"{target}-findings"
     for folder in (corpus, findings):
         folder.mkdir(parents=True, exist_ok=True)
@@ -62,7 +63,8 @@ def fuzzed(target: str, seconds: int) -> tuple[int, str]:
         "print_final_stats": 1,
     }
     run = _run(target, corpus, options)
-    for finding in findings.iterdir():  # time is the wall's: an input that passes alone was held up by the machine
+    # Time is wall-clock time, so a finding that passes when it runs alone was slowed by the machine.
+    for finding in findings.iterdir():
         if not _run(target, finding, options).returncode:
             finding.unlink()
     (FOLDER / f"{target}.log").write_text(run.stdout + run.stderr)
@@ -76,7 +78,7 @@ def fuzzed(target: str, seconds: int) -> tuple[int, str]:
 
 
 def _run(target: str, inputs: Path, options: dict[str, object]) -> "subprocess.CompletedProcess[str]":
-    """libFuzzer on a folder, which it adds to, or on one file, which it runs."""
+    """Runs libFuzzer on a folder, which it extends, or on one file."""
     return subprocess.run(
         (sys.executable, "-m", "tests.fuzz.targets", target, str(inputs), *(f"-{n}={v}" for n, v in options.items())),
         cwd=REPOSITORY,
@@ -89,7 +91,7 @@ def _run(target: str, inputs: Path, options: dict[str, object]) -> "subprocess.C
 
 
 def main(minutes: float, targets: list[str]) -> int:
-    """0 when nothing was found."""
+    """Fuzzes the targets. The exit status is 0 when nothing was found."""
     whole, total = sum(SHARES[target] for target in targets), 0
     for target in targets:
         found, line = fuzzed(target, max(1, round(60 * minutes * SHARES[target] / whole)))

@@ -1,4 +1,4 @@
-"""Schemathesis with all its checks against the application over HTTP: `python -m tests.fuzz.schema [CASES] [SEED]`.
+"""Runs all checks of Schemathesis against the application: `python -m tests.fuzz.schema [CASES] [SEED]`.
 
 The phases are the tests' fakes, everything else is real: keys, uploads on an S3 server, the state store, decoding.
 """
@@ -23,7 +23,7 @@ HOOKS = "tests.fuzz.hooks"
 
 
 def main(cases: int, seed: int) -> int:
-    """Schemathesis' exit status: 0 when no check failed."""
+    """Runs Schemathesis. The exit status is 0 when no check failed."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         store = stores.start_state(folder, folder / "state")
@@ -35,7 +35,7 @@ def main(cases: int, seed: int) -> int:
 
 
 class _Counted:
-    """An ASGI application whose answers are counted by (method, path) and status."""
+    """An ASGI application that counts its answers by (method, path) and status."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""What the coverage-guided fuzzer calls: `python -m tests.fuzz.targets NAME CORPUS [libFuzzer's options]`.
+"""The functions that the fuzzer calls: `python -m tests.fuzz.targets NAME CORPUS [libFuzzer's options]`.
 
 A target takes any bytes. Errors that are the code's own answer are passed over; whatever else is raised is a finding,
 and so are an answer that breaks a promise, seconds without an end, and memory beyond the limit.
@@ -29,7 +29,7 @@ BOUNDARY = "XX"
 
 
 def image(data: bytes) -> None:
-    """A photo: refused in our own words, or sound pixels."""
+    """A photo is refused with one of our errors, or gives valid pixels."""
     with suppress(BadInput):
         found = decode_image(data, limits=LIMITS, network_px=(32, 16))
         assert found.pixels.dtype == np.uint8
@@ -40,7 +40,7 @@ def image(data: bytes) -> None:
 
 
 def mask(data: bytes) -> None:
-    """A mask for a photo of 3:2: refused, or a plane of the photo's size with something in it."""
+    """A mask for a photo of 3:2 is refused, or gives a plane of the photo's size that is not empty."""
     photo = DecodedImage(np.zeros((32, 48, 3), np.uint8), 48, 32, None)
     with suppress(BadInput):
         found = decode_mask(data, photo, limits=LIMITS)
@@ -49,7 +49,7 @@ def mask(data: bytes) -> None:
 
 
 def multipart(data: bytes) -> None:
-    """A form, after a byte that says how it is cut: refused, or bounded parts; the cuts make no difference."""
+    """A form is refused or gives bounded parts, however it is cut. The first byte says how."""
     size, form = data[0] + 1 if data else 1, data[1:]
     whole = _parts([form])
     assert whole == _parts([form[at : at + size] for at in range(0, len(form), size)])
@@ -59,7 +59,7 @@ def multipart(data: bytes) -> None:
 
 
 def boundary(data: bytes) -> None:
-    """A Content-Type of a form: refused, or a collector that answers."""
+    """A form's Content-Type is refused, or gives a collector that works."""
     with suppress(Unparsable, InvalidFields, TooLarge):
         collector = PartCollector(f"multipart/form-data;{data.decode('latin-1')}", PART_BYTES)
         collector.write(b'--XX\r\nContent-Disposition: form-data; name="image"\r\n\r\nx\r\n--XX--\r\n')
@@ -67,13 +67,13 @@ def boundary(data: bytes) -> None:
 
 
 def strict_json(data: bytes) -> None:
-    """A JSON body: refused, or a value that an answer could repeat."""
+    """A JSON body is refused, or gives a value that JSON can encode again."""
     with suppress(Unparsable):
         json.dumps(parse_json(data), allow_nan=False, ensure_ascii=False).encode()
 
 
 def worker_answer(data: bytes) -> None:
-    """What a decode worker wrote that a file has taken over: an image of the form that was asked for, or our error."""
+    """The output of a worker under a file's control gives a valid image or one of our errors."""
     with suppress(ColorMatchError):
         found = read_answer(data[0] if data else 0, data[1:])
         assert isinstance(found.pixels, np.ndarray)
@@ -85,7 +85,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
 
 
 def _parts(chunks: list[bytes]) -> "dict[str, Part] | str":
-    """The parts, or the name of the error."""
+    """Parses the form. Gives its parts or the name of the error."""
     collector = PartCollector(f"multipart/form-data; boundary={BOUNDARY}", PART_BYTES)
     try:
         for chunk in chunks:

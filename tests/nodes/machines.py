@@ -1,7 +1,7 @@
-"""Several Ray nodes on this machine, each a `ray start` of its own with its own ports, and its end by SIGKILL.
+"""Runs several Ray nodes on one machine, each a `ray start` with its own ports, and kills them.
 
-What a node offers (CPUs, GPUs) is declared, not there: it shows where Serve puts replicas, and what becomes of them
-when a node is lost. HAProxy runs on the head and on each node with replicas, on a port of the node's own.
+A node declares CPUs and GPUs that the machine need not have. This shows where Serve puts replicas, and what becomes of
+them when a node is lost. HAProxy runs on the head and on each node with replicas, on the node's own port.
 """
 
 import os
@@ -26,7 +26,9 @@ from serve.local.plan import OBJECT_STORE_BYTES, REPOSITORY, ray_environment, ra
 from serve.local.processes import HOST, free_port
 from tests.reliability import cluster as reliability
 
-NODE = "STYLESYNC_TEST_NODE"  # in the environment of everything that a node runs
+# The environment variable that marks every process of a node.
+NODE = "STYLESYNC_TEST_NODE"
+# Taste: generous, because five nodes share one machine.
 START_TIMEOUT_S = 240.0
 ANSWER_TIMEOUT_S = 20.0
 PROGRAMS = Path(sys.executable).parent
@@ -35,7 +37,7 @@ Config = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A node: what it declares, and where its HAProxy listens."""
+    """A node: the resources that it declares, and the port of its HAProxy."""
 
     name: str
     cpus: int
@@ -43,18 +45,18 @@ class Machine:
     proxy_port: int
 
     def processes(self) -> list[psutil.Process]:
-        """Everything that runs on it."""
-        found = []
+        """The running processes of the node."""
+        running = []
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 if process.environ().get(NODE) == self.name and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-        return found
+                    running.append(process)
+        return running
 
 
 @dataclass(slots=True)
 class Site:
-    """A head and its nodes, with a Redis for the head's state and one for keys."""
+    """A head and its nodes, with one Redis for the head's state and one for keys."""
 
     folder: Path
     key: str
@@ -67,11 +69,12 @@ class Site:
 
     # --- nodes --------------------------------------------------------------------------------------------------
     def start_head(self) -> Machine:
-        """The head, with no CPUs; a second call starts it again, with the state that its Redis kept."""
+        """Starts the head, without CPUs. A second call starts it again from the state in its Redis."""
         gcs = urlsplit(self.stores["gcs"].url)
         before = self.machines.get("head")
         machine = before or Machine("head", 0, 0, free_port())
-        (self.folder / "ray_current_cluster").unlink(missing_ok=True)  # a head's own machine would not have it
+        # A head on a machine of its own would not have this file.
+        (self.folder / "ray_current_cluster").unlink(missing_ok=True)
         arguments = [
             "--head",
             f"--port={self.gcs_port}",
@@ -82,7 +85,7 @@ class Site:
         return self._start(machine, arguments, RAY_REDIS_ADDRESS=f"{HOST}:{gcs.port}")
 
     def start(self, name: str, *, cpus: int, gpus: int = 0) -> Machine:
-        """A node that has joined; the part of its name before a hyphen is its group."""
+        """Starts a node and waits until it has joined. The part of its name before a hyphen is its group."""
         machine = Machine(name, cpus, gpus, free_port())
         labels = f"--labels=stylesync-group={name.partition('-')[0]}"
         before = len(self.nodes())
@@ -112,37 +115,37 @@ class Site:
         return machine
 
     def kill(self, name: str) -> None:
-        """SIGKILL to everything on a node at once; nothing of it says goodbye."""
+        """Kills all processes of a node at once, with SIGKILL."""
         machine = self.machines[name]
-        while found := machine.processes():
-            for process in found:
+        while running := machine.processes():
+            for process in running:
                 with suppress(psutil.Error):
                     process.kill()
-            psutil.wait_procs(found, timeout=5)
+            psutil.wait_procs(running, timeout=5)
         self._started[name].wait(ANSWER_TIMEOUT_S)
 
     # --- Ray and Serve, by the dashboard ------------------------------------------------------------------------
     def ask(self, path: str) -> Any:
-        """The dashboard's answer. Raises httpx.HTTPError while it has none."""
+        """Asks the dashboard. Raises httpx.HTTPError when it does not answer."""
         token = ray_token_file(self.folder).read_text().strip()
         url = f"http://{HOST}:{self.dashboard_port}{path}"
         headers = {"Authorization": f"Bearer {token}"}
         return httpx.get(url, headers=headers, timeout=ANSWER_TIMEOUT_S, trust_env=False).raise_for_status().json()
 
     def nodes(self) -> dict[str, dict[str, Any]]:
-        """The living nodes by id, as Ray lists them."""
+        """The living nodes by id."""
         listed = self.ask("/api/v0/nodes?limit=100")["data"]["result"]["result"]
         return {node["node_id"]: node for node in listed if node["state"] == "ALIVE"}
 
     def deploy(self, config: Config) -> None:
-        """`serve deploy` of a config."""
+        """Deploys a config with `serve deploy`."""
         path = self.folder / "serve.yaml"
         path.write_text(yaml.safe_dump(config))
         command = [str(PROGRAMS / "serve"), "deploy", "--address", f"http://{HOST}:{self.dashboard_port}", str(path)]
         subprocess.run(command, env=self._variables, cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
 
     def deployments(self, application: str = "colormatch") -> dict[str, dict[str, Any]]:
-        """Serve's view of an application's deployments; empty while there is none."""
+        """The deployments of an application as Serve reports them; empty while there is none."""
         with suppress(httpx.HTTPError):
             found = self.ask("/api/serve/applications/")["applications"].get(application, {})
             deployments: dict[str, dict[str, Any]] = found.get("deployments", {})
@@ -150,18 +153,18 @@ class Site:
         return {}
 
     def replicas(self, deployment: str, application: str = "colormatch") -> dict[int, str]:
-        """A deployment's running replicas: process id to node id."""
+        """The running replicas of a deployment: process id to node id."""
         found = self.deployments(application).get(deployment, {"replicas": []})["replicas"]
-        return {one["pid"]: one["node_id"] for one in found if one["state"] == "RUNNING"}
+        return {replica["pid"]: replica["node_id"] for replica in found if replica["state"] == "RUNNING"}
 
     def machine_of(self, pid: int) -> str:
-        """The name of the node that a process runs on; empty for one that is gone."""
+        """The name of a process's node; empty when the process is gone."""
         with suppress(psutil.Error):
             return psutil.Process(pid).environ().get(NODE, "")
         return ""
 
     def runs(self, application: str = "colormatch") -> bool:
-        """Whether Serve says that an application runs and every deployment has what it should."""
+        """Whether Serve reports an application as running, with all replicas of every deployment."""
         with suppress(httpx.HTTPError):
             found = self.ask("/api/serve/applications/")["applications"].get(application)
             return (
@@ -170,7 +173,7 @@ class Site:
         return False
 
     def is_ready(self, machine: str = "head", *, prefix: str = "") -> bool:
-        """Whether the application says that it is, through a node's HAProxy."""
+        """Whether the application's readiness answers 200 through a node's HAProxy."""
         with suppress(httpx.HTTPError):
             url = f"http://{HOST}:{self.machines[machine].proxy_port}{prefix}/v1/readyz"
             return httpx.get(url, timeout=ANSWER_TIMEOUT_S, trust_env=False).status_code == 200
@@ -183,14 +186,14 @@ def _is_complete(deployment: dict[str, Any]) -> bool:
 
 
 def _own_ports(machine: Machine) -> dict[str, str]:
-    """A port for the node's HAProxy, and a mark."""
+    """The environment that marks a node's processes and sets its HAProxy's port."""
     return {NODE: machine.name, "RAY_SERVE_WORKER_PROXY_HTTP_PORT": str(machine.proxy_port)}
 
 
 @contextmanager
 def site() -> Iterator[Site]:
-    """A site with a head; everything on it is gone afterwards."""
-    # A short name: the paths of HAProxy's sockets end in a folder with the node's id, and may have 97 characters.
+    """Runs a site with a head. All of it is gone afterwards."""
+    # The name is short because the path of a HAProxy socket may have 97 characters and includes the node's id.
     with tempfile.TemporaryDirectory(prefix="n-", dir="/tmp", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         stores = {}
@@ -221,8 +224,9 @@ def _variables(made: Site) -> dict[str, str]:
     return {
         **inherited,
         **ray_environment(made.folder),
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",  # here a cluster is wanted; every address is given
-        # With five nodes on one machine a proxy's start takes longer than Serve's patience.
+        # Ray would otherwise run a single node on macOS. Every address is given.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "1",
+        # With five nodes on one machine, a proxy starts more slowly than Serve allows.
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
         "RAY_external_storage_namespace": "nodes",
@@ -236,7 +240,7 @@ def _variables(made: Site) -> dict[str, str]:
 def shrunk(name: str, port: int, *, budget_ms: float) -> Config:
     """A shipped config for declared resources: the network on the CPU, small shares, short delays, ample budgets.
 
-    What decides where replicas go and how they are counted and exchanged stays: labels, GPU shares, ranges, surge.
+    The settings for placement, scaling and updates stay: labels, GPU shares, replica ranges and surge.
     """
     config: Config = yaml.safe_load((REPOSITORY / "configs" / name).read_text())
     config["http_options"] = {"host": HOST, "port": port}
@@ -251,19 +255,20 @@ def shrunk(name: str, port: int, *, budget_ms: float) -> Config:
     named = deployments_of(config)
     variables = named["Segmentation"]["ray_actor_options"]["runtime_env"]["env_vars"]
     variables |= {"SEGMENTATION_DEVICE": "cpu", "SEGMENTATION_DTYPE": "fp32", "SEGMENTATION_THREADS": "1"}
-    named["Segmentation"]["user_config"] = {"max_photos": 1}  # more would be compiled for and warmed up on this CPU
+    # A larger batch would need compilation and warm-up on this CPU.
+    named["Segmentation"]["user_config"] = {"max_photos": 1}
     budgets = named["Advice"]["user_config"]["budgets"]
     named["Advice"]["user_config"]["budgets"] = dict.fromkeys(budgets, budget_ms)
     return config
 
 
 def deployments_of(config: Config, application: int = 0) -> dict[str, dict[str, Any]]:
-    """A config's deployments by name."""
-    return {one["name"]: one for one in config["applications"][application]["deployments"]}
+    """The deployments of a config by name."""
+    return {section["name"]: section for section in config["applications"][application]["deployments"]}
 
 
 def copy_of(config: Config) -> Config:
-    """A config to change."""
+    """A copy of a config that may be changed."""
     made: Config = yaml.safe_load(yaml.safe_dump(config))
     return made
 

@@ -1,7 +1,7 @@
-"""The multi-node proof: `python -m tests.nodes.prove [--only live …]`; `make prove-nodes`.
+"""Proves what a cluster of nodes survives: `python -m tests.nodes.prove [--only live …]`; `make prove-nodes`.
 
-A head and four nodes on this machine (tests/nodes/machines.py) with configs/serve.cluster.yaml made small; a load that
-does not wait runs through all that is done. Prints a table, and puts it into docs/scaling.md.
+The command runs a head and four nodes on one machine (tests/nodes/machines.py) with a reduced serve.cluster.yaml. An
+open-loop load runs during each step. The command prints a table and puts it into docs/scaling.md.
 """
 
 import argparse
@@ -25,15 +25,17 @@ from tests.reliability.kit import failed, percentile, tally
 DOCUMENT = REPOSITORY / "docs" / "scaling.md"
 MARKS = ("<!-- measured by make prove-nodes -->", "<!-- end -->")
 NAMES = ("Advice", "Segmentation", "Extraction", "Harmony")
-BUDGET_MS = 10_000.0  # of every step: what is shown here is Serve's doing, not the speed of two cores
+# Taste: an ample budget of every phase, so that the proof shows Serve's behaviour and not the speed of two cores.
+BUDGET_MS = 10_000.0
 KINDS = {"new": 0.5, "colors": 0.5}
+# Taste: the load before and after each step.
 SETTLE_S = 3.0
 OTHER_MODEL = "u2netp-parse-224"
 
 
 @dataclass(slots=True)
 class Proof:
-    """The site with its config, and what was seen."""
+    """The site, its config and the rows of the table."""
 
     at: Site
     config: Config
@@ -42,46 +44,47 @@ class Proof:
     _began_s: float = field(default_factory=time.monotonic)
 
     def say(self, text: str) -> None:
-        """Progress."""
+        """Prints progress."""
         print(f"[{time.monotonic() - self._began_s:5.0f} s] {text}", file=sys.stderr, flush=True)
 
     def row(self, what: str, seen: str, passed: bool) -> None:
-        """Adds a line of the table."""
+        """Adds a row to the table."""
         self.rows.append((what, seen, passed))
         self.say(f"{'pass' if passed else 'SHORT'}: {what}: {seen}")
 
     def under_load(self, act: Callable[[], str], *, through: str = "head") -> tuple[str, list[load.Shot]]:
-        """Does something while requests come in by a node's HAProxy; what it told, and what became of the requests."""
+        """Acts under a load through one node's HAProxy. Gives the report of the act and the shots of the load."""
         port = self.at.machines[through].proxy_port
         running = load.start(load.Plan(port=port, key=self.at.key, for_s=3600, per_s=self.per_s, kinds=KINDS, seed=7))
         try:
             time.sleep(SETTLE_S)
-            told = act()
+            report = act()
             time.sleep(SETTLE_S)
         finally:
             running.end()
-        return told, running.shots()
+        return report, running.shots()
 
     def whole(self) -> None:
-        """Waits until everything runs that should."""
+        """Waits until every replica runs and the application is ready."""
         wait_until(lambda: self.at.runs() and self.at.is_ready())
 
     def pids(self) -> dict[str, set[int]]:
-        """The replicas' processes."""
+        """The process ids of the replicas, by deployment."""
         return {name: set(self.at.replicas(name)) for name in NAMES}
 
     def put(self, config: Config) -> float:
-        """Deploys a config and waits until it is in force; s."""
+        """Deploys a config and waits until it is in force. Gives the time it took, s."""
         began_s = time.monotonic()
         self.at.deploy(config)
-        time.sleep(1.0)  # a config that changes nothing is never seen to be deploying
+        # A config that changes nothing is never reported as deploying.
+        time.sleep(1.0)
         self.whole()
         self.config = config
         return time.monotonic() - began_s
 
 
 def spread(proof: Proof) -> None:
-    """Where the replicas are, and what is left of the GPUs."""
+    """Shows where the replicas run, and how much of the GPUs they use."""
     found = {name: Counter(proof.at.machine_of(pid) for pid in proof.at.replicas(name)) for name in NAMES}
     usage = proof.at.ask("/api/cluster_status")["data"]["clusterStatus"]["loadMetricsReport"]["usage"]["GPU"]
     groups = all(
@@ -93,7 +96,7 @@ def spread(proof: Proof) -> None:
 
 
 def live(proof: Proof) -> None:
-    """A budget retuned with `serve deploy`: no replica is replaced."""
+    """Changes a budget with `serve deploy`. No replica may be replaced."""
     before = proof.pids()
 
     def act() -> str:
@@ -101,18 +104,18 @@ def live(proof: Proof) -> None:
         deployments_of(config)["Advice"]["user_config"]["budgets"]["segmentation_ms"] = BUDGET_MS - 1
         return f"in force after {proof.put(config):.0f} s"
 
-    told, shots = proof.under_load(act)
+    report, shots = proof.under_load(act)
     same = proof.pids() == before
     proof.row(
         "`serve deploy` of a changed budget, under load",
-        f"{told}, {'the same' if same else 'OTHER'} replicas; "
+        f"{report}, {'the same' if same else 'OTHER'} replicas; "
         f"{len(failed(shots))} failed of {len(shots)} ({tally(shots)})",
         same and not failed(shots),
     )
 
 
 def model(proof: Proof) -> None:
-    """Another network by `serve deploy`: only `Segmentation` rolls."""
+    """Changes the network with `serve deploy`. Only `Segmentation` may roll."""
     before = proof.pids()
 
     def act() -> str:
@@ -123,20 +126,21 @@ def model(proof: Proof) -> None:
         wait_until(lambda: not set(proof.at.replicas("Segmentation")) & before["Segmentation"])
         return f"rolled in {took_s:.0f} s"
 
-    told, shots = proof.under_load(act)
+    report, shots = proof.under_load(act)
     after = proof.pids()
     others = all(after[name] == before[name] for name in NAMES if name != "Segmentation")
     answers = _segmenter(proof)
     proof.row(
         f"`serve deploy` of another network ({OTHER_MODEL}), under load",
-        f"{told}, the other deployments' replicas {'kept' if others else 'CHANGED'}, now {answers.partition(':')[0]}; "
+        f"{report}, the other deployments' replicas {'kept' if others else 'CHANGED'}, "
+        f"now {answers.partition(':')[0]}; "
         f"{len(failed(shots))} failed of {len(shots)} ({tally(shots)})",
         others and answers.startswith(OTHER_MODEL) and not failed(shots),
     )
 
 
 def canary(proof: Proof) -> None:
-    """A second application with another network, beside the first and then gone."""
+    """Deploys a second application with another network beside the first, and removes it again."""
     before, alone = proof.pids(), proof.config
 
     def act() -> str:
@@ -150,22 +154,22 @@ def canary(proof: Proof) -> None:
         proof.put(config)
         wait_until(lambda: proof.at.runs("canary") and proof.at.is_ready(prefix="/canary"))
         first, other = (_segmenter(proof, prefix).partition(":")[0] for prefix in ("", "/canary"))
-        told = f"`/` answers with {first}, `/canary/` with {other}"
+        report = f"`/` answers with {first}, `/canary/` with {other}"
         proof.put(alone)
         wait_until(lambda: not proof.at.deployments("canary"))
-        return told
+        return report
 
-    told, shots = proof.under_load(act)
+    report, shots = proof.under_load(act)
     proof.row(
         "a canary beside the application, and its end, under load",
-        f"{told}; the first one's replicas {'kept' if proof.pids() == before else 'CHANGED'}; "
+        f"{report}; the first one's replicas {'kept' if proof.pids() == before else 'CHANGED'}; "
         f"{len(failed(shots))} failed of {len(shots)} ({tally(shots)})",
-        f"`/canary/` with {OTHER_MODEL}" in told and proof.pids() == before and not failed(shots),
+        f"`/canary/` with {OTHER_MODEL}" in report and proof.pids() == before and not failed(shots),
     )
 
 
 def _segmenter(proof: Proof, prefix: str = "") -> str:
-    """The network that an application says it has."""
+    """The network version in an application's answer."""
     port = proof.at.machines["head"].proxy_port
     photo = (REPOSITORY / "docs/samples/astronaut.jpg").read_bytes()
     answer = httpx.post(
@@ -180,7 +184,7 @@ def _segmenter(proof: Proof, prefix: str = "") -> str:
 
 
 def scaling(proof: Proof) -> None:
-    """More photos at a time than replicas are meant to have, then none."""
+    """Sends more photos at a time than the replicas are meant to have, then none."""
     wanted = copy_of(proof.config)
     deployments_of(wanted)["Extraction"]["autoscaling_config"]["target_ongoing_requests"] = 1
     proof.put(wanted)
@@ -206,7 +210,7 @@ def scaling(proof: Proof) -> None:
 
 
 def lost_node(proof: Proof, name: str) -> None:
-    """kill -9 of everything on a node."""
+    """Kills a node and starts another."""
 
     def act() -> str:
         gone = {which: sum(proof.at.machine_of(pid) == name for pid in proof.at.replicas(which)) for which in NAMES}
@@ -219,34 +223,36 @@ def lost_node(proof: Proof, name: str) -> None:
         lost = ", ".join(f"{which} {count}" for which, count in gone.items() if count)
         return f"lost {lost or 'no replica'}; noticed after {noticed_s:.0f} s, all replaced {took_s:.0f} s later"
 
-    told, shots = proof.under_load(act)
+    report, shots = proof.under_load(act)
     share = len(failed(shots)) / len(shots)
     degraded = sum(bool(shot.degraded) for shot in shots) / len(shots)
     proof.row(
         f"a node of the {name.partition('-')[0]} group killed (-9), under load; another joins",
-        f"{told}; {len(failed(shots))} failed of {len(shots)} = {share:.1%}, {degraded:.1%} degraded ({tally(shots)})",
+        f"{report}; {len(failed(shots))} failed of {len(shots)} = {share:.1%}, "
+        f"{degraded:.1%} degraded ({tally(shots)})",
         share <= 0.02,
     )
 
 
 def lost_head(proof: Proof) -> None:
-    """kill -9 of everything on the head, and a new one on the same Redis; requests come in by another node."""
+    """Kills the head and starts it on the same Redis. Requests come in through another node."""
     before = proof.pids()
     through = next(name for name in proof.at.machines if name.startswith("cpu"))
 
     def act() -> str:
         proof.at.kill("head")
-        time.sleep(10.0)  # without a head
+        # The cluster must survive this time without a head.
+        time.sleep(10.0)
         proof.at.start_head()
         back_s = wait_until(lambda: proof.at.runs() and proof.at.is_ready())
         return f"10 s without a head, then {back_s:.0f} s until all ran"
 
-    told, shots = proof.under_load(act, through=through)
+    report, shots = proof.under_load(act, through=through)
     kept = sum(len(proof.pids()[name] & before[name]) for name in NAMES)
     p99_ms = percentile([shot.took_s * 1000 for shot in shots if shot.status == 200], 99)
     proof.row(
         "the head killed (-9) and started again, its state in an external Redis, under load by another node",
-        f"{told}; {kept} of {sum(map(len, before.values()))} replicas are the same processes; "
+        f"{report}; {kept} of {sum(map(len, before.values()))} replicas are the same processes; "
         f"{len(failed(shots))} failed of {len(shots)}, p99 {p99_ms:.0f} ms ({tally(shots)})",
         not failed(shots) and kept == sum(map(len, before.values())),
     )
@@ -265,12 +271,19 @@ STEPS: dict[str, Callable[[Proof], None]] = {
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the steps that were asked for. Exit status 1 when one falls short."""
+    """Runs the given steps. The exit status is 1 when one falls short."""
     parser = argparse.ArgumentParser(prog="tests.nodes.prove", description=__doc__)
-    parser.add_argument("--only", action="append", choices=STEPS, default=[], help="these steps, and no document")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=STEPS,
+        default=[],
+        help="run this step only, and write no document; may be repeated",
+    )
     parser.add_argument("--per-s", type=float, default=1.0, help="requests a second: half new photos, half colours")
     given = parser.parse_args(arguments)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the nodes are ended
+    # An exit by exception ends the nodes too. 143 is 128 + SIGTERM, as in shells.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with site() as at:
         for name in ("cpu-1", "cpu-2", "gpu-1", "gpu-2"):
             at.start(name, cpus=4, gpus=int(name.startswith("gpu")))
@@ -286,7 +299,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _take(proof: Proof, name: str) -> None:
-    """A step; one that breaks off is a row too, and the next begins once everything runs again."""
+    """Runs a step, once all replicas run. A step that breaks off becomes a row too."""
     try:
         proof.whole()
         STEPS[name](proof)

@@ -1,6 +1,6 @@
-"""The OpenAPI document: valid, whole, as agreed on, and every example in it works.
+"""Tests the OpenAPI document: it is valid and complete, equals the golden file, and its examples work.
 
-After a change that was meant, write the golden file anew: python -m tests.serve.openapi.test_document
+After an intended change, write the golden file anew: python -m tests.serve.openapi.test_document
 """
 
 import json

@@ -1,6 +1,6 @@
-"""The examples of docs/api.md work: each is read out of the page and run against a server, over HTTP, with keys on.
+"""Tests that the examples of docs/api.md work: each is read from the page and run against a server with keys.
 
-The photos' phases are the tests' fakes; keys, limits, uploads on an S3 server, and decoding are real.
+The phases are the tests' fakes. Keys, limits, uploads to an S3 server and decoding are real.
 """
 
 import asyncio
