@@ -1,4 +1,4 @@
-"""Damaged files of every format give one of our errors or a picture, in bounded time."""
+"""Tests that damaged files of every format give one of our errors or a picture, in bounded time."""
 
 import io
 import random
@@ -23,7 +23,7 @@ NAMES = tuple(samples())
 
 
 def _flipped(data: bytes, dice: random.Random) -> bytes:
-    """One to eight flipped bits, half of the time at the start of the file, where its structure is."""
+    """Flips one to eight bits, half of the time at the start of the file, where its structure is."""
     damaged = bytearray(data)
     reach = len(data) if dice.random() < 0.5 else min(len(data), 200)
     for _ in range(dice.randint(1, 8)):
@@ -36,7 +36,7 @@ def _cut(data: bytes, dice: random.Random) -> bytes:
 
 
 def _spliced(data: bytes, dice: random.Random) -> bytes:
-    """A run of bytes that is left out, doubled or replaced by noise."""
+    """Omits, doubles or replaces by noise a run of bytes."""
     at, length = dice.randrange(12, len(data)), dice.randint(1, 64)
     filling = dice.choice([b"", data[at : at + length] * 2, dice.randbytes(length)])
     return data[:at] + filling + data[at + length :]

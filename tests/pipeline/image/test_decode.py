@@ -1,4 +1,4 @@
-"""Decoding keeps colours in every EXIF turn, mode, format and profile, bounds sizes, and is cheap."""
+"""Tests decoding: colours in every EXIF turn, mode, format and profile, bounded sizes, and cost."""
 
 import io
 import time
@@ -85,7 +85,7 @@ def _difference(found: RgbImage, wanted: RgbImage) -> np.ndarray:
 
 
 def _inner(values: np.ndarray) -> np.ndarray:
-    """The four corners' middles, away from the edges that lossy formats blur."""
+    """The middles of the four corners, away from the edges that lossy formats blur."""
     return np.concatenate([values[y : y + 8, x : x + 12].ravel() for y in (4, 20) for x in (6, 30)])
 
 
@@ -141,7 +141,7 @@ def test_network_input_is_converted_when_a_profile_is_embedded() -> None:
 
 
 def test_grey_is_converted_when_its_profile_has_another_gamma() -> None:
-    """Grey of gamma 1.8 becomes the sRGB grey of the same light, in 8 bit and in 16."""
+    """Grey of gamma 1.8 becomes the sRGB grey of the same light, in 8 and in 16 bits."""
     wanted = np.rint(255 * np.interp(np.linspace(0, 1, 256) ** 1.8, *_srgb_curve())).astype(np.uint8)
     ramp = np.arange(256, dtype=np.uint8).reshape(8, 32)
     for image in (Image.fromarray(ramp), Image.fromarray(ramp.astype(np.uint16) * 257)):

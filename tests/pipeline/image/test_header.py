@@ -1,4 +1,4 @@
-"""A file's format, size, depth, frames and scans are read without decoding it."""
+"""Tests that a file's format, size, depth, frames and scans are read without decoding it."""
 
 import io
 from typing import Any
@@ -53,7 +53,7 @@ def test_webp_size_equals_pillows_at_any_size(size: tuple[int, int], lossless: b
 
 
 def test_webp_size_is_whole_when_it_needs_all_its_bits() -> None:
-    """A canvas has 24 bits a side; the two bits above a lossy picture's 14 only scale it for display."""
+    """A canvas has 24 bits a side. The two bits above a lossy picture's 14 only scale it for display."""
     assert _read(webp_canvas(100_000, 70_000)) == Header("WEBP", 100_000, 70_000)
     data = bytearray(encoded(RGB, "WEBP"))
     data[27] |= 0x40

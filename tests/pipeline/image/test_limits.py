@@ -1,4 +1,4 @@
-"""Files that break a limit are refused before a pixel is decoded, each with its own error and message."""
+"""Tests that files beyond a limit are refused before a pixel is decoded, each with its own error."""
 
 import io
 import re
@@ -140,7 +140,7 @@ def test_limits_are_the_callers_when_others_are_given() -> None:
 
 
 def test_a_large_jpeg_is_decoded_only_when_it_is_baseline() -> None:
-    """20 megapixels in one scan are decoded at a fraction of their size; in several scans they are too many."""
+    """A JPEG of 20 megapixels is decoded at a fraction of its size. A progressive one is too large."""
     large = Image.new("RGB", (5000, 4000), "navy")
     assert decode_image(encoded(large, "JPEG", quality=60)).pixels.shape == (410, 512, 3)
     with pytest.raises((TooLarge, ImageBomb)):
@@ -172,5 +172,5 @@ def _mpf() -> bytes:
     ids=["PNG+ZIP", "JPEG+HTML", "JPEG+JPEG", "WebP+PDF", "HTML in a comment", "script in a text"],
 )
 def test_picture_is_unchanged_when_another_file_hides_in_it(plain: bytes, polyglot: bytes) -> None:
-    """What stands behind or beside the picture changes nothing, and nothing of it comes out."""
+    """Data behind or beside the picture changes nothing and does not reach the output."""
     assert decode_image(polyglot).pixels.tobytes() == decode_image(plain).pixels.tobytes()

@@ -1,4 +1,4 @@
-"""Masks are 8-bit PNGs of the photo's aspect, and are resized to the analysed size without blending."""
+"""Tests masks: 8-bit PNGs of the photo's aspect, resized to the analysed size without blending."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def test_mask_is_every_pixel_that_is_not_zero(value: int) -> None:
 
 
 def test_mask_is_read_when_it_has_one_bit_or_a_palette() -> None:
-    """In a palette PNG the index counts, whatever its colour is."""
+    """In a palette PNG the index counts, not its colour."""
     mask = _rectangle(60, 40)
     one_bit = encoded(Image.fromarray(mask))
     np.testing.assert_array_equal(decode_mask(one_bit, _photo(60, 40)), mask)
@@ -56,7 +56,7 @@ def test_mask_fits_the_photo_when_it_comes_in_another_size(scale: float) -> None
 @given(st.integers(20, 200), st.integers(20, 200), st.integers(8, 300))
 @settings(derandomize=True, max_examples=30, deadline=None)
 def test_mask_is_never_blended_at_any_size(width_px: int, height_px: int, analysed_px: int) -> None:
-    """A mask of the left half stays the left half: each row is ones, then zeros, with the border in its place."""
+    """A mask of the left half stays the left half: each row is ones, then zeros, with the same border."""
     mask = np.zeros((height_px, width_px), bool)
     mask[:, : width_px // 2] = True
     analysed = analysed_px, max(1, round(analysed_px * height_px / width_px))

@@ -1,4 +1,4 @@
-"""Transparency: alpha and transparent values of every depth are composited on white."""
+"""Tests transparency: alpha and transparent values of every depth are composited on white."""
 
 import struct
 
@@ -18,14 +18,14 @@ def _pixels(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_alpha_is_composited_on_white_when_it_is_partial(mode: str) -> None:
-    """Black with an alpha of a shows 255 − a."""
+    """Black with an alpha of a becomes 255 − a."""
     image = Image.new(mode, (8, 8), 0)
     image.putalpha(Image.fromarray(RAMP))
     assert np.abs(_pixels(encoded(image)) - (255 - RAMP[..., None].astype(int))).max() <= 1
 
 
 def test_hidden_colours_do_not_show_when_a_picture_shrinks() -> None:
-    """Fully transparent pixels do not count in the mean of a smaller picture."""
+    """Fully transparent pixels do not count when a picture shrinks."""
     pixels = np.zeros((1024, 1024, 4), np.uint8)
     pixels[:, ::2] = (200, 100, 50, 255)
     pixels[:, 1::2] = (0, 255, 0, 0)

@@ -1,4 +1,4 @@
-"""What is refused, and how: every row of the contract's error table over HTTP, as problem documents without a leak."""
+"""Tests every row of the contract's error table over HTTP: its status, its problem document, and no leak."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ LEAKS = ("Traceback", "serve/", "/work", ".py", "Error(", "Model", "0x7f", "pyda
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
-    """One application for all tests here, patient with bodies for a tenth of a second."""
+    """One application for all tests of this module, which waits for bodies for a tenth of a second."""
     async with running(tmp_path_factory.mktemp("keys"), body_timeout_s=0.1) as found:
         yield found
 
@@ -91,7 +91,7 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str]] = {
 
 @pytest.mark.parametrize("name", REFUSED)
 async def test_a_body_is_refused_when_it_cannot_be_used(client: httpx.AsyncClient, name: str) -> None:
-    """Each has its status and code, and a detail for people."""
+    """Each bad body has its status and code, and a detail for people."""
     arguments, status, code = REFUSED[name]
     problem = _problem(await client.post("/v1/advice", **arguments), status, code)
     assert problem["detail"].endswith(".")
@@ -128,7 +128,7 @@ async def test_a_field_is_pointed_at_when_it_is_refused(client: httpx.AsyncClien
 
 @pytest.mark.parametrize("path", ["/v1/advice", "/v1/segment", "/v1/extract", "/v1/harmony"])
 async def test_a_content_type_may_have_parameters(client: httpx.AsyncClient, path: str) -> None:
-    """Content types may carry parameters, in any case, on every endpoint."""
+    """A content type may have parameters and any case, on every endpoint."""
     arguments = form()
     request = client.build_request("POST", path, **arguments)
     request.headers["Content-Type"] = request.headers["Content-Type"].replace(
@@ -141,7 +141,7 @@ async def test_a_content_type_may_have_parameters(client: httpx.AsyncClient, pat
 
 
 async def test_a_slow_body_is_refused_when_its_time_is_over(client: httpx.AsyncClient) -> None:
-    """A body that stalls is 408."""
+    """A body that stalls is a 408."""
 
     async def stalls() -> AsyncIterator[bytes]:
         yield b'{"colors":'
@@ -152,7 +152,7 @@ async def test_a_slow_body_is_refused_when_its_time_is_over(client: httpx.AsyncC
 
 
 async def test_a_body_is_refused_when_it_grows_without_a_length(client: httpx.AsyncClient) -> None:
-    """14 MiB in chunks are 413, without being read to their end."""
+    """A body of 14 MiB in chunks is a 413 before its end is read."""
     sent = 0
 
     async def flood() -> AsyncIterator[bytes]:
@@ -194,7 +194,7 @@ KEYED = [
 async def test_a_request_is_refused_when_its_key_is_missing_or_wrong(
     application: Application, method: str, path: str, headers: dict[str, str]
 ) -> None:
-    """401 on every endpoint that needs a key, before the body is looked at, and it says how to authenticate."""
+    """Every endpoint that needs a key answers 401 before it reads the body, and says how to authenticate."""
     response = await application.stranger.request(method, path, headers=headers)
     _problem(response, 401, "UNAUTHENTICATED")
     assert response.headers["WWW-Authenticate"].startswith("Bearer")
@@ -203,7 +203,7 @@ async def test_a_request_is_refused_when_its_key_is_missing_or_wrong(
 
 @pytest.mark.parametrize("scheme", ["X-API-Key", "Bearer", "bearer"])
 async def test_a_request_is_answered_when_its_key_comes_in_either_header(application: Application, scheme: str) -> None:
-    """`X-API-Key` and `Authorization: Bearer` both work."""
+    """`X-API-Key` and `Authorization: Bearer` both carry a key."""
     key = application.keys["whole"]
     headers = {"X-API-Key": key} if scheme == "X-API-Key" else {"Authorization": f"{scheme} {key}"}
     assert (await application.stranger.post("/v1/advice", json=NAVY, headers=headers)).status_code == 200
@@ -224,7 +224,7 @@ async def test_a_request_is_refused_when_its_key_lacks_the_scope(
     ["/v1/nothing", "/nothing", "/v1", "/v2/advice", "/v1/advice/", "/assets/../api.py", "/assets/nothing", "/-/x"],
 )
 async def test_nothing_is_found_when_the_path_is_unknown(client: httpx.AsyncClient, path: str) -> None:
-    """404 as a problem; no redirect leads anywhere."""
+    """An unknown path is a 404 with a problem document, never a redirect."""
     _problem(await client.get(path), 404, "NOT_FOUND")
 
 
@@ -245,7 +245,7 @@ async def test_nothing_is_found_when_the_path_is_unknown(client: httpx.AsyncClie
 async def test_a_method_is_refused_when_the_path_has_others(
     client: httpx.AsyncClient, method: str, path: str, allowed: str
 ) -> None:
-    """405 with the methods that are allowed; no CORS is granted by the way."""
+    """A wrong method is a 405 that names the allowed methods and grants no CORS."""
     response = await client.request(method, path)
     assert (response.status_code, response.headers["Allow"]) == (405, allowed)
     assert response.text if method != "HEAD" else not response.text
@@ -254,7 +254,7 @@ async def test_a_method_is_refused_when_the_path_has_others(
 
 @pytest.mark.parametrize("path", ["/v1/healthz", "/", "/docs", "/openapi.json", "/v1/palette?colors=navy"])
 async def test_head_is_get_without_a_body_when_sent(client: httpx.AsyncClient, path: str) -> None:
-    """Where GET is answered HEAD is, with the same headers but the request's id."""
+    """HEAD works where GET does, with the same headers but the request's id."""
     get, head = await client.get(path), await client.head(path)
     own = {"x-request-id", "ratelimit", "traceparent"}
     assert head.status_code == get.status_code == 200
@@ -266,24 +266,24 @@ async def test_head_is_get_without_a_body_when_sent(client: httpx.AsyncClient, p
 
 @pytest.mark.parametrize("accept", ["image/png", "text/html", "application/json;q=0"])
 async def test_a_request_is_refused_when_it_accepts_no_json(client: httpx.AsyncClient, accept: str) -> None:
-    """406 when Accept leaves nothing; the problem document comes all the same."""
+    """An Accept header that excludes JSON is a 406, whose problem document is sent all the same."""
     _problem(await client.post("/v1/advice", json=NAVY, headers={"Accept": accept}), 406, "NOT_ACCEPTABLE")
 
 
 @pytest.mark.parametrize("accept", ["*/*", "application/*", "application/json, text/plain;q=0.5", ""])
 async def test_a_request_is_answered_when_it_accepts_json(client: httpx.AsyncClient, accept: str) -> None:
-    """Ranges, lists and nothing at all cover JSON."""
+    """An Accept header with ranges or lists, and a missing one, cover JSON."""
     assert (await client.post("/v1/advice", json=NAVY, headers={"Accept": accept})).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.com/x", "a b", ""])
 async def test_a_host_is_refused_when_it_is_none(client: httpx.AsyncClient, host: str) -> None:
-    """A bad Host is 400."""
+    """A malformed Host header is a 400."""
     _problem(await client.get("/v1/healthz", headers={"Host": host}), 400, "UNPARSABLE")
 
 
 async def test_no_origin_is_allowed_when_none_is_configured(client: httpx.AsyncClient) -> None:
-    """Without configuration there is no CORS: an Origin changes nothing and is granted nothing."""
+    """Without configuration, an Origin header changes nothing and gets no CORS header."""
     response = await client.post("/v1/advice", json=NAVY, headers={"Origin": "https://evil.com"})
     assert response.status_code == 200
     assert not [name for name in response.headers if name.startswith("access-control")]
@@ -293,7 +293,7 @@ async def test_no_origin_is_allowed_when_none_is_configured(client: httpx.AsyncC
 async def test_an_unexpected_error_reveals_nothing(
     application: Application, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """500: a generic document with the request's id; the cause is in the log alone, as JSON without keys."""
+    """A 500 is a generic document with the request's id. Only the log has the cause, without keys."""
 
     async def broken(*_: object) -> None:
         raise KeyError("/home/app/secret 10.0.0.7 serve/x.py")
@@ -310,7 +310,7 @@ async def test_an_unexpected_error_reveals_nothing(
 
 
 async def test_a_photo_is_refused_when_the_service_is_busy(application: Application) -> None:
-    """503 with Retry-After when all slots stay taken."""
+    """A photo that finds no free slot is a 503 with Retry-After."""
     admission = application.service.advisor._admission
     async with AsyncExitStack() as others:
         for _ in range(admission.limit):
@@ -321,7 +321,7 @@ async def test_a_photo_is_refused_when_the_service_is_busy(application: Applicat
 
 
 async def test_a_photo_must_wait_when_the_network_has_not_reported(application: Application) -> None:
-    """503 before the input size of the network is known."""
+    """A photo is a 503 until the network's input size is known."""
     advisor = application.service.advisor
     advisor.network_px = None
     try:
@@ -333,7 +333,7 @@ async def test_a_photo_must_wait_when_the_network_has_not_reported(application: 
 
 
 async def test_the_service_still_works_after_all_bad_requests(application: Application) -> None:
-    """After everything above an ordinary photo is advised, and the phases were not harmed."""
+    """After all tests above, an ordinary photo gets whole advice."""
     response = await application.client.post("/v1/advice", **form(cache="bypass"))
     assert response.status_code == 200
     assert response.json()["degraded"] == []

@@ -1,4 +1,4 @@
-"""Request bodies: limits of size and time, strict JSON, and hostile multipart."""
+"""Tests request bodies: limits of size and time, strict JSON, and hostile multipart."""
 
 import asyncio
 import contextlib
@@ -24,7 +24,7 @@ PHOTO = bytes(range(256)) * 4
 
 
 def _request(chunks: Iterable[bytes], *, ends: bool = True, **headers: str) -> Request:
-    """A request whose body comes in chunks; an endless one waits for more."""
+    """A request whose body comes in chunks. Unless it `ends`, it then waits for more."""
     waiting = iter(chunks)
 
     async def receive() -> Message:
@@ -55,7 +55,7 @@ async def _parts(data: bytes, *, content_type: str = FORM, size: int = 10_000) -
 
 # --- sizes and times ------------------------------------------------------------------------------------------
 async def test_a_body_is_refused_unread_when_its_declared_length_is_too_large() -> None:
-    """Content-Length above the limit is answered before a byte is awaited."""
+    """A Content-Length above the limit is refused before a byte is read."""
     request = _request([], ends=False, content_length="1001")
     with pytest.raises(TooLarge, match="1001 bytes; at most 1000"):
         await body.read_json(request, LIMITS)
@@ -63,34 +63,34 @@ async def test_a_body_is_refused_unread_when_its_declared_length_is_too_large() 
 
 @pytest.mark.parametrize("declared", ["", "3", "²"])
 async def test_a_body_is_refused_when_it_is_too_large(declared: str) -> None:
-    """Without a length, and with one that lies, the bytes are counted as they come; the rest is never awaited."""
+    """Without a length, or with a false one, the bytes are counted as they come, and the rest is not read."""
     request = _request([b" " * 600, b" " * 401], ends=False, content_length=declared)
     with pytest.raises(TooLarge, match="more than the 1000 bytes"):
         await body.read_json(request, LIMITS)
 
 
 async def test_a_body_is_accepted_when_it_just_fits() -> None:
-    """The limit itself is allowed."""
+    """A body of exactly the limit is accepted."""
     text = b'"' + b"x" * 998 + b'"'
     assert await body.read_json(_request([text], content_length="1000"), LIMITS) == "x" * 998
 
 
 @pytest.mark.parametrize("chunks", [[], [b'{"a"'], [b"x" * 7]])
 async def test_a_body_is_given_up_when_it_comes_too_slowly(chunks: list[bytes]) -> None:
-    """A body that stalls at its start or midway is refused after the time allowed."""
+    """A body that stalls at its start or midway is refused after the allowed time."""
     with pytest.raises(SlowBody, match=r"within 0\.05 s"):
         await body.read_json(_request(chunks, ends=False), LIMITS)
 
 
 async def test_a_form_is_given_up_when_it_comes_too_slowly() -> None:
-    """The time allowed counts for multipart too."""
+    """The allowed time counts for multipart too."""
     with pytest.raises(SlowBody):
         await body.read_parts(_request([_part("image", PHOTO)[:200]], ends=False, content_type=FORM), LIMITS)
 
 
 @pytest.mark.parametrize(("name", "limit"), [("image", 5000), ("mask", 500), ("options", 1000)])
 async def test_each_part_has_its_own_limit_when_it_grows(name: str, limit: int) -> None:
-    """A part at its limit is taken, one byte more is refused and named."""
+    """A part at its limit is accepted. With one byte more, it is refused and named."""
     assert (await _parts(_form(_part(name, b"x" * limit))))[name].content == b"x" * limit
     with pytest.raises(TooLarge, match=f"'{name}' has more than the {limit} bytes"):
         await _parts(_form(_part(name, b"x" * (limit + 1))))
@@ -124,7 +124,7 @@ BAD_JSON = {
 
 @pytest.mark.parametrize("data", BAD_JSON.values(), ids=BAD_JSON.keys())
 def test_json_is_refused_when_it_is_not_strictly_json(data: bytes) -> None:
-    """What RFC 8259 and I-JSON do not allow, and what cannot be worked on, is unparsable."""
+    """JSON that RFC 8259 or I-JSON forbids, or that is nested too deeply, is unparsable."""
     with pytest.raises(Unparsable, match=r"not valid JSON|nested too deeply"):
         body.parse_json(data)
 
@@ -138,7 +138,7 @@ COSTLY_JSON = {
 
 @pytest.mark.parametrize("data", COSTLY_JSON.values(), ids=COSTLY_JSON.keys())
 def test_json_is_refused_soon_when_it_has_too_many_values(data: bytes) -> None:
-    """A body within the limit must not block the event loop; without the bound it took half a second."""
+    """JSON with too many values is refused before it blocks the event loop, which took half a second."""
     since_s = time.process_time()
     with pytest.raises(Unparsable, match="more than"):
         body.parse_json(data)
@@ -146,7 +146,7 @@ def test_json_is_refused_soon_when_it_has_too_many_values(data: bytes) -> None:
 
 
 def test_json_is_accepted_when_it_is_the_largest_valid_request() -> None:
-    """A wardrobe of five hundred items with twelve colours each."""
+    """A wardrobe of five hundred items with twelve colours each is accepted."""
     colors = [{"hex": "lightgoldenrodyellow", "share": 0.0833333333} for _ in range(12)]
     wardrobe = [{"id": f"piece {number}", "colors": colors, "category": "outerwear"} for number in range(500)]
     value = {"colors": colors, "options": {"wardrobe": wardrobe, "garments": ["top"], "schemes": ["triadic"]}}
@@ -161,7 +161,7 @@ def test_an_empty_body_is_named_when_it_is_parsed(data: bytes) -> None:
 
 
 def test_the_place_is_named_when_json_breaks() -> None:
-    """The detail points at line and column, and quotes nothing of the body."""
+    """The detail names line and column, and quotes nothing of the body."""
     with pytest.raises(Unparsable) as caught:
         body.parse_json(b'{"secret": 1,\n "x" 2}')
     assert caught.value.detail == "The body is not valid JSON at line 2, column 6."
@@ -172,7 +172,7 @@ def test_the_place_is_named_when_json_breaks() -> None:
     [(b"null", None), (b'"\\ud83d\\udc57"', "👗"), ('"👗é"'.encode(), "👗é"), (b"1e300", 1e300), (b"-0", 0)],
 )
 def test_json_is_accepted_when_it_is_plain(data: bytes, value: object) -> None:
-    """Any JSON value in UTF-8 is parsed, escaped surrogate pairs too; a schema judges it afterwards."""
+    """Any JSON value in UTF-8 is parsed, with escaped surrogate pairs too."""
     assert body.parse_json(data) == value
 
 
@@ -190,7 +190,7 @@ JSON_VALUES = st.recursive(
 @given(JSON_VALUES, st.booleans())
 @settings(derandomize=True, deadline=None, max_examples=40)
 def test_json_comes_back_when_it_was_written_by_a_client(value: Any, escaped: bool) -> None:
-    """Whatever a client's encoder writes is read as the same value."""
+    """Any value that a client's encoder writes is read as the same value."""
     assert body.parse_json(json.dumps(value, ensure_ascii=escaped).encode()) == value
 
 
@@ -205,7 +205,7 @@ def test_only_our_error_is_raised_when_bytes_are_random(data: bytes) -> None:
 # --- multipart ------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("size", [1, 7, 100, 10_000])
 async def test_parts_are_whole_when_chunks_are_of_any_size(size: int) -> None:
-    """Wherever the transport cuts the body, the parts' bytes and types are the same."""
+    """The parts' bytes and types do not depend on where the transport cuts the body."""
     data = _form(
         _part("image", PHOTO, "Content-Type: image/JPEG"),
         _part("options", b"{}", "Content-Type: application/json; charset=utf-8", filename=None),
@@ -218,7 +218,7 @@ async def test_parts_are_whole_when_chunks_are_of_any_size(size: int) -> None:
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 async def test_only_line_ends_may_precede_a_form(size: int) -> None:
-    """Only line ends may precede the first boundary, wherever the transport cuts the body. Fuzzing found this."""
+    """Only line ends may precede the first boundary, wherever the transport cuts the body (found by fuzzing)."""
     form = _form(_part("options", b"{}"))
     assert await _parts(b"\r\n\n" + form, size=size) == {"options": Part(b"{}")}
     with pytest.raises(Unparsable):
@@ -280,7 +280,7 @@ async def test_the_log_stays_empty_when_a_form_is_malformed(caplog: pytest.LogCa
 
 @pytest.mark.parametrize("length", [71, 5000])
 async def test_a_form_is_refused_when_its_boundary_is_too_long(length: int) -> None:
-    """A boundary beyond the parser's limit is unparsable, not a crash; RFC 2046 allows 70 characters."""
+    """A boundary beyond the parser's limit is unparsable and does not crash it. RFC 2046 allows 70 characters."""
     boundary = "X" * length
     data = _form(_part("image", PHOTO)).replace(b"--XX", b"--" + boundary.encode())
     if length > 256:
@@ -301,7 +301,7 @@ async def test_an_unknown_part_is_named_when_it_comes(name: str) -> None:
 
 
 async def test_ten_thousand_parts_are_refused_when_the_first_is_seen() -> None:
-    """A flood of parts ends at the first unknown or repeated one; the rest is not read."""
+    """A flood of parts is refused at the first unknown or repeated one, and the rest is not read."""
     flood = b"".join(_part(f"p{k}", b"x") for k in range(10_000))
     request = _request([flood[:1000]], ends=False, content_type=FORM)
     with pytest.raises(InvalidFields):
@@ -319,7 +319,7 @@ async def test_ten_thousand_parts_are_refused_when_the_first_is_seen() -> None:
     ],
 )
 def test_a_content_type_is_known_with_parameters_and_in_any_case(header: str, kind: str) -> None:
-    """Parameters and case do not matter."""
+    """Parameters and case of a content type do not matter."""
     assert body.content_type(_request([], content_type=header, content_length="2")) == kind
 
 
@@ -328,7 +328,7 @@ def test_a_content_type_is_known_with_parameters_and_in_any_case(header: str, ki
     ["text/plain", "image/jpeg", "application/x-www-form-urlencoded", "application/json5", "multipart/mixed", "x"],
 )
 def test_a_content_type_is_refused_when_it_is_unknown(header: str) -> None:
-    """Any other type is unsupported, even where the body would parse."""
+    """Any other type is unsupported, even if the body would parse."""
     with pytest.raises(UnsupportedMedia, match="allowed are multipart/form-data and application/json"):
         body.content_type(_request([], content_type=header, content_length="2"))
 
@@ -343,6 +343,6 @@ def test_a_request_is_empty_when_it_has_no_type_and_no_length(length: str) -> No
 
 @pytest.mark.parametrize("request_", [_request([], content_length="5"), _request([], transfer_encoding="chunked")])
 def test_a_body_is_refused_when_it_has_no_content_type(request_: Request) -> None:
-    """A body without a type is unsupported."""
+    """A body without a content type is unsupported."""
     with pytest.raises(UnsupportedMedia):
         body.content_type(request_)

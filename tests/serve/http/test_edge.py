@@ -1,4 +1,4 @@
-"""The edge around the application: one valid request id, headers on every answer, and a problem document per error."""
+"""Tests the edge around the application: request ids, headers, hosts and errors."""
 
 import json
 import re
@@ -52,7 +52,7 @@ async def _send(app: ASGIApp, *headers: Header, method: str = "GET", hosts: Sequ
 
 
 async def hello(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers with the request id that it was given."""
+    """Answers with the request id that it received."""
     await PlainTextResponse(Request(scope).state.request_id)(scope, receive, send)
 
 
@@ -68,7 +68,7 @@ def broken(error: Exception) -> ASGIApp:
 # --- request ids ----------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("given", ["a", "0f8fad5b-d9cb-469f-a165-70867728950e", "A.b_C-9", "x" * 64])
 async def test_a_clients_request_id_is_kept_when_it_is_valid(given: str) -> None:
-    """A short, plain id is kept, for the application and in the answer."""
+    """The application and the answer have a client's short, plain id."""
     answer = await _send(Edge(hello), (b"x-request-id", given.encode()))
     assert answer.all("X-Request-ID") == [given]
     assert answer.body == given.encode()
@@ -106,7 +106,7 @@ async def test_request_ids_are_new_when_clients_send_none() -> None:
 
 
 async def test_an_answer_has_one_request_id_when_several_were_sent() -> None:
-    """Two headers of the client and one of the application still make one in the answer."""
+    """Two ids of the client and one of the application become one in the answer."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("", headers={"X-Request-ID": "mine"})(scope, receive, send)
@@ -121,7 +121,7 @@ async def test_an_answer_has_one_request_id_when_several_were_sent() -> None:
     [(hello, ["localhost"], 200), (broken(RuntimeError()), ["localhost"], 500), (hello, ["a b"], 400)],
 )
 async def test_every_answer_has_the_security_headers(app: ASGIApp, hosts: list[str], status: int) -> None:
-    """Answers and errors alike carry each security header once."""
+    """Every answer and every error has each security header once."""
     answer = await _send(Edge(app), hosts=hosts)
     assert answer.status == status
     assert {name: answer.all(name) for name in SECURITY_HEADERS} == {
@@ -130,7 +130,7 @@ async def test_every_answer_has_the_security_headers(app: ASGIApp, hosts: list[s
 
 
 async def test_a_pages_own_policy_is_kept_when_it_has_one() -> None:
-    """A page that needs another content security policy sets it itself."""
+    """A page may set a content security policy of its own."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse("", headers={"Content-Security-Policy": "default-src 'self'"})(scope, receive, send)
@@ -140,7 +140,7 @@ async def test_a_pages_own_policy_is_kept_when_it_has_one() -> None:
 
 # --- HEAD -----------------------------------------------------------------------------------------------------
 async def test_a_head_request_is_a_get_without_its_body_when_sent() -> None:
-    """HEAD has GET's status and headers, its length among them, and nothing after them."""
+    """HEAD has GET's status and headers, with the length, and no body."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(f"{scope['method']} answers")(scope, receive, send)
@@ -154,7 +154,7 @@ async def test_a_head_request_is_a_get_without_its_body_when_sent() -> None:
 # --- hosts ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("host", ["localhost", "localhost:8000", "API.example.com", "10.0.0.7:80", "[::1]:8000", "a_b"])
 async def test_a_host_is_accepted_when_it_is_well_formed(host: str) -> None:
-    """Without configured hosts every well-formed name or address is allowed."""
+    """Without configured hosts, every well-formed name or address is accepted."""
     assert (await _send(Edge(hello), hosts=[host])).status == 200
 
 
@@ -169,7 +169,7 @@ async def test_a_host_is_refused_when_it_is_malformed(hosts: list[str]) -> None:
 
 
 async def test_a_request_is_accepted_when_it_has_no_host_header() -> None:
-    """HTTP/1.0 and the probes of simple load balancers send none."""
+    """A request of HTTP/1.0, as simple load balancers probe, needs no Host header."""
     assert (await _send(Edge(hello), hosts=[])).status == 200
 
 
@@ -186,7 +186,7 @@ async def test_a_request_is_accepted_when_it_has_no_host_header() -> None:
     ],
 )
 async def test_a_host_is_refused_when_it_is_not_configured(host: str, status: int) -> None:
-    """With configured hosts only they are answered, by name or pattern, whatever the port."""
+    """Only configured hosts are accepted, by name or pattern, on any port."""
     edge = Edge(hello, allowed_hosts=("api.example.com", "*.example.org"))
     assert (await _send(edge, hosts=[host])).status == status
 
@@ -218,7 +218,7 @@ async def test_the_answer_to_an_unexpected_error_reveals_nothing(error: Exceptio
 
 
 async def test_the_error_propagates_when_the_answer_has_begun() -> None:
-    """An error in the middle of a body starts no second answer; the server has to close the connection."""
+    """An error in the middle of a body starts no second answer, so that the server closes the connection."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
@@ -231,7 +231,7 @@ async def test_the_error_propagates_when_the_answer_has_begun() -> None:
 
 
 async def test_nothing_is_answered_when_the_client_has_left() -> None:
-    """A client that leaves while its body is read is not an error."""
+    """A client that leaves while its body is read causes no error."""
     messages: list[Message] = []
 
     async def nobody() -> Message:
@@ -249,7 +249,7 @@ async def test_nothing_is_answered_when_the_client_has_left() -> None:
 
 
 async def test_other_protocols_pass_when_they_are_not_http() -> None:
-    """Lifespan messages go straight through."""
+    """Lifespan messages pass unchanged."""
     seen: list[Scope] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

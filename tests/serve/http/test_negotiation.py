@@ -1,4 +1,4 @@
-"""The Accept header, as RFC 9110 reads it."""
+"""Tests the Accept header by RFC 9110."""
 
 import pytest
 
@@ -23,7 +23,7 @@ from serve.http.negotiation import must_accept
     ],
 )
 def test_an_answer_is_acceptable_when_a_range_covers_it(header: str | None) -> None:
-    """The type, its family, everything, or no header accepts the answer."""
+    """The type, its family, `*/*` or a missing header accepts the answer."""
     must_accept(header, "application/json")
 
 
@@ -42,6 +42,6 @@ def test_an_answer_is_acceptable_when_a_range_covers_it(header: str | None) -> N
     ],
 )
 def test_an_answer_is_not_acceptable_when_no_range_covers_it(header: str) -> None:
-    """Other types, and a quality of 0, exclude the answer; the most specific range decides."""
+    """Other types and a quality of 0 exclude the answer. The most specific range decides."""
     with pytest.raises(NotAcceptable, match="This answers with application/json"):
         must_accept(header, "application/json")

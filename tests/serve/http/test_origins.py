@@ -1,4 +1,4 @@
-"""CORS is off unless configured, HTTPS is enforced if required, and only trusted proxies are believed."""
+"""Tests CORS, which is off by default, enforced HTTPS, and trusted proxies."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -50,7 +50,7 @@ async def test_no_page_may_read_when_its_origin_is_not_configured(origins: tuple
 
 
 async def test_a_page_may_read_when_its_origin_is_configured() -> None:
-    """The preflight allows our headers and methods, never credentials; answers and errors can be read."""
+    """The preflight allows our headers and methods but no credentials. The page can read answers and errors."""
     async with client(cors_origins=(SHOP,)) as made:
         preflight = await made.options("/v1/advice", headers=PREFLIGHT)
         answers = [await made.get(path, headers={"Origin": SHOP}) for path in ("/v1/healthz", "/nowhere")]
@@ -66,7 +66,7 @@ async def test_a_page_may_read_when_its_origin_is_configured() -> None:
 
 
 async def test_any_page_may_read_when_all_origins_are_configured() -> None:
-    """The origin `*` is answered with `*`."""
+    """The configured origin `*` is answered with `*`."""
     async with client(cors_origins=("*",)) as made:
         found = await made.get("/v1/healthz", headers={"Origin": "https://anyone.example"})
     assert found.headers["access-control-allow-origin"] == "*"
@@ -79,15 +79,17 @@ async def test_any_page_may_read_when_all_origins_are_configured() -> None:
         ("10.1.2.3", "https", 404),
         ("10.1.2.3", "http", 400),
         ("10.1.2.3", None, 400),
-        ("10.1.2.3", "https, http", 400),  # the client's own word, then the proxy's
-        ("203.0.113.9", "https", 400),  # nobody we trust
+        # The client's own value stands before the proxy's.
+        ("10.1.2.3", "https, http", 400),
+        # This peer is no trusted proxy.
+        ("203.0.113.9", "https", 400),
         ("127.0.0.1", "https", 400),
     ],
 )
 async def test_a_request_in_the_clear_is_refused_when_https_is_required(
     peer: str, said: str | None, status: int
 ) -> None:
-    """X-Forwarded-Proto counts from a trusted proxy alone; refused requests get a problem document."""
+    """X-Forwarded-Proto counts only from a trusted proxy. Refused requests get a problem document."""
     headers = {} if said is None else {"X-Forwarded-Proto": said, "X-Forwarded-For": "10.1.2.3"}
     async with client(peer, require_https=True, trusted_proxies=("10.0.0.0/8",)) as made:
         found = await made.get("/nowhere", headers=headers)
@@ -98,7 +100,7 @@ async def test_a_request_in_the_clear_is_refused_when_https_is_required(
 
 
 async def test_a_request_over_https_is_served_when_https_is_required() -> None:
-    """A connection that is encrypted up to this process needs no proxy's header; by default HTTP is allowed too."""
+    """A connection that is encrypted up to this process needs no proxy's header. HTTP is allowed by default."""
     async with client(require_https=True) as made:
         assert (await made.get("https://api.example/nowhere")).status_code == 404
     async with client() as made:

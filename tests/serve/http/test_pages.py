@@ -1,4 +1,4 @@
-"""The pages behind the edge: their files exist, and their content security policy allows what they need and no more."""
+"""Tests the pages: their files exist, and their content security policy allows only what they need."""
 
 import re
 from collections.abc import AsyncIterator
@@ -41,7 +41,7 @@ async def test_every_file_that_a_page_names_is_served(client: httpx.AsyncClient,
 
 @pytest.mark.parametrize("page", PAGES)
 async def test_a_page_runs_only_our_files_when_its_policy_is_read(client: httpx.AsyncClient, page: str) -> None:
-    """The policy allows only what it names; the page has no inline script, and no other site may frame it."""
+    """The policy allows only what it names. The page has no inline script, and no other site may frame it."""
     response = await client.get(page)
     policy = dict(part.strip().split(" ", 1) for part in response.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
@@ -52,13 +52,13 @@ async def test_a_page_runs_only_our_files_when_its_policy_is_read(client: httpx.
 
 
 async def test_the_playground_needs_no_inline_style_when_read() -> None:
-    """Its policy forbids style attributes, and it has none."""
+    """The playground's policy forbids style attributes, and its pages have none."""
     assert not re.search(r"<style|\sstyle=", (PLAYGROUND / "index.html").read_text())
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/assets/playground.js"])
 async def test_a_page_is_revalidated_and_not_sent_when_unchanged(client: httpx.AsyncClient, path: str) -> None:
-    """Pages are revalidated each time, and 304 keeps their policy."""
+    """A page is revalidated each time, and its 304 keeps the policy."""
     first = await client.get(path)
     assert first.headers["Cache-Control"] == "no-cache"
     again = await client.get(path, headers={"If-None-Match": first.headers["ETag"]})
@@ -70,5 +70,5 @@ async def test_a_page_is_revalidated_and_not_sent_when_unchanged(client: httpx.A
     "name", ["..%2fapi.py", "%2e%2e/api.py", "api.py", "playground", "index.html%00", ".", "a" * 5000]
 )
 async def test_no_other_file_is_served_when_a_path_is_made_up(client: httpx.AsyncClient, name: str) -> None:
-    """Assets are looked up by name among known files; no path leads out."""
+    """Assets are looked up by name among known files, so no path leads out of the folder."""
     assert (await client.get(f"/assets/{name}")).status_code == 404

@@ -1,4 +1,4 @@
-"""GET /v1/palette over HTTP: every format, what a client may keep, and what is refused."""
+"""Tests GET /v1/palette over HTTP: its formats, its caching and its refusals."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ FORMATS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def application(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Application]:
-    """One application for all tests here."""
+    """One application for all tests of this module."""
     async with running(tmp_path_factory.mktemp("keys")) as found:
         yield found
 
@@ -54,7 +54,7 @@ async def test_a_palette_is_a_file_when_its_format_is_known(client: httpx.AsyncC
 
 
 async def test_a_palette_is_json_when_no_format_is_asked_for(client: httpx.AsyncClient) -> None:
-    """Colours come as hex, fashion name and RGB, in the order given."""
+    """JSON has the hex, fashion name and RGB of each colour, in the order of the request."""
     assert (await _palette(client, colors=TWO)).json() == {
         "colors": [
             {"hex": "#1f2a44", "name": "navy", "rgb": [31, 42, 68]},
@@ -65,13 +65,13 @@ async def test_a_palette_is_json_when_no_format_is_asked_for(client: httpx.Async
 
 @pytest.mark.parametrize("colors", ["navy", "#000080", "000080", " Navy ", "NAVY,#fff,teal", ",".join(["fff"] * 12)])
 async def test_palette_colours_may_be_any_css_colours(client: httpx.AsyncClient, colors: str) -> None:
-    """Hex with or without #, and names, 1 to 12 of them."""
+    """A palette has 1 to 12 colours, as hex with or without # or as names."""
     found = (await _palette(client, colors=colors)).json()["colors"]
     assert len(found) == colors.count(",") + 1
 
 
 async def test_a_picture_has_a_field_for_each_colour_when_it_is_a_png(client: httpx.AsyncClient) -> None:
-    """The PNG opens, and shows each colour in its turn."""
+    """The PNG shows each colour in order."""
     response = await _palette(client, colors=TWO, format="png")
     image = Image.open(io.BytesIO(response.content)).convert("RGB")
     assert image.getpixel((2, 2)) == (31, 42, 68)
@@ -81,7 +81,7 @@ async def test_a_picture_has_a_field_for_each_colour_when_it_is_a_png(client: ht
 # --- what a client may keep -----------------------------------------------------------------------------------
 @pytest.mark.parametrize("format", FORMATS)
 async def test_a_palette_has_a_strong_tag_when_answered(client: httpx.AsyncClient, format: str) -> None:
-    """Equal questions have equal bytes and tags, the tag follows the bytes, and a client may keep them."""
+    """Equal requests have equal bytes and equal tags, and a client may cache them."""
     first, second = [await _palette(client, colors=TWO, format=format) for _ in range(2)]
     assert first.content == second.content
     assert first.headers["ETag"] == second.headers["ETag"] == f'"{hashlib.sha256(first.content).hexdigest()[:32]}"'
@@ -97,7 +97,7 @@ async def test_tags_differ_when_colours_or_format_do(client: httpx.AsyncClient) 
 
 @pytest.mark.parametrize("wrap", ["{}", "W/{}", '"x", {}', "*"])
 async def test_a_palette_is_not_sent_again_when_the_client_has_it(client: httpx.AsyncClient, wrap: str) -> None:
-    """If-None-Match with the tag, weak or in a list, and the star: 304 without a body, with the tag."""
+    """If-None-Match with the tag, also weak or in a list, or with `*`, gets a 304 with the tag and no body."""
     tag = (await _palette(client, colors=TWO)).headers["ETag"]
     response = await _palette(client, colors=TWO, headers={"If-None-Match": wrap.format(tag)})
     assert (response.status_code, response.content, response.headers["ETag"]) == (304, b"", tag)
@@ -106,7 +106,7 @@ async def test_a_palette_is_not_sent_again_when_the_client_has_it(client: httpx.
 
 @pytest.mark.parametrize("tag", ['"x"', "", "nonsense"])
 async def test_a_palette_is_sent_again_when_the_client_has_another(client: httpx.AsyncClient, tag: str) -> None:
-    """Another tag is no match."""
+    """Another tag does not match, so the palette is sent."""
     assert (await _palette(client, colors=TWO, headers={"If-None-Match": tag})).status_code == 200
 
 
@@ -133,7 +133,7 @@ async def test_a_palette_is_sent_again_when_the_client_has_another(client: httpx
 async def test_a_query_is_refused_when_a_parameter_is_bad(
     client: httpx.AsyncClient, query: str, pointers: list[str]
 ) -> None:
-    """Missing, malformed, unknown and repeated parameters are 422 with a pointer to the parameter."""
+    """Missing, malformed, unknown and repeated parameters are a 422 with a pointer to the parameter."""
     response = await client.get(f"/v1/palette?{query}")
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == pointers
@@ -154,12 +154,12 @@ async def test_a_query_is_refused_when_a_parameter_is_bad(
 async def test_a_palette_is_refused_when_the_client_does_not_accept_it(
     client: httpx.AsyncClient, format: str, accept: str, status: int
 ) -> None:
-    """The Accept header is about the format asked for."""
+    """The Accept header must allow the requested format."""
     assert (await _palette(client, colors=TWO, format=format, headers={"Accept": accept})).status_code == status
 
 
 async def test_an_svg_palette_can_run_nothing(client: httpx.AsyncClient) -> None:
-    """An SVG runs nothing: its own policy forbids everything, and it is no HTML."""
+    """An SVG's policy forbids everything, and the SVG contains no script."""
     response = await _palette(client, colors=TWO, format="svg")
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert response.headers["X-Content-Type-Options"] == "nosniff"

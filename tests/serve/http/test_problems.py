@@ -1,4 +1,4 @@
-"""The error tree and its table: each error has one status and one problem document, and says nothing else."""
+"""Tests the table of errors: each error has one status and one problem document, and reveals nothing else."""
 
 import json
 import pickle
@@ -57,7 +57,7 @@ def test_every_error_is_mapped_when_the_tree_is_walked() -> None:
 
 
 def test_statuses_are_the_contracts_when_the_table_is_read() -> None:
-    """Each final class has the status that the contract's table gives it."""
+    """Each leaf of the tree has its status of the contract's table."""
     found: dict[int, set[str]] = {}
     final: list[type[ColorMatchError]] = [*LEAVES, errors.MaskInvalid, errors.PhaseFailed]
     for kind in final:
@@ -68,7 +68,7 @@ def test_statuses_are_the_contracts_when_the_table_is_read() -> None:
 
 @pytest.mark.parametrize("kind", TREE)
 def test_a_problem_document_has_every_member(kind: type[ColorMatchError]) -> None:
-    """RFC 9457's members, the code and the request id; the status line says the same as the document."""
+    """A document has RFC 9457's members, the code and the request id, and its status is the answer's."""
     response = problem_response(kind("What is wrong."), "r1")
     document = json.loads(bytes(response.body))
     assert set(document) == DOCUMENT
@@ -81,21 +81,21 @@ def test_a_problem_document_has_every_member(kind: type[ColorMatchError]) -> Non
 
 @pytest.mark.parametrize("kind", TREE)
 def test_an_error_survives_when_it_crosses_processes(kind: type[ColorMatchError]) -> None:
-    """Pickled and unpickled, an error has the same class, code and detail."""
+    """A pickled error keeps its class, code and detail."""
     found: ColorMatchError = pickle.loads(pickle.dumps(kind("What is wrong.")))  # noqa: S301 - our own bytes
     assert type(found) is kind
     assert (found.code, found.detail, found.args) == (kind.code, "What is wrong.", ("What is wrong.",))
 
 
 def test_fields_survive_when_their_error_crosses_processes() -> None:
-    """InvalidFields too survives pickling, with its pointers."""
+    """InvalidFields survives pickling with its pointers."""
     fields = (FieldError("/options/max_colors", "Too many."), FieldError("", "Unknown field."))
     found = pickle.loads(pickle.dumps(InvalidFields(fields)))  # noqa: S301 - our own bytes
     assert (found.fields, found.detail) == (fields, "/options/max_colors: Too many.; /: Unknown field.")
 
 
 def test_a_detail_is_always_there_when_an_error_has_none() -> None:
-    """Without a detail of its own an error still tells the client something, and never a class name."""
+    """An error without a detail gets a general one, and never a class name."""
     for kind in TREE:
         detail = _document(kind())["detail"]
         assert detail
@@ -133,7 +133,7 @@ def test_bad_fields_are_listed_when_options_are_refused() -> None:
     ],
 )
 def test_a_problem_has_the_headers_of_its_status(error: ColorMatchError, header: str, value: str) -> None:
-    """401 says how to authenticate, 429 and 503 when to come back, 405 what is allowed."""
+    """A 401 says how to authenticate, a 429 and a 503 when to retry, and a 405 what is allowed."""
     assert problem_response(error, "r1").headers[header] == value
 
 
@@ -144,7 +144,7 @@ def test_a_problem_has_no_other_headers_of_errors() -> None:
 
 
 def test_control_characters_of_a_client_are_replaced() -> None:
-    """Nothing that a client sent steers the terminal on which an error is printed."""
+    """Control characters of a client do not reach the terminal that shows an error."""
     field = FieldError("/options/\x1b[2J", "Unknown field. Given: '\x9b31m\r\n'.")
     document = _document(InvalidFields((field,)))
     shown = [document["detail"], document["errors"][0]["pointer"], document["errors"][0]["message"]]
@@ -152,7 +152,7 @@ def test_control_characters_of_a_client_are_replaced() -> None:
 
 
 def test_an_error_is_small_when_a_hundred_thousand_fields_are_wrong() -> None:
-    """The document names a hundred of them, and no more of each than can be read."""
+    """The document names a hundred fields, and bounds each pointer and message."""
     fields = tuple(FieldError(f"/{number}", "Unknown field. " * 1000) for number in range(100_000))
     document = _document(InvalidFields(fields))
     assert [len(document["errors"]), len(document["detail"])] == [100, 2000]

@@ -1,4 +1,4 @@
-"""Requests as the contract has them: each option's accepted and refused values, and where a refusal points."""
+"""Tests request schemas: the accepted and refused values of each option, and the pointers of refusals."""
 
 from dataclasses import fields
 from typing import Any, get_args
@@ -139,13 +139,13 @@ def test_an_option_reaches_the_core_when_its_value_is_allowed(name: str, value: 
 
 @pytest.mark.parametrize(("name", "value", "below"), REFUSED)
 def test_an_option_is_refused_when_its_value_is_not_allowed(name: str, value: Any, below: str) -> None:
-    """A bad value is refused with one pointer that leads to it in the client's own document."""
+    """A bad value is refused with one pointer into the client's own document."""
     step = name.replace("~", "~0").replace("/", "~1")
     assert _pointers(Options, {name: value}, at="/options") == [f"/options/{step}{below}"]
 
 
 def test_all_bad_fields_are_named_when_there_are_several() -> None:
-    """One answer tells everything that is wrong."""
+    """One answer names every bad field."""
     value = {"max_colors": 13, "x": 1, "wardrobe": [{"id": "a", "hex": "#zzz"}, {"id": "b", "hex": "#yyy"}]}
     assert sorted(_pointers(Options, value, at="/options")) == [
         "/options/max_colors",
@@ -167,7 +167,7 @@ def test_all_bad_fields_are_named_when_there_are_several() -> None:
     ],
 )
 def test_colours_reach_the_core_when_they_are_css(colors: Any, core: tuple[ColorShare, ...]) -> None:
-    """Hex of 3 or 6 digits with or without #, CSS names, and objects with shares; 1 to 12 of them."""
+    """A request has 1 to 12 colours: hex of 3 or 6 digits with or without #, CSS names, or objects with shares."""
     assert read({"colors": colors}, ColorsRequest).colors == core
 
 
@@ -203,7 +203,7 @@ def test_colours_reach_the_core_when_they_are_css(colors: Any, core: tuple[Color
     ],
 )
 def test_a_request_is_refused_when_its_colours_are_bad(value: Any, pointers: list[str]) -> None:
-    """What is no list of 1 to 12 CSS colours, and every unknown field, is refused where it stands."""
+    """Anything but 1 to 12 CSS colours, and any unknown field, is refused with its pointer."""
     assert _pointers(ColorsRequest, value) == pointers
 
 
@@ -218,7 +218,7 @@ def test_a_request_is_refused_when_its_colours_are_bad(value: Any, pointers: lis
     ],
 )
 def test_an_object_request_is_refused_when_its_fields_are_bad(value: Any, pointer: str) -> None:
-    """A key is a string of 1 to 512 characters, and a request has one input."""
+    """An object key is a string of 1 to 512 characters, and a request has one input only."""
     assert _pointers(ObjectRequest, value) == [pointer]
 
 
@@ -238,7 +238,7 @@ def test_an_object_request_is_refused_when_its_fields_are_bad(value: Any, pointe
     ],
 )
 def test_a_message_names_the_actual_and_the_allowed_value(value: Any, message: str) -> None:
-    """A refusal says what came and what is allowed."""
+    """A message names the given and the allowed value."""
     assert [field.message for field in _refused(ColorsRequest, value)] == [message]
 
 
@@ -254,7 +254,7 @@ def test_a_message_names_the_actual_and_the_allowed_value(value: Any, message: s
     ],
 )
 def test_a_message_reveals_nothing_of_ours(value: Any) -> None:
-    """No class name of ours is in a message, and of the client's own text only its beginning."""
+    """A message contains no class name of ours, and at most the beginning of the client's own text."""
     for field in _refused(ColorsRequest, value):
         assert not [name for name in ("Model", "Request", "msgspec", "serve.") if name in field.message]
         assert len(field.message) < 300
