@@ -46,8 +46,6 @@ from tests.serve.fakes import painted, until
 PATIENCE_S = 30.0
 MIB = 1024**2
 VAST = ImageLimits(max_pixels_other=500_000_000)
-
-
 MakePool = Callable[..., Awaitable[DecodePool]]
 
 
@@ -371,9 +369,7 @@ def test_workers_die_when_their_service_is_killed() -> None:
 
 
 # --- what a worker can reach ----------------------------------------------------------------------------------
-async def test_a_worker_has_no_secret_when_it_runs(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_worker_has_no_secret_when_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker's environment holds only what imports need. It can write no file and dump no core."""
     monkeypatch.setenv("REDIS_URL", "redis://:password@10.0.0.7")
     worker = await Worker.start(1024 * MIB, ImageLimits())

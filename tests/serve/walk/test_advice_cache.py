@@ -45,7 +45,8 @@ async def test_no_phase_is_called_when_the_answer_is_cached(walk: Walk) -> None:
     ("options", "calls"),
     [
         ({"max_suggestions": 3}, (0, 0, 1)),
-        ({"max_colors": 4}, (0, 1, 0)),  # the garments have one colour each: harmony's question stays the same
+        # The garments have one colour each, so harmony's question stays the same.
+        ({"max_colors": 4}, (0, 1, 0)),
         ({"subject": "product"}, (0, 1, 1)),
         ({"max_colors": 5, "include": ("masks",)}, (0, 1, 0)),
         ({"cache": "bypass"}, (1, 1, 1)),
