@@ -252,13 +252,16 @@ MUST_NOT_LOAD: dict[str, set[str]] = {
     "pipeline.backfill.__main__": {"torch", "ray"},
 }
 # Modules that the packages above bring along and that say nothing of our imports.
-COMPANIONS = {"_distutils_hack", "typing_extensions", "typing_inspection", "annotated_types", "pydantic_core"}
+COMPANIONS = {"typing_extensions", "typing_inspection", "annotated_types", "pydantic_core"}
 COMPANIONS |= {"cython_runtime", "pygments", "markdown_it", "mdurl", "idna", "sniffio"}
 
 
 def _loaded(module: str) -> set[str]:
-    """Every module that a fresh interpreter has in `sys.modules` after importing one."""
-    program = f"import sys, {module}; print(*sys.modules)"
+    """Every module that importing one loads into a fresh interpreter, beyond those that the interpreter starts with.
+
+    Some installations start with modules of their own, such as `sitecustomize`.
+    """
+    program = f"import sys; before = set(sys.modules); import {module}; print(*(set(sys.modules) - before))"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     return set(done.stdout.split())
 
