@@ -120,19 +120,24 @@ class PaletteVector(Part, frozen=True):
     values: Annotated[tuple[float, ...], Meta(max_length=512)]
 
 
+BoundingBox: TypeAlias = Annotated[
+    Annotated[tuple[float, ...], Meta(min_length=4, max_length=4)] | None,
+    Meta(description="[x, y, width, height], 0 to 1 of the upright image."),
+]
+ImageShare: TypeAlias = Annotated[Unit | None, Meta(description="Share of the image.")]
+Alternatives: TypeAlias = Annotated[tuple[CategoryShare, ...], Meta(max_length=len(get_args(Category)))]
+
+
 class Segment(Part, frozen=True):
     """A garment without colours."""
 
     id: GarmentId
     category: Category
     confidence: Unit | None
-    bbox: Annotated[
-        Annotated[tuple[float, ...], Meta(min_length=4, max_length=4)] | None,
-        Meta(description="[x, y, width, height], 0 to 1 of the upright image."),
-    ]
-    area: Annotated[Unit | None, Meta(description="Share of the image.")]
+    bbox: BoundingBox
+    area: ImageShare
     mask: RleMask | UnsetType = UNSET
-    alternatives: Annotated[tuple[CategoryShare, ...], Meta(max_length=len(get_args(Category)))] | UnsetType = UNSET
+    alternatives: Alternatives | UnsetType = UNSET
 
 
 class Garment(Part, frozen=True):
@@ -141,15 +146,12 @@ class Garment(Part, frozen=True):
     id: GarmentId
     category: Category
     confidence: Unit | None
-    bbox: Annotated[
-        Annotated[tuple[float, ...], Meta(min_length=4, max_length=4)] | None,
-        Meta(description="[x, y, width, height], 0 to 1 of the upright image."),
-    ]
-    area: Annotated[Unit | None, Meta(description="Share of the image.")]
+    bbox: BoundingBox
+    area: ImageShare
     pattern: Pattern | None
     colors: Annotated[tuple[Swatch, ...], Meta(max_length=MAX_COLORS)]
     mask: RleMask | UnsetType = UNSET
-    alternatives: Annotated[tuple[CategoryShare, ...], Meta(max_length=len(get_args(Category)))] | UnsetType = UNSET
+    alternatives: Alternatives | UnsetType = UNSET
     vector: PaletteVector | UnsetType = UNSET
 
 
