@@ -60,9 +60,14 @@ class _Errors:
     def __init__(self) -> None:
         self.found: list[FieldError] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether the errors are as many as an answer names. Reading more of a list would cost time for nothing."""
+        return len(self.found) >= MAX_FIELDS
+
     def note(self, at: "_Path | str", message: str) -> None:
         """Notes an error; those beyond the number that an answer names are dropped."""
-        if len(self.found) < MAX_FIELDS:
+        if not self.full:
             self.found.append(FieldError(_pointer_of(at), message))
 
 
@@ -123,7 +128,8 @@ def _reader_of(hint: Any) -> Reader:
         return lambda value, at, errors: None if value is None else reader(value, at, errors)
     sent = next((mark for mark in marks if isinstance(mark, SentAs)), None)
     if sent is not None:
-        inner = _of_class(sent.kind)
+        rest = tuple(mark for mark in marks if mark is not sent)
+        inner = _reader_of(Annotated[sent.kind, *rest] if rest else sent.kind)
         return lambda value, at, errors: sent.convert(inner(value, at, errors))
     if is_dataclass(hint):
         kind: Any = hint
@@ -167,6 +173,8 @@ def _of_list(item: Any, marks: tuple[Any, ...]) -> Reader:
             raise _Wrong
         found, wrong = [], False
         for k, one in enumerate(value):
+            if errors.full:
+                raise _Wrong
             try:
                 found.append(reader(one, _Path(at, k), errors))
             except _Wrong:

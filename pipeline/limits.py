@@ -2,6 +2,8 @@
 
 # Contract: colours of a request, of a palette and of a garment.
 MAX_COLORS = 12
+# Taste: the longest text of one colour; CSS functions with many digits fit.
+MAX_COLOR_CHARS = 64
 # Contract.
 MAX_SUGGESTIONS = 24
 MAX_WARDROBE = 500

@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta
 
-from pipeline.color.css import CSS_COLORS, ONE_COLOR, parse_css_color
+from pipeline.color.words import EXAMPLES, FORMS, parse_color
 from pipeline.errors import InvalidOptions
 from pipeline.fields import Parsed, SentAs, TextFor, read
-from pipeline.limits import MAX_COLORS, MAX_ID_CHARS, MAX_SUGGESTIONS, MAX_WARDROBE
+from pipeline.limits import MAX_COLOR_CHARS, MAX_COLORS, MAX_ID_CHARS, MAX_SUGGESTIONS, MAX_WARDROBE
 from pipeline.messages import LANGUAGES
 from pipeline.parts import NO_CONTROLS
 from pipeline.types import (
@@ -28,12 +28,16 @@ from pipeline.types import (
     WhiteBalance,
 )
 
-CssColor: TypeAlias = Annotated[
+# A colour as clients write it: the reader gives a WrittenColor.
+ColorText: TypeAlias = Annotated[
     str,
-    Parsed(parse_css_color),
+    Parsed(parse_color),
     Meta(
-        description="CSS hex (`#1f2a44`, `1f2a44`) or a CSS colour name (`navy`).",
-        extra_json_schema={"pattern": f"^({ONE_COLOR})$", "maxLength": max(map(len, CSS_COLORS))},
+        description=f"{FORMS[:1].upper()}{FORMS[1:]}. Case, spaces and hyphens do not matter in words. A word means "
+        "cloth first (`navy` is the fashion navy), CSS second.",
+        max_length=MAX_COLOR_CHARS,
+        examples=list(EXAMPLES),
+        extra_json_schema={"format": "color"},
     ),
 ]
 
@@ -41,15 +45,33 @@ CssColor: TypeAlias = Annotated[
 # --- colours and wardrobes ------------------------------------------------------------------------------------
 @dataclass(frozen=True, slots=True)
 class ColorShare:
-    """One colour and, where known, its share; shares are normalised later. hex: `#rrggbb` once it was read."""
+    """One colour and, where known, its share; shares are normalised later. given: the text that the client wrote."""
 
-    hex: CssColor
-    share: Annotated[float, Meta(gt=0, le=1)] | None = None
+    hex: str
+    share: float | None = None
+    given: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SentColor:
+    """A colour as clients send it: a text, or an object with that text as its `hex`."""
+
+    hex: ColorText
+    share: Annotated[float, Meta(gt=0, le=1, description="Its share; the shares are normalised.")] | None = None
+
+    def color(self) -> ColorShare:
+        """The colour itself."""
+        return color_share(self.hex, self.share)
+
+
+def color_share(written: Any, share: float | None = None) -> ColorShare:
+    """The colour that a client wrote. written: a WrittenColor."""
+    return ColorShare(written.hex, share, written.given)
 
 
 Colors: TypeAlias = Annotated[
-    tuple[Annotated[ColorShare, TextFor("hex")], ...],
-    Meta(min_length=1, max_length=MAX_COLORS, description="1 to 12 colours, each a string or `{hex, share}`."),
+    tuple[Annotated[ColorShare, SentAs(SentColor, SentColor.color), TextFor("hex")], ...],
+    Meta(min_length=1, max_length=MAX_COLORS, description="1 to 12 colours, each a text or `{hex, share}`."),
 ]
 
 
@@ -76,7 +98,7 @@ class SentItem:
         ),
     ]
     colors: Colors | None = None
-    hex: CssColor | None = None
+    hex: ColorText | None = None
     category: Annotated[
         Category | None, Meta(description="What it is; `unknown`, as answers say it, is the same as none.")
     ] = None
@@ -87,7 +109,7 @@ class SentItem:
 
     def item(self) -> WardrobeItem:
         """The item itself."""
-        colors = self.colors or (ColorShare(self.hex or ""),)
+        colors = self.colors or (color_share(self.hex),)
         return WardrobeItem(self.id, colors, self.category)
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
-from pipeline.limits import MAX_COLORS, MAX_GARMENTS, MAX_ID_CHARS, MAX_OUTFIT_ITEMS, MAX_SIDE_PX
+from pipeline.limits import MAX_COLOR_CHARS, MAX_COLORS, MAX_GARMENTS, MAX_ID_CHARS, MAX_OUTFIT_ITEMS, MAX_SIDE_PX
 from pipeline.types import Cast, Category, Intent, Mask, PatternClass, Role, Scheme, Temperature
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
@@ -103,6 +103,13 @@ class Swatch(Part, frozen=True):
     names: ColorNames
     text_color: Hex
     contrast: Annotated[float, Meta(ge=1, le=21)]
+    given: (
+        Annotated[
+            str,
+            Meta(pattern=NO_CONTROLS, max_length=MAX_COLOR_CHARS, description="The colour as the client wrote it."),
+        ]
+        | UnsetType
+    ) = UNSET
 
 
 class Pattern(Part, frozen=True):

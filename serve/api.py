@@ -10,9 +10,9 @@ from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from pipeline.color.css import ONE_COLOR, hex_to_rgb, parse_css_color
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.naming import name_colors
-from pipeline.color.spaces import srgb_to_lab_d65
+from pipeline.color.words import FORMS, parse_color, split_colors
 from pipeline.errors import (
     ColorMatchError,
     FieldError,
@@ -25,7 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.fields import read
 from pipeline.image.header import MEDIA_TYPES, sniff
-from pipeline.limits import MAX_COLORS
+from pipeline.limits import MAX_COLOR_CHARS, MAX_COLORS
 from pipeline.options import Options, SentOptions
 from pipeline.palette import files
 from pipeline.palette.files import PaletteFormat
@@ -208,10 +208,10 @@ async def get_palette(
     colors: Annotated[
         str,
         Query(
-            max_length=400,
-            description="1 to 12 colours, comma-separated: CSS hex or names.",
+            max_length=MAX_COLORS * (MAX_COLOR_CHARS + 2),
+            description=f"1 to 12 colours, comma-separated: {FORMS}. Commas inside parentheses do not separate.",
             examples=[examples.PALETTE_COLORS],
-            json_schema_extra={"pattern": f"^({ONE_COLOR})(,({ONE_COLOR})){{0,{MAX_COLORS - 1}}}$"},
+            json_schema_extra={"format": "colors"},
         ),
     ],
     format: Annotated[PaletteFormat, Query(description="The file format.")] = "json",
@@ -225,15 +225,15 @@ async def get_palette(
 
 def _named_colors(colors: str) -> list[tuple[str, str]]:
     """The query's colours as (hex, fashion name). Raises InvalidFields."""
-    texts = [color.strip() for color in colors.split(",")]
+    texts = split_colors(colors)
     if len(texts) > MAX_COLORS:
         message = f"{len(texts)} colours given; at most {MAX_COLORS} are allowed."
         raise InvalidFields((FieldError("/colors", message),))
     try:
-        hexes = [parse_css_color(text) for text in texts]
+        hexes = [parse_color(text).hex for text in texts]
     except InvalidOptions as error:
         raise InvalidFields((FieldError("/colors", error.detail),)) from error
-    names = name_colors(srgb_to_lab_d65(np.array([hex_to_rgb(color) for color in hexes]) / 255))
+    names = name_colors(np.array([hex_to_rgb(color) for color in hexes]) / 255)
     return [(color, name.fashion.name) for color, name in zip(hexes, names, strict=True)]
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from pipeline.color.css import hex_to_rgb
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.types import Floats
 
@@ -18,7 +18,10 @@ VocabularyName = Literal["basic", "iscc_nbs", "fashion"]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """n named colours. rgb (0..1), lab, oklch: (n, 3). groups, roles: one a name, empty where the table has none."""
+    """n named colours. rgb (0..1), lab, oklch: (n, 3). groups, roles: one a name, empty where the table has none.
+
+    A name without roles only names colours; advice suggests it for nothing.
+    """
 
     names: tuple[str, ...]
     hexes: tuple[str, ...]
@@ -27,6 +30,22 @@ class Vocabulary:
     rgb: Floats
     lab: Floats
     oklch: Floats
+
+
+@cache
+def suggested_words() -> Vocabulary:
+    """The fashion vocabulary's colours that advice may suggest: those with a role."""
+    words = vocabulary("fashion")
+    kept = [k for k, roles in enumerate(words.roles) if roles]
+    return Vocabulary(
+        names=tuple(words.names[k] for k in kept),
+        hexes=tuple(words.hexes[k] for k in kept),
+        groups=tuple(words.groups[k] for k in kept),
+        roles=tuple(words.roles[k] for k in kept),
+        rgb=words.rgb[kept],
+        lab=words.lab[kept],
+        oklch=words.oklch[kept],
+    )
 
 
 @cache
@@ -42,7 +61,7 @@ def vocabulary(name: VocabularyName) -> Vocabulary:
         names=tuple(row["name"] for row in rows),
         hexes=tuple(row["hex"] for row in rows),
         groups=tuple(row.get("group", "") for row in rows),
-        roles=tuple(frozenset(row.get("roles", "").split("|")) for row in rows),
+        roles=tuple(frozenset(filter(None, row.get("roles", "").split("|"))) for row in rows),
         rgb=rgb,
         lab=srgb_to_lab_d65(rgb),
         oklch=oklab_to_oklch(srgb_to_oklab(rgb)),

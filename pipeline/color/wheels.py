@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pipeline.color.css import hex_to_rgb
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_oklab
 from pipeline.types import Floats, Wheel
 

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.color.difference import hue_difference_deg
+from pipeline.color.difference import delta_e_2000, hue_difference_deg
 from pipeline.garments.kinds import BODY, BY_NAME, area_of, covered_by
-from pipeline.harmony.catalogue import catalogue, catalogue_index, shows_hue
+from pipeline.harmony.catalogue import catalogue, shows_hue
 from pipeline.harmony.pair_score import Points, points_from_hexes, take
 from pipeline.harmony.schemes import Place
-from pipeline.parts import Garment, Swatch
+from pipeline.parts import Garment
 from pipeline.types import Category, Floats
 
 # The constants below are taste. Shares of colours are shares of the base, 0 to 1.
@@ -109,7 +109,7 @@ def _base(garments: tuple[Garment, ...]) -> Base:
         weights=weights,
         target=_target(hexes, weights),
         anchor=_anchor(points, weights),
-        place=_place(garments, pairs[0][0]),
+        place=_place(garments, points),
         printed=len(garments) == 1 and _is_print(points, weights),
     )
 
@@ -125,7 +125,7 @@ def _anchor(points: Points, weights: Floats) -> int | None:
     return int(hued[0]) if len(hued) else None
 
 
-def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
+def _place(garments: tuple[Garment, ...], points: Points) -> Place:
     """The base's place in the outfit.
 
     Shoes and accessories are the accent. A garment whose main colour is too loud for large areas is secondary, unless
@@ -135,8 +135,8 @@ def _place(garments: tuple[Garment, ...], swatch: Swatch) -> Place:
         return "look"
     if _is_added(garments[0].category):
         return "accent"
-    nearest = catalogue_index().get(swatch.names.fashion.name)
-    loud = nearest is not None and not catalogue().allowed["main"][nearest]
+    nearest = int(np.argmin(delta_e_2000(points.lab[0], catalogue().points.lab)))
+    loud = not catalogue().allowed["main"][nearest]
     return "secondary" if loud and covered_by(garments[0].category) != BODY else "main"
 
 

@@ -10,7 +10,7 @@ from pipeline.color.difference import delta_e_2000
 from pipeline.color.neutral import GREY_CHROMA, is_neutral
 from pipeline.color.sight import CvdKind, simulate_cvd
 from pipeline.color.spaces import srgb_to_lab_d65
-from pipeline.color.vocabulary import vocabulary
+from pipeline.color.vocabulary import suggested_words
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.pair_score import Points, chroma_presence, pair_parts, pair_score, smoothstep, vividness
 from pipeline.types import Floats, Intent, Role, Wheel
@@ -30,7 +30,9 @@ CVD_KINDS: tuple[CvdKind, ...] = ("protan", "deutan", "tritan")
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The n colours of the fashion vocabulary, in its order; every array has one entry a colour unless it says more.
+    """The n suggested colours of the fashion vocabulary, in its order.
+
+    Every array has one entry a colour unless it says more.
 
     rgb: 0 to 1. presence: how loud, 0 to 1. neutral: whether the colour goes with anything. hued: whether its hue can
     carry a scheme. shown: how clearly it shows its hue, 0 to 1. ease: 1 for a colour of large areas, 0.5 for one of
@@ -56,7 +58,7 @@ class Catalogue:
 @cache
 def catalogue() -> Catalogue:
     """The catalogue. The first call builds it."""
-    words = vocabulary("fashion")
+    words = suggested_words()
     points = Points(words.oklch, words.lab, vividness(words.oklch))
     difference = delta_e_2000(words.lab[:, None], words.lab[None])
     return Catalogue(
@@ -103,9 +105,3 @@ def catalogue_cvd_lab() -> Floats:
 def cvd_lab(rgb: Floats) -> Floats:
     """The Lab colours, (3, n, 3), that protans, deutans and tritans see for sRGB colours (n, 3), 0 to 1."""
     return srgb_to_lab_d65(np.stack([simulate_cvd(rgb, kind) for kind in CVD_KINDS]))
-
-
-@cache
-def catalogue_index() -> dict[str, int]:
-    """The index of each colour by its name."""
-    return {name: k for k, name in enumerate(catalogue().names)}

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000
+from pipeline.color.hex import hex_to_rgb
 from pipeline.harmony.bases import by_salience
 from pipeline.harmony.catalogue import cvd_lab
 from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
@@ -18,7 +18,7 @@ CLASSICS = (
     ("black", "#111113"),
     ("navy", "#1f2a44"),
     ("camel", "#c19a6b"),
-    ("mid grey", "#7f8184"),
+    ("grey", "#808080"),
     ("denim", "#52709a"),
     ("beige", "#cfb997"),
     ("chocolate", "#4b2e22"),

@@ -7,8 +7,8 @@ from itertools import combinations as pairs
 import numpy as np
 from msgspec import UNSET
 
-from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
+from pipeline.color.hex import hex_to_rgb
 from pipeline.harmony.base_scores import BaseScores, score_base, score_rows
 from pipeline.harmony.bases import Base
 from pipeline.harmony.catalogue import catalogue, catalogue_cvd_lab, catalogue_positions, cvd_lab

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.color.css import hex_to_rgb
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.sight import text_color
 from pipeline.errors import InvalidOptions
 

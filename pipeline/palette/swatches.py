@@ -1,10 +1,11 @@
 """Describes a palette's colours for people and programs: role, names, temperature, text colour."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+from msgspec import UNSET
 
-from pipeline.color.css import hex_to_rgb, rgb_to_hex
+from pipeline.color.hex import hex_to_rgb, rgb_to_hex
 from pipeline.color.naming import name_colors
 from pipeline.color.neutral import is_neutral
 from pipeline.color.sight import text_colors, warmth
@@ -19,8 +20,11 @@ SECONDARY_SHARE = 0.15
 NEUTRAL_LAB_CHROMA = 8.0
 
 
-def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
-    """The colours of one garment as swatches, the largest share first. Shares are not normalised."""
+def describe(palette: Sequence[PaletteColor], given: Mapping[str, str] | None = None) -> tuple[Swatch, ...]:
+    """The colours of one garment as swatches, the largest share first. Shares are not normalised.
+
+    given: the texts that a client wrote, by hex code.
+    """
     if not palette:
         return ()
     ordered = sorted(palette, key=lambda color: (-color.share, color.rgb))
@@ -29,14 +33,16 @@ def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
     oklch = oklab_to_oklch(srgb_to_oklab(rgb))
     neutral = is_neutral(oklch)
     temperatures = _temperatures(lab)
-    names = name_colors(lab)
+    names = name_colors(rgb)
     inks = text_colors(rgb)
     swatches = []
+    texts = given or {}
     for k, color in enumerate(ordered):
+        code = rgb_to_hex(color.rgb)
         swatches.append(
             Swatch(
                 role=_role(k, color.share),
-                hex=rgb_to_hex(color.rgb),
+                hex=code,
                 oklch=_rounded(oklch[k], (4, 4, 1)),
                 lab=_rounded(lab[k], (1, 1, 1)),
                 share=round(color.share, 4),
@@ -47,6 +53,7 @@ def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
                 names=names[k],
                 text_color=inks[k][0],
                 contrast=round(inks[k][1], 1),
+                given=texts.get(code, UNSET),
             )
         )
     return tuple(swatches)
@@ -55,14 +62,17 @@ def describe(palette: Sequence[PaletteColor]) -> tuple[Swatch, ...]:
 def palette_from_colors(colors: Sequence[ColorShare]) -> tuple[Swatch, ...]:
     """A client's colours as swatches, with shares normalised to a sum of 1.
 
-    A colour that is given twice becomes one colour with both shares.
+    A colour that is given twice becomes one colour with both shares, and keeps the first text.
     """
     shares: dict[str, float] = {}
+    given: dict[str, str] = {}
     for color, share in zip(colors, shares_of(colors), strict=True):
         shares[color.hex] = shares.get(color.hex, 0.0) + share
+        if color.given is not None:
+            given.setdefault(color.hex, color.given)
     total = sum(shares.values())
     palette = [PaletteColor(hex_to_rgb(code), share / total, 1.0, 0.0) for code, share in shares.items()]
-    return describe(palette)
+    return describe(palette, given)
 
 
 def shares_of(colors: Sequence[ColorShare]) -> list[float]:

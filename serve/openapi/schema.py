@@ -6,7 +6,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 
 from pipeline import types
-from pipeline.options import ColorShare, Options, SentItem, WardrobeItem
+from pipeline.options import ColorShare, Options, SentColor, SentItem, WardrobeItem
 from serve import vocabulary
 from serve.uploads.wanted import WantedUpload
 
@@ -14,12 +14,15 @@ _WORDS = [word for module in (types, vocabulary) for word in vars(module).values
 _ORDERS = {frozenset(get_args(word)): list(get_args(word)) for word in _WORDS}
 # The names that v1's generated clients know.
 PUBLISHED: dict[type, str] = {
-    ColorShare: "ColorModel",
+    SentColor: "ColorModel",
     Options: "OptionsModel",
     SentItem: "WardrobeItemModel",
     WantedUpload: "PresignRequest",
 }
-_RENAMED = {kind.__name__: name for kind, name in PUBLISHED.items()} | {WardrobeItem.__name__: "WardrobeItemModel"}
+_RENAMED = {kind.__name__: name for kind, name in PUBLISHED.items()} | {
+    ColorShare.__name__: "ColorModel",
+    WardrobeItem.__name__: "WardrobeItemModel",
+}
 
 
 def reference(kind: type) -> dict[str, str]:
@@ -46,12 +49,12 @@ def request_schemas(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:
 
     An unknown field is refused; a colour may be a text; a wardrobe item has either colours or a hex.
     """
-    found = _components([*kinds, SentItem])
+    found = _components([*kinds, SentColor, SentItem])
     for schema in found.values():
         schema["additionalProperties"] = False
     text = found["ColorModel"]["properties"]["hex"]
     for schema in found.values():
-        _allow_text(schema, reference(ColorShare), text)
+        _allow_text(schema, reference(SentColor), text)
     item = found["WardrobeItemModel"]
     both, common = item.pop("properties"), {"type": item.pop("type"), "additionalProperties": False}
     for gone in ("required", "additionalProperties"):
@@ -62,7 +65,8 @@ def request_schemas(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:
 
 def _components(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:
     _, found = msgspec.json.schema_components(list(kinds), ref_template="#/components/schemas/{name}")
-    found.pop(WardrobeItem.__name__, None)
+    for kind in (ColorShare, WardrobeItem):
+        found.pop(kind.__name__, None)
     _put_right(found)
     named = {_RENAMED.get(name, name): schema for name, schema in found.items()}
     return {name: schema | {"title": name} for name, schema in named.items()}

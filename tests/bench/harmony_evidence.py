@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
-from pipeline.color.css import rgb_to_hex
+from pipeline.color.hex import rgb_to_hex
 from pipeline.harmony.pair_score import WEIGHTS, pair_parts, points_from_hexes
 from pipeline.palette.palette import extract_palette
 from pipeline.parts import Components

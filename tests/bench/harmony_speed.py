@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from scipy.stats import spearmanr
 
-from pipeline.color.css import rgb_to_hex
+from pipeline.color.hex import rgb_to_hex
 from pipeline.color.vocabulary import vocabulary
 from pipeline.harmony.bases import bases_of
 from pipeline.harmony.harmonise import harmonise

@@ -5,6 +5,7 @@ from typing import Any
 import schemathesis
 from hypothesis import strategies as st
 
+from pipeline.color.words import EXAMPLES, known_words
 from pipeline.limits import MAX_ID_CHARS
 from tests.serve.application import mask_bytes, photo_bytes
 
@@ -13,6 +14,9 @@ FRAMING = ("content-length", "transfer-encoding")
 schemathesis.openapi.media_type("image/jpeg", st.just(photo_bytes("JPEG")))
 schemathesis.openapi.media_type("image/png", st.just(mask_bytes()))
 schemathesis.openapi.media_type("image/webp", st.just(photo_bytes("WEBP")))
+COLORS = st.sampled_from([*known_words(), *EXAMPLES, "1F2A44", "Navy Blue"])
+schemathesis.openapi.format("color", COLORS)
+schemathesis.openapi.format("colors", st.lists(COLORS, min_size=1, max_size=12).map(",".join))
 
 
 @schemathesis.hook

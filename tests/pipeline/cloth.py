@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import delta_e_2000
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.palette.palette import extract_palette
 from pipeline.types import Floats, PaletteColor

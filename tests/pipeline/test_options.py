@@ -68,10 +68,10 @@ def test_options_are_the_defaults_when_none_is_given() -> None:
 
 
 def test_wardrobe_colours_are_parsed_when_named() -> None:
-    """Names and short hex become #rrggbb."""
+    """Words and short hex become #rrggbb, and the text stays beside it."""
     first, second = parse_options(json.dumps({"wardrobe": WHOLE["wardrobe"]})).wardrobe
-    assert first == WardrobeItem("a", (ColorShare("#000080"),))
-    assert second.colors == (ColorShare("#ffffff"), ColorShare("#ff0000", 0.2))
+    assert first == WardrobeItem("a", (ColorShare("#1f2a44", given="Navy"),))
+    assert second.colors == (ColorShare("#ffffff", given="#fff"), ColorShare("#b5121b", 0.2, "red"))
 
 
 @pytest.mark.parametrize("values", BAD, ids=json.dumps)

@@ -9,8 +9,8 @@ import numpy as np
 from pipeline.backfill.report.charts import bar_chart, hue_wheel
 from pipeline.backfill.report.samples import Sample
 from pipeline.backfill.report.summary import HUE_BINS, NamedShare, Summary
-from pipeline.color.css import rgb_to_hex
 from pipeline.color.gamut import fit_srgb
+from pipeline.color.hex import rgb_to_hex
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #22252b; --quiet: #6b7079; --ground: #fafaf8; --card: #fff; --line: #e3e3de;

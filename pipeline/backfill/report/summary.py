@@ -11,7 +11,7 @@ from pipeline.backfill.plan import Identity, Parameters, Versions
 from pipeline.backfill.stores.store import Store
 from pipeline.backfill.tables.manifest import Manifest, part_name
 from pipeline.backfill.tables.parquet import from_parquet
-from pipeline.color.css import rgb_to_hex
+from pipeline.color.hex import rgb_to_hex
 from pipeline.color.spaces import oklab_to_srgb, oklch_to_oklab
 from pipeline.types import Floats
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.color.css import hex_to_rgb
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.sight import CvdKind, contrast_ratio, simulate_cvd, text_color, warmth
 from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.types import Floats

@@ -8,7 +8,7 @@ from coloraide import Color
 from hypothesis import given
 
 from pipeline.color import spaces
-from pipeline.color.css import hex_to_rgb
+from pipeline.color.hex import hex_to_rgb
 from pipeline.types import Floats
 from tests.pipeline.color.drawn import few, random_rgb, rgb_colors
 

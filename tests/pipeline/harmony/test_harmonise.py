@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import UNSET, structs
 
-from pipeline.color.css import hex_to_rgb
 from pipeline.color.difference import delta_e_2000
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.neutral import is_neutral
 from pipeline.color.sight import simulate_cvd
 from pipeline.color.spaces import srgb_to_lab_d65

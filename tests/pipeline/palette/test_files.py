@@ -15,7 +15,7 @@ import tinycss2.color3
 from PIL import Image
 from PIL.GimpPaletteFile import GimpPaletteFile
 
-from pipeline.color.css import hex_to_rgb
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.sight import contrast_ratio
 from pipeline.errors import InvalidOptions
 from pipeline.palette.files import export

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pipeline.color.css import hex_to_rgb
+from pipeline.color.hex import hex_to_rgb
 from pipeline.palette.palette import histogram_medoids
 from pipeline.types import Floats
 from tests.pipeline.cloth import Pixels, as_jpeg, cloth, difference, palette

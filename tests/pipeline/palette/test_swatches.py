@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.color.css import hex_to_rgb
 from pipeline.color.gamut import in_gamut
+from pipeline.color.hex import hex_to_rgb
 from pipeline.color.spaces import oklab_to_srgb, oklch_to_oklab
 from pipeline.options import ColorShare
 from pipeline.palette.swatches import describe, palette_from_colors

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from pipeline.color.css import rgb_to_hex
+from pipeline.color.hex import rgb_to_hex
 from pipeline.options import ColorShare
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import DIMENSIONS, palette_error, palette_vector

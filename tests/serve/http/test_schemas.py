@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
+from pipeline.color.words import FORMS
 from pipeline.errors import FieldError, InvalidFields
 from pipeline.fields import read
 from pipeline.options import ColorShare, Options, SentOptions, WardrobeItem
@@ -12,6 +13,8 @@ from pipeline.types import GARMENT_CLASSES, SCHEMES, GarmentClass
 from serve.http.schemas import ColorsRequest, ObjectRequest
 
 ITEM = {"id": "w1", "hex": "#fff"}
+WHITE = ColorShare("#ffffff", given="#fff")
+NAVY = ColorShare("#1f2a44", given="navy")
 
 
 def _options(**given: Any) -> Options:
@@ -46,13 +49,13 @@ ACCEPTED: list[tuple[str, Any, Any]] = [
     ("max_suggestions", 0, 0),
     ("max_suggestions", 24, 24),
     ("wardrobe", [], ()),
-    ("wardrobe", [ITEM], (WardrobeItem("w1", (ColorShare("#ffffff"),)),)),
+    ("wardrobe", [ITEM], (WardrobeItem("w1", (WHITE,)),)),
     (
         "wardrobe",
         [{"id": "w2", "colors": ["navy", {"hex": "C19A6B", "share": 0.2}], "category": "shoes"}],
-        (WardrobeItem("w2", (ColorShare("#000080"), ColorShare("#c19a6b", 0.2)), "shoes"),),
+        (WardrobeItem("w2", (NAVY, ColorShare("#c19a6b", 0.2, "C19A6B")), "shoes"),),
     ),
-    ("wardrobe", [ITEM | {"category": "unknown"}], (WardrobeItem("w1", (ColorShare("#ffffff"),), "unknown"),)),
+    ("wardrobe", [ITEM | {"category": "unknown"}], (WardrobeItem("w1", (WHITE,), "unknown"),)),
     *(("white_balance", value, value) for value in ("report", "apply")),
     ("lang", "en", "en"),
     ("include", [], ()),
@@ -159,15 +162,19 @@ def test_all_bad_fields_are_named_when_there_are_several() -> None:
 @pytest.mark.parametrize(
     ("colors", "core"),
     [
-        (["#1f2a44"], (ColorShare("#1f2a44"),)),
-        (["1F2A44", "navy", "#abc"], (ColorShare("#1f2a44"), ColorShare("#000080"), ColorShare("#aabbcc"))),
-        ([{"hex": "navy"}], (ColorShare("#000080"),)),
-        ([{"hex": "#fff", "share": 1}, "Black"], (ColorShare("#ffffff", 1.0), ColorShare("#000000"))),
-        (["#fff"] * 12, (ColorShare("#ffffff"),) * 12),
+        (["#1f2a44"], (ColorShare("#1f2a44", given="#1f2a44"),)),
+        (["1F2A44", "navy"], (ColorShare("#1f2a44", given="1F2A44"), NAVY)),
+        ([{"hex": "navy"}], (NAVY,)),
+        (
+            [{"hex": "#fff", "share": 1}, "Red"],
+            (ColorShare("#ffffff", 1.0, "#fff"), ColorShare("#b5121b", given="Red")),
+        ),
+        (["rgb(31, 42, 68)"], (ColorShare("#1f2a44", given="rgb(31, 42, 68)"),)),
+        (["#fff"] * 12, (WHITE,) * 12),
     ],
 )
-def test_colours_reach_the_core_when_they_are_css(colors: Any, core: tuple[ColorShare, ...]) -> None:
-    """A request has 1 to 12 colours: hex of 3 or 6 digits with or without #, CSS names, or objects with shares."""
+def test_colours_reach_the_core_when_they_are_written(colors: Any, core: tuple[ColorShare, ...]) -> None:
+    """A request has 1 to 12 colours: hex, words or functions, or objects of one with a share."""
     assert read({"colors": colors}, ColorsRequest).colors == core
 
 
@@ -231,7 +238,7 @@ def test_an_object_request_is_refused_when_its_fields_are_bad(value: Any, pointe
         ({"colors": ["#fff"], "options": {"x": 1}}, "Unknown field."),
         (
             {"colors": ["#zzz"]},
-            "'#zzz' is not a colour; allowed are CSS hex such as #1f2a44 and CSS colour names. Given: '#zzz'.",
+            f"'#zzz' is not a known colour. Allowed are {FORMS}. Given: '#zzz'.",
         ),
         ({"colors": ["#fff"], "options": {"lang": "xx"}}, "Allowed: en. Given: 'xx'."),
         ({"colors": ["#fff"], "options": 5}, "Input should be a JSON object. Given: 5."),
