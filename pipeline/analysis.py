@@ -43,6 +43,7 @@ class Advice:
     image: ImageInfo | None
     garments: tuple[Garment, ...]
     suggestions: tuple[Suggestion, ...]
+    common: Codes
     matches: tuple[Match, ...]
     outfits: tuple[Outfit, ...]
     vector: PaletteVector | UnsetType = UNSET
@@ -132,6 +133,7 @@ def compose(
         image=None if image is None else _image_info(image, extracted.lighting),
         garments=extracted.garments,
         suggestions=advised.suggestions,
+        common=advised.common,
         matches=advised.matches,
         outfits=advised.outfits,
         vector=_requested_vector(extracted.garments, options),

@@ -13,9 +13,10 @@ from PIL import Image
 
 from pipeline.analysis import Advice, Segments
 from pipeline.limits import MAX_GARMENTS, MAX_MATCHES, MAX_OUTFITS, MAX_SUGGESTIONS
-from pipeline.messages import Section, codes, text_of
+from pipeline.messages import Section, codes, summary_of, text_of
 from pipeline.parts import (
     NO_CONTROLS,
+    Coded,
     Codes,
     Garment,
     ImageInfo,
@@ -51,12 +52,17 @@ class HowToWear(Part, frozen=True, kw_only=True):
     text: Text
 
 
+class Common(Part, frozen=True, kw_only=True):
+    code: Annotated[str, Meta(extra_json_schema={"enum": [*codes("reasons"), *codes("how_to_wear")]})]
+    text: Text
+
+
 T = TypeVar("T", Warned, Reason, HowToWear)
 Reasons: TypeAlias = Annotated[tuple[Reason, ...], Meta(max_length=len(codes("reasons")))]
 HowsToWear: TypeAlias = Annotated[tuple[HowToWear, ...], Meta(max_length=len(codes("how_to_wear")))]
 
 
-class Suggestion(SuggestionOf[Reasons, HowsToWear], frozen=True):
+class Suggestion(SuggestionOf[Text, Reasons, HowsToWear], frozen=True):
     """Colours to wear with the target, scored, with reasons."""
 
 
@@ -71,6 +77,13 @@ class Outfit(OutfitOf[Reasons], frozen=True):
 # --- the answers, without the request's own id and measurements -----------------------------------------------
 Garments: TypeAlias = Annotated[tuple[Garment, ...], Meta(max_length=MAX_GARMENTS)]
 Suggestions: TypeAlias = Annotated[tuple[Suggestion, ...], Meta(max_length=MAX_SUGGESTIONS)]
+Commons: TypeAlias = Annotated[
+    tuple[Common, ...],
+    Meta(
+        max_length=len(codes("reasons")) + len(codes("how_to_wear")),
+        description="Reasons and advice that hold for every suggestion, so that none of them repeats them.",
+    ),
+]
 Matches: TypeAlias = Annotated[tuple[Match, ...], Meta(max_length=MAX_MATCHES)]
 Outfits: TypeAlias = Annotated[tuple[Outfit, ...], Meta(max_length=MAX_OUTFITS)]
 
@@ -123,6 +136,7 @@ class HarmonyBody(Head, frozen=True):
     """Suggestions, wardrobe matches and outfits alone."""
 
     suggestions: Suggestions
+    common: Commons
     matches: Matches
     outfits: Outfits
 
@@ -133,6 +147,7 @@ class AdviceBody(Head, frozen=True):
     image: ImageInfo | None
     garments: Garments
     suggestions: Suggestions
+    common: Commons
     matches: Matches
     outfits: Outfits
     vector: PaletteVector | UnsetType = UNSET
@@ -182,11 +197,13 @@ def advice_in_words(advice: Advice, lang: str) -> AdviceBody:
             _with_fields_of(
                 one,
                 Suggestion,
+                summary=summary_of(one.summary, lang),
                 reasons=reasons(one.reasons),
                 how_to_wear=_in_words(HowToWear, "how_to_wear", one.how_to_wear, lang),
             )
             for one in advice.suggestions
         ),
+        common=tuple(_common_in_words(one, lang) for one in advice.common),
         matches=tuple(_with_fields_of(one, Match, reasons=reasons(one.reasons)) for one in advice.matches),
         outfits=tuple(_with_fields_of(one, Outfit, reasons=reasons(one.reasons)) for one in advice.outfits),
         vector=advice.vector,
@@ -198,6 +215,11 @@ def _in_words(kind: type[T], section: Section, found: Codes, lang: str) -> tuple
         kind(code=one.code, value=UNSET if one.value is None else one.value, text=text_of(section, one, lang))
         for one in found
     )
+
+
+def _common_in_words(said: Coded, lang: str) -> Common:
+    section: Section = "reasons" if said.code in codes("reasons") else "how_to_wear"
+    return Common(code=said.code, text=text_of(section, said, lang))
 
 
 S = TypeVar("S", bound=Part)

@@ -4,13 +4,27 @@ The OpenAPI document's schemas are made from them.  A field that clients must as
 from the JSON, when it was not asked for.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Generic, Literal, TypeAlias, TypeVar, get_args
+from zlib import crc32
 
-from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
 
 from pipeline.limits import MAX_COLOR_CHARS, MAX_COLORS, MAX_GARMENTS, MAX_ID_CHARS, MAX_OUTFIT_ITEMS, MAX_SIDE_PX
-from pipeline.types import Cast, Category, Intent, Mask, PatternClass, Role, Scheme, Temperature
+from pipeline.types import (
+    Cast,
+    Category,
+    GarmentClass,
+    Intent,
+    Mask,
+    Mood,
+    PatternClass,
+    Rating,
+    Role,
+    Scheme,
+    Temperature,
+)
 
 NO_CONTROLS = r"^[^\x00-\x1f\x7f-\x9f]*$"
 Unit: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
@@ -21,8 +35,13 @@ GarmentId: TypeAlias = Annotated[str, Meta(pattern="^g[0-9]+$", max_length=4)]
 ItemId: TypeAlias = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=MAX_ID_CHARS)]
 SidePx: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_SIDE_PX, description="px.")]
 DeltaE: TypeAlias = Annotated[float, Meta(ge=0, description="CIEDE2000.")]
+Score: TypeAlias = Annotated[
+    Unit, Meta(description="The share of pairs of garment colours that score lower by our rules; no measure of beauty.")
+]
+Rated: TypeAlias = Annotated[Rating, Meta(description="The score in a word.")]
 Reasons = TypeVar("Reasons")
 HowToWear = TypeVar("HowToWear")
+Summary = TypeVar("Summary")
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,17 +51,24 @@ class Part(Struct, frozen=True, forbid_unknown_fields=True):
 class Coded(Part, frozen=True):
     """A reason, a piece of advice or a warning before it is put into words.
 
-    value: the code's number, where it has one. words: what fills the text's other placeholders.
+    value: the code's number, where it has one. words: what fills the text's other placeholders; a word that begins with
+    `@` is looked up in the language file. variant: chooses among the wordings.
     """
 
     code: str
     value: float | None = None
     words: tuple[tuple[str, str], ...] = ()
+    variant: int = 0
 
 
 def coded(code: str, *, value: float | None = None, **words: str) -> Coded:
     """A code with its number and the words of its text."""
     return Coded(code, value, tuple(words.items()))
+
+
+def worded(found: Iterable[Coded], seed: str) -> tuple[Coded, ...]:
+    """The codes with wordings that depend on the seed alone: equal suggestions are always told in equal words."""
+    return tuple(structs.replace(one, variant=crc32(f"{one.code} {seed}".encode())) for one in found)
 
 
 class RleMask(Part, frozen=True):
@@ -220,7 +246,7 @@ class SwapColor(Part, frozen=True):
     replaces: Hex
     hex: Hex
     name: Word
-    score: Unit
+    score: Score
 
 
 class CvdReport(Part, frozen=True):
@@ -241,12 +267,17 @@ class Components(Part, frozen=True):
     vividness: Unit
 
 
-class SuggestionOf(Part, Generic[Reasons, HowToWear], frozen=True):
+class SuggestionOf(Part, Generic[Summary, Reasons, HowToWear], frozen=True):
     """Colours to wear with the target, scored, with reasons that are codes or, in an answer, texts."""
 
+    summary: Summary
+    mood: Annotated[
+        Mood, Meta(description="Among the first three suggestions are a safe, a tonal and a daring one where possible.")
+    ]
     scheme: Scheme
     intent: Intent
-    score: Unit
+    score: Score
+    rating: Rated
     target: Target = field(name="for")
     components: Components
     colors: Annotated[tuple[SuggestedColor, ...], Meta(max_length=MAX_COLORS)]
@@ -260,7 +291,8 @@ class MatchOf(Part, Generic[Reasons], frozen=True):
     """A wardrobe item that goes with the target garment."""
 
     item_id: ItemId
-    score: Unit
+    score: Score
+    rating: Rated
     target: MatchTarget = field(name="for")
     components: Components
     reasons: Reasons
@@ -270,13 +302,18 @@ class OutfitOf(Part, Generic[Reasons], frozen=True):
     """Wardrobe items that go with the garments and with each other."""
 
     item_ids: Annotated[tuple[ItemId, ...], Meta(max_length=MAX_OUTFIT_ITEMS)]
-    score: Unit
+    score: Score
+    rating: Rated
+    missing: Annotated[
+        tuple[GarmentClass, ...],
+        Meta(max_length=len(get_args(GarmentClass)), description="What the outfit lacks to cover body and feet."),
+    ]
     components: Components
     reasons: Reasons
 
 
 Codes: TypeAlias = tuple[Coded, ...]
-Suggestion: TypeAlias = SuggestionOf[Codes, Codes]
+Suggestion: TypeAlias = SuggestionOf[Coded, Codes, Codes]
 Match: TypeAlias = MatchOf[Codes]
 Outfit: TypeAlias = OutfitOf[Codes]
 
@@ -293,9 +330,10 @@ class Extraction:
 
 @dataclass(frozen=True, slots=True)
 class Harmony:
-    """Phase 3's answer, each list best first; suggestions garment by garment, the leading one's first."""
+    """Phase 3's answer, each list best first. common: reasons and advice that hold for every suggestion."""
 
     suggestions: tuple[Suggestion, ...]
+    common: Codes = ()
     matches: tuple[Match, ...] = ()
     outfits: tuple[Outfit, ...] = ()
     version: str = ""

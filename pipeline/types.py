@@ -26,6 +26,8 @@ Scheme: TypeAlias = Literal[
 ]
 SCHEMES: tuple[Scheme, ...] = get_args(Scheme)
 Intent: TypeAlias = Literal["subtle", "balanced", "bold"]
+Mood: TypeAlias = Literal["safe", "tonal", "daring"]
+Rating: TypeAlias = Literal["great", "good", "works"]
 Wheel: TypeAlias = Literal["oklch", "ryb"]
 SegmentMode: TypeAlias = Literal["auto", "none"]
 Subject: TypeAlias = Literal["auto", "product", "worn"]

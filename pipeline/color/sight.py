@@ -5,9 +5,13 @@ from typing import Literal
 import numpy as np
 
 from pipeline.color.spaces import linear_to_srgb, srgb_to_linear, times_matrix
-from pipeline.types import Floats
+from pipeline.types import Floats, Temperature
 
 CvdKind = Literal["protan", "deutan", "tritan"]
+# Published: the warmest hue of CIE Lab, degrees (Ou, Luo, Woodcock & Wright 2004).
+WARMEST_HUE_DEG = 50.0
+# Taste: below this CIE Lab chroma, and below this cosine, a colour is neither warm nor cool.
+NEUTRAL_LAB_CHROMA, LEAST_WARMTH = 8.0, 0.2
 
 # Standard: Machado, Oliveira & Fernandes 2009, the table of severity 1.0, on linear sRGB.
 _MACHADO = {
@@ -50,13 +54,25 @@ def text_colors(rgb: Floats) -> list[tuple[str, float]]:
 
 
 def warmth(lab: Floats) -> Floats:
-    """How warm Lab colours (..., 3) look: above 0 is warm, below 0 is cool.
+    """How warm the hues of Lab colours (..., 3) are, -1 to 1: the cosine of the angle to the warmest hue, 50 degrees.
 
-    The formula is −0.5 + 0.02·C*^1.07·cos(h − 50°) (Ou, Luo, Woodcock & Wright 2004).
+    The hue is that of Ou, Luo, Woodcock & Wright 2004. Their formula also counts pale and dull colours as cool, which
+    calls sand and camel cool; people who dress do not.
     """
-    chroma = np.hypot(lab[..., 1], lab[..., 2])
     hue = np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
-    return np.asarray(-0.5 + 0.02 * chroma**1.07 * np.cos(np.radians(hue - 50)))
+    return np.asarray(np.cos(np.radians(hue - WARMEST_HUE_DEG)))
+
+
+def temperatures(lab: Floats) -> list[Temperature]:
+    """The temperature of each of n Lab colours, (n, 3): the one definition of warm and cool.
+
+    A colour is neither when it has little chroma, or a hue between warm and cool.
+    """
+    chroma, lean = np.hypot(lab[:, 1], lab[:, 2]), warmth(lab)
+    return [
+        "neutral" if c < NEUTRAL_LAB_CHROMA or abs(w) < LEAST_WARMTH else "warm" if w > 0 else "cool"
+        for c, w in zip(chroma.tolist(), lean.tolist(), strict=True)
+    ]
 
 
 def simulate_cvd(rgb: Floats, kind: CvdKind) -> Floats:

@@ -18,15 +18,17 @@ VocabularyName = Literal["basic", "iscc_nbs", "fashion"]
 
 @dataclass(frozen=True, slots=True)
 class Vocabulary:
-    """n named colours. rgb (0..1), lab, oklch: (n, 3). groups, roles: one a name, empty where the table has none.
+    """n named colours. rgb (0..1), lab, oklch: (n, 3). groups, roles, wear: one a name, empty where the table has none.
 
-    A name without roles only names colours; advice suggests it for nothing.
+    A name without roles only names colours; advice suggests it for nothing. wear: `legs` for colours that trousers,
+    jeans and skirts are made in, `jeans` for those of jeans, `leather` for those of shoes, bags and belts.
     """
 
     names: tuple[str, ...]
     hexes: tuple[str, ...]
     groups: tuple[str, ...]
     roles: tuple[frozenset[str], ...]
+    wear: tuple[frozenset[str], ...]
     rgb: Floats
     lab: Floats
     oklch: Floats
@@ -42,6 +44,7 @@ def suggested_words() -> Vocabulary:
         hexes=tuple(words.hexes[k] for k in kept),
         groups=tuple(words.groups[k] for k in kept),
         roles=tuple(words.roles[k] for k in kept),
+        wear=tuple(words.wear[k] for k in kept),
         rgb=words.rgb[kept],
         lab=words.lab[kept],
         oklch=words.oklch[kept],
@@ -61,8 +64,13 @@ def vocabulary(name: VocabularyName) -> Vocabulary:
         names=tuple(row["name"] for row in rows),
         hexes=tuple(row["hex"] for row in rows),
         groups=tuple(row.get("group", "") for row in rows),
-        roles=tuple(frozenset(filter(None, row.get("roles", "").split("|"))) for row in rows),
+        roles=tuple(_parts(row.get("roles", "")) for row in rows),
+        wear=tuple(_parts(row.get("wear", "")) for row in rows),
         rgb=rgb,
         lab=srgb_to_lab_d65(rgb),
         oklch=oklab_to_oklch(srgb_to_oklab(rgb)),
     )
+
+
+def _parts(text: str) -> frozenset[str]:
+    return frozenset(filter(None, text.split("|")))

@@ -7,7 +7,7 @@ import numpy as np
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
 from pipeline.color.wheels import wheel_positions
 from pipeline.harmony.bases import Base
-from pipeline.harmony.catalogue import catalogue, catalogue_scores
+from pipeline.harmony.catalogue import catalogue, catalogue_scores, commonness
 from pipeline.harmony.pair_score import Points, intent_score, pair_parts, pair_score
 from pipeline.types import Floats, Intent, Wheel
 
@@ -63,7 +63,7 @@ def score_base(base: Base, intent: Intent, wheel: Wheel) -> BaseScores:
         difference=difference,
         mean_parts=base.weights @ parts,
         scores=scores,
-        intent_scores=intent_score(scores, table.presence, intent),
+        intent_scores=intent_score(scores, table.presence, commonness(), intent),
         distinct=difference[0] >= DISTINCT_DE00,
         new_hue=new_hue,
         base_hues=len(hues),
@@ -101,7 +101,9 @@ def score_rows(scored: BaseScores, rows: np.ndarray, shares: Floats) -> Floats:
             weight = weight + both
     excess = np.maximum(0, scored.base_hues + _fresh_hues(scored, rows) - MAX_HUES)
     presence = (table.presence[rows] * shares).sum(axis=1) / added
-    return intent_score(np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess), presence, scored.intent)
+    familiar = (commonness()[rows] * shares).sum(axis=1) / added
+    plain = np.maximum(0.0, total / weight - HUE_EXCESS_PENALTY * excess)
+    return intent_score(plain, presence, familiar, scored.intent)
 
 
 def _fresh_hues(scored: BaseScores, rows: np.ndarray) -> np.ndarray:

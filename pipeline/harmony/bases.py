@@ -17,7 +17,7 @@ from pipeline.types import Category, Floats
 # A garment's further colours, and colours with a smaller share, are too small to clash with anything.
 MAX_BASE_COLORS = 6
 MIN_SHARE = 0.02
-# A smaller colour does not set the hue that schemes start from.
+# A smaller colour does not set the hue that schemes start from, and no reason speaks of it.
 ANCHOR_SHARE = 0.05
 # A suggestion's target names colours of at least this share, and always the largest colour.
 TARGET_SHARE = 0.15
@@ -36,7 +36,8 @@ PRINT_HUE_DEG, PRINT_STEP = 30.0, 0.3
 class Base:
     """The colours that advice is for, the largest share first.
 
-    points, weights (sum 1) and hexes describe every colour that enters the score. target: the colours that the advice
+    points, weights (sum 1), hexes and names describe every colour that enters the score. seen: how many of them, the
+    largest, are large enough to be noticed. target: the colours that the advice
     names. anchor: the index of the colour whose hue the schemes start from; None when no colour shows a hue. place: the
     base's place in the outfit. printed: the base is one garment with a print.
     """
@@ -44,6 +45,8 @@ class Base:
     garment_ids: tuple[str, ...]
     categories: tuple[Category, ...]
     hexes: tuple[str, ...]
+    names: tuple[str, ...]
+    seen: int
     points: Points
     weights: Floats
     target: tuple[str, ...]
@@ -105,6 +108,8 @@ def _base(garments: tuple[Garment, ...]) -> Base:
         garment_ids=tuple(garment.id for garment in garments),
         categories=tuple(garment.category for garment in garments),
         hexes=hexes,
+        names=tuple(swatch.names.fashion.name for swatch, _ in pairs),
+        seen=max(1, int((weights >= ANCHOR_SHARE).sum())),
         points=points,
         weights=weights,
         target=_target(hexes, weights),

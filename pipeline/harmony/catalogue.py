@@ -1,7 +1,9 @@
 """The catalogue of colours that advice can suggest, with the scores of all their pairs computed once."""
 
+import csv
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import get_args
 
 import numpy as np
@@ -24,6 +26,8 @@ SCHEME_CHROMA, SCHEME_LIGHTNESS = 0.038, 0.24
 SHOWN_CHROMA = (0.03, 0.08)
 # Only colours of these groups of the vocabulary are neutrals: a calm peach is none.
 NEUTRAL_GROUPS = {"whites", "greys", "blacks", "beiges", "browns", "blues"}
+GREY_GROUPS = {"whites", "greys", "blacks"}
+GARMENT_COLORS_FILE = Path(__file__).parent / "garment_colors.csv"
 ROLES: tuple[Role, ...] = get_args(Role)
 CVD_KINDS: tuple[CvdKind, ...] = ("protan", "deutan", "tritan")
 
@@ -34,10 +38,11 @@ class Catalogue:
 
     Every array has one entry a colour unless it says more.
 
-    rgb: 0 to 1. presence: how loud, 0 to 1. neutral: whether the colour goes with anything. hued: whether its hue can
-    carry a scheme. shown: how clearly it shows its hue, 0 to 1. ease: 1 for a colour of large areas, 0.5 for one of
-    smaller areas, 0 for one that is an accent only. allowed: per role, whether the colour may take it. parts: the parts
-    of all pair scores, (4, n, n). difference: ΔE00 of all pairs, (n, n).
+    rgb: 0 to 1. presence: how loud, 0 to 1. neutral: whether the colour goes with anything. grey: whether it is grey,
+    black or white. hued: whether its hue can carry a scheme. shown: how clearly it shows its hue, 0 to 1. ease: 1 for a
+    colour of large areas, 0.5 for one of smaller areas, 0 for one that is an accent only. allowed: per role, whether
+    the colour may take it. wear: per use of `Vocabulary.wear`, whether the colour has it. parts: the parts of all pair
+    scores, (4, n, n). difference: ΔE00 of all pairs, (n, n).
     """
 
     names: tuple[str, ...]
@@ -47,10 +52,12 @@ class Catalogue:
     rgb: Floats
     presence: Floats
     neutral: np.ndarray
+    grey: np.ndarray
     hued: np.ndarray
     shown: Floats
     ease: Floats
     allowed: dict[Role, np.ndarray]
+    wear: dict[str, np.ndarray]
     parts: Floats
     difference: Floats
 
@@ -69,9 +76,11 @@ def catalogue() -> Catalogue:
         rgb=words.rgb,
         presence=chroma_presence(words.oklch),
         neutral=is_neutral(words.oklch) & np.array([group in NEUTRAL_GROUPS for group in words.groups]),
+        grey=(words.oklch[:, 1] < GREY_CHROMA) & np.array([group in GREY_GROUPS for group in words.groups]),
         hued=shows_hue(words.oklch) & (words.oklch[:, 1] >= SCHEME_CHROMA) & (words.oklch[:, 0] >= SCHEME_LIGHTNESS),
         shown=smoothstep(words.oklch[:, 1], *SHOWN_CHROMA),
         ease=np.array([1.0 if "main" in roles else 0.5 if "secondary" in roles else 0.0 for roles in words.roles]),
+        wear={use: np.array([use in uses for uses in words.wear]) for use in ("legs", "jeans", "leather")},
         allowed={role: np.array([role in roles for roles in words.roles]) for role in ROLES},
         parts=pair_parts(points, points, difference=difference),
         difference=difference,
@@ -105,3 +114,28 @@ def catalogue_cvd_lab() -> Floats:
 def cvd_lab(rgb: Floats) -> Floats:
     """The Lab colours, (3, n, 3), that protans, deutans and tritans see for sRGB colours (n, 3), 0 to 1."""
     return srgb_to_lab_d65(np.stack([simulate_cvd(rgb, kind) for kind in CVD_KINDS]))
+
+
+@cache
+def garment_counts() -> Floats:
+    """How many garments have each colour of the catalogue as their main colour, (n,).
+
+    `python -m tests.bench.garment_colors` counts them in photos.
+    """
+    with GARMENT_COLORS_FILE.open(newline="") as file:
+        counts = {row["name"]: float(row["garments"]) for row in csv.DictReader(file)}
+    return np.array([counts[name] for name in catalogue().names])
+
+
+@cache
+def commonness() -> Floats:
+    """How common each colour of the catalogue is among garments, 0 to 1, (n,), on a logarithmic scale."""
+    count = np.log1p(garment_counts())
+    return np.asarray(count / count.max())
+
+
+def familiarity(lab: Floats) -> Floats:
+    """How common Lab colours (n, 3) are among garments, 0 to 1, (n,): as the nearest colour of the catalogue."""
+    points = catalogue().points.lab
+    nearest = np.argmin((points * points).sum(axis=1) / 2 - lab @ points.T, axis=1)
+    return np.asarray(commonness()[nearest])

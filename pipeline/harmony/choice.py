@@ -3,39 +3,56 @@
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache, lru_cache
+from typing import get_args
 
 import numpy as np
 
 from pipeline.color.difference import DISTINCT_DE00
 from pipeline.harmony.catalogue import catalogue
 from pipeline.harmony.combinations import Combination
+from pipeline.harmony.schemes import MOODS
+from pipeline.types import Mood
 
 # Taste: the most choices with the same colour in the first pass, so that other colours come first.
 COLOR_REPEATS = 2
 
 
 def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combination]:
-    """Chooses at most `limit` combinations from queues, each of which is sorted best first.
+    """Chooses at most `limit` combinations from queues, each of which is sorted best first, in the order of their rank.
 
-    Each step takes from the base with the fewest choices (the leading one on a tie), and there from the scheme with the
-    fewest. No two choices are nearly alike. A second pass fills up what is missing without the limit on single colours.
+    The first three are a safe, a tonal and a daring one for the leading base. Each further step takes from the base
+    with the fewest choices (the leading one on a tie), and there from the scheme with the fewest. No two choices are
+    nearly alike. A second pass fills up what is missing without the limit on single colours.
     """
     chosen: list[Combination] = []
     used: Counter[int] = Counter()
     bases: Counter[int] = Counter()
     schemes: Counter[str] = Counter()
+
+    def take(pick: Combination) -> None:
+        chosen.append(pick)
+        used.update(pick.colors)
+        bases[pick.base] += 1
+        schemes[pick.scheme] += 1
+
+    for mood in get_args(Mood):
+        leading = [list(reversed(queue)) for queue in queues if queue and _is_of(queue[0], base=0, mood=mood)]
+        heads = [queue[-1] for queue in leading if _advance(queue, chosen, used=used, repeats=1)]
+        if heads and len(chosen) < limit:
+            take(min(heads, key=lambda one: (-one.rank, one.colors)))
+    first = len(chosen)
     for repeats in (COLOR_REPEATS, limit):
         waiting = [list(reversed(queue)) for queue in queues]
         while len(chosen) < limit:
             heads = [queue[-1] for queue in waiting if _advance(queue, chosen, used=used, repeats=repeats)]
             if not heads:
                 break
-            pick = min(heads, key=lambda one: (bases[one.base], one.base, schemes[one.scheme], -one.rank, one.colors))
-            chosen.append(pick)
-            used.update(pick.colors)
-            bases[pick.base] += 1
-            schemes[pick.scheme] += 1
-    return chosen
+            take(min(heads, key=lambda one: (bases[one.base], one.base, schemes[one.scheme], -one.rank, one.colors)))
+    return chosen[:first] + sorted(chosen[first:], key=lambda one: (one.base, -one.rank))
+
+
+def _is_of(one: Combination, *, base: int, mood: Mood) -> bool:
+    return one.base == base and MOODS[one.scheme] == mood
 
 
 def _advance(queue: list[Combination], chosen: Sequence[Combination], *, used: Counter[int], repeats: int) -> bool:

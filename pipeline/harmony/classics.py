@@ -9,6 +9,7 @@ from pipeline.color.hex import hex_to_rgb
 from pipeline.harmony.bases import by_salience
 from pipeline.harmony.catalogue import cvd_lab
 from pipeline.harmony.pair_score import components_from_parts, pair_parts, pair_score, points_from_hexes
+from pipeline.harmony.percentile import percentile, rating_of
 from pipeline.options import HarmonyOptions
 from pipeline.parts import CvdReport, Garment, SuggestedColor, Suggestion, Target, coded
 
@@ -40,9 +41,9 @@ def _classics(garments: Sequence[Garment], options: HarmonyOptions) -> tuple[Sug
     if not garments:
         return ()
     garment = garments[0]
-    worn = garment.colors[0].hex
+    worn, base_name = garment.colors[0].hex, garment.colors[0].names.fashion.name
     suggestions = [
-        _suggestion(garment.id, worn, name, code, options=options)
+        _suggestion(garment.id, (base_name, worn), name, code, options=options)
         for name, code in CLASSICS
         if _difference(worn, code) >= DISTINCT_DE00
     ]
@@ -50,16 +51,21 @@ def _classics(garments: Sequence[Garment], options: HarmonyOptions) -> tuple[Sug
     return tuple(suggestions[: options.max_suggestions])
 
 
-def _suggestion(garment_id: str, worn: str, name: str, code: str, *, options: HarmonyOptions) -> Suggestion:
+def _suggestion(garment_id: str, base: tuple[str, str], name: str, code: str, *, options: HarmonyOptions) -> Suggestion:
+    base_name, worn = base
     parts = pair_parts(points_from_hexes([worn]), points_from_hexes([code]))
+    score = percentile(float(pair_score(parts)[0, 0]), "balanced")
     return Suggestion(
+        summary=coded("ground", place="beside", kind="unknown", base=base_name, name=name, legs="@trousers"),
+        mood="safe",
         scheme="neutral",
         intent=options.intent,
-        score=round(float(pair_score(parts)[0, 0]), 3),
+        score=score,
+        rating=rating_of(score),
         target=Target((garment_id,), (worn,)),
         components=components_from_parts(parts[:, 0, 0]),
         colors=(SuggestedColor(code, name, "secondary", SHARE),),
-        reasons=(coded("CLASSIC_NEUTRAL"),),
+        reasons=(coded("NEUTRAL_ANCHOR", name=name),),
         how_to_wear=(coded("ONE_LEADS"),),
         cvd=_cvd(worn, code),
     )

@@ -26,6 +26,8 @@ NEAREST_HUES = 3
 HUE_LOSS, LEAST_HUE_VALUE = 0.15, 0.1
 # Tones of one hue differ by at least this step in OKLab lightness.
 TONE_STEP = 0.12
+# Greys that differ by more than this step do not look like one family.
+MOST_TONE_STEP = 0.45
 # The number of candidates for each slot of suggestions with one, two and three slots.
 WIDTHS = (8, 6, 4)
 # The number of free first colours, and of colours for each slot that relates to one of them.
@@ -39,8 +41,9 @@ NEUTRAL_CLARITY = 0.4
 # Colours that are accents only lose this share of their rank, unless the intent is bold.
 EASE = 0.08
 
-# A slot's kind, its role, and the wheel position from which its angle counts.
-Slot: TypeAlias = tuple[int, Role, float]
+# A slot's kind, its role, the wheel position from which its angle counts, and the use of `Vocabulary.wear` that its
+# colour must have, or "".
+Slot: TypeAlias = tuple[int, Role, float, str]
 # A filled plan: minus its rank, its colours, its score and its layout. It sorts best first.
 _Ranked: TypeAlias = tuple[float, tuple[int, ...], float, Layout]
 
@@ -115,11 +118,16 @@ def _filled_plans(scored: BaseScores, schemes: Sequence[Scheme]) -> list[_Filled
 def _slots(scored: BaseScores, plan: Plan, layout: Layout, firsts: dict[Role, list[int]]) -> list[Slot]:
     """The slots of a plan. A plan whose first colour is free has one set of related slots for each first colour."""
     if plan[0] != FREE:
-        anchor = scored.anchor_position or 0.0
-        return [(kind, role, anchor) for kind, (role, _) in zip(plan, layout, strict=True)]
+        anchor, uses = scored.anchor_position or 0.0, (_first_use(scored), "", "")
+        return [(kind, role, anchor, use) for kind, (role, _), use in zip(plan, layout, uses, strict=False)]
     related = list(zip(plan[1:], layout[1:], strict=True))
     positions = _positions(scored)
-    return [(kind, role, positions[first]) for first in firsts[layout[0][0]] for kind, (role, _) in related]
+    return [(kind, role, positions[first], "") for first in firsts[layout[0][0]] for kind, (role, _) in related]
+
+
+def _first_use(scored: BaseScores) -> str:
+    """What the first suggested colour must be made as: with a top it is worn on the legs."""
+    return "legs" if scored.base.categories == ("top",) else ""
 
 
 def _rows(
@@ -160,10 +168,11 @@ def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
     if not slots:
         return []
     table = catalogue()
-    kinds = np.array([kind for kind, _, _ in slots])[:, None]
-    anchors = np.array([anchor for _, _, anchor in slots])[:, None]
-    fit = scored.distinct & np.stack([table.allowed[role] for _, role, _ in slots])
-    step = np.abs(table.points.oklch[:, 0] - scored.base.points.oklch[0, 0]) >= TONE_STEP
+    kinds = np.array([kind for kind, *_ in slots])[:, None]
+    anchors = np.array([anchor for _, _, anchor, _ in slots])[:, None]
+    fit = scored.distinct & np.stack([_made_for(role, use) for _, role, _, use in slots])
+    depth = np.abs(table.points.oklch[:, 0] - scored.base.points.oklch[0, 0])
+    step, family = depth >= TONE_STEP, depth <= MOST_TONE_STEP
     turn = hue_difference_deg(catalogue_positions(scored.wheel) - anchors, kinds)
     near = fit & table.hued & (turn <= HUE_TOLERANCE_DEG) & (step | (kinds != 0))
     for k in np.flatnonzero(~near.any(axis=1) & (kinds[:, 0] < 360)):
@@ -173,21 +182,29 @@ def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
     value = np.where(near, scored.intent_scores * exact * (1 - CLARITY + CLARITY * table.shown), 0.0)
     plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - table.shown)
     value = np.where(kinds == NEUTRAL, (fit & table.neutral) * scored.intent_scores * plain, value)
-    value = np.where(kinds == TONE, (fit & ~table.hued & step) * scored.intent_scores, value)
+    value = np.where(kinds == TONE, (fit & table.grey & step & family) * scored.intent_scores, value)
     order = np.argsort(-value, axis=1, kind="stable")
     counts = (value > 0).sum(axis=1)
     return [
         _spread(order[k, : counts[k]], PER_GROUP)[: WIDTHS[0]]
         if kind == NEUTRAL
         else order[k, : min(counts[k], WIDTHS[0])]
-        for k, (kind, _, _) in enumerate(slots)
+        for k, (kind, *_) in enumerate(slots)
     ]
+
+
+def _made_for(role: Role, use: str) -> np.ndarray:
+    """Which catalogue colours may take a role in a use."""
+    table = catalogue()
+    return table.allowed[role] & table.wear[use] if use else table.allowed[role]
 
 
 def _free_colors(scored: BaseScores, role: Role) -> list[int]:
     """The first colours of a plan whose hue is free, best first, one of each colour group."""
     table = catalogue()
-    leads = table.allowed[role] & (table.hued if scored.intent == "bold" else table.hued & table.allowed["main"])
+    leads = _made_for(role, _first_use(scored)) & table.hued
+    if scored.intent != "bold":
+        leads = leads & table.allowed["main"]
     value = np.where(scored.distinct & leads, scored.intent_scores * (1 - CLARITY + CLARITY * table.shown), 0.0)
     order = np.argsort(-value, kind="stable")[: int((value > 0).sum())]
     return [int(k) for k in _spread(order, 1)[:FREE_WIDTH]]

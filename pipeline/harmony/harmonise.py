@@ -13,21 +13,22 @@ from pipeline.versions import HARMONY_VERSION
 
 
 def harmonise(garments: Sequence[Garment], options: HarmonyOptions) -> Harmony:
-    """The whole advice for the garments, each list best first; suggestions are grouped by garment.
+    """The whole advice for the garments, each list best first.
 
     Garments without colours are skipped. Matches and outfits need `options.wardrobe`.
     """
     bases = bases_of(garments)
-    suggestions = suggest(bases, options)
+    suggestions, common = suggest(bases, options)
     if not bases or not options.wardrobe:
-        return Harmony(suggestions, version=HARMONY_VERSION)
+        return Harmony(suggestions, common, version=HARMONY_VERSION)
     wardrobe = wardrobe_colors(options.wardrobe)
     fits = fit_all(bases, wardrobe, options)
     singles = [fit for fit in fits if len(fit.base.garment_ids) == 1]
     look_fit = fits[bases.index(look_of(bases))]
     return Harmony(
         suggestions,
-        matches=matches_from_fits(singles, wardrobe),
+        common,
+        matches=matches_from_fits(singles, wardrobe, options),
         outfits=outfits(look_fit, wardrobe, options),
         version=HARMONY_VERSION,
     )

@@ -6,16 +6,17 @@ from itertools import combinations, product
 
 import numpy as np
 
-from pipeline.garments.kinds import BODY, KINDS, area_of, covered_by
+from pipeline.garments.kinds import BODY, KINDS, BodyPart, area_of, covered_by
 from pipeline.harmony.base_scores import MAX_HUES, SHOWN_SHARE, shown_hues
 from pipeline.harmony.bases import Base
 from pipeline.harmony.pair_score import Points, components_from_parts, join, pair_parts, pair_score, take
+from pipeline.harmony.percentile import percentile, rating_of
 from pipeline.harmony.reasons import outfit_reasons, tones
-from pipeline.harmony.wardrobe import Fit, WardrobeColors, wearable_together
+from pipeline.harmony.wardrobe import Fit, WardrobeColors, seen_tones, wearable_together
 from pipeline.limits import MAX_OUTFIT_ITEMS, MAX_OUTFITS
 from pipeline.options import HarmonyOptions
-from pipeline.parts import Outfit
-from pipeline.types import Category, Floats
+from pipeline.parts import Outfit, worded
+from pipeline.types import Category, Floats, GarmentClass
 
 # The constants below are taste.
 # The number of items of each kind that are tried: those that go best with the base.
@@ -35,6 +36,10 @@ IDEAL_SHARES = (0.6, 0.3, 0.1)
 # The least share of a colour that shows its hue. Shares here are of the whole outfit, of which each garment is only a
 # part, so the limit is half of that for shares of a base alone.
 OUTFIT_SHOWN_SHARE = SHOWN_SHARE / 2
+
+FEET: GarmentClass = "shoes"
+# The kind that covers each part of the body.
+COVERS: dict[BodyPart, GarmentClass] = {"upper": "top", "lower": "bottom"}
 
 # The kinds of an outfit's items.
 Template = tuple[Category, ...]
@@ -66,11 +71,11 @@ class _Composition:
 
 
 def outfits(fit: Fit, wardrobe: WardrobeColors, options: HarmonyOptions) -> tuple[Outfit, ...]:
-    """At most 6 outfits, best first, of two to four items that go with the base and with each other.
+    """At most 6 outfits, best first, of up to four items that go with the base and with each other.
 
     An outfit has one item of a kind, only known kinds, and no item that cannot be worn with the base. Items cover the
-    parts of the body that the base leaves bare, where the wardrobe allows it. An outfit shows at most three hues, or as
-    many as the base shows by itself.
+    body and the feet, where the wardrobe allows it; `missing` names the kinds that would cover the rest. An outfit
+    shows at most three hues, or as many as the base shows by itself.
     """
     candidates = _candidates(fit, wardrobe)
     templates = _templates(fit.base, set(candidates))
@@ -85,7 +90,7 @@ def outfits(fit: Fit, wardrobe: WardrobeColors, options: HarmonyOptions) -> tupl
         one for template in templates for one in _best(fit.base, wardrobe, table, template=template, rows_of=rows_of)
     ]
     composed.sort(key=lambda one: (-one.score, [wardrobe.items[table.index[row]].id for row in one.rows]))
-    return tuple(_outfit(fit, wardrobe, table, one) for one in _varied(composed))
+    return tuple(_outfit(fit, wardrobe, table, one, options) for one in _varied(composed))
 
 
 def _candidates(fit: Fit, wardrobe: WardrobeColors) -> dict[Category, np.ndarray]:
@@ -102,18 +107,42 @@ def _candidates(fit: Fit, wardrobe: WardrobeColors) -> dict[Category, np.ndarray
 
 
 def _templates(base: Base, have: set[Category]) -> list[Template]:
-    """The sets of kinds that complete the base. They cover the rest of the body where the wardrobe allows it."""
+    """The sets of kinds that complete the base. They cover body and feet where the wardrobe allows it."""
     kinds = [kind for kind in KINDS if kind.name in have]
     extras = [kind for kind in kinds if not kind.covers]
     cores = [core for count in (0, 2, 1) for core in combinations([kind for kind in kinds if kind.covers], count)]
     if "unknown" in base.categories:
         cores = [core for core in cores if len(core) < 2 or not core[0].covers & core[1].covers]
     else:
-        bare = sorted(BODY.difference(*(covered_by(category) for category in base.categories)))
-        cores = [core for core in cores if sorted(part for kind in core for part in kind.covers) == bare] or [()]
-    more = [chosen for count in range(len(extras) + 1) for chosen in combinations(extras, count)]
+        bare = sorted(_bare(base.categories))
+        cores = [core for core in cores if sorted(part for kind in core for part in kind.covers) == bare] or [
+            core for core in cores if all(kind.covers <= set(bare) for kind in core)
+        ]
+        most = max(len(core) for core in cores)
+        cores = [core for core in cores if len(core) == most or sorted(p for k in core for p in k.covers) == bare]
+    shod = FEET in base.categories or FEET not in have
+    more = [
+        chosen
+        for count in range(len(extras) + 1)
+        for chosen in combinations(extras, count)
+        if shod or any(kind.name == FEET for kind in chosen)
+    ]
     templates = [tuple(kind.name for kind in core + extra) for core, extra in product(cores, more)]
-    return [template for template in templates if 2 <= len(template) <= MAX_OUTFIT_ITEMS]
+    whole = [one for one in templates if len(one) == 1 and not _missing(base, one)]
+    return whole + [one for one in templates if 2 <= len(one) <= MAX_OUTFIT_ITEMS]
+
+
+def _bare(categories: Sequence[Category]) -> frozenset[BodyPart]:
+    """The parts of the body that garments of these kinds leave bare."""
+    return BODY.difference(*(covered_by(category) for category in categories))
+
+
+def _missing(base: Base, template: Template) -> tuple[GarmentClass, ...]:
+    """The kinds that would cover what the base and the items leave bare. A base of unknown kind lacks only shoes."""
+    worn = (*base.categories, *template)
+    bare = frozenset[BodyPart]() if "unknown" in base.categories else _bare(worn)
+    lacking: list[GarmentClass] = [COVERS[part] for part in ("upper", "lower") if part in bare]
+    return tuple([*lacking, *([] if FEET in worn else [FEET])])
 
 
 def _table(fit: Fit, wardrobe: WardrobeColors, index: np.ndarray, options: HarmonyOptions) -> _Table:
@@ -203,7 +232,7 @@ def _varied(composed: Sequence[_Composition]) -> list[_Composition]:
     return kept
 
 
-def _outfit(fit: Fit, wardrobe: WardrobeColors, table: _Table, one: _Composition) -> Outfit:
+def _outfit(fit: Fit, wardrobe: WardrobeColors, table: _Table, one: _Composition, options: HarmonyOptions) -> Outfit:
     base = fit.base
     base_area = sum(area_of(kind) for kind in base.categories)
     parts = [fit.parts[:, table.index[row]] for row in one.rows]
@@ -212,10 +241,16 @@ def _outfit(fit: Fit, wardrobe: WardrobeColors, table: _Table, one: _Composition
         parts.append(table.parts[:, one.rows[i], one.rows[j]])
         weights.append(one.areas[i] * one.areas[j])
     index = table.index[list(one.rows)]
-    main_tones = tones(join(take(base.points, np.array([0])), take(wardrobe.points, wardrobe.starts[index])))
+    worn = tones(take(base.points, np.arange(base.seen)))
+    worn += [tone for k in index for tone in seen_tones(wardrobe, int(k))]
+    found = outfit_reasons(worn, hues=one.hues, most_hues=MAX_HUES, deviation=one.deviation)
+    items = [wardrobe.items[k] for k in index]
+    score = percentile(one.score, options.intent)
     return Outfit(
-        item_ids=tuple(wardrobe.items[k].id for k in index),
-        score=one.score,
+        item_ids=tuple(item.id for item in items),
+        score=score,
+        rating=rating_of(score),
+        missing=_missing(base, tuple(item.category or "unknown" for item in items)),
         components=components_from_parts(np.array(weights) @ np.array(parts) / sum(weights)),
-        reasons=outfit_reasons(main_tones, hues=one.hues, deviation=one.deviation),
+        reasons=worded(found, " ".join(item.id for item in items)),
     )

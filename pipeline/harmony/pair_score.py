@@ -37,6 +37,8 @@ LOUD_PAIR = (0.24, 0.20, 0.7)
 PRESENCE_CHROMA = (0.02, 0.16)
 # The share of the intent's factor that depends on how loud the added colours are.
 PRESENCE_SHARE = 0.75
+# What a colour that hardly any garment has loses of its score.
+RARITY: dict[Intent, float] = {"subtle": 0.10, "balanced": 0.10, "bold": 0.04}
 # Exponents of hue, lightness, separation, vividness, and of the two intent factors: loud colours, then calm ones.
 WEIGHTS: dict[Intent, tuple[float, ...]] = {
     "subtle": (0.30, 0.10, 0.25, 0.15, 0.0, 0.45),
@@ -120,16 +122,18 @@ def pair_score(parts: Floats, intent: Intent = "balanced") -> Floats:
     return np.exp(np.tensordot(weights / weights.sum(), np.log(parts), axes=1))
 
 
-def intent_score(score: Floats, presence: Floats, intent: Intent) -> Floats:
+def intent_score(score: Floats, presence: Floats, familiar: Floats, intent: Intent) -> Floats:
     """The score, adjusted to the intent: bold rewards loud added colours, subtle rewards calm ones, balanced neither.
 
-    presence: how loud the added colours are, 0 to 1: the mean of their `chroma_presence` by share.
+    presence: how loud the added colours are, 0 to 1: the mean of their `chroma_presence` by share. familiar: how common
+    they are among garments, 0 to 1. Rare colours score lower, except where the intent is bold.
     """
     four, bold, calm = sum(WEIGHTS[intent][:4]), WEIGHTS[intent][4], WEIGHTS[intent][5]
     total = four + bold + calm
     loud_factor = (1 - PRESENCE_SHARE + PRESENCE_SHARE * presence) ** (bold / total)
     calm_factor = (1 - PRESENCE_SHARE * presence) ** (calm / total)
-    return np.asarray(score ** (four / total) * loud_factor * calm_factor)
+    known = 1 - RARITY[intent] + RARITY[intent] * familiar
+    return np.asarray(score ** (four / total) * loud_factor * calm_factor * known)
 
 
 def chroma_presence(oklch: Floats) -> Floats:

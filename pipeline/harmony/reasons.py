@@ -1,13 +1,20 @@
-"""Explains why colours go together and how to wear them, as codes with measured numbers."""
+"""Explains why colours go together and how to wear them, as codes with measured numbers.
 
+Every reason is judged by all colours that are worn: the base's visible colours and everything that is added.
+"""
+
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.color.difference import hue_difference_deg
+from msgspec import structs
+
+from pipeline.color.difference import DISTINCT_DE00, hue_difference_deg
 from pipeline.color.neutral import is_neutral
+from pipeline.color.sight import temperatures
 from pipeline.garments.kinds import BY_NAME
 from pipeline.harmony.pair_score import CLEAR_STEP, NEAR_MISS_CHROMA, Points
-from pipeline.parts import Coded, coded
+from pipeline.parts import Coded, Suggestion, coded
 from pipeline.types import Category, Role, Scheme
 
 # The constants below are taste.
@@ -19,11 +26,13 @@ SAME_DE00, NEAR_MISS_DE00 = 2.5, 10.0
 ECHO_DE00 = 5.0
 # Colours are calm below the first OKLCH chroma, and vivid from the second on.
 CALM_CHROMA, VIVID_CHROMA = 0.10, 0.13
-# A colour is neither warm nor cool below this CIE Lab chroma, or when less than a fifth of that lies on the axis.
-TONAL_LAB_CHROMA, LEAST_LEAN = 12.0, 0.2
 # Areas are balanced up to this deviation from 60-30-10, 0 to 1.
 BALANCED_DEVIATION = 0.15
+# A suggestion says only what sets it apart: its scheme, and at most this number of further reasons.
+MAX_FURTHER = 2
 MAX_REASONS = 4
+# A reason that more than this share of the suggestions would give sets none of them apart.
+COMMONPLACE = 0.5
 SCHEME_REASONS: dict[Scheme, str] = {
     "complementary": "COMPLEMENTARY_HUES",
     "split_complementary": "SPLIT_COMPLEMENTARY_HUES",
@@ -48,118 +57,173 @@ class Tone:
     vivid: float
 
 
+_WARM = {"warm": 1, "cool": -1, "neutral": 0}
+
+
 def tones(points: Points, names: Sequence[str] = ()) -> list[Tone]:
     """Points as tones, with names where they are given."""
     neutral = is_neutral(points.oklch).tolist()
     vivid = points.vivid.tolist()
+    warm = [_WARM[one] for one in temperatures(points.lab)]
     return [
-        Tone(names[k] if names else "", lightness, chroma, hue_deg, _temperature(a, b), neutral[k], vivid[k])
-        for k, ((lightness, chroma, hue_deg), (_, a, b)) in enumerate(
-            zip(points.oklch.tolist(), points.lab.tolist(), strict=True)
-        )
+        Tone(names[k] if names else "", lightness, chroma, hue_deg, warm[k], neutral[k], vivid[k])
+        for k, (lightness, chroma, hue_deg) in enumerate(points.oklch.tolist())
     ]
 
 
-def _temperature(a: float, b: float) -> int:
-    """1 for a warm Lab colour, -1 for a cool one, 0 for neither.
-
-    The warm end of the axis lies at a CIE Lab hue of 50 degrees (Ou et al. 2004).
-    """
-    if a * a + b * b < TONAL_LAB_CHROMA**2:
-        return 0
-    # The projection onto the axis: cos 50° and sin 50°.
-    lean = 0.643 * a + 0.766 * b
-    return 1 if lean > LEAST_LEAN * TONAL_LAB_CHROMA else -1 if lean < -LEAST_LEAN * TONAL_LAB_CHROMA else 0
-
-
+# --- suggestions ----------------------------------------------------------------------------------------------
 def suggestion_reasons(
-    scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_deg: float, echo_de00: float | None
+    scheme: Scheme,
+    base: Sequence[Tone],
+    added: Sequence[Tone],
+    *,
+    related: tuple[str, str],
+    turn_deg: float,
+    echo_de00: float | None,
+    cvd_de00: float,
 ) -> tuple[Coded, ...]:
-    """Why a suggestion works.
+    """Why a suggestion works, the scheme's reason first.
 
-    turn_deg: the measured hue difference that stands for the scheme, on the requested wheel. echo_de00: the ΔE00 from
-    the suggestion to the nearest of the base's smaller colours; None when the base has one colour.
+    base: its visible colours, the largest first. related: the names of the two colours that stand in the scheme's
+    relation, `turn_deg` apart on the requested wheel. echo_de00: the ΔE00 from the suggestion to the nearest of the
+    base's smaller colours; None when the base has one colour. cvd_de00: the least difference for colour-blind eyes.
     """
-    found = [_scheme_reason(scheme, base, added, turn_deg=turn_deg)]
+    worn = [*base, *added]
+    found = [_scheme_reason(scheme, base[0], added, related=related, turn_deg=turn_deg)]
+    if cvd_de00 < DISTINCT_DE00:
+        found.append(coded("CVD_CLOSE", value=round(cvd_de00, 1)))
     if echo_de00 is not None and echo_de00 <= ECHO_DE00:
         found.append(coded("ECHOES_PRINT", value=round(echo_de00, 1)))
+    found += _temperature_reason(worn)
+    found += _chroma_reason(worn)
     if scheme != "monochromatic":
-        found += _lightness_reason(base, added[0])
-    found += _chroma_reason([base, *added])
-    found += _temperature_reason(base, added)
-    return tuple(found[:MAX_REASONS])
+        found += _lightness_reason(worn, step=abs(base[0].lightness - added[0].lightness))
+    return tuple(found)
 
 
-def pair_reasons(base: Tone, other: Tone, *, de00: float) -> tuple[Coded, ...]:
-    """Why two garments do or do not go together, judged by their main colours. de00: their ΔE00."""
-    if de00 < SAME_DE00:
-        found = [coded("SAME_COLOR", value=round(de00, 1))]
-    elif de00 < NEAR_MISS_DE00 and max(base.chroma, other.chroma) >= NEAR_MISS_CHROMA[1]:
-        found = [coded("NEAR_MISS", value=round(de00, 1))]
-    elif base.neutral or other.neutral:
-        found = [coded("NEUTRAL_PIECE")]
-    else:
-        found = _hue_reason(hue_difference_deg(base.hue_deg, other.hue_deg))
-    found += _lightness_reason(base, other)
-    found += _chroma_reason([base, other])
-    found += _temperature_reason(base, [other])
-    return tuple(found[:MAX_REASONS])
+def told_once(suggestions: Sequence[Suggestion]) -> tuple[tuple[Suggestion, ...], tuple[Coded, ...]]:
+    """The suggestions with only what sets each apart, and the codes that hold for all of them.
 
-
-def outfit_reasons(main_tones: Sequence[Tone], *, hues: int, deviation: float) -> tuple[Coded, ...]:
-    """Why garments make an outfit.
-
-    main_tones: the main colours of the base and then of each item. hues: how many hues the outfit shows. deviation:
-    from 60-30-10, 0 to 1.
+    A single suggestion has nothing to share. Scheme reasons stay, because they name the suggestion's own colours.
     """
-    found = [coded("FEW_HUES", value=float(hues))]
-    if deviation <= BALANCED_DEVIATION:
-        found.append(coded("BALANCED_SHARES", value=round(deviation, 2)))
-    found += _lightness_reason(main_tones[0], main_tones[1])
-    found += _chroma_reason(main_tones)
-    found += _temperature_reason(main_tones[0], main_tones[1:])
-    return tuple(found[:MAX_REASONS])
+    if len(suggestions) < 2:
+        return tuple(_trimmed(one, set()) for one in suggestions), ()
+    said = [code for one in suggestions for code in (*one.reasons[1:], *one.how_to_wear)]
+    counts = Counter(code.code for code in said if not code.words)
+    everywhere = [code for code, count in counts.items() if count == len(suggestions)]
+    commonplace = {code for code, count in counts.items() if count > COMMONPLACE * len(suggestions)} - {"CVD_CLOSE"}
+    dropped = commonplace.union(everywhere)
+    return tuple(_trimmed(one, dropped) for one in suggestions), tuple(coded(code) for code in everywhere)
+
+
+def _trimmed(one: Suggestion, dropped: set[str]) -> Suggestion:
+    reasons = [code for code in one.reasons[1:] if code.code not in dropped][:MAX_FURTHER]
+    advice = tuple(code for code in one.how_to_wear if code.code not in dropped)
+    return structs.replace(one, reasons=(one.reasons[0], *reasons), how_to_wear=advice)
 
 
 def wearing_advice(
     categories: Sequence[Category],
     colors: Sequence[tuple[Tone, Role]],
     *,
-    base: Tone,
+    base: Sequence[Tone],
     scheme: Scheme,
     printed: bool,
+    legs: str,
+    small: str,
 ) -> tuple[Coded, ...]:
-    """How to wear a suggestion with garments of these kinds. colors: the suggested ones, the largest share first."""
+    """How to wear a suggestion with garments of these kinds.
+
+    colors: the suggested ones, the largest share first. legs, small: words for what the first colour is worn as on the
+    legs, and for the small things that come in the accent's colour.
+    """
     first = colors[0][0].name
     if len(categories) > 1:
-        found = [coded("ADD_TO_LOOK", name=first)]
+        found = [coded("ADD_TO_LOOK", name=first, small=small)]
     else:
-        ratio = "SIXTY_THIRTY_TEN" if len(colors) > 1 else "ONE_LEADS"
-        found = [coded(ratio)]
-        if categories[0] in BY_NAME:
-            found.append(coded(BY_NAME[categories[0]].advice, name=first))
+        code = BY_NAME[categories[0]].advice if categories[0] in BY_NAME else None
+        if code is None:
+            found = [coded("SIXTY_THIRTY_TEN" if len(colors) > 1 else "ONE_LEADS")]
+        else:
+            found = [coded(code, name=first, legs=legs) if code == "WEAR_BELOW" else coded(code, name=first)]
     loud = [tone.name for tone, role in colors if role == "accent" and tone.chroma >= CALM_CHROMA]
     if loud and len(categories) == 1:
-        found.append(coded("ACCENT_SMALL", name=loud[0]))
+        found.append(coded("ACCENT_SMALL", name=loud[0], small=small))
     if printed:
         found.append(coded("KEEP_PRINT_SOLID"))
     if scheme == "monochromatic":
         found.append(coded("MIX_TEXTURES"))
-    warm = {base.warm, *(tone.warm for tone, _ in colors)}
-    if 1 in warm and -1 not in warm:
-        found.append(coded("METAL_GOLD"))
-    elif -1 in warm and 1 not in warm:
-        found.append(coded("METAL_SILVER"))
+    warm = {tone.warm for tone in (*base, *(tone for tone, _ in colors))} - {0}
+    if len(warm) == 1:
+        found.append(coded("METAL_GOLD" if warm == {1} else "METAL_SILVER"))
     return tuple(found)
 
 
-def _scheme_reason(scheme: Scheme, base: Tone, added: Sequence[Tone], *, turn_deg: float) -> Coded:
+def relation_of(scheme: Scheme, base: Tone, first: Tone) -> str:
+    """What the first suggested colour does to the base, as the summary says it."""
+    step = first.lightness - base.lightness
+    if scheme == "monochromatic":
+        return "echo"
+    if scheme == "analogous" and base.chroma >= VIVID_CHROMA / 2:
+        return "blend"
+    if scheme not in ("neutral", "analogous"):
+        return "enliven" if first.chroma >= VIVID_CHROMA > base.chroma else "contrast"
+    if first.warm > 0 >= base.warm and first.chroma >= base.chroma:
+        return "warm"
+    if step >= CLEAR_STEP:
+        return "lift"
+    if step <= -CLEAR_STEP:
+        return "deepen"
+    return "cool" if first.warm < 0 <= base.warm else "ground"
+
+
+# --- matches and outfits --------------------------------------------------------------------------------------
+def pair_reasons(base: Sequence[Tone], other: Sequence[Tone], *, de00: float) -> tuple[Coded, ...]:
+    """Why two garments do or do not go together.
+
+    base, other: their visible colours, the largest first. de00: between their main colours.
+    """
+    main, item = base[0], other[0]
+    if de00 < SAME_DE00:
+        found = [coded("SAME_COLOR", value=round(de00, 1))]
+    elif de00 < NEAR_MISS_DE00 and max(main.chroma, item.chroma) >= NEAR_MISS_CHROMA[1]:
+        found = [coded("NEAR_MISS", value=round(de00, 1))]
+    elif main.neutral or item.neutral:
+        found = [coded("NEUTRAL_PIECE")]
+    else:
+        found = _hue_reason(hue_difference_deg(main.hue_deg, item.hue_deg))
+    worn = [*base, *other]
+    found += _lightness_reason(worn, step=abs(main.lightness - item.lightness))
+    found += _chroma_reason(worn)
+    found += _temperature_reason(worn)
+    return tuple(found[:MAX_REASONS])
+
+
+def outfit_reasons(worn: Sequence[Tone], *, hues: int, most_hues: int, deviation: float) -> tuple[Coded, ...]:
+    """Why garments make an outfit.
+
+    worn: the main colours of the base and of each item. hues: how many hues the outfit shows; they are few up to
+    most_hues. deviation: from 60-30-10, 0 to 1.
+    """
+    found = [coded("FEW_HUES", value=float(hues))] if 0 < hues <= most_hues else []
+    if deviation <= BALANCED_DEVIATION:
+        found.append(coded("BALANCED_SHARES", value=round(deviation, 2)))
+    lightness = [tone.lightness for tone in worn]
+    found += _lightness_reason(worn, step=max(lightness) - min(lightness))
+    found += _chroma_reason(worn)
+    found += _temperature_reason(worn)
+    return tuple(found[:MAX_REASONS])
+
+
+# --- single reasons -------------------------------------------------------------------------------------------
+def _scheme_reason(
+    scheme: Scheme, base: Tone, added: Sequence[Tone], *, related: tuple[str, str], turn_deg: float
+) -> Coded:
     code = SCHEME_REASONS[scheme]
     if scheme == "neutral":
         return coded(code, name=added[0].name)
-    if scheme == "monochromatic":
-        return coded(code, value=round(abs(base.lightness - added[0].lightness), 2))
-    return coded(code, value=float(round(turn_deg)))
+    value = abs(base.lightness - added[0].lightness) if scheme == "monochromatic" else float(round(turn_deg))
+    return coded(code, value=round(value, 2), name=related[0], other=related[1])
 
 
 def _hue_reason(turn_deg: float) -> list[Coded]:
@@ -172,30 +236,31 @@ def _hue_reason(turn_deg: float) -> list[Coded]:
         else "SPLIT_COMPLEMENTARY_HUES" if turn_deg <= 165
         else "COMPLEMENTARY_HUES"
     )  # fmt: skip
-    return [coded(code, value=float(round(turn_deg)))]
+    return [coded(code, value=float(round(turn_deg)), name="@piece", other="@garment")]
 
 
-def _lightness_reason(base: Tone, other: Tone) -> list[Coded]:
-    step = abs(base.lightness - other.lightness)
+def _lightness_reason(worn: Sequence[Tone], *, step: float) -> list[Coded]:
+    """A clear step between the two main colours, or a soft look where everything is about equally light."""
+    lightness = [tone.lightness for tone in worn]
     if step >= CLEAR_STEP:
         return [coded("LIGHT_CONTRAST", value=round(step, 2))]
-    return [coded("SOFT_CONTRAST", value=round(step, 2))] if step < SMALL_STEP else []
+    spread = max(lightness) - min(lightness)
+    return [coded("SOFT_CONTRAST", value=round(spread, 2))] if spread < SMALL_STEP else []
 
 
 def _chroma_reason(worn: Sequence[Tone]) -> list[Coded]:
     chroma = sorted((tone.chroma for tone in worn), reverse=True)
     if chroma[0] < CALM_CHROMA:
         return [coded("CALM_CHROMA", value=round(chroma[0], 2))]
-    if chroma[0] >= VIVID_CHROMA:
-        code = "STATEMENT_COLOR" if chroma[1] < VIVID_CHROMA else "VIVID_COLORS"
-        return [coded(code, value=round(chroma[0] if code == "STATEMENT_COLOR" else chroma[1], 2))]
-    return []
+    if chroma[0] >= VIVID_CHROMA and chroma[1] < CALM_CHROMA:
+        return [coded("STATEMENT_COLOR", value=round(chroma[0], 2))]
+    return [coded("VIVID_COLORS", value=round(chroma[1], 2))] if chroma[1] >= VIVID_CHROMA else []
 
 
-def _temperature_reason(base: Tone, added: Sequence[Tone]) -> list[Coded]:
-    others = {tone.warm for tone in added} - {0}
-    if base.warm == 0 or not others:
-        return []
-    if -base.warm in others:
+def _temperature_reason(worn: Sequence[Tone]) -> list[Coded]:
+    warm = [tone.warm for tone in worn if tone.warm]
+    if len(set(warm)) == 2:
         return [coded("WARM_COOL_BALANCE")]
-    return [coded("SHARED_WARMTH" if base.warm > 0 else "SHARED_COOLNESS")]
+    if len(warm) < 2:
+        return []
+    return [coded("SHARED_WARMTH" if warm[0] > 0 else "SHARED_COOLNESS")]

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-from pipeline.types import Role, Scheme
+from pipeline.types import Mood, Role, Scheme
 
 # The base's place in the whole outfit.
 Place: TypeAlias = Literal["main", "secondary", "accent", "look"]
@@ -27,6 +27,16 @@ PLANS: dict[Scheme, tuple[Plan, ...]] = {
     "tetradic": ((180, 90, 270), (90, 180, 270), (270, 180, 90)),
     "monochromatic": ((0,), (0, 0), (0, NEUTRAL)),
     "neutral": ((NEUTRAL,), (NEUTRAL, NEUTRAL)),
+}
+# How daring a scheme is: neutrals are safe, one hue and its neighbours are tonal, and other hues are daring.
+MOODS: dict[Scheme, Mood] = {
+    "neutral": "safe",
+    "monochromatic": "tonal",
+    "analogous": "tonal",
+    "complementary": "daring",
+    "split_complementary": "daring",
+    "triadic": "daring",
+    "tetradic": "daring",
 }
 # For a base without a hue, the first suggested colour is free and the others stand in the scheme's relation to it.
 GREY_PLANS: dict[Scheme, tuple[Plan, ...]] = {

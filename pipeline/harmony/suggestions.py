@@ -1,11 +1,12 @@
 """Makes suggestions: scores the schemes' combinations, chooses some, and describes them for the answer."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from itertools import combinations as pairs
+from typing import Any
 
 import numpy as np
-from msgspec import UNSET
+from msgspec import UNSET, structs
 
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
 from pipeline.color.hex import hex_to_rgb
@@ -14,11 +15,22 @@ from pipeline.harmony.bases import Base
 from pipeline.harmony.catalogue import catalogue, catalogue_cvd_lab, catalogue_positions, cvd_lab
 from pipeline.harmony.choice import choose
 from pipeline.harmony.combinations import Combination, offers
-from pipeline.harmony.pair_score import components_from_parts
-from pipeline.harmony.reasons import Tone, suggestion_reasons, tones, wearing_advice
-from pipeline.harmony.schemes import angles_of
+from pipeline.harmony.pair_score import components_from_parts, take
+from pipeline.harmony.percentile import percentile, rating_of
+from pipeline.harmony.reasons import Tone, relation_of, suggestion_reasons, told_once, tones, wearing_advice
+from pipeline.harmony.schemes import MOODS, angles_of
 from pipeline.options import HarmonyOptions
-from pipeline.parts import Components, CvdReport, SuggestedColor, Suggestion, SwapColor, Target
+from pipeline.parts import (
+    Coded,
+    Components,
+    CvdReport,
+    SuggestedColor,
+    Suggestion,
+    SwapColor,
+    Target,
+    coded,
+    worded,
+)
 
 # The constants below are taste.
 # Each scheme offers this number of extra combinations, because some are too much like those chosen already.
@@ -26,22 +38,42 @@ SPARE = 8
 # The most alternatives for one suggested colour, and how far their OKLCH hue may be from its own.
 MAX_SWAPS = 3
 SWAP_HUE_DEG = 35.0
+# Where the first suggested colour is worn, by the kind of the base.
+PLACES = {
+    "top": "below", "outerwear": "under", "bottom": "above", "full_body": "over", "shoes": "around",
+    "accessory": "around", "unknown": "beside", "look": "accent",
+}  # fmt: skip
 
 
-def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[Suggestion, ...]:
-    """At most `options.max_suggestions` suggestions, grouped by base, the best of each base first."""
-    if options.max_suggestions == 0:
-        return ()
+def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[tuple[Suggestion, ...], tuple[Coded, ...]]:
+    """At most `options.max_suggestions` suggestions in the order of their rank, and what holds for all of them.
+
+    The first three are a safe, a tonal and a daring one for the leading base, where the schemes leave room. The others
+    follow base by base, the best of each first.
+    """
+    if options.max_suggestions == 0 or not bases:
+        return (), ()
     scored_bases = [score_base(base, options.intent, options.wheel) for base in bases]
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
     queues = [queue for k, scored in enumerate(scored_bases) for queue in offers(scored, k, schemes, depth=depth)]
-    chosen = sorted(choose(queues, options.max_suggestions), key=lambda one: (one.base, -one.score))
-    base_tones = [tones(scored.base.points)[0] for scored in scored_bases]
+    chosen = choose(queues, options.max_suggestions)
     reports = _cvd_reports(scored_bases, chosen)
-    return tuple(
-        _suggestion(scored_bases[one.base], one, cvd, base_tone=base_tones[one.base], options=options)
-        for one, cvd in zip(chosen, reports, strict=True)
+    found = [
+        _suggestion(scored_bases[one.base], one, cvd, options=options) for one, cvd in zip(chosen, reports, strict=True)
+    ]
+    trimmed, common = told_once(found)
+    return tuple(_worded(one) for one in trimmed), worded(common, bases[0].hexes[0])
+
+
+def _worded(one: Suggestion) -> Suggestion:
+    """The suggestion in wordings that depend on its own colours alone."""
+    seed = " ".join((*one.target.colors, *(color.name for color in one.colors)))
+    return structs.replace(
+        one,
+        summary=worded([one.summary], seed)[0],
+        reasons=worded(one.reasons, seed),
+        how_to_wear=worded(one.how_to_wear, seed),
     )
 
 
@@ -77,16 +109,18 @@ def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
 
 
 # --- the answer's parts -----------------------------------------------------------------------------------------
-def _suggestion(
-    scored: BaseScores, one: Combination, cvd: CvdReport, *, base_tone: Tone, options: HarmonyOptions
-) -> Suggestion:
+def _suggestion(scored: BaseScores, one: Combination, cvd: CvdReport, *, options: HarmonyOptions) -> Suggestion:
     table, base = catalogue(), scored.base
-    all_tones = _catalogue_tones()
-    added = [all_tones[color] for color in one.colors]
+    added = [_catalogue_tones()[color] for color in one.colors]
+    worn = tones(take(base.points, np.arange(base.seen)), base.names)
+    score = percentile(one.score, options.intent)
     return Suggestion(
+        summary=_summary(scored, one, worn),
+        mood=MOODS[one.scheme],
         scheme=one.scheme,
         intent=options.intent,
-        score=one.score,
+        score=score,
+        rating=rating_of(score),
         target=Target(base.garment_ids, base.target),
         components=_components(scored, one),
         colors=tuple(
@@ -95,21 +129,55 @@ def _suggestion(
         ),
         reasons=suggestion_reasons(
             one.scheme,
-            base_tone,
+            worn,
             added,
-            turn_deg=_scheme_turn(scored, one),
+            related=_related(scored, one),
+            turn_deg=_scheme_turn(scored, one)[0],
             echo_de00=_echo(scored, one.colors),
+            cvd_de00=min(cvd.protan_min_de00, cvd.deutan_min_de00, cvd.tritan_min_de00),
         ),
         how_to_wear=wearing_advice(
             base.categories,
             [(tone, role) for tone, (role, _) in zip(added, one.layout, strict=True)],
-            base=base_tone,
+            base=worn,
             scheme=one.scheme,
             printed=base.printed,
+            legs=_legs(one.colors[0], skirts=True),
+            small="@leather" if table.wear["leather"][_accent(one)] else "@textile",
         ),
         cvd=cvd,
         alternatives=_swaps(scored, one) if "alternatives" in options.include else UNSET,
     )
+
+
+def _summary(scored: BaseScores, one: Combination, worn: Sequence[Tone]) -> Coded:
+    """What the suggestion does to the base, for a sentence that could be said aloud."""
+    base, names = scored.base, [catalogue().names[color] for color in one.colors]
+    kind = "look" if len(base.categories) > 1 else base.categories[0]
+    further: Any = dict(zip(("second", "third"), names[1:], strict=False))
+    return coded(
+        relation_of(one.scheme, worn[0], _catalogue_tones()[one.colors[0]]),
+        place=PLACES[kind],
+        kind=kind,
+        base=base.names[0],
+        name=names[0],
+        legs=_legs(one.colors[0], skirts=False),
+        **further,
+    )
+
+
+def _legs(color: int, *, skirts: bool) -> str:
+    """What a catalogue colour is worn as on the legs, a word of the language file."""
+    table = catalogue()
+    if table.wear["jeans"][color]:
+        return "@jeans" if table.groups[color] == "blues" else "@jeans_or_trousers" if skirts else "@trousers"
+    return "@trousers_or_skirt" if skirts else "@trousers"
+
+
+def _accent(one: Combination) -> int:
+    """The catalogue index of the suggestion's first accent, or of its only colour."""
+    roles = [role for role, _ in one.layout]
+    return one.colors[roles.index("accent")] if "accent" in roles else one.colors[0]
 
 
 @cache
@@ -129,22 +197,29 @@ def _components(scored: BaseScores, one: Combination) -> Components:
     return components_from_parts(np.array(weights) @ np.array(parts) / sum(weights))
 
 
-def _scheme_turn(scored: BaseScores, one: Combination) -> float:
-    """The measured angle on the wheel that stands for the scheme: that of the colour nearest to the scheme's angle.
+def _scheme_turn(scored: BaseScores, one: Combination) -> tuple[float, int]:
+    """The measured angle on the wheel that stands for the scheme, and the place of its colour among the suggested ones.
 
-    A tetrad is known by its quarter turn, although it has an opposite too. The angle counts from the base's hue, or
-    from the first suggested colour's where the base has none.
+    It is that of the colour nearest to the scheme's angle. A tetrad is known by its quarter turn, although it has an
+    opposite too. The angle counts from the base's hue, or from the first suggested colour's where the base has none.
     """
     positions = catalogue_positions(scored.wheel)
     anchor = scored.anchor_position
-    others = one.colors if anchor is not None else one.colors[1:]
     angles = angles_of(one.scheme)
-    if not others or not angles:
-        return 0.0
-    wanted = angles[0]
+    places = range(0 if anchor is not None else 1, len(one.colors))
+    if not places or not angles:
+        return 0.0, 0
     start = float(positions[one.colors[0]]) if anchor is None else anchor
-    turns = [hue_difference_deg(float(positions[color]), start) for color in others]
-    return min(turns, key=lambda turn: abs(turn - wanted))
+    turns = [(hue_difference_deg(float(positions[one.colors[k]]), start), k) for k in places]
+    return min(turns, key=lambda turn: abs(turn[0] - angles[0]))
+
+
+def _related(scored: BaseScores, one: Combination) -> tuple[str, str]:
+    """The names of the two colours that stand in the scheme's relation: a suggested one, and the base's or another."""
+    names, anchor = catalogue().names, scored.base.anchor
+    if one.scheme == "monochromatic" or anchor is not None:
+        return names[one.colors[_scheme_turn(scored, one)[1]]], scored.base.names[anchor or 0]
+    return names[one.colors[_scheme_turn(scored, one)[1]]], names[one.colors[0]]
 
 
 def _echo(scored: BaseScores, colors: tuple[int, ...]) -> float | None:
@@ -155,6 +230,7 @@ def _echo(scored: BaseScores, colors: tuple[int, ...]) -> float | None:
 def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
     """The best replacements of each suggested colour (neutral, or of a similar hue), with the score that they give."""
     table, shares = catalogue(), np.array([share for _, share in one.layout])
+    rise = partial(percentile, intent=scored.intent)
     swaps: list[SwapColor] = []
     for k, color in enumerate(one.colors):
         rows = np.tile(np.array(one.colors), (len(table.names), 1))
@@ -164,7 +240,7 @@ def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
         )
         best = np.argsort(-scores, kind="stable")[:MAX_SWAPS]
         swaps += [
-            SwapColor(table.hexes[color], table.hexes[other], table.names[other], round(float(scores[other]), 3))
+            SwapColor(table.hexes[color], table.hexes[other], table.names[other], rise(float(scores[other])))
             for other in best.tolist()
             if scores[other] > 0
         ]

@@ -7,7 +7,8 @@ import numpy as np
 
 from pipeline.color.difference import delta_e_2000
 from pipeline.garments.kinds import BY_NAME, covered_by
-from pipeline.harmony.bases import Base
+from pipeline.harmony.bases import ANCHOR_SHARE, Base
+from pipeline.harmony.catalogue import familiarity
 from pipeline.harmony.pair_score import (
     Points,
     chroma_presence,
@@ -18,11 +19,12 @@ from pipeline.harmony.pair_score import (
     points_from_hexes,
     take,
 )
-from pipeline.harmony.reasons import pair_reasons, tones
+from pipeline.harmony.percentile import percentile, rating_of
+from pipeline.harmony.reasons import Tone, pair_reasons, tones
 from pipeline.limits import MAX_MATCHES
 from pipeline.options import HarmonyOptions, WardrobeItem
 from pipeline.palette.swatches import shares_of
-from pipeline.parts import Match, MatchTarget
+from pipeline.parts import Match, MatchTarget, worded
 from pipeline.types import Category, Floats
 
 # Taste: an item's further colours are too small to clash.
@@ -36,8 +38,8 @@ ALIKE_LIMIT = 3
 class WardrobeColors:
     """The n items of a wardrobe and their N colours as arrays, item by item, each item's largest colour first.
 
-    starts: the index of each item's first colour, (n,). shares: (N,), with sum 1 for each item. presence: how loud each
-    item is, (n,), 0 to 1.
+    starts: the index of each item's first colour, (n,). shares: (N,), with sum 1 for each item. presence, familiar: how
+    loud and how common each item is, (n,), 0 to 1.
     """
 
     items: tuple[WardrobeItem, ...]
@@ -45,6 +47,7 @@ class WardrobeColors:
     starts: np.ndarray
     shares: Floats
     presence: Floats
+    familiar: Floats
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,7 @@ class Fit:
     main_difference: Floats
 
 
-def matches_from_fits(fits: Sequence[Fit], wardrobe: WardrobeColors) -> tuple[Match, ...]:
+def matches_from_fits(fits: Sequence[Fit], wardrobe: WardrobeColors, options: HarmonyOptions) -> tuple[Match, ...]:
     """At most MAX_MATCHES items, best first, each with the garment that it suits best.
 
     fits: those of single garments. An item that cannot be worn with any of the garments is left out, such as a second
@@ -69,18 +72,29 @@ def matches_from_fits(fits: Sequence[Fit], wardrobe: WardrobeColors) -> tuple[Ma
     scores = np.stack([np.where(_can_be_worn(fit.base, wardrobe), fit.scores, 0.0) for fit in fits])
     best, value = scores.argmax(axis=0), scores.max(axis=0)
     chosen = _diverse(wardrobe, value)
-    item_tones = tones(take(wardrobe.points, wardrobe.starts[chosen]))
-    base_tones = [tones(take(fit.base.points, np.array([0])))[0] for fit in fits]
-    return tuple(
-        Match(
-            item_id=wardrobe.items[k].id,
-            score=round(float(value[k]), 3),
-            target=MatchTarget(fits[best[k]].base.garment_ids),
-            components=components_from_parts(fits[best[k]].parts[:, k]),
-            reasons=pair_reasons(base_tones[best[k]], tone, de00=float(fits[best[k]].main_difference[k])),
-        )
-        for k, tone in zip(chosen.tolist(), item_tones, strict=True)
+    base_tones = [tones(take(fit.base.points, np.arange(fit.base.seen))) for fit in fits]
+    return tuple(_match(fits[best[k]], wardrobe, k, base_tones[best[k]], options) for k in chosen.tolist())
+
+
+def _match(fit: Fit, wardrobe: WardrobeColors, k: int, base: list[Tone], options: HarmonyOptions) -> Match:
+    score = percentile(float(fit.scores[k]), options.intent)
+    found = pair_reasons(base, seen_tones(wardrobe, k), de00=float(fit.main_difference[k]))
+    return Match(
+        item_id=wardrobe.items[k].id,
+        score=score,
+        rating=rating_of(score),
+        target=MatchTarget(fit.base.garment_ids),
+        components=components_from_parts(fit.parts[:, k]),
+        reasons=worded(found, f"{fit.base.hexes[0]} {wardrobe.items[k].id}"),
     )
+
+
+def seen_tones(wardrobe: WardrobeColors, k: int) -> list[Tone]:
+    """The colours of the k-th item that are large enough to be noticed, the largest first."""
+    first = int(wardrobe.starts[k])
+    last = int(wardrobe.starts[k + 1]) if k + 1 < len(wardrobe.starts) else len(wardrobe.shares)
+    seen = [j for j in range(first, last) if j == first or wardrobe.shares[j] >= ANCHOR_SHARE]
+    return tones(take(wardrobe.points, np.array(seen)))
 
 
 def wardrobe_colors(items: Sequence[WardrobeItem]) -> WardrobeColors:
@@ -99,7 +113,8 @@ def wardrobe_colors(items: Sequence[WardrobeItem]) -> WardrobeColors:
     points = points_from_hexes(hexes)
     weight, begin = np.array(shares), np.array(starts)
     presence = np.add.reduceat(chroma_presence(points.oklch) * weight, begin)
-    return WardrobeColors(tuple(items), points, begin, weight, presence)
+    familiar = np.add.reduceat(familiarity(points.lab) * weight, begin)
+    return WardrobeColors(tuple(items), points, begin, weight, presence, familiar)
 
 
 def fit_all(bases: Sequence[Base], wardrobe: WardrobeColors, options: HarmonyOptions) -> list[Fit]:
@@ -114,7 +129,7 @@ def fit_all(bases: Sequence[Base], wardrobe: WardrobeColors, options: HarmonyOpt
             Fit(
                 base=base,
                 parts=np.add.reduceat((base.weights @ parts) * wardrobe.shares, wardrobe.starts, axis=1),
-                scores=intent_score(item_scores, wardrobe.presence, options.intent),
+                scores=intent_score(item_scores, wardrobe.presence, wardrobe.familiar, options.intent),
                 main_difference=difference[0, wardrobe.starts],
             )
         )

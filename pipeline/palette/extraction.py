@@ -8,12 +8,14 @@ from pipeline.garments.regions import find_regions, resize_labels
 from pipeline.garments.rle import encode_rle
 from pipeline.options import PhotoOptions
 from pipeline.palette import lighting
+from pipeline.palette.illuminant import estimate_light
 from pipeline.palette.palette import extract_palette, histogram_medoids
 from pipeline.palette.sampling import garment_samples, sparse_samples
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
+from pipeline.palette.whites import Scene
 from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern, Region, coded
-from pipeline.types import ConfidenceMap, LabelMap, PaletteColor, RgbImage
+from pipeline.types import ConfidenceMap, LabelMap, Mask, PaletteColor, RgbImage
 from pipeline.versions import EXTRACTION_VERSION
 
 # The thresholds below are taste.
@@ -23,26 +25,38 @@ VISIBLE_SHARE = 0.05
 TINY_PX = 400
 # A garment below this confidence is warned of as uncertain.
 LOW_CONFIDENCE = 0.55
-# A cast is warned of when it is this certain and would shift the garments' colours this far.
+# A cast is corrected, and warned of, when it is this certain; the warning needs a shift of
+# the garments' colours this large.
 CAST_CONFIDENCE = 0.5
 CAST_SHIFT_DE00 = 3.0
+# Garments fill the photo from this share on.
+ALL_CLOTH = 0.95
 
 
-def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions) -> Extraction:
+def extract(
+    pixels: RgbImage,
+    labels: LabelMap,
+    confidence: ConfidenceMap | None,
+    options: PhotoOptions,
+    *,
+    opaque: Mask | None = None,
+) -> Extraction:
     """The garments of a photo with their colours.
 
-    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With `white_balance: apply`
-    the colours are those under neutral light, and the lighting report says so.
+    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. opaque: (H, W), False where
+    the photo is transparent: such pixels are no evidence of the light. With `white_balance: apply` the colours are
+    those under neutral light when a cast is certain enough, and the lighting report says so.
     """
     regions = find_regions(labels, confidence, options, pixels=pixels)
-    light = lighting.estimate_light(pixels, labels)
+    light = estimate_light(pixels, labels, valid=opaque)
     shift = lighting.expected_shift(sparse_samples(pixels, regions), light)
-    corrected = options.white_balance == "apply" and light.cast != "none"
+    corrected = options.white_balance == "apply" and light.cast != "none" and light.confidence >= CAST_CONFIDENCE
     source = lighting.correct(pixels, light) if corrected else pixels
     full = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
-    garments = tuple(_garment(region, source, full, options) for region in regions)
+    scene = Scene(source, labels, valid=opaque)
+    garments = tuple(_garment(region, source, full, options, scene) for region in regions)
     report = Lighting(light.cast, light.confidence, shift, corrected)
-    return Extraction(garments, report, _warnings(pixels, regions, report), EXTRACTION_VERSION)
+    return Extraction(garments, report, _warnings(pixels, regions, report, opaque), EXTRACTION_VERSION)
 
 
 def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions) -> tuple[Garment, ...]:
@@ -57,9 +71,12 @@ def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions)
     return tuple(garments)
 
 
-def _garment(region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, options: PhotoOptions) -> Garment:
+def _garment(
+    region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, options: PhotoOptions, scene: Scene
+) -> Garment:
     rgb, weights = garment_samples(region, pixels, confidence)
-    palette = extract_palette(rgb, weights, max_colors=options.max_colors)
+    exposure = scene.exposure_beside(region.mask)
+    palette = extract_palette(rgb, weights, max_colors=options.max_colors, exposure=exposure)
     return _described(region, palette, _pattern(palette), options)
 
 
@@ -94,13 +111,14 @@ def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
     return Pattern("multicolor", count, round(min(1.0, 0.5 + 2.5 * shares[2]), 2))
 
 
-def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting) -> Codes:
+def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, opaque: Mask | None) -> Codes:
     found: list[Coded] = []
 
     def warn(code: str, value: float | None = None) -> None:
         found.append(coded(code, value=value))
 
-    if lighting.is_dark(pixels):
+    # A photo that is all cloth does not tell dark cloth from little light.
+    if sum(region.area for region in regions) < ALL_CLOTH and lighting.is_dark(pixels, valid=opaque):
         warn("LOW_LIGHT")
     if lighting.is_blurred(pixels):
         warn("BLURRED")

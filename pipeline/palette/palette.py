@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.difference import delta_e_2000
+from pipeline.color.spaces import srgb_to_lab_d65
 from pipeline.palette.histogram import Bins, histogram, lab_of
 from pipeline.palette.modes import color_clusters, density_at, lowest_density, nearest_centre
+from pipeline.palette.whites import Exposure, white_in_full_light
 from pipeline.types import Floats, PaletteColor
 
 # The constants below are fitted: `python -m tests.bench.colour --seeds tune` scores them on the tuning seeds.
@@ -42,10 +44,13 @@ CONFIDENCE_WEIGHTS = (-9.13, 0.91, 1.74, -0.66, 9.05)
 MOST_PX, LEAST_SPREAD_DE00, MOST_NEXT_DE00 = 1000.0, 4.0, 60.0
 
 
-def extract_palette(rgb: NDArray[np.uint8], weights: Floats, *, max_colors: int) -> tuple[PaletteColor, ...]:
+def extract_palette(
+    rgb: NDArray[np.uint8], weights: Floats, *, max_colors: int, exposure: Exposure | None = None
+) -> tuple[PaletteColor, ...]:
     """The colours of pixels, the largest share first. Shares sum to 1.
 
-    rgb: (n, 3). weights: (n,), 0 and up; the largest weight counts as one pixel. A colour is the mean of the pixels
+    rgb: (n, 3). weights: (n,), 0 and up; the largest weight counts as one pixel. exposure: what the surroundings tell;
+    with it, a largest colour that is white cloth is reported as in full light. A colour is the mean of the pixels
     around the geometric median of its cluster. Its spread is the mean ΔE00 of the cluster's pixels to it. Its
     confidence is the chance, 0 to 1, that it lies within 3 ΔE00 of a dye of the cloth.
     """
@@ -54,7 +59,7 @@ def extract_palette(rgb: NDArray[np.uint8], weights: Floats, *, max_colors: int)
         return ()
     cluster = _without_blends(bins, color_clusters(bins))
     cluster = _largest(bins, cluster, max_colors)
-    return _described(bins, cluster, float(weights.sum() / max(weights.max(), 1e-9)))
+    return _described(bins, cluster, float(weights.sum() / max(weights.max(), 1e-9)), exposure)
 
 
 def histogram_medoids(rgb: NDArray[np.uint8], *, max_colors: int) -> tuple[PaletteColor, ...]:
@@ -127,7 +132,9 @@ def _kept_only(bins: Bins, cluster: NDArray[np.intp], kept: list[int]) -> NDArra
 
 
 # --- describing the clusters ----------------------------------------------------------------------------------
-def _described(bins: Bins, cluster: NDArray[np.intp], total_px: float) -> tuple[PaletteColor, ...]:
+def _described(
+    bins: Bins, cluster: NDArray[np.intp], total_px: float, exposure: Exposure | None
+) -> tuple[PaletteColor, ...]:
     distance = ((bins.space - _medians(bins, cluster)[cluster]) ** 2).sum(axis=1)
     # The weights are relative to the nearest bin's, so that they cannot all vanish.
     nearest = np.full(int(cluster.max()) + 1, np.inf)
@@ -135,6 +142,11 @@ def _described(bins: Bins, cluster: NDArray[np.intp], total_px: float) -> tuple[
     core = bins.weight * np.exp((nearest[cluster] - distance) / (2 * CORE_SIGMA**2))
     rgb, lab = _means(bins.rgb, core, cluster), _means(bins.lab, core, cluster)
     share = _mass(cluster, bins.weight)
+    if exposure is not None:
+        main = int(np.argmax(share))
+        white = white_in_full_light(bins, cluster == main, exposure)
+        if white is not None:
+            rgb[main], lab[main] = white, srgb_to_lab_d65(white / 255)
     spread = _mass(cluster, bins.weight * delta_e_2000(bins.lab, lab[cluster])) / share
     confidence = _confidence(share * total_px, share, spread, lab)
     colors = [

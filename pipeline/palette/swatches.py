@@ -8,16 +8,14 @@ from msgspec import UNSET
 from pipeline.color.hex import hex_to_rgb, rgb_to_hex
 from pipeline.color.naming import name_colors
 from pipeline.color.neutral import is_neutral
-from pipeline.color.sight import text_colors, warmth
+from pipeline.color.sight import temperatures, text_colors
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.options import ColorShare
 from pipeline.parts import Swatch
-from pipeline.types import Floats, PaletteColor, Role, Temperature
+from pipeline.types import Floats, PaletteColor, Role
 
 # Taste: a colour is an accent below this share.
 SECONDARY_SHARE = 0.15
-# Taste: below this CIE Lab chroma a colour is neither warm nor cool.
-NEUTRAL_LAB_CHROMA = 8.0
 
 
 def describe(palette: Sequence[PaletteColor], given: Mapping[str, str] | None = None) -> tuple[Swatch, ...]:
@@ -27,12 +25,12 @@ def describe(palette: Sequence[PaletteColor], given: Mapping[str, str] | None = 
     """
     if not palette:
         return ()
-    ordered = sorted(palette, key=lambda color: (-color.share, color.rgb))
+    ordered = sorted(palette, key=lambda color: -color.share)
     rgb = np.array([color.rgb for color in ordered]) / 255
     lab = srgb_to_lab_d65(rgb)
     oklch = oklab_to_oklch(srgb_to_oklab(rgb))
     neutral = is_neutral(oklch)
-    temperatures = _temperatures(lab)
+    warm = temperatures(lab)
     names = name_colors(rgb)
     inks = text_colors(rgb)
     swatches = []
@@ -48,7 +46,7 @@ def describe(palette: Sequence[PaletteColor], given: Mapping[str, str] | None = 
                 share=round(color.share, 4),
                 confidence=None if color.confidence is None else round(color.confidence, 2),
                 spread_de00=None if color.spread_de00 is None else round(color.spread_de00, 1),
-                temperature=temperatures[k],
+                temperature=warm[k],
                 neutral=bool(neutral[k]),
                 names=names[k],
                 text_color=inks[k][0],
@@ -92,12 +90,6 @@ def _role(rank: int, share: float) -> Role:
     if rank == 0:
         return "main"
     return "secondary" if share >= SECONDARY_SHARE else "accent"
-
-
-def _temperatures(lab: Floats) -> list[Temperature]:
-    chroma = np.hypot(lab[:, 1], lab[:, 2])
-    warm = warmth(lab) > 0
-    return ["neutral" if c < NEUTRAL_LAB_CHROMA else "warm" if w else "cool" for c, w in zip(chroma, warm, strict=True)]
 
 
 def _rounded(values: Floats, digits: tuple[int, int, int]) -> tuple[float, float, float]:

@@ -159,7 +159,7 @@ def _suggestion(suggestion: Suggestion, kinds: dict[str, str]) -> Picture:
     target = [(code, worn / len(suggestion.target.colors)) for code in suggestion.target.colors]
     strip = bar([*target, *((color.hex, color.share) for color in suggestion.colors)], (width_px, 52))
     scheme = line(suggestion.scheme.replace("_", " ").capitalize(), BODY + 2, bold=True)
-    score = line(f"{suggestion.score:.2f}", BODY + 2, bold=True, color=SOFT)
+    score = line(suggestion.rating, BODY + 2, bold=True, color=SOFT)
     ids = suggestion.target.garment_ids
     whom = "with the whole look" if len(ids) > 1 else f"with the {kinds.get(ids[0], 'garment')}"
     names = []
@@ -167,7 +167,7 @@ def _suggestion(suggestion: Suggestion, kinds: dict[str, str]) -> Picture:
         name = row([chip(color.hex, 20), line(color.name, BODY)], 10, middle=True)
         names.append(apart(name, line(f"{color.hex}  {color.role}", SMALL, color=SOFT), width_px))
     title = stack([apart(scheme, score, width_px), line(whom, SMALL, color=SOFT)], 0)
-    why = [paragraph(reason.text, SMALL, width_px) for reason in suggestion.reasons[:1]]
+    why = [paragraph(suggestion.summary, SMALL, width_px)]
     how = [paragraph(advice.text, SMALL, width_px, color=SOFT) for advice in suggestion.how_to_wear]
     return stack([strip, title, stack(names, 4), *why, stack(how, 6)], 10)
 
@@ -178,7 +178,5 @@ def _matches(matches: Sequence[Match], options: Options) -> Picture:
     for match in matches[:MOST_MATCHES]:
         colors = [(color.hex, color.share or 1.0) for color in owned[match.item_id].colors]
         name = line(match.item_id, BODY, width_px=160)
-        entries.append(
-            row([bar(colors, (72, 32)), name, line(f"{match.score:.2f}", SMALL, color=SOFT)], 10, middle=True)
-        )
+        entries.append(row([bar(colors, (72, 32)), name, line(match.rating, SMALL, color=SOFT)], 10, middle=True))
     return flow(entries, WIDTH_PX, (GAP_PX, 10))

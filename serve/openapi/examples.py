@@ -83,7 +83,7 @@ _COMPONENTS = {"hue": 0.929, "lightness": 1.0, "separation": 1.0, "vividness": 1
 _CONTRAST = {
     "code": "LIGHT_CONTRAST",
     "value": 0.42,
-    "text": "A clear step between light and dark (0.42) defines the outfit.",
+    "text": "A clear step between light and dark defines the outfit.",
 }
 _SEGMENT = {"id": "g1", "category": "top", "confidence": 0.93, "bbox": [0.1, 0.2, 0.5, 0.6], "area": 0.23}
 _SWATCH = {
@@ -106,30 +106,42 @@ _SWATCH = {
 }
 _GARMENT = {**_SEGMENT, "pattern": {"class": "solid", "color_count": 1, "confidence": 1.0}, "colors": [_SWATCH]}
 _SUGGESTION = {
+    "summary": "Camel trousers warm up the navy top.",
+    "mood": "safe",
     "scheme": "neutral",
     "intent": "balanced",
-    "score": 0.975,
+    "score": 0.812,
+    "rating": "great",
     "for": {"garment_ids": ["g1"], "colors": ["#1f2a44"]},
     "components": _COMPONENTS,
     "colors": [{"hex": "#c19a6b", "name": "camel", "role": "secondary", "share": 0.3}],
-    "reasons": [_CONTRAST],
-    "how_to_wear": [
-        {"code": "WEAR_BELOW", "text": "Wear camel below: trousers, a skirt or jeans."},
-    ],
+    "reasons": [{"code": "NEUTRAL_ANCHOR", "text": "Camel goes with almost anything."}, _CONTRAST],
+    "how_to_wear": [{"code": "WEAR_BELOW", "text": "Wear camel below: trousers or a skirt."}],
     "cvd": {"protan_min_de00": 38.2, "deutan_min_de00": 37.9, "tritan_min_de00": 36.4, "distinct": True},
 }
 _HARMONY = {
     "suggestions": [_SUGGESTION],
+    "common": [{"code": "CALM_CHROMA", "text": "Every colour is muted, so nothing competes."}],
     "matches": [
         {
             "item_id": "w17",
-            "score": 0.975,
+            "score": 0.812,
+            "rating": "great",
             "for": {"garment_ids": ["g1"]},
             "components": _COMPONENTS,
             "reasons": [_CONTRAST],
         }
     ],
-    "outfits": [{"item_ids": ["w17", "w3"], "score": 0.97, "components": _COMPONENTS, "reasons": [_CONTRAST]}],
+    "outfits": [
+        {
+            "item_ids": ["w17", "w3"],
+            "score": 0.79,
+            "rating": "great",
+            "missing": ["shoes"],
+            "components": _COMPONENTS,
+            "reasons": [_CONTRAST],
+        }
+    ],
 }
 
 

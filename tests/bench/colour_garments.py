@@ -91,10 +91,10 @@ def _painted(kind: str, random: np.random.Generator) -> Painted | None:
     dyes = _dyes(random, count, recipe, light)
     if dyes is None:
         return None
-    shape = _shape(random)
+    shape = shape_of(random)
     mask = np.asarray(shape)[::2, ::2] > 0
     drawn = _LAYOUTS[recipe.layout](random, count, mask)
-    shade = _shade(random, random.uniform(*recipe.folds))
+    shade = shade_of(random, random.uniform(*recipe.folds))
     placed = drawn[::2, ::2][mask]
     share = np.bincount(placed, minlength=count) / len(placed)
     if share.min() < LEAST_SHARE or (share.max() > share[0] and recipe.layout == "accent"):
@@ -102,7 +102,7 @@ def _painted(kind: str, random: np.random.Generator) -> Painted | None:
     lit = dyes * light
     middle = np.array([np.median(shade[mask][placed == k]) for k in range(count)])
     truth = linear_to_srgb(np.clip(lit * middle[:, None], 0, 1)) * 255
-    pixels = _photographed(random, lit[drawn], shade, shape, recipe)
+    pixels = photographed(random, lit[drawn], shade, shape, recipe)
     return Painted(kind, pixels, mask, truth, share)
 
 
@@ -146,7 +146,7 @@ def _cast(random: np.random.Generator, strength: float) -> Floats:
     return np.asarray(gains / (gains @ np.array([0.2126, 0.7152, 0.0722])))
 
 
-def _shade(random: np.random.Generator, depth: float) -> Floats:
+def shade_of(random: np.random.Generator, depth: float) -> Floats:
     """The light on the cloth, (512, 512), with a median near 1: broad folds and the weave."""
     folds = _smooth(random, 3) + 0.7 * _smooth(random, 7) + 0.4 * _smooth(random, 13)
     folds = (folds - np.median(folds)) / folds.std()
@@ -217,7 +217,7 @@ _LAYOUTS = {"plain": _plain, "stripes": _stripes, "checks": _checks, "print": _m
 
 
 # --- the photo ------------------------------------------------------------------------------------------------
-def _shape(random: np.random.Generator) -> Image.Image:
+def shape_of(random: np.random.Generator) -> Image.Image:
     """The rough outline of a shirt, a dress or trousers, 0 or 255, (1024, 1024)."""
     image = Image.new("L", (DRAWN_PX, DRAWN_PX), 0)
     draw = ImageDraw.Draw(image)
@@ -230,7 +230,7 @@ def _shape(random: np.random.Generator) -> Image.Image:
     return image
 
 
-def _photographed(
+def photographed(
     random: np.random.Generator, cloth: Floats, shade: Floats, shape: Image.Image, recipe: Recipe
 ) -> RgbImage:
     """Linear cloth (1024, 1024, 3) as a photo: edges, background, lens, noise, JPEG."""

@@ -43,7 +43,7 @@ def wardrobe(random: np.random.Generator) -> tuple[WardrobeItem, ...]:
 def matches(garment: Garment, items: tuple[WardrobeItem, ...]) -> tuple[Match, ...]:
     """The matches alone, as `harmonise` computes them for one garment."""
     colors = wardrobe_colors(items)
-    return matches_from_fits(fit_all(bases_of((garment,)), colors, Options()), colors)
+    return matches_from_fits(fit_all(bases_of((garment,)), colors, Options()), colors, Options())
 
 
 def cpu_ms(answer: Callable[[], object]) -> float:

@@ -200,5 +200,5 @@ def test_suggestions_are_the_classics_when_harmony_itself_fails(monkeypatch: pyt
     monkeypatch.setattr(harmonise, "harmonise", broken)
     found = fallback_harmony((garment,), Options())
     assert found.suggestions
-    assert {one.reasons[0].code for one in found.suggestions} == {"CLASSIC_NEUTRAL"}
+    assert {one.reasons[0].code for one in found.suggestions} == {"NEUTRAL_ANCHOR"}
     assert {one.scheme for one in found.suggestions} == {"neutral"}

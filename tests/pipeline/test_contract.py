@@ -26,7 +26,18 @@ WARDROBE = (
 )
 
 # The contract, word for word; `segmenter` and the like stand for whole values.
-ADVICE = ["mode", "degraded", "warnings", "versions", "image", "garments", "suggestions", "matches", "outfits"]
+ADVICE = [
+    "mode",
+    "degraded",
+    "warnings",
+    "versions",
+    "image",
+    "garments",
+    "suggestions",
+    "common",
+    "matches",
+    "outfits",
+]
 VERSIONS = ["api", "segmenter", "palette", "harmony"]
 IMAGE = ["width", "height", "analysed_width", "analysed_height", "lighting"]
 LIGHTING = ["cast", "confidence", "expected_shift_de00", "corrected"]
@@ -38,11 +49,14 @@ COLOR = [
     "text_color", "contrast",
 ]  # fmt: skip
 NAMES = ["basic", "iscc_nbs", "fashion"]
-SUGGESTION = ["scheme", "intent", "score", "for", "components", "colors", "reasons", "how_to_wear", "cvd"]
+SUGGESTION = [
+    "summary", "mood", "scheme", "intent", "score", "rating", "for", "components", "colors", "reasons", "how_to_wear",
+    "cvd",
+]  # fmt: skip
 COMPONENTS = ["hue", "lightness", "separation", "vividness"]
 CVD = ["protan_min_de00", "deutan_min_de00", "tritan_min_de00", "distinct"]
-MATCH = ["item_id", "score", "for", "components", "reasons"]
-OUTFIT = ["item_ids", "score", "components", "reasons"]
+MATCH = ["item_id", "score", "rating", "for", "components", "reasons"]
+OUTFIT = ["item_ids", "score", "rating", "missing", "components", "reasons"]
 
 
 def _photo() -> tuple[DecodedImage, Segmentation]:
@@ -172,7 +186,11 @@ def test_answer_is_the_contracts_when_only_colours_are_given() -> None:
 
 @pytest.mark.parametrize(
     ("view", "missing"),
-    [("extract", {"suggestions", "matches", "outfits"}), ("harmony", {"image", "garments"}), ("advice", set())],
+    [
+        ("extract", {"suggestions", "common", "matches", "outfits"}),
+        ("harmony", {"image", "garments"}),
+        ("advice", set()),
+    ],
 )
 def test_view_leaves_out_the_other_phases_when_one_is_asked(view: View, missing: set[str]) -> None:
     """The one-phase endpoints show their part of the same answer."""

@@ -5,10 +5,12 @@ import string
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from msgspec import structs
 
-from pipeline.messages import LANGUAGES, LANGUAGES_DIR, Section, catalogue, codes, text_of
+from pipeline.messages import LANGUAGES, LANGUAGES_DIR, Section, catalogue, codes, summary_of, text_of
 from pipeline.parts import coded
 
 PACKAGE = LANGUAGES_DIR.parent
@@ -62,24 +64,52 @@ def test_texts_when_looked_for_elsewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_language_when_compared_with_english(lang: str) -> None:
-    """Every language has the same sections, codes and placeholders as English, and no text is empty."""
+    """Every language has the same sections, codes and placeholders as English, and three wordings a code."""
     english, other = catalogue("en"), catalogue(lang)
     assert {section: set(texts) for section, texts in other.items()} == {
         section: set(texts) for section, texts in english.items()
     }
-    for section, texts in other.items():
-        for code, text in texts.items():
-            assert text.strip() == text != ""
-            assert fields(text) == fields(english[section][code])
+    for section in SECTIONS:
+        for code, texts in other[section].items():
+            assert len(set(texts)) == len(texts) >= (1 if section == "warnings" else 3)
+            for text in texts:
+                assert text.strip() == text != ""
+                assert fields(text) <= set().union(*(fields(one) for one in english[section][code]))
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_texts_when_filled(lang: str) -> None:
-    """Every template can be filled with a number and a colour name, and no brace is left."""
+    """Every wording can be filled with a number and the code's words, and no brace is left."""
+    words = {"name": "navy", "other": "camel", "legs": "@jeans", "small": "@leather"}
     for section in SECTIONS:
         for code in codes(section):
-            text = text_of(section, coded(code, value=12.0, name="navy"), lang)
-            assert not set(text) & {"{", "}"}
+            for variant in range(3):
+                said = structs.replace(coded(code, value=12.0, **words), variant=variant)
+                assert not set(text_of(section, said, lang)) & {"{", "}", "@"}
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("place", ["below", "above", "under", "over", "accent", "around", "beside"])
+@pytest.mark.parametrize("further", [{}, {"second": "ecru"}, {"second": "ecru", "third": "rust"}])
+def test_summaries_when_said(lang: str, place: str, further: Any) -> None:
+    """Every summary is one sentence without a brace, whatever it says."""
+    for does in catalogue(lang)["summary"]["does"]:
+        for kind in catalogue(lang)["summary"]["base"]:
+            for variant in range(21):
+                said = coded(does, place=place, kind=kind, base="navy", name="ochre", legs="@jeans", **further)
+                sentence = summary_of(structs.replace(said, variant=variant), lang)
+                assert not set(sentence) & {"{", "}", "@", "|"}
+                assert sentence[:1].isupper()
+                assert sentence.count(".") == 1
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("ochre", "an ochre"), ("navy", "a navy"), ("eucalyptus", "a eucalyptus"), ("ecru", "an ecru")]
+)
+def test_articles_when_said(word: str, said: str) -> None:
+    """A word gets the article that is spoken."""
+    layer = coded("ground", place="above", kind="bottom", base="navy", name=word, legs="@jeans")
+    assert said.capitalize() in summary_of(layer, "en")
 
 
 def test_language_when_unknown() -> None:
@@ -91,4 +121,5 @@ def test_language_when_unknown() -> None:
 def test_files_when_listed() -> None:
     """English exists, and every language is one file with all sections."""
     assert "en" in LANGUAGES
-    assert all(set(tomllib.loads(path.read_text())) == set(SECTIONS) for path in LANGUAGES_DIR.glob("*.toml"))
+    sections = {*SECTIONS, "summary", "words"}
+    assert all(set(tomllib.loads(path.read_text())) == sections for path in LANGUAGES_DIR.glob("*.toml"))

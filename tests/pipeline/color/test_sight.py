@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from pipeline.color.hex import hex_to_rgb
-from pipeline.color.sight import CvdKind, contrast_ratio, simulate_cvd, text_color, warmth
+from pipeline.color.sight import CvdKind, contrast_ratio, simulate_cvd, temperatures, text_color, warmth
 from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.types import Floats
 from tests.pipeline.color.drawn import few, random_rgb
@@ -64,7 +64,8 @@ def test_text_color_when_any_ground(rgb: Floats) -> None:
 
 
 def test_warmth_when_known_colours() -> None:
-    """Red and camel are warm, navy and teal are cool, and a grey has the formula's constant, −0.5."""
+    """Red and camel are warm, navy and teal are cool; sand is warm although it is pale."""
     lab = srgb_to_lab_d65(np.array([hex_to_rgb(c) for c in ("#c0392b", "#c19a6b", "#1f2a44", "#2a7f7f")]) / 255)
     assert np.sign(warmth(lab)).tolist() == [1, 1, -1, -1]
-    assert float(warmth(np.array([50.0, 0, 0]))) == -0.5
+    sand, grey, lime = (srgb_to_lab_d65(np.array(hex_to_rgb(c)) / 255) for c in ("#dcc9a3", "#808080", "#40c040"))
+    assert temperatures(np.stack([sand, grey, lime])) == ["warm", "neutral", "neutral"]

@@ -46,20 +46,18 @@ def test_suggestions_when_clothes_differ_in_area() -> None:
     assert targets(structs.replace(TOP, area=0.3), SKIRT)[0] == ("top",)
 
 
-@pytest.mark.parametrize("count", [1, 2, 3])
-def test_suggestions_when_few_are_asked_for(count: int) -> None:
-    """The first suggestion is for the leading garment, the second for the next one, the third for the look."""
-    assert targets(TOP, SKIRT, max_suggestions=count) == [("skirt",), ("top",), ("skirt", "top")][:count]
+def test_suggestions_when_few_are_asked_for() -> None:
+    """The first three suggestions are for the leading garment, the next ones for the next one and for the look."""
+    assert targets(TOP, SKIRT, max_suggestions=3) == [("skirt",)]
+    assert targets(TOP, SKIRT, max_suggestions=5) == [("skirt",), ("top",), ("skirt", "top")]
 
 
 def test_suggestions_when_each_garment_has_several() -> None:
-    """The suggestions for one garment stand together, the best one first."""
-    found = harmonise((TOP, SKIRT), Options(max_suggestions=12)).suggestions
+    """After the first three the suggestions for one garment stand together."""
+    found = harmonise((TOP, SKIRT), Options(max_suggestions=12)).suggestions[3:]
     for ids in {one.target.garment_ids for one in found}:
         places = [k for k, one in enumerate(found) if one.target.garment_ids == ids]
         assert places == list(range(places[0], places[0] + len(places)))
-        scores = [found[k].score for k in places]
-        assert scores == sorted(scores, reverse=True)
 
 
 def test_suggestions_when_garment_is_a_sliver() -> None:
@@ -91,8 +89,9 @@ def test_bases_when_no_area_is_known() -> None:
 )
 def test_print_when_told(hexes: tuple[str, ...], shares: tuple[float, ...], printed: bool) -> None:
     """Folds, trim and similar greys are no print, so nobody is advised to keep the rest plain."""
-    found = harmonise((garment(*hexes, shares=shares),), Options()).suggestions
-    assert {"KEEP_PRINT_SOLID" in {advice.code for advice in one.how_to_wear} for one in found} == {printed}
+    answer = harmonise((garment(*hexes, shares=shares),), Options())
+    assert ("KEEP_PRINT_SOLID" in {code.code for code in answer.common}) == printed
+    assert not any("KEEP_PRINT_SOLID" in {advice.code for advice in one.how_to_wear} for one in answer.suggestions)
 
 
 def test_classics_when_accessory_comes_first() -> None:

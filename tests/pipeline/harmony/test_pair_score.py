@@ -89,7 +89,8 @@ def test_intents_when_vivid_is_added() -> None:
     """Of two equally good colours, bold prefers the vivid one, subtle the calm one, and balanced neither."""
     loud, calm = chroma_presence(points_from_hexes(["#e8388a", "#b0aca8"]).oklch)
     preference = {
-        intent: np.subtract(*intent_score(np.array([0.9, 0.9]), np.array([loud, calm]), intent)) for intent in WEIGHTS
+        intent: np.subtract(*intent_score(np.array([0.9, 0.9]), np.array([loud, calm]), np.ones(2), intent))
+        for intent in WEIGHTS
     }
     assert preference["bold"] > 0.1
     assert preference["subtle"] < -0.1

@@ -1,0 +1,116 @@
+"""Measures whether white cloth is called white and grey cloth grey: `python -m tests.bench.colour_whites`.
+
+    python -m tests.bench.colour_whites [--labels labels.json --data FOLDER]
+
+Painted garments need no data: white, cream, grey and black cloth in known light, with folds and a shaded side. Labelled
+photos are a JSON list of `{"id", "garment", "cloth"}`; the ids are paths below the folder without `.jpg`, the garment
+is a kind or "any", and the cloth is what a person called it.
+"""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.cards import DEFAULT_MODEL, load_card
+from models.segmenter import Segmenter
+from pipeline.color.gamut import fit_srgb
+from pipeline.color.spaces import srgb_to_linear
+from pipeline.image.decode import decode_image
+from pipeline.options import PhotoOptions
+from pipeline.palette.extraction import extract
+from pipeline.types import CLASSES, Floats, LabelMap, RgbImage
+from tests.bench.colour_garments import Recipe, photographed, shade_of, shape_of
+
+CLOTHS = ("white", "cream", "grey", "black")
+PER_CLOTH = 60
+SEED = 18
+# The ranges of OKLCH lightness, chroma and hue of each cloth.
+_DYES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
+    "white": ((0.94, 0.99), (0.0, 0.012), (0, 360)),
+    "cream": ((0.91, 0.96), (0.02, 0.04), (80, 100)),
+    "grey": ((0.45, 0.78), (0.0, 0.012), (0, 360)),
+    "black": ((0.12, 0.3), (0.0, 0.012), (0, 360)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One garment: its photo, its labels and the cloth that it is of."""
+
+    name: str
+    cloth: str
+    pixels: RgbImage
+    labels: LabelMap
+    garment: str
+
+
+def painted(cloth: str, seed: int) -> Case:
+    """One garment in known light: exposure 0.75 to 1.1, folds, and a side in shade down to 40 % of the light."""
+    random = np.random.default_rng([SEED, CLOTHS.index(cloth), seed])
+    lightness, chroma, hue = (random.uniform(*limits) for limits in _DYES[cloth])
+    dye = srgb_to_linear(fit_srgb(np.array([lightness, chroma, hue])))
+    shape = shape_of(random)
+    shade = shade_of(random, random.uniform(0.08, 0.35)) * _side(random) * random.uniform(0.75, 1.1)
+    recipe = Recipe(exposure=(0.75, 1.1))
+    pixels = photographed(random, np.broadcast_to(dye, (*np.asarray(shape).shape, 3)), shade, shape, recipe)
+    mask = np.asarray(shape)[::2, ::2] > 0
+    return Case(f"{cloth} {seed}", cloth, pixels, np.where(mask, CLASSES.index("top"), 0).astype(np.uint8), "top")
+
+
+def _side(random: np.random.Generator) -> Floats:
+    """The light across the garment, (512, 512): 1 on one side, 0.4 to 0.9 on the other, with a soft edge."""
+    y, x = np.mgrid[-1:1:512j, -1:1:512j]
+    angle, place, width = random.uniform(0, 2 * np.pi), random.uniform(-0.4, 0.4), random.uniform(0.05, 0.4)
+    lit = 1 / (1 + np.exp(-(x * np.cos(angle) + y * np.sin(angle) - place) / width))
+    return np.asarray(lit + (1 - lit) * random.uniform(0.4, 0.9))
+
+
+def labelled(labels: Path, data: Path) -> Iterator[Case]:
+    """The labelled photos, segmented by the default network."""
+    segmenter = Segmenter(load_card(DEFAULT_MODEL), device="cpu")
+    for row in json.loads(labels.read_text()):
+        photo = decode_image((data / f"{row['id']}.jpg").read_bytes(), network_px=segmenter.input_px)
+        found = segmenter.segment_photo(photo)
+        yield Case(row["id"], row["cloth"], photo.pixels, found.labels, row["garment"])
+
+
+def called(case: Case) -> str | None:
+    """The basic name of the main colour of the garment, or None when it was not found."""
+    found = extract(case.pixels, case.labels, None, PhotoOptions()).garments
+    kinds = [one for one in found if one.colors and case.garment in ("any", one.category)]
+    return max(kinds, key=lambda one: one.area or 0).colors[0].names.basic.name if kinds else None
+
+
+def table(cases: Iterator[Case]) -> list[str]:
+    """The lines of a table: what each cloth was called, and the two shares that matter."""
+    counts: dict[str, Counter[str]] = {}
+    for case in cases:
+        counts.setdefault(case.cloth, Counter())[called(case) or "not found"] += 1
+    lines = [
+        f"{cloth}: {', '.join(f'{n} {name}' for name, n in found.most_common())}" for cloth, found in counts.items()
+    ]
+    for cloth, wrong in (("white", "grey"), ("grey", "white")):
+        found = counts.get(cloth, Counter())
+        total = sum(found.values()) - found["not found"]
+        lines.append(f"{cloth} called {wrong}: {found[wrong]} of {total} ({100 * found[wrong] / max(1, total):.1f} %)")
+    return lines
+
+
+def main() -> None:
+    """Prints the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--labels", type=Path, help="a JSON list of labelled garments")
+    parser.add_argument("--data", type=Path, help="the folder that the ids are below")
+    given = parser.parse_args()
+    print("painted", *table(painted(cloth, k) for cloth in CLOTHS for k in range(PER_CLOTH)), sep="\n  ")
+    if given.labels and given.data:
+        print("photographed", *table(labelled(given.labels, given.data)), sep="\n  ")
+
+
+if __name__ == "__main__":
+    main()

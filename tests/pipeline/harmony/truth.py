@@ -1,0 +1,131 @@
+"""Checks the reasons of an answer against its colours, independently of the code that writes them.
+
+Everything is read from the answer as clients get it. Colours are converted by coloraide; no module of
+`pipeline.harmony` is used.
+"""
+
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from math import cos, hypot, radians
+from typing import Any
+
+from coloraide import Color
+
+# A base's colour of a smaller share of it is too small to be seen.
+SEEN = 0.05
+WARM, COOL = 1, -1
+HUE_CODES = {
+    "COMPLEMENTARY_HUES", "SPLIT_COMPLEMENTARY_HUES", "ANALOGOUS_HUES", "TRIADIC_HUES", "TETRADIC_HUES",
+}  # fmt: skip
+PLACES = {
+    "WEAR_BELOW": {"top"}, "WEAR_ABOVE": {"bottom"}, "WEAR_UNDER": {"outerwear"}, "LAYER_OVER": {"full_body"},
+    "PIECE_AS_ACCENT": {"shoes", "accessory"},
+}  # fmt: skip
+
+
+def contradictions(answer: dict[str, Any]) -> list[str]:
+    """Every statement of the suggestions that their colours contradict, in words."""
+    garments = {garment["id"]: garment for garment in answer["garments"]}
+    found = []
+    for number, one in enumerate(answer["suggestions"]):
+        base = _seen([garments[name] for name in one["for"]["garment_ids"]])
+        kinds = {garments[name]["category"] for name in one["for"]["garment_ids"]}
+        added = [color["hex"] for color in one["colors"]]
+        said = [*one["reasons"], *one["how_to_wear"], *answer["common"]]
+        for wrong in (*_wrong(said, base, added, kinds, one), *_wrong_summary(one, base, added)):
+            found.append(f"{number}: {wrong}: {base} + {added}")
+    return found
+
+
+def _wrong(
+    said: list[dict[str, Any]], base: list[str], added: list[str], kinds: set[str], one: dict[str, Any]
+) -> Iterator[str]:
+    worn = [*base, *added]
+    warm = {warmth(code) for code in worn} - {0}
+    chroma = sorted((_oklch(code)[1] for code in worn), reverse=True)
+    light = [_oklch(code)[0] for code in worn]
+    step = abs(_oklch(base[0])[0] - _oklch(added[0])[0])
+    true = {
+        "SHARED_WARMTH": warm == {WARM},
+        "SHARED_COOLNESS": warm == {COOL},
+        "WARM_COOL_BALANCE": warm == {WARM, COOL},
+        "METAL_GOLD": warm == {WARM},
+        "METAL_SILVER": warm == {COOL},
+        "LIGHT_CONTRAST": step >= 0.295,
+        "SOFT_CONTRAST": max(light) - min(light) <= 0.155,
+        "CALM_CHROMA": chroma[0] < 0.105,
+        "STATEMENT_COLOR": chroma[0] > 0.125 and chroma[1] < 0.105,
+        "VIVID_COLORS": chroma[1] > 0.125,
+        "NEUTRAL_ANCHOR": _oklch(added[0])[1] < 0.11,
+        "CVD_CLOSE": not one["cvd"]["distinct"],
+        "KEEP_PRINT_SOLID": len(base) > 1,
+        "ONE_LEADS": len(added) == 1,
+        "SIXTY_THIRTY_TEN": len(added) > 1,
+        "ADD_TO_LOOK": len(one["for"]["garment_ids"]) > 1,
+    }
+    if not one["cvd"]["distinct"] and "CVD_CLOSE" not in {code["code"] for code in said}:
+        yield "colour-blind eyes cannot tell, and nothing says so"
+    for code in said:
+        name = code["code"]
+        if not true.get(name, True):
+            yield name
+        if name in PLACES and not kinds <= PLACES[name]:
+            yield f"{name} for {kinds}"
+        if name in HUE_CODES and code.get("value") is not None and not _has_angle(code["value"], base, added):
+            yield f"{name} of {code['value']}°"
+        if name == "TONE_ON_TONE" and not any(_one_family(a, b) for a, b in combinations(worn, 2)):
+            yield name
+
+
+def _wrong_summary(one: dict[str, Any], base: list[str], added: list[str]) -> Iterator[str]:
+    sentence = one["summary"].lower()
+    if missing := [color["name"] for color in one["colors"] if color["name"] not in sentence]:
+        yield f"the summary does not name {missing}"
+    step = _oklch(added[0])[0] - _oklch(base[0])[0]
+    if re.search(r"\b(lifts?|brightens?|lightens?)\b", sentence) and step <= 0:
+        yield "the summary says that it is lighter"
+    if re.search(r"\b(deepens?|gives? depth|adds? weight)\b", sentence) and step >= 0:
+        yield "the summary says that it is darker"
+    if re.search(r"\b(warms? up|brings? warmth|adds? warmth)\b", sentence) and warmth(added[0]) != WARM:
+        yield "the summary says that it is warm"
+    if re.search(r"\b(cools?|freshens?|a cool note)\b", sentence) and warmth(added[0]) != COOL:
+        yield "the summary says that it is cool"
+
+
+# --- colours --------------------------------------------------------------------------------------------------
+def warmth(code: str) -> int:
+    """1 for warm, -1 for cool, 0 for neither: by the CIE Lab hue, and only with enough chroma."""
+    _, a, b = Color(code).convert("lab-d65").coords()
+    chroma = hypot(a, b)
+    lean = (a * cos(radians(50)) + b * cos(radians(40))) / max(chroma, 1e-9)
+    return 0 if chroma < 8 or abs(lean) < 0.2 else WARM if lean > 0 else COOL
+
+
+def _seen(garments: list[dict[str, Any]]) -> list[str]:
+    """The colours of a base that are large enough to be seen, the largest first."""
+    usual = {"top": 0.3, "outerwear": 0.4, "bottom": 0.35, "full_body": 0.6, "shoes": 0.08, "accessory": 0.07}
+    weights: dict[str, float] = {}
+    for garment in garments:
+        area = garment["area"] or usual.get(garment["category"], 0.3)
+        for color in garment["colors"][:6]:
+            weights[color["hex"]] = weights.get(color["hex"], 0) + area * color["share"]
+    total = sum(weights.values())
+    ordered = sorted(weights, key=lambda code: -weights[code])
+    return [code for k, code in enumerate(ordered) if k == 0 or weights[code] >= 0.95 * SEEN * total]
+
+
+def _oklch(code: str) -> tuple[float, float, float]:
+    lightness, chroma, hue = Color(code).convert("oklch").coords(nans=False)
+    return lightness, chroma, hue
+
+
+def _has_angle(value: float, base: list[str], added: list[str]) -> bool:
+    """Whether two of the colours, one of them added, are this many degrees of OKLCH apart."""
+    pairs = [(a, b) for a in (*base, *added) for b in added]
+    return any(abs(abs((_oklch(a)[2] - _oklch(b)[2] + 180) % 360 - 180) - value) <= 1.1 for a, b in pairs)
+
+
+def _one_family(first: str, second: str) -> bool:
+    (_, c1, h1), (_, c2, h2) = _oklch(first), _oklch(second)
+    return max(c1, c2) < 0.045 or abs((h1 - h2 + 180) % 360 - 180) <= 25
