@@ -64,11 +64,14 @@ lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI 
 	@cd tests/api_tools && npm ci --silent --ignore-scripts && \
 	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint
 
-bench-colour: bench-environment ## palettes beside other tools, on painted garments (DATA=folder: on annotated photos too)
+bench-colour: bench-environment ## palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
+	@$(PY) -m tests.bench.colour_whites $(if $(LABELS),--labels $(LABELS) --data $(PHOTOS))
+	@$(if $(LABELS),$(PY) -m tests.bench.colour_light --labels $(LABELS) --data $(PHOTOS))
 
-bench-harmony: runtime-environment ## the pair score against chance (WADA=colors.json and DATA=folder are yours to give)
+bench-harmony: development-environment ## the pair score against chance, and what answers say (WADA=colors.json DATA= PRODUCTS=)
 	@$(PY) -m tests.bench.harmony_evidence $(if $(WADA),--wada $(WADA)) $(if $(DATA),--data $(DATA))
+	@$(if $(PRODUCTS),$(PY) -m tests.bench.harmony_answers --data $(DATA) --products $(PRODUCTS))
 
 bench-transport: runtime-environment ## measure both transport profiles and write docs/transport.md
 	@$(PY) -m tests.bench.transport

@@ -74,7 +74,9 @@ def prior() -> Floats:
 
 
 # --- photos ---------------------------------------------------------------------------------------------------
-def photos(annotated: Path, products: Path, kept_out: set[bytes]) -> Iterator[tuple[RgbImage, LabelMap]]:
+def photos(
+    annotated: Path, products: Path, kept_out: set[bytes], *, most_products: int = PRODUCTS
+) -> Iterator[tuple[RgbImage, LabelMap]]:
     """Street photos with their own labels, and product photos with those of the default network.
 
     kept_out: files that are left out, for validation.
@@ -88,7 +90,7 @@ def photos(annotated: Path, products: Path, kept_out: set[bytes]) -> Iterator[tu
         yield image, labels[rows[:, None], columns]
     segmenter = Segmenter(load_card(DEFAULT_MODEL), device="cpu")
     paths = product_paths(products)
-    for k in np.random.default_rng(SEED).permutation(len(paths))[:PRODUCTS]:
+    for k in np.random.default_rng(SEED).permutation(len(paths))[:most_products]:
         data = paths[k].read_bytes()
         if data in kept_out:
             continue

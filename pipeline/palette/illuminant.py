@@ -41,7 +41,7 @@ LEAST_OFFSET = 0.035
 HUES: tuple[tuple[float, Cast], ...] = ((20, "magenta"), (110, "warm"), (200, "green"), (290, "cool"), (360, "magenta"))
 # Hardly anything looks grey under a cast: of photos under a lamp of 4,800 K, 2 % have more than 1.4 % of pixels this
 # near to grey. Between the two shares of grey the confidence of a cast falls to 0.
-GREY_OFFSET, GREY_SHARES = 0.06, (0.015, 0.045)
+GREY_OFFSET, GREY_SHARES = 0.06, (0.015, 0.08)
 CHANNELS = ("all", "bright", "background", "skin", "garments")
 
 _LOG = np.log(np.maximum(srgb_to_linear(np.arange(256) / 255), 1e-4)) / BIN_SIZE

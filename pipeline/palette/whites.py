@@ -24,7 +24,7 @@ BRIGHTEST = 0.99
 LIT = 0.75
 # Taste: cloth whose lit part has more CIE Lab chroma has a colour of its own.
 MOST_CHROMA = 9.0
-# Fitted: a logistic regression on painted garments and on labelled photos (`python -m tests.bench.colour_whites --fit`)
+# Fitted: a logistic regression on painted garments and on labelled photos (`tests/bench/colour_whites.py` makes them)
 # of whether cloth is white or cream rather than grey. The constant comes first, then the slopes for `evidence`.
 WEIGHTS = (-3.28, 7.23, 3.32, 1.31, -2.95)
 # Taste: cloth is called white from this chance on, so that few greys are whitened.

@@ -92,7 +92,7 @@ function suggestionCard(suggestion) {
   const title = make("h3", {}, suggestion.scheme.replace("_", " "), make("small", {}, `${suggestion.mood}, ${suggestion.rating}`));
   const worn = suggestion.for.colors.map((hex) => ({ hex, share: 0.6 / suggestion.for.colors.length }));
   const why = make("ul", { class: "why" }, ...[...suggestion.reasons, ...suggestion.how_to_wear].map((reason) => make("li", {}, reason.text)));
-  return make("article", { class: "card" }, title, strip([...worn, ...suggestion.colors]), nameList(suggestion.colors.map((color) => [color.hex, color.name, null])), why);
+  return make("article", { class: "card" }, title, strip([...worn, ...suggestion.colors]), make("p", {}, suggestion.summary), nameList(suggestion.colors.map((color) => [color.hex, color.name, null])), why);
 }
 
 function nameList(rows) {

@@ -1,4 +1,4 @@
-"""Palettes against the truth, beside other tools: `make bench-colour` writes the tables of docs/colour.md.
+"""Palettes against the truth, beside other tools: `make bench-colour` writes the tables of docs/results/colour.md.
 
     python -m tests.bench.colour [--data FOLDER] [--seeds tune] [--garments 20]
 
@@ -133,7 +133,7 @@ def whole_frame_times() -> str:
 
 
 def main() -> None:
-    """Prints the tables and, with the reporting seeds, writes them into docs/colour.md."""
+    """Prints the tables and, with the reporting seeds, writes them into docs/results/colour.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder of annotated photos")
     parser.add_argument("--seeds", choices=FIRST_SEED, default="report")

@@ -23,6 +23,7 @@ from pipeline.palette.extraction import extract
 from pipeline.palette.illuminant import estimate_light
 from pipeline.palette.lighting import correct
 from pipeline.types import LabelMap, RgbImage
+from tests.bench.tables import write_section
 
 LAMPS_K = (5500, 5200, 4800, 4500, 4200, 3800, 3200, 2700)
 STEP_K = 100
@@ -87,14 +88,17 @@ def main() -> None:
         if number % EVERY == 0:
             walk = [_warm(relit(pixels, kelvin), labels) for kelvin in range(2700, 6501, STEP_K)]
             steps += np.abs(np.diff(walk)).tolist()
-    print(f"neutral photos: {len(false)}, warned falsely {100 * np.mean(false):.1f} %")
+    lines = [f"neutral photos: {len(false)}, warned falsely {100 * np.mean(false):.1f} %"]
     for kelvin in LAMPS_K:
         told_share, warned_share = 100 * np.mean(told[kelvin]), 100 * np.mean(warnings[kelvin])
-        print(
+        lines.append(
             f"{kelvin} K: warm {told_share:.0f} %, COLOUR_CAST {warned_share:.0f} %, "
             f"error left by apply {np.median(left[kelvin]):.2f} (p90 {np.quantile(left[kelvin], 0.9):.2f})"
         )
-    print(f"confidence over {STEP_K} K: changes by at most {max(steps):.2f}")
+    lines.append(f"confidence over {STEP_K} K: changes by at most {max(steps):.2f}")
+    text = "\n".join(f"- {line}" for line in lines)
+    print(text)
+    write_section("bench-light", text)
 
 
 def _warm(pixels: RgbImage, labels: LabelMap) -> float:

@@ -25,6 +25,7 @@ from pipeline.options import PhotoOptions
 from pipeline.palette.extraction import extract
 from pipeline.types import CLASSES, Floats, LabelMap, RgbImage
 from tests.bench.colour_garments import Recipe, photographed, shade_of, shape_of
+from tests.bench.tables import write_section
 
 CLOTHS = ("white", "cream", "grey", "black")
 PER_CLOTH = 60
@@ -107,9 +108,13 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, help="a JSON list of labelled garments")
     parser.add_argument("--data", type=Path, help="the folder that the ids are below")
     given = parser.parse_args()
-    print("painted", *table(painted(cloth, k) for cloth in CLOTHS for k in range(PER_CLOTH)), sep="\n  ")
+    parts = {"painted": table(painted(cloth, k) for cloth in CLOTHS for k in range(PER_CLOTH))}
     if given.labels and given.data:
-        print("photographed", *table(labelled(given.labels, given.data)), sep="\n  ")
+        parts["photographed"] = table(labelled(given.labels, given.data))
+    text = "\n".join(f"- {part}: {line}" for part, lines in parts.items() for line in lines)
+    print(text)
+    if "photographed" in parts:
+        write_section("bench-whites", text)
 
 
 if __name__ == "__main__":

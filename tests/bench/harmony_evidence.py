@@ -1,4 +1,4 @@
-"""Tests whether the pair score tells real combinations from chance: `make bench-harmony` writes docs/colour.md.
+"""Tests whether the pair score tells real combinations from chance: `make bench-harmony` writes docs/results/colour.md.
 
     python -m tests.bench.harmony_evidence [--wada colors.json] [--data FOLDER]
 
@@ -162,7 +162,7 @@ def _cell(wins: Floats) -> str:
 
 
 def main() -> None:
-    """Prints the table and writes it into docs/colour.md."""
+    """Prints the table and writes it into docs/results/colour.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wada", type=Path)
     parser.add_argument("--data", type=Path)

@@ -74,7 +74,7 @@ def _random_palette(random: np.random.Generator) -> tuple[Swatch, ...]:
 
 
 def main() -> None:
-    """Prints the figures and writes them into docs/colour.md."""
+    """Prints the figures and writes them into docs/results/colour.md."""
     random = np.random.default_rng(31)
     items = wardrobe(random)
     colors = palette_from_colors([ColorShare(code) for code in WORN])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-PAGE = Path(__file__).parents[2] / "docs" / "colour.md"
+PAGE = Path(__file__).parents[2] / "docs" / "results" / "colour.md"
 
 
 def write_section(name: str, text: str, page: Path = PAGE) -> None:
