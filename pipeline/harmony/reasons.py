@@ -14,6 +14,7 @@ from pipeline.color.neutral import is_neutral
 from pipeline.color.sight import temperatures
 from pipeline.garments.kinds import BY_NAME
 from pipeline.harmony.pair_score import CLEAR_STEP, NEAR_MISS_CHROMA, Points
+from pipeline.harmony.schemes import angles_of
 from pipeline.parts import Coded, Suggestion, coded
 from pipeline.types import Category, Role, Scheme
 
@@ -31,6 +32,8 @@ BALANCED_DEVIATION = 0.15
 # A suggestion says only what sets it apart: its scheme, and at most this number of further reasons.
 MAX_FURTHER = 2
 MAX_REASONS = 4
+# A scheme is told by its name up to this far from its angle, degrees on the wheel.
+MOST_OFF_DEG = 25.0
 # A reason that more than this share of the suggestions would give sets none of them apart.
 COMMONPLACE = 0.5
 SCHEME_REASONS: dict[Scheme, str] = {
@@ -222,13 +225,22 @@ def _scheme_reason(
     code = SCHEME_REASONS[scheme]
     if scheme == "neutral":
         return coded(code, name=added[0].name)
+    if abs(turn_deg - angles_of(scheme)[0]) > MOST_OFF_DEG:
+        # The catalogue had no colour at the scheme's angle. The reason tells the relation that is there.
+        code = _relation(turn_deg)
+        return coded(code, value=float(round(turn_deg)), name=related[0], other=related[1])
     value = abs(base.lightness - added[0].lightness) if scheme == "monochromatic" else float(round(turn_deg))
     return coded(code, value=round(value, 2), name=related[0], other=related[1])
 
 
 def _hue_reason(turn_deg: float) -> list[Coded]:
+    """The named relation of two garments' hues."""
+    return [coded(_relation(turn_deg), value=float(round(turn_deg)), name="@piece", other="@garment")]
+
+
+def _relation(turn_deg: float) -> str:
     """The named relation of two hues that is nearest to their difference."""
-    code = (
+    return (
         "SAME_HUE" if turn_deg <= 15
         else "ANALOGOUS_HUES" if turn_deg <= 45
         else "UNRELATED_HUES" if turn_deg < 100
@@ -236,7 +248,6 @@ def _hue_reason(turn_deg: float) -> list[Coded]:
         else "SPLIT_COMPLEMENTARY_HUES" if turn_deg <= 165
         else "COMPLEMENTARY_HUES"
     )  # fmt: skip
-    return [coded(code, value=float(round(turn_deg)), name="@piece", other="@garment")]
 
 
 def _lightness_reason(worn: Sequence[Tone], *, step: float) -> list[Coded]:

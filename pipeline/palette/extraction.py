@@ -45,8 +45,11 @@ def extract(
 
     pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. opaque: (H, W), False where
     the photo is transparent: such pixels are no evidence of the light. With `white_balance: apply` the colours are
-    those under neutral light when a cast is certain enough, and the lighting report says so.
+    those under neutral light when a cast is certain enough, and the lighting report says so. Raises ValueError when the
+    sizes differ.
     """
+    if labels.shape != pixels.shape[:2]:
+        raise ValueError(f"The label map is {labels.shape}, but the photo is {pixels.shape[:2]}.")
     regions = find_regions(labels, confidence, options, pixels=pixels)
     light = estimate_light(pixels, labels, valid=opaque)
     shift = lighting.expected_shift(sparse_samples(pixels, regions), light)

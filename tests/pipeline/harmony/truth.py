@@ -15,8 +15,10 @@ from coloraide import Color
 # A base's colour of a smaller share of it is too small to be seen.
 SEEN = 0.05
 WARM, COOL = 1, -1
+# The angles, in degrees of OKLCH, at which each relation of hues may be claimed.
 HUE_CODES = {
-    "COMPLEMENTARY_HUES", "SPLIT_COMPLEMENTARY_HUES", "ANALOGOUS_HUES", "TRIADIC_HUES", "TETRADIC_HUES",
+    "COMPLEMENTARY_HUES": (154, 180), "SPLIT_COMPLEMENTARY_HUES": (124, 180), "ANALOGOUS_HUES": (4, 56),
+    "TRIADIC_HUES": (94, 146), "TETRADIC_HUES": (64, 116), "SAME_HUE": (0, 16), "UNRELATED_HUES": (44, 101),
 }  # fmt: skip
 PLACES = {
     "WEAR_BELOW": {"top"}, "WEAR_ABOVE": {"bottom"}, "WEAR_UNDER": {"outerwear"}, "LAYER_OVER": {"full_body"},
@@ -73,6 +75,8 @@ def _wrong(
         if name in PLACES and not kinds <= PLACES[name]:
             yield f"{name} for {kinds}"
         if name in HUE_CODES and code.get("value") is not None and not _has_angle(code["value"], base, added):
+            yield f"{name} of {code['value']}°, which no two colours have"
+        if name in HUE_CODES and not HUE_CODES[name][0] <= code.get("value", HUE_CODES[name][0]) <= HUE_CODES[name][1]:
             yield f"{name} of {code['value']}°"
         if name == "TONE_ON_TONE" and not any(_one_family(a, b) for a, b in combinations(worn, 2)):
             yield name
