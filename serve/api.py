@@ -24,7 +24,7 @@ from pipeline.errors import (
     UnsupportedMedia,
 )
 from pipeline.fields import read
-from pipeline.image.header import MEDIA_TYPES, sniff
+from pipeline.image.formats import sniff
 from pipeline.limits import MAX_COLORS
 from pipeline.options import Options, SentOptions
 from pipeline.palette import files

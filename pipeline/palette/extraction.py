@@ -13,7 +13,7 @@ from pipeline.palette.sampling import garment_samples, sparse_samples
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
 from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern, Region, coded
-from pipeline.types import ConfidenceMap, LabelMap, PaletteColor, RgbImage
+from pipeline.types import ConfidenceMap, LabelMap, Mask, PaletteColor, RgbImage
 from pipeline.versions import EXTRACTION_VERSION
 
 # The thresholds below are taste.
@@ -28,21 +28,29 @@ CAST_CONFIDENCE = 0.5
 CAST_SHIFT_DE00 = 3.0
 
 
-def extract(pixels: RgbImage, labels: LabelMap, confidence: ConfidenceMap | None, options: PhotoOptions) -> Extraction:
+def extract(
+    pixels: RgbImage,
+    labels: LabelMap,
+    confidence: ConfidenceMap | None,
+    options: PhotoOptions,
+    *,
+    opaque: Mask | None = None,
+) -> Extraction:
     """The garments of a photo with their colours.
 
-    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. With `white_balance: apply`
-    the colours are those under neutral light, and the lighting report says so.
+    pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. opaque: (H, W), False where
+    the photo is transparent: such pixels are no evidence of the light. With `white_balance: apply` the colours are those
+    under neutral light, and the lighting report says so.
     """
     regions = find_regions(labels, confidence, options, pixels=pixels)
-    light = lighting.estimate_light(pixels, labels)
+    light = lighting.estimate_light(pixels, labels, valid=opaque)
     shift = lighting.expected_shift(sparse_samples(pixels, regions), light)
     corrected = options.white_balance == "apply" and light.cast != "none"
     source = lighting.correct(pixels, light) if corrected else pixels
     full = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
     garments = tuple(_garment(region, source, full, options) for region in regions)
     report = Lighting(light.cast, light.confidence, shift, corrected)
-    return Extraction(garments, report, _warnings(pixels, regions, report), EXTRACTION_VERSION)
+    return Extraction(garments, report, _warnings(pixels, regions, report, opaque), EXTRACTION_VERSION)
 
 
 def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions) -> tuple[Garment, ...]:
@@ -94,13 +102,13 @@ def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
     return Pattern("multicolor", count, round(min(1.0, 0.5 + 2.5 * shares[2]), 2))
 
 
-def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting) -> Codes:
+def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, opaque: Mask | None) -> Codes:
     found: list[Coded] = []
 
     def warn(code: str, value: float | None = None) -> None:
         found.append(coded(code, value=value))
 
-    if lighting.is_dark(pixels):
+    if lighting.is_dark(pixels, valid=opaque):
         warn("LOW_LIGHT")
     if lighting.is_blurred(pixels):
         warn("BLURRED")

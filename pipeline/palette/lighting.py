@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pipeline.color.difference import delta_e_2000
 from pipeline.color.spaces import bytes_to_oklab, linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
-from pipeline.types import Cast, Floats, LabelMap, RgbImage
+from pipeline.types import Cast, Floats, LabelMap, Mask, RgbImage
 
 # The constants below are taste. Chroma, lightness and spread are OKLab's.
 # Light varies slowly over a photo, so every fourth pixel is enough.
@@ -45,13 +45,16 @@ class Light:
     gains: Floats
 
 
-def estimate_light(pixels: RgbImage, labels: LabelMap) -> Light:
+def estimate_light(pixels: RgbImage, labels: LabelMap, *, valid: Mask | None = None) -> Light:
     """The cast of the light, estimated from the background (label 0), since garments and skin have their own colours.
 
-    pixels: (H, W, 3); labels: (H, W). Without near-neutral background there is no cast, at confidence 0.
+    pixels: (H, W, 3); labels: (H, W); valid: (H, W), the pixels that count; None: all. Without near-neutral background
+    there is no cast, at confidence 0.
     """
     neutral = Light("none", 0.0, np.ones(3))
     view, background = pixels[::STEP_PX, ::STEP_PX], labels[::STEP_PX, ::STEP_PX] == 0
+    if valid is not None:
+        background &= valid[::STEP_PX, ::STEP_PX]
     rgb = view[background]
     if not len(rgb):
         return neutral
@@ -90,9 +93,12 @@ def expected_shift(pixels: RgbImage, light: Light) -> float:
     return round(float(delta_e_2000(before, after).mean()), 1)
 
 
-def is_dark(pixels: RgbImage) -> bool:
-    """Whether even the brightest parts of a photo (H, W, 3) are dark."""
-    return float(np.percentile(_luma(pixels[::STEP_PX, ::STEP_PX]), 98)) < LOW_LIGHT_LUMA * 255
+def is_dark(pixels: RgbImage, *, valid: Mask | None = None) -> bool:
+    """Whether even the brightest parts of a photo (H, W, 3) are dark. valid: (H, W), the pixels that count."""
+    luma = _luma(pixels[::STEP_PX, ::STEP_PX])
+    if valid is not None:
+        luma = luma[valid[::STEP_PX, ::STEP_PX]]
+    return luma.size > 0 and float(np.percentile(luma, 98)) < LOW_LIGHT_LUMA * 255
 
 
 def is_blurred(pixels: RgbImage) -> bool:

@@ -20,7 +20,7 @@ from pipeline.errors import (
     TooLarge,
     UnsupportedMedia,
 )
-from pipeline.image.header import MEDIA_TYPES, Format, sniff
+from pipeline.image.formats import MEDIA_TYPES, Format, sniff
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import NO_SUCH_OBJECT, ObjectFacts, ObjectStore, UploadTerms
 from serve.uploads.wanted import OBJECT_KEY, WantedUpload

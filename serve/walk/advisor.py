@@ -120,7 +120,8 @@ class Advisor:
         image = await self._decode(question, progress)
         segmentation = analysis.given_segmentation(image, question.options)
         if segmentation is None:
-            segmentation = await self._segment(question, content, progress, image)
+            found = await self._segment(question, content, progress, image)
+            segmentation = analysis.without_transparent(found, image)
         if question.view == "segment":
             return await asyncio.to_thread(_segments, image, segmentation, question.options, tuple(progress.degraded))
         extracted = await self._extract(question, content, progress, image, segmentation)
@@ -194,7 +195,7 @@ class Advisor:
         request = PhaseRequest(
             Extraction,
             message=lambda deadline_s: wire.ExtractRequest(
-                deadline_s, image.pixels, segmentation.labels, segmentation.confidence, options
+                deadline_s, image.pixels, segmentation.labels, segmentation.confidence, options, opaque=image.opaque
             ),
             # The photo, its mask and the segmenter decide the label map.
             content=content + segmentation.version.encode() + b"\0" + canonical(options),
