@@ -11,6 +11,7 @@ from pipeline.garments.rle import encode_rle
 from pipeline.harmony import harmonise
 from pipeline.options import ColorShare, HarmonyOptions, Options, PhotoOptions
 from pipeline.palette import extraction
+from pipeline.palette.skin import bare_skin, clothed
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import palette_vector
 from pipeline.parts import (
@@ -167,7 +168,8 @@ def segments(
     image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...] = ()
 ) -> Segments:
     """The garments of a decoded photo and its label map, without colours."""
-    regions = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
+    found = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
+    regions = clothed(found, bare_skin(image.pixels, segmentation.labels))
     return Segments(
         mode="image",
         degraded=degraded,

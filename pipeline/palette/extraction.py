@@ -10,6 +10,7 @@ from pipeline.options import PhotoOptions
 from pipeline.palette import lighting
 from pipeline.palette.palette import extract_palette, histogram_medoids
 from pipeline.palette.sampling import garment_samples, sparse_samples
+from pipeline.palette.skin import bare_skin, clothed, without_skin
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
 from pipeline.parts import Coded, Codes, Extraction, Garment, Lighting, Pattern, Region, coded
@@ -42,13 +43,14 @@ def extract(
     the photo is transparent: such pixels are no evidence of the light. With `white_balance: apply` the colours are those
     under neutral light, and the lighting report says so.
     """
-    regions = find_regions(labels, confidence, options, pixels=pixels)
+    bare = bare_skin(pixels, labels)
+    regions = clothed(find_regions(labels, confidence, options, pixels=pixels), bare)
     light = lighting.estimate_light(pixels, labels, valid=opaque)
     shift = lighting.expected_shift(sparse_samples(pixels, regions), light)
     corrected = options.white_balance == "apply" and light.cast != "none"
     source = lighting.correct(pixels, light) if corrected else pixels
     full = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
-    garments = tuple(_garment(region, source, full, options) for region in regions)
+    garments = tuple(_garment(region, source, full, options, bare) for region in regions)
     report = Lighting(light.cast, light.confidence, shift, corrected)
     return Extraction(garments, report, _warnings(pixels, regions, report, opaque), EXTRACTION_VERSION)
 
@@ -59,14 +61,21 @@ def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions)
     They have no confidence, spread or pattern.
     """
     garments = []
-    for region in find_regions(labels, None, options):
-        rgb, _ = garment_samples(region, pixels, None)
+    bare = bare_skin(pixels, labels)
+    for region in clothed(find_regions(labels, None, options), bare):
+        rgb, _ = garment_samples(without_skin(region, bare), pixels, None)
         garments.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
     return tuple(garments)
 
 
-def _garment(region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, options: PhotoOptions) -> Garment:
-    rgb, weights = garment_samples(region, pixels, confidence)
+def _garment(
+    region: Region,
+    pixels: RgbImage,
+    confidence: ConfidenceMap | None,
+    options: PhotoOptions,
+    bare: Mask | None,
+) -> Garment:
+    rgb, weights = garment_samples(without_skin(region, bare), pixels, confidence)
     palette = extract_palette(rgb, weights, max_colors=options.max_colors)
     return _described(region, palette, _pattern(palette), options)
 
