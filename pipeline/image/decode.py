@@ -67,8 +67,8 @@ _READERS: dict[Format, type[ImageFile.ImageFile]] = {
     "AVIF": AvifImagePlugin.AvifImageFile,
 }
 _JPEG_END = b"\xff\xd9"
-# Entropy-coded data that no photo continues with.
-_NOISE = bytes((91 * k + 37) % 255 for k in range(256))
+# Entropy-coded data that no photo continues with. It begins with ones, since zeros are what a decoder fills in.
+_NOISE = bytes((91 * k + 251) % 255 for k in range(256))
 
 # Our own limits come before Pillow's, and raise our own errors.
 Image.MAX_IMAGE_PIXELS = None
@@ -243,6 +243,7 @@ def _loaded(data: bytes, header: Header, side_px: int, network_px: tuple[int, in
 
     if header.kind != "JPEG" or header.ended:
         return load(_mended(data, header))
+    data = data.rstrip(b"\xff")
     image = load(data + _JPEG_END)
     # Where rows are missing, the decoder goes on with what follows the data.
     if not header.scanned or image.tobytes() != load(data + _NOISE + _JPEG_END).tobytes():

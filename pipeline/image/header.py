@@ -113,7 +113,9 @@ def _note_scan(data: bytes, at: int, missing: dict[int, list[int]], *, progressi
     spectrum = range(first, min(last, _COEFFICIENTS - 1) + 1) if progressive else range(_COEFFICIENTS)
     for k in range(components):
         bits = missing.get(data[at + 3 + 2 * k])
-        for coefficient in spectrum if bits is not None else ():
+        if bits is None:
+            continue
+        for coefficient in spectrum:
             bits[coefficient] = approximation & 0x0F if progressive else 0
 
 

@@ -44,7 +44,8 @@ def read_boxes(data: bytes) -> Boxes:
     if meta is None:
         raise ImageUndecodable("The file names no picture.")
     _read_meta(data, meta[0] + 4, meta[1], found, budget)
-    size, cicp = None, None
+    size: tuple[int, int] | None = None
+    cicp: tuple[int, int] | None = None
     for index in found.of_item.get(-1 if found.primary is None else found.primary, ()):
         if not 0 < index <= len(found.properties):
             continue
@@ -55,7 +56,7 @@ def read_boxes(data: bytes) -> Boxes:
             cicp = struct.unpack_from(">HH", data, start + 4)
     if size is None:
         raise ImageUndecodable("The file's picture has no size.")
-    return Boxes(*size, cicp)
+    return Boxes(size[0], size[1], cicp)
 
 
 def _meta(data: bytes, budget: "_Budget") -> tuple[int, int] | None:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class ImageLimits:
     """The limits on images that are decoded, and the size of the analysed image. Contract: all of these defaults."""
 
-    # A baseline JPEG in one scan is decoded at a fraction of its size, so it may have more pixels: phones have sensors of
-    # 8,160 × 6,144, 9,248 × 6,936 and 12,000 × 9,000.
+    # A baseline JPEG in one scan is decoded at a fraction of its size, so it may have more pixels. Phones have sensors
+    # of 8,160 × 6,144, 9,248 × 6,936 and 12,000 × 9,000.
     max_pixels_baseline_jpeg: int = 110_000_000
     # A phone's 5,712 × 4,284 and a camera's 6,000 × 4,000; AVIF and HEIC have a decode budget of their own.
     max_pixels_progressive_jpeg: int = 25_000_000

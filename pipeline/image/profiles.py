@@ -170,7 +170,7 @@ def _xyz_of(xy: tuple[float, float]) -> np.ndarray:
 def _curve(curve: tuple[float, ...] | int) -> bytes:
     if isinstance(curve, int):
         light = np.clip(_HDR[curve](np.linspace(0, 1, _TABLE)), 0, 1)
-        return struct.pack(">4s4xI", b"curv", _TABLE) + np.rint(light * 65535).astype(">u2").tobytes()
+        return struct.pack(">4s4xI", b"curv", _TABLE) + bytes(np.rint(light * 65535).astype(">u2").tobytes())
     kind = 0 if len(curve) == 1 else 3
     return struct.pack(">4s4xHH", b"para", kind, 0) + b"".join(_fixed(value) for value in curve)
 

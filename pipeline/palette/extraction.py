@@ -40,8 +40,8 @@ def extract(
     """The garments of a photo with their colours.
 
     pixels: (H, W, 3) sRGB; labels: (H, W); confidence: (h, w) over the same extent or None. opaque: (H, W), False where
-    the photo is transparent: such pixels are no evidence of the light. With `white_balance: apply` the colours are those
-    under neutral light, and the lighting report says so.
+    the photo is transparent: such pixels are no evidence of the light. With `white_balance: apply` the colours are
+    those under neutral light, and the lighting report says so.
     """
     bare = bare_skin(pixels, labels)
     regions = clothed(find_regions(labels, confidence, options, pixels=pixels), bare)

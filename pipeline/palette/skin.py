@@ -16,8 +16,8 @@ from pipeline.types import UNKNOWN, LabelMap, Mask, RgbImage
 # The constants below are taste, set by painted scenes and photos.
 # Skin is looked for on a map of every second pixel, which is fine enough for straps.
 STEP_PX = 2
-# Skin and what is like it are connected when they lie in neighbouring squares of this side, px of that map: a strap or a
-# stitch may lie between.
+# Skin and what is like it are connected when they lie in neighbouring squares of this side, px of that map: a strap
+# or a stitch may lie between.
 SQUARE_PX = 8
 # Fewer pixels of skin on that map do not say what the person's skin looks like.
 LEAST_SKIN_PX = 40
@@ -25,8 +25,8 @@ LEAST_SKIN_PX = 40
 # share of all skin, and their neighbours: they reach about ΔE00 4 around the skin's own colours.
 BITS = 5
 TONES_SHARE = 0.75
-# Labels of skin hold shadows, hair and glasses, too: a tone lies this near to the median of the skin, in OKLab's a and b
-# and in its lightness.
+# Labels of skin hold shadows, hair and glasses, too: a tone lies this near to the median of the skin, in OKLab's a and
+# b and in its lightness.
 TONE_CHROMA, TONE_LIGHTNESS = 0.03, 0.15
 # Of shoes and accessories at least this share must be left; else the garment itself has the colour of skin.
 LEFT_OF_SMALL = 0.15
@@ -79,7 +79,8 @@ def without_skin(region: Region, bare: Mask | None) -> Region:
 def _is_body(region: Region, bare: Mask) -> bool:
     if region.category != "accessory" or region.area < FACE_SHARE:
         return False
-    return np.count_nonzero(region.mask & ~bare) < LEFT_OF_SMALL * np.count_nonzero(region.mask)
+    left = int(np.count_nonzero(region.mask & ~bare))
+    return left < LEFT_OF_SMALL * int(np.count_nonzero(region.mask))
 
 
 def _in_squares(mask: Mask) -> Mask:
@@ -87,8 +88,7 @@ def _in_squares(mask: Mask) -> Mask:
     height, width = (-(-length // SQUARE_PX) for length in mask.shape)
     padded = np.zeros((height * SQUARE_PX, width * SQUARE_PX), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    found: Mask = padded.reshape(height, SQUARE_PX, width, SQUARE_PX).any(axis=(1, 3))
-    return found
+    return np.asarray(padded.reshape(height, SQUARE_PX, width, SQUARE_PX).any(axis=(1, 3)))
 
 
 def _repeated(mask: Mask, step: int, shape: tuple[int, ...]) -> Mask:
