@@ -5,7 +5,7 @@ from the JSON, when it was not asked for.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Generic, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, get_args
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 
@@ -23,6 +23,11 @@ SidePx: TypeAlias = Annotated[int, Meta(ge=1, le=MAX_SIDE_PX, description="px.")
 DeltaE: TypeAlias = Annotated[float, Meta(ge=0, description="CIEDE2000.")]
 Reasons = TypeVar("Reasons")
 HowToWear = TypeVar("HowToWear")
+
+
+def open_codes(known: list[str]) -> dict[str, Any]:
+    """The schema of a code: those that are known today, to which others may come within v1."""
+    return {"maxLength": 64, "x-extensible-enum": known, "examples": known[:1]}
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):

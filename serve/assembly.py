@@ -17,6 +17,7 @@ from serve.stores.cache import Cache
 from serve.stores.redis import NoStore, Pool, RedisStore, state_pool
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import ObjectStore
+from serve.uploads.remote import RemotePhotos
 from serve.uploads.uploads import Uploads
 from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
@@ -52,7 +53,10 @@ def assemble(
     limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
     uploads = _uploads(settings, environment, secret, state)
     readiness = Readiness(advisor, cache, uploads, describe)
-    return Service(settings, advisor, decoder, cache, keys, limiter, readiness, uploads, metrics)
+    remote = RemotePhotos(
+        settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
+    )
+    return Service(settings, advisor, decoder, cache, keys, limiter, readiness, remote, uploads, metrics)
 
 
 def _phase(name: PhaseName, start: Callable[[bytes], PendingCall], translate: Translate, metrics: Metrics) -> Phase:

@@ -11,7 +11,9 @@ from pipeline.limits import MAX_OBJECT_BYTES
 from pipeline.types import PhaseName
 
 MIB = 1024 * 1024
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+# `localhost`: pages of this machine, on every port.
+Origin = Annotated[str, Field(pattern=r"^(\*|localhost|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+ImageHost = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?$")]
 Network = Annotated[str, AfterValidator(lambda text: str(ip_network(text)))]
 PositiveMs = Annotated[float, Field(gt=0, le=60_000)]
 
@@ -26,6 +28,8 @@ class Budgets(Frozen):
     """The time budget of each step, ms. The total is the request's deadline."""
 
     decode_ms: PositiveMs = 400
+    # HEIC and AVIF take longer. Fitted: python -m tests.bench.decode_speed; 24 MP take 1.2 s of one core.
+    heif_decode_ms: PositiveMs = 2000
     segmentation_ms: PositiveMs = 1200
     extraction_ms: PositiveMs = 300
     harmony_ms: PositiveMs = 100
@@ -80,7 +84,13 @@ class Settings(Frozen):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # How many ingress replicas share a key's limits while the state store is away.
     limit_replicas: Annotated[int, Field(ge=1)] = 2
-    # The origins whose pages may read answers. Without any, CORS is off.
+    # The hosts from which photos are fetched by URL, over HTTPS, such as ["images.example.com", "*.example.net"]. Only
+    # public addresses are asked. Without any, no photo is fetched.
+    image_url_hosts: tuple[ImageHost, ...] = ()
+    # The time for fetching one photo, redirects included.
+    image_url_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    # The origins whose pages may read answers, such as "https://shop.example", "localhost" for pages of this machine,
+    # or "*". Without any, CORS is off.
     cors_origins: tuple[Origin, ...] = ()
     # Refuses plain HTTP, except for probes.
     require_https: bool = False

@@ -94,9 +94,14 @@ def sniff(data: bytes) -> Format:
     raise UnsupportedMedia(f"The file is {what}, not a {listed('or')} image by its first bytes. {way_out}".rstrip())
 
 
+def is_heif(data: bytes) -> bool:
+    """Whether the file is an ISO media file, as AVIF and HEIC are, which take longer to decode than others."""
+    return data[4:8] == b"ftyp"
+
+
 def _codec(data: bytes) -> Format | None:
     """The codec of an ISO media file with still images: its major brand decides, then its compatible brands."""
-    if data[4:8] != b"ftyp":
+    if not is_heif(data):
         return None
     length = min(int.from_bytes(data[:4]), 16 + 4 * MAX_BRANDS)
     major = data[8:12]
@@ -109,7 +114,7 @@ def _codec(data: bytes) -> Format | None:
 
 def _other(data: bytes) -> tuple[str, str]:
     """What the file is and the way out; two empty texts for an unknown file."""
-    if data[4:8] == b"ftyp":
+    if is_heif(data):
         if data[8:12] == b"crx ":
             return "a camera's raw file", _EXPORT
         return "a video", "Send a single picture."

@@ -24,6 +24,8 @@ VISIBLE_SHARE = 0.05
 TINY_PX = 400
 # A garment below this confidence is warned of as uncertain.
 LOW_CONFIDENCE = 0.55
+# A photo of which less than this share is opaque is a cut-out: a dark garment alone is no dark photo.
+CUT_OUT_SHARE = 0.9
 # A cast is warned of when it is this certain and would shift the garments' colours this far.
 CAST_CONFIDENCE = 0.5
 CAST_SHIFT_DE00 = 3.0
@@ -111,13 +113,18 @@ def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
     return Pattern("multicolor", count, round(min(1.0, 0.5 + 2.5 * shares[2]), 2))
 
 
+def _is_cut_out(opaque: Mask | None) -> bool:
+    """Whether so much of a photo is transparent that what is left says nothing of the light."""
+    return opaque is not None and float(opaque.mean()) < CUT_OUT_SHARE
+
+
 def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, opaque: Mask | None) -> Codes:
     found: list[Coded] = []
 
     def warn(code: str, value: float | None = None) -> None:
         found.append(coded(code, value=value))
 
-    if lighting.is_dark(pixels, valid=opaque):
+    if not _is_cut_out(opaque) and lighting.is_dark(pixels, valid=opaque):
         warn("LOW_LIGHT")
     if lighting.is_blurred(pixels):
         warn("BLURRED")

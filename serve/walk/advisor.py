@@ -9,6 +9,7 @@ from pipeline import analysis
 from pipeline.codec import canonical
 from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.errors import NotReady, PhaseFailed
+from pipeline.image.formats import is_heif
 from pipeline.options import HarmonyOptions, Options, PhotoOptions, phase_options
 from pipeline.parts import Extraction, Harmony
 from pipeline.types import DecodedImage, PhaseName, Segmentation
@@ -152,7 +153,9 @@ class Advisor:
         needs_network = question.options.segment == "auto" and question.mask is None
         if needs_network and self.network_px is None:
             raise NotReady("The segmentation phase has not reported yet; try again shortly.")
-        since_s, budget_ms = time.perf_counter(), self.config.budgets.decode_ms
+        budgets = self.config.budgets
+        budget_ms = budgets.heif_decode_ms if is_heif(question.image) else budgets.decode_ms
+        since_s = time.perf_counter()
         try:
             with tracing.span("decode"):
                 image = await self._decoder.decode(
