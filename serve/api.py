@@ -326,6 +326,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     headers = (error.headers if isinstance(error, HTTPException) else None) or {}
     known: ColorMatchError = ColorMatchError()
     if status == 404:
+        if (redirect := pages.with_slash(request)) is not None:
+            return redirect
         known = NotFound("There is nothing at this address.")
     elif status == 405:
         allowed = tuple(headers.get("Allow", "").replace("GET", "GET, HEAD").split(", "))

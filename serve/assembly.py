@@ -38,9 +38,9 @@ def assemble(
     """The service of one ingress replica. Raises ValueError when required keys have no configured place."""
     metrics = metrics or Metrics()
     cache_url, state_url = _revealed(environment.redis_url), _revealed(environment.state_redis_url)
-    state = state_pool(state_url) if state_url else None
+    state = state_pool(state_url, ca_file=environment.ca_file) if state_url else None
     cache = Cache(
-        RedisStore.of_cache(cache_url) if cache_url else NoStore(),
+        RedisStore.of_cache(cache_url, ca_file=environment.ca_file) if cache_url else NoStore(),
         secret=secret,
         memory_bytes=settings.memory_cache_bytes,
         count_lookup=metrics.counts_lookup,
@@ -87,7 +87,7 @@ def _uploads(settings: Settings, environment: Environment, secret: bytes, state:
         return None
     memory = RedisStore.of_state(state) if state else NoStore()
     return Uploads(
-        ObjectStore(environment.s3, timeout_s=settings.object_timeout_s),
+        ObjectStore(environment.s3, timeout_s=settings.object_timeout_s, ca_file=environment.ca_file),
         Idempotency(memory, secret=secret, ttl_s=settings.upload_expiry_s),
         max_bytes=settings.max_object_bytes,
         bytes_in_flight=settings.object_bytes_in_flight,

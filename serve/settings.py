@@ -148,16 +148,16 @@ class TracingSettings(BaseSettings):
 class S3Environment(BaseSettings):
     """The object store of uploads, from the environment (`S3_BUCKET=…`); without a bucket there are no uploads.
 
-    endpoint_url: any S3-compatible store; None: AWS in the region. public_endpoint_url: the URL for clients, when it is
-    another one. addressing: the bucket in the path, or as a virtual host. Without keys, botocore's own chain (roles,
-    profiles) finds them.
+    endpoint_url: any S3-compatible store, also one below a path; None: AWS in the region. public_endpoint_url: the URL
+    for clients, when it is another one. addressing: the bucket in the path, or as a virtual host. Without keys,
+    botocore's own chain (roles, profiles) finds them.
     """
 
     model_config = SettingsConfigDict(env_prefix="S3_", frozen=True, extra="ignore")
 
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
-    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+/?$")] | None = None
-    public_endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+/?$")] | None = None
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^?#@]*)?$")] | None = None
+    public_endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^?#@]*)?$")] | None = None
     region: str = "us-east-1"
     addressing: Literal["path", "virtual"] = "path"
     access_key_id: str | None = None
@@ -177,6 +177,9 @@ class S3Environment(BaseSettings):
 class Environment(BaseSettings):
     """The stores and secrets, from the environment of the process that builds the application.
 
+    ssl_cert_file: PEM certificates of a private CA, which are trusted beside the public ones by the clients of S3 and
+    Redis (STYLESYNC_CA_FILE, or SSL_CERT_FILE as other tools have it).
+
     redis_url: the cache, which may be lost; without it every lookup misses. state_redis_url: API keys, limits and
     idempotency keys, which must never be evicted.
     """
@@ -187,4 +190,11 @@ class Environment(BaseSettings):
     state_redis_url: SecretStr | None = None
     stylesync_keys_file: Path | None = None
     stylesync_secret_file: Path | None = None
+    stylesync_ca_file: Path | None = None
+    ssl_cert_file: Path | None = None
     s3: S3Environment = Field(default_factory=S3Environment)
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificates of a private CA."""
+        return self.stylesync_ca_file or self.ssl_cert_file

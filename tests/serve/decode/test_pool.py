@@ -276,9 +276,8 @@ async def test_the_server_is_busy_when_no_worker_comes_free(single: DecodePool) 
 def test_a_photo_is_too_complex_when_it_used_half_its_budget() -> None:
     """The CPU time of the worker decides, because a busy machine is no reason to refuse a photo for good."""
     assert isinstance(too_late(0.4, worked_s=0.19), Overloaded)
-    complex_one = too_late(0.4, worked_s=0.2)
-    assert isinstance(complex_one, ImageTooComplex)
-    assert complex_one.detail.startswith("The image takes longer to decode than the 400 ms allowed. Scale it down")
+    assert isinstance(complex_one := too_late(0.4, worked_s=0.2), ImageTooComplex)
+    assert complex_one.detail.startswith("The image takes longer to decode than the 400 ms allowed. Scale")
 
 
 async def test_the_cpu_time_of_a_worker_is_known_when_it_decodes(single: DecodePool) -> None:

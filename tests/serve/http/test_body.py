@@ -1,7 +1,6 @@
 """Tests request bodies: limits of size and time, strict JSON, and hostile multipart."""
 
 import asyncio
-import base64
 import contextlib
 import json
 import time
@@ -14,7 +13,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
 
-from pipeline.errors import InvalidFields, SlowBody, TooLarge, Unparsable, UnsupportedEncoding, UnsupportedMedia
+from pipeline.errors import InvalidFields, SlowBody, TooLarge, Unparsable, UnsupportedMedia
 from serve.http import body
 from serve.http.multipart import Part
 from serve.settings import Settings
@@ -231,60 +230,6 @@ async def test_a_preamble_is_passed_over_when_a_mail_tool_writes_one(size: int) 
         await _parts(b"\r\nhello " + form, size=size)
     with pytest.raises(Unparsable, match="does not begin with the boundary"):
         await _parts(b"x" * 9000 + b"\r\n" + form, size=size)
-
-
-@pytest.mark.parametrize("size", [1, 7, 10_000])
-async def test_a_form_is_read_when_its_lines_end_with_a_line_feed_alone(size: int) -> None:
-    """Mail tools and scripts write such bodies; the contents stay as they are, line feeds and returns in them too."""
-    photo = PHOTO + b"\n\r\n--X\n"
-    unix = [
-        b'--XX\nContent-Disposition: form-data; name="image"; filename="a"\nContent-Type: image/png\n\n' + photo,
-        b'\n--XX\nContent-Disposition: form-data; name="options"\n\n{}\n--XX--\n',
-    ]
-    found = await _parts(b"".join(unix), size=size)
-    assert found == {"image": Part(photo, "image/png"), "options": Part(b"{}")}
-    with pytest.raises(Unparsable):
-        await _parts(unix[0], size=size)
-
-
-async def test_a_part_is_decoded_when_a_mail_tool_sent_it_as_base64() -> None:
-    """A part may say that it is base64 (RFC 2045)."""
-    part = _part("image", base64.encodebytes(PHOTO), "Content-Transfer-Encoding: base64")
-    assert (await _parts(_form(part)))["image"].content == PHOTO
-    with pytest.raises(Unparsable, match="'image' is not the base64"):
-        await _parts(_form(_part("image", b"!", "Content-Transfer-Encoding: BASE64")))
-
-
-def test_a_byte_order_mark_is_passed_over() -> None:
-    """Windows tools write one before JSON; UTF-16 is named."""
-    assert body.parse_json(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
-    with pytest.raises(Unparsable, match="The part 'options' is in UTF-16; JSON is sent in UTF-8"):
-        body.parse_json('{"a": 1}'.encode("utf-16"), what="part 'options'")
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip", "GZIP"])
-async def test_a_body_is_refused_unread_when_it_is_compressed(encoding: str) -> None:
-    """The error names the encoding. `identity` is none."""
-    for read in (body.read_json, body.read_parts):
-        with pytest.raises(UnsupportedEncoding, match="Content-Encoding is"):
-            await read(_request([], ends=False, content_type=FORM, content_encoding=encoding), LIMITS)
-    assert await body.read_json(_request([b"{}"], content_encoding="identity"), LIMITS) == {}
-
-
-async def test_json_may_be_long_when_it_holds_a_photo() -> None:
-    """A photo as base64 may have the length of a photo; what stands beside it keeps the limit of JSON."""
-    text = json.dumps({"image": {"base64": base64.b64encode(PHOTO * 4).decode()}}).encode()
-    assert len(text) > LIMITS.max_json_bytes
-    chunks = [text[k : k + 300] for k in range(0, len(text), 300)]
-    assert "image" in await body.read_json(_request(chunks), LIMITS, photos=True)
-    escaped = text.replace(b"/", b"\\/")
-    assert "image" in await body.read_json(_request([escaped]), LIMITS, photos=True)
-    with pytest.raises(TooLarge):
-        await body.read_json(_request(chunks), LIMITS)
-    with pytest.raises(TooLarge, match="beside its photo"):
-        await body.read_json(_request([text[:-1] + b', "x": "' + b"y" * 1000 + b'"}']), LIMITS, photos=True)
-    with pytest.raises(TooLarge, match="more than the 1000 bytes"):
-        await body.read_json(_request([b'{"x": "' + b"y" * 2000], ends=False), LIMITS, photos=True)
 
 
 async def test_a_photo_is_bytes_when_its_part_has_no_filename() -> None:
