@@ -60,9 +60,12 @@ fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz
 fuzz-inputs: fuzz-environment ## a coverage-guided fuzzer on what reads photos, forms and JSON: make fuzz-inputs MINUTES=10
 	@$(PY) -m tests.fuzz.inputs $(or $(MINUTES),5)
 
-lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document (needs node and npm)
+lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document, and TypeScript's requests (needs npm)
 	@cd tests/api_tools && npm ci --silent --ignore-scripts && \
-	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint
+	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint && \
+	  npx --no-install openapi-typescript ../golden/openapi.json -o schema.ts && \
+	  npx --no-install tsc --strict --noEmit --target es2022 --module nodenext --moduleResolution nodenext \
+	    --skipLibCheck --lib es2022,dom requests.ts
 
 bench-colour: bench-environment ## palettes beside other tools, on painted garments (DATA=folder: on annotated photos too)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))

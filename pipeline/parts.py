@@ -27,7 +27,7 @@ HowToWear = TypeVar("HowToWear")
 
 def open_codes(known: list[str]) -> dict[str, Any]:
     """The schema of a code: those that are known today, to which others may come within v1."""
-    return {"maxLength": 64, "x-extensible-enum": known, "examples": known[:1]}
+    return {"pattern": "^[A-Z][A-Z0-9_]*$", "maxLength": 64, "x-extensible-enum": known, "examples": known[:1]}
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from pipeline.errors import UnsupportedMedia
+from pipeline.image.errors import HEIC, named
 
 Format = Literal["JPEG", "PNG", "WEBP", "AVIF", "HEIC"]
 # The media types of each format, the registered one first.
@@ -25,34 +26,6 @@ AVIF_BRANDS = frozenset((b"avif", b"avis"))
 CONTAINER_BRANDS = frozenset((b"mif1", b"mif2", b"msf1", b"miaf", b"MiHB", b"MiHE"))
 # Taste: more brands than any file lists.
 MAX_BRANDS = 32
-
-_EXPORT = "Save it as JPEG or PNG."
-_IPHONE = "Export it as JPEG, or set Settings > Camera > Formats to Most Compatible on the iPhone."
-# The first bytes of files that people send in place of a photo, what each file is, and the way out.
-_OTHERS: tuple[tuple[bytes, str, str], ...] = (
-    (b"GIF8", "a GIF image", "Save one frame as PNG or JPEG."),
-    (b"II*\0", "a TIFF image or a camera's raw file", _EXPORT),
-    (b"MM\0*", "a TIFF image or a camera's raw file", _EXPORT),
-    (b"II+\0", "a BigTIFF image", _EXPORT),
-    (b"MM\0+", "a BigTIFF image", _EXPORT),
-    (b"BM", "a BMP image", _EXPORT),
-    (b"%PDF-", "a PDF document", "Export the page or the picture in it as JPEG or PNG."),
-    (b"%!PS", "an EPS or PostScript document", "Export the picture in it as JPEG or PNG."),
-    (b"8BPS", "a Photoshop document", _EXPORT),
-    (b"\xff\x0a", "a JPEG XL image", _EXPORT),
-    (b"\0\0\0\x0cJXL ", "a JPEG XL image", _EXPORT),
-    (b"\0\0\0\x0cjP  ", "a JPEG 2000 image", _EXPORT),
-    (b"\xff\x4f\xff\x51", "a JPEG 2000 image", _EXPORT),
-    (b"\0\0\x01\0", "an icon file", _EXPORT),
-    (b"FUJIFILMCCD-RAW", "a camera's raw file", _EXPORT),
-    (b"PK\x03\x04", "a ZIP archive", "Send one picture of it."),
-    (b"\x1f\x8b", "a gzip archive", "Send the picture itself."),
-    (b"\x1aE\xdf\xa3", "a video", "Send a single picture."),
-    (b"data:", "a data URL as text", "Send the bytes, or the base64 text in JSON: image.base64."),
-)
-# Texts that begin with a tag.
-_TAGS = ((b"<svg", "an SVG drawing", _EXPORT), (b"<!doctype html", "an HTML page", ""), (b"<html", "an HTML page", ""))
-_PAGE = "Send the picture itself, not the page around it."
 
 
 @cache
@@ -86,7 +59,7 @@ def sniff(data: bytes) -> Format:
     codec = _codec(data)
     if codec == "AVIF" or (codec == "HEIC" and heic_is_decoded()):
         return codec
-    what, way_out = ("a HEIC photo, as iPhones store them", _IPHONE) if codec == "HEIC" else _other(data)
+    what, way_out = HEIC if codec == "HEIC" else named(data)
     if not what:
         raise UnsupportedMedia(
             f"The file is not a {listed('or')} image by its first bytes; these formats alone are read."
@@ -110,21 +83,3 @@ def _codec(data: bytes) -> Format | None:
         return "AVIF"
     # A file that names the container alone is HEIC in practice.
     return "HEIC" if major in HEIC_BRANDS | CONTAINER_BRANDS else None
-
-
-def _other(data: bytes) -> tuple[str, str]:
-    """What the file is and the way out; two empty texts for an unknown file."""
-    if is_heif(data):
-        if data[8:12] == b"crx ":
-            return "a camera's raw file", _EXPORT
-        return "a video", "Send a single picture."
-    for start, what, way_out in _OTHERS:
-        if data.startswith(start):
-            return what, way_out
-    text = data[:1024].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
-    if text.startswith(b"<?xml") and b"<svg" in text:
-        return "an SVG drawing", _EXPORT
-    for tag, what, way_out in _TAGS:
-        if text.startswith(tag):
-            return what, way_out or _PAGE
-    return "", ""

@@ -53,7 +53,7 @@ Base64: TypeAlias = Annotated[
     Meta(
         min_length=1,
         description="The file as base64 (RFC 4648), or as a data URL.",
-        extra_json_schema={"contentEncoding": "base64"},
+        extra_json_schema={"contentEncoding": "base64", "format": "byte"},
     ),
 ]
 

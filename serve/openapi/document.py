@@ -13,6 +13,7 @@ from pipeline.options import Options
 from serve.http import schemas
 from serve.http.problems import MEDIA_TYPE, TITLES, problem_response, status_of
 from serve.openapi import answers, examples
+from serve.openapi.descriptions import describe
 from serve.openapi.schema import answer_schemas, reference, request_schemas
 from serve.settings import Settings
 from serve.uploads.wanted import WantedUpload
@@ -363,4 +364,6 @@ def _size_integers(value: Any) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    return request_schemas(_BODIES) | answer_schemas(_ANSWERS)
+    schemas_by_name = request_schemas(_BODIES) | answer_schemas(_ANSWERS)
+    describe(schemas_by_name)
+    return schemas_by_name
