@@ -209,7 +209,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint-rows", type=_positive, metavar="N", help="images per checkpoint (default: by the input's size)")
     add(
         "--log-every",
-        type=_above_zero,
+        type=_seconds,
         default=10.0,
         metavar="S",
         help="seconds between lines of progress without a terminal (default: 10)",
@@ -296,6 +296,13 @@ def _niceness(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 19:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 19")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or above")
     return value
 
 

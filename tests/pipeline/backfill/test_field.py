@@ -149,7 +149,7 @@ def test_a_missing_device_is_refused_in_words(tmp_path: Path) -> None:
         ("--cpus-per-worker", "nan"),
         ("--workers", "-1"),
         ("--nice", "20"),
-        ("--log-every", "0"),
+        ("--log-every", "-1"),
     ],
 )
 def test_usage_is_shown_when_a_number_is_out_of_range(tmp_path: Path, arguments: tuple[str, str]) -> None:
