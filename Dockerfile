@@ -19,6 +19,7 @@ RUN : "${TORCH_INDEX_URL:?names a CPU-only wheel index}"; \
     uv=/opt/stylesync/bin/uv; export VIRTUAL_ENV=/opt/stylesync; \
     "$uv" pip install --require-hashes -r /locks/base.lock; \
     "$uv" pip install --require-hashes -r /locks/aws.lock; \
+    "$uv" pip install --require-hashes --no-deps -r /locks/heic.lock; \
     sed -nE 's/^([A-Za-z0-9._-]+==[^ ]+).*/\1/p' /locks/torch.lock > /tmp/versions; \
     grep -E '^(torch|torchvision|safetensors)==' /tmp/versions \
     | xargs "$uv" pip install --index "$TORCH_INDEX_URL" --constraint /tmp/versions
@@ -29,7 +30,8 @@ FROM build AS build-gpu
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN uv=/opt/stylesync/bin/uv; export VIRTUAL_ENV=/opt/stylesync; \
     "$uv" pip install --require-hashes -r /locks/torch.lock; \
-    "$uv" pip install --require-hashes -r /locks/aws.lock
+    "$uv" pip install --require-hashes -r /locks/aws.lock; \
+    "$uv" pip install --require-hashes --no-deps -r /locks/heic.lock
 COPY configs/slim.sh /tmp/slim.sh
 RUN bash /tmp/slim.sh /opt/stylesync
 

@@ -60,9 +60,12 @@ fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz
 fuzz-inputs: fuzz-environment ## a coverage-guided fuzzer on what reads photos, forms and JSON: make fuzz-inputs MINUTES=10
 	@$(PY) -m tests.fuzz.inputs $(or $(MINUTES),5)
 
-lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document (needs node and npm)
+lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document, and TypeScript's requests (needs npm)
 	@cd tests/api_tools && npm ci --silent --ignore-scripts && \
-	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint
+	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint && \
+	  npx --no-install openapi-typescript ../golden/openapi.json -o schema.ts && \
+	  npx --no-install tsc --strict --noEmit --target es2022 --module nodenext --moduleResolution nodenext \
+	    --skipLibCheck --lib es2022,dom requests.ts
 
 bench-colour: bench-environment ## palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
@@ -110,11 +113,12 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
-	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
 	fi; \
-	$(COMPILE) pyproject.toml --extra torch --extra dev -o "$$all" > /dev/null; \
+	$(COMPILE) pyproject.toml --extra torch --extra heic --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
+	grep -E -A 100 '^pi-heif==' "$$all" | awk 'NR > 1 && /^[^ ]/ {exit} {print}' > $(LOCKS)/heic.lock; \
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:aws -c "$$all" -o $(LOCKS)/aws.lock > /dev/null; \
@@ -158,6 +162,8 @@ install-runtime: interpreter
 	  sed -nE 's/^([A-Za-z0-9._-]+==[^ ]+).*/\1/p' $(LOCKS)/torch.lock > $$versions; \
 	  $(INSTALL) --index "$$TORCH_INDEX_URL" -c $$versions $$(grep -E '^(torch|torchvision|safetensors)==' $$versions); \
 	fi
+	@$(INSTALL) --require-hashes --no-deps -r $(LOCKS)/heic.lock || \
+	  echo 'HEIC photos are not decoded: pi-heif has no wheel for this Python and machine.'
 	@mkdir -p .venv/stamps && touch '$(RUNTIME_STAMP)'
 
 install-development:

@@ -1,8 +1,9 @@
 """Composes the phases into an answer, for the service and the backfill alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 from msgspec import UNSET, UnsetType
 
 from pipeline.garments.regions import fallback_labels, find_regions, labels_from_mask, whole_labels
@@ -10,6 +11,7 @@ from pipeline.garments.rle import encode_rle
 from pipeline.harmony import harmonise
 from pipeline.options import ColorShare, HarmonyOptions, Options, PhotoOptions
 from pipeline.palette import extraction
+from pipeline.palette.skin import bare_skin, clothed
 from pipeline.palette.swatches import palette_from_colors
 from pipeline.palette.vector import palette_vector
 from pipeline.parts import (
@@ -65,16 +67,23 @@ class Segments:
 def given_segmentation(image: DecodedImage, options: Options) -> Segmentation | None:
     """The label map of a given mask or of `segment: none`. None when the network must segment the photo."""
     if image.mask is not None:
-        return Segmentation(labels_from_mask(image.mask), None, "mask")
+        return without_transparent(Segmentation(labels_from_mask(image.mask), None, "mask"), image)
     if options.segment == "none":
         height_px, width_px = image.pixels.shape[:2]
-        return Segmentation(whole_labels(height_px, width_px), None, "whole")
+        return without_transparent(Segmentation(whole_labels(height_px, width_px), None, "whole"), image)
     return None
+
+
+def without_transparent(segmentation: Segmentation, image: DecodedImage) -> Segmentation:
+    """The segmentation with the photo's transparent pixels as background."""
+    if image.opaque is None:
+        return segmentation
+    return replace(segmentation, labels=np.where(image.opaque, segmentation.labels, 0).astype(np.uint8))
 
 
 def fallback_segmentation(image: DecodedImage) -> Segmentation:
     """The degraded label map when the network fails: pixels that differ from the border's colours are the garment."""
-    return Segmentation(fallback_labels(image.pixels), None, "fallback")
+    return without_transparent(Segmentation(fallback_labels(image.pixels), None, "fallback"), image)
 
 
 def fallback_extraction(image: DecodedImage, segmentation: Segmentation, options: PhotoOptions) -> Extraction:
@@ -142,7 +151,10 @@ def compose(
 
 def advise(image: DecodedImage, segmentation: Segmentation, options: Options) -> Advice:
     """The advice for a decoded photo and its label map, computed in this process. Raises the phases' errors."""
-    extracted = extraction.extract(image.pixels, segmentation.labels, segmentation.confidence, options)
+    segmentation = without_transparent(segmentation, image)
+    extracted = extraction.extract(
+        image.pixels, segmentation.labels, segmentation.confidence, options, opaque=image.opaque
+    )
     harmonised = harmonise.harmonise(extracted.garments, options)
     return compose(
         "image",
@@ -158,7 +170,8 @@ def segments(
     image: DecodedImage, segmentation: Segmentation, options: Options, degraded: tuple[PhaseName, ...] = ()
 ) -> Segments:
     """The garments of a decoded photo and its label map, without colours."""
-    regions = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
+    found = find_regions(segmentation.labels, segmentation.confidence, options, pixels=image.pixels)
+    regions = clothed(found, bare_skin(image.pixels, segmentation.labels))
     return Segments(
         mode="image",
         degraded=degraded,

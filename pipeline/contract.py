@@ -27,6 +27,7 @@ from pipeline.parts import (
     Segment,
     SuggestionOf,
     Versions,
+    open_codes,
 )
 from pipeline.types import CLASSES, UNKNOWN, LabelMap, Mode, PhaseName, View
 
@@ -35,25 +36,25 @@ Text: TypeAlias = Annotated[str, Meta(pattern=NO_CONTROLS, max_length=500)]
 
 # --- codes in words -------------------------------------------------------------------------------------------
 class Warned(Part, frozen=True, kw_only=True):
-    code: Annotated[str, Meta(extra_json_schema={"enum": list(codes("warnings"))})]
+    code: Annotated[str, Meta(extra_json_schema=open_codes(list(codes("warnings"))))]
     value: float | UnsetType = UNSET
     text: Text
 
 
 class Reason(Part, frozen=True, kw_only=True):
-    code: Annotated[str, Meta(extra_json_schema={"enum": list(codes("reasons"))})]
+    code: Annotated[str, Meta(extra_json_schema=open_codes(list(codes("reasons"))))]
     value: float | UnsetType = UNSET
     text: Text
 
 
 class HowToWear(Part, frozen=True, kw_only=True):
-    code: Annotated[str, Meta(extra_json_schema={"enum": list(codes("how_to_wear"))})]
+    code: Annotated[str, Meta(extra_json_schema=open_codes(list(codes("how_to_wear"))))]
     value: float | UnsetType = UNSET
     text: Text
 
 
 class Common(Part, frozen=True, kw_only=True):
-    code: Annotated[str, Meta(extra_json_schema={"enum": [*codes("reasons"), *codes("how_to_wear")]})]
+    code: Annotated[str, Meta(extra_json_schema=open_codes([*codes("reasons"), *codes("how_to_wear")]))]
     text: Text
 
 

@@ -4,6 +4,7 @@
     ├── BadInput                    the client can correct it
     │   ├── Unparsable              not multipart, not JSON, no body
     │   ├── UnsupportedMedia        not an accepted format by its first bytes, or another content type
+    │   │   └── UnsupportedEncoding a compressed body
     │   ├── NotAcceptable           the Accept header allows no representation of the answer
     │   ├── MethodNotAllowed
     │   ├── TooLarge                too many bytes or pixels
@@ -56,6 +57,10 @@ class Unparsable(BadInput):
 
 class UnsupportedMedia(BadInput):
     code = "UNSUPPORTED_MEDIA_TYPE"
+
+
+class UnsupportedEncoding(UnsupportedMedia):
+    """A body in a Content-Encoding that is not read. It crosses borders as UnsupportedMedia."""
 
 
 class NotAcceptable(BadInput):

@@ -19,4 +19,4 @@ MAX_ID_CHARS = 128
 # pipeline.garments.grouping drops a garment below a fiftieth of all garments' pixels.
 MAX_GARMENTS = 50
 # No photo has more pixels (pipeline.image.limits.ImageLimits).
-MAX_SIDE_PX = 50_000_000
+MAX_SIDE_PX = 110_000_000

@@ -6,7 +6,7 @@ from the JSON, when it was not asked for.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Annotated, Generic, Literal, TypeAlias, TypeVar, get_args
+from typing import Annotated, Any, Generic, Literal, TypeAlias, TypeVar, get_args
 from zlib import crc32
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field, structs
@@ -42,6 +42,11 @@ Rated: TypeAlias = Annotated[Rating, Meta(description="The score in a word.")]
 Reasons = TypeVar("Reasons")
 HowToWear = TypeVar("HowToWear")
 Summary = TypeVar("Summary")
+
+
+def open_codes(known: list[str]) -> dict[str, Any]:
+    """The schema of a code: those that are known today, to which others may come within v1."""
+    return {"pattern": "^[A-Z][A-Z0-9_]*$", "maxLength": 64, "x-extensible-enum": known, "examples": known[:1]}
 
 
 class Part(Struct, frozen=True, forbid_unknown_fields=True):

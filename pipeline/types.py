@@ -50,7 +50,8 @@ class DecodedImage:
 
     pixels: (h, w, 3), long side at most the analysis limit. width, height: the upright original, px.
     network: (nh, nw, 3), the whole photo squeezed to the network's input, when asked for.
-    mask: (h, w) at analysed size, when one was given.
+    mask: (h, w) at analysed size, when one was given. opaque: (h, w), False where the photo is transparent; None for a
+    photo without transparency.
     """
 
     pixels: RgbImage
@@ -58,6 +59,7 @@ class DecodedImage:
     height: int
     network: RgbImage | None = None
     mask: Mask | None = None
+    opaque: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """Defines the HTTP routes: each reads a question, has the advisor answer it, and writes the response."""
 
+import gzip
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Any
@@ -21,10 +22,9 @@ from pipeline.errors import (
     MethodNotAllowed,
     NotFound,
     NotReady,
-    UnsupportedMedia,
 )
 from pipeline.fields import read
-from pipeline.image.header import MEDIA_TYPES, sniff
+from pipeline.image.formats import sniff
 from pipeline.limits import MAX_COLOR_CHARS, MAX_COLORS
 from pipeline.options import Options, SentOptions
 from pipeline.palette import files
@@ -34,10 +34,17 @@ from serve.callers import Caller, Scraper, Uploader, service_of, uploads_of
 from serve.http import body, pages
 from serve.http.edge import Edge
 from serve.http.multipart import Part
-from serve.http.negotiation import must_accept
+from serve.http.negotiation import accepts_gzip, must_accept
 from serve.http.origins import Cors, HttpsOnly
 from serve.http.problems import problem_response
-from serve.http.schemas import ColorsRequest, ObjectRequest, parameter_errors
+from serve.http.schemas import (
+    ColorsRequest,
+    ObjectRequest,
+    PhotoRequest,
+    decoded,
+    parameter_errors,
+    refuse_unclear,
+)
 from serve.keys.quota import Principal
 from serve.observe import logs
 from serve.openapi import document, examples
@@ -49,8 +56,10 @@ from serve.version import VERSION
 from serve.walk.question import Answer, Question
 
 EXPOSITION = "text/plain; version=0.0.4; charset=utf-8"
-# The media types of a part that states no format.
-UNSTATED = ("", "application/octet-stream", "image/*")
+# Taste: smaller answers gain nothing by compression.
+COMPRESSED_FROM_BYTES = 1024
+# Taste: a higher level takes longer than the bytes that it saves.
+GZIP_LEVEL = 5
 router = APIRouter(prefix="/v1")
 probes = APIRouter(prefix="/v1")
 
@@ -100,34 +109,54 @@ async def read_question(request: Request, view: View, tenant: str, held: AsyncEx
     settings = service_of(request).settings
     if body.content_type(request) == "multipart/form-data":
         return photo_question(await body.read_parts(request, settings), view, tenant)
-    value = await body.read_json(request, settings)
+    value = await body.read_json(request, settings, photos=True)
+    refuse_unclear(value)
     if isinstance(value, dict) and "object_key" in value:
         wanted = read(value, ObjectRequest)
         image = await held.enter_async_context(uploads_of(request).opened(tenant, wanted.object_key))
         return Question("object", wanted.options, tenant, view, image=image)
-    body_of_colors = read(value, ColorsRequest)
+    if isinstance(value, dict) and "image" in value:
+        return await _json_question(request, read(value, PhotoRequest), view, tenant)
     if view == "segment":
         raise InvalidFields((FieldError("/colors", "Segmentation needs an image; colours cannot be segmented."),))
-    return Question("colors", body_of_colors.options, tenant, view, colors=body_of_colors.colors)
+    return _colors_question(value, view, tenant)
+
+
+def _colors_question(value: object, view: View, tenant: str) -> Question:
+    asked = read(value, ColorsRequest)
+    return Question("colors", asked.options, tenant, view, colors=asked.colors)
 
 
 def photo_question(parts: Mapping[str, Part], view: View, tenant: str) -> Question:
-    """Makes a question from the parts of a form. Raises InvalidFields and UnsupportedMedia."""
+    """Makes a question from the parts of a form. Raises InvalidFields, Unparsable and UnsupportedMedia.
+
+    An optional part that is empty counts as absent, because forms send it so.
+    """
     image = parts.get("image")
     if image is None or not image.content:
         raise InvalidFields((FieldError("/image", "The part 'image' is missing or empty."),))
-    _check_type(image)
-    given = body.parse_json(parts["options"].content) if "options" in parts else {}
+    # The bytes decide what the file is, not its label.
+    sniff(image.content)
+    text = parts["options"].content if "options" in parts else b""
+    given = body.parse_json(text, what="part 'options'") if text.strip() else {}
     options: Options = read(given, SentOptions, at="/options")
-    mask = parts["mask"].content if "mask" in parts else None
-    return Question("image", options, tenant, view, image=image.content, mask=mask)
+    mask = parts["mask"].content if "mask" in parts else b""
+    return Question("image", options, tenant, view, image=image.content, mask=mask or None)
 
 
-def _check_type(image: Part) -> None:
-    """Checks the part's stated type against its first bytes. Raises UnsupportedMedia."""
-    kind = sniff(image.content)
-    if image.media_type not in (*UNSTATED, *MEDIA_TYPES[kind]):
-        raise UnsupportedMedia(f"The part 'image' claims to be '{image.media_type[:40]}', but its bytes are {kind}.")
+async def _json_question(request: Request, asked: PhotoRequest, view: View, tenant: str) -> Question:
+    """Makes a question from a photo within JSON, which is fetched when it is a URL."""
+    service, photo = service_of(request), asked.image
+    limits = service.settings
+    if photo.base64 is not None:
+        image = decoded(photo.base64, at="/image", most=limits.max_image_bytes, what="image")
+    else:
+        image = await service.remote.fetch(photo.url or "")
+    sniff(image)
+    mask = None
+    if asked.mask is not None:
+        mask = decoded(asked.mask.base64, at="/mask", most=limits.max_mask_bytes, what="mask")
+    return Question("image", asked.options, tenant, view, image=image, mask=mask)
 
 
 # --- answers --------------------------------------------------------------------------------------------------
@@ -135,12 +164,22 @@ async def _answer(request: Request, view: View, principal: Principal) -> Respons
     must_accept(request.headers.get("accept"), "application/json")
     async with AsyncExitStack() as held:
         question = await read_question(request, view, principal.tenant, held)
-        request.state.mode = question.mode
-        answer = await service_of(request).advisor.advise(question)
+        return await _answered(request, question)
+
+
+async def _answered(request: Request, question: Question) -> Response:
+    request.state.mode = question.mode
+    answer = await service_of(request).advisor.advise(question)
     walked = answer.progress
     request.state.walked = {"cache": walked.cache, "timing_ms": walked.timing_ms, "degraded": walked.degraded}
-    content = spliced(answer, request.state.request_id, timings="timings" in question.options.include)
-    return Response(content, media_type="application/json", headers={"Cache-Control": "no-store"})
+    timings = "timings" in question.options.include
+    content = spliced(answer, request.state.request_id, timings=timings)
+    headers = {"Cache-Control": "no-store", "Vary": "Accept-Encoding"}
+    if timings:
+        headers["Server-Timing"] = ", ".join(f"{name};dur={took_ms:g}" for name, took_ms in walked.timing_ms.items())
+    if len(content) >= COMPRESSED_FROM_BYTES and accepts_gzip(request.headers.get("accept-encoding")):
+        content, headers["Content-Encoding"] = gzip.compress(content, GZIP_LEVEL, mtime=0), "gzip"
+    return Response(content, media_type="application/json", headers=headers)
 
 
 def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
@@ -158,6 +197,15 @@ def spliced(answer: Answer, request_id: str, *, timings: bool) -> bytes:
 async def post_advice(request: Request, principal: Caller) -> Response:
     """Gives colour advice for a photo, an uploaded object, or colours."""
     return await _answer(request, "advice", principal)
+
+
+@router.post("/colors/advice", **document.COLORS_ADVICE)
+async def post_colors_advice(request: Request, principal: Caller) -> Response:
+    """Gives colour advice for colours, as `/v1/advice` does. It takes JSON alone, for generators and tool callers."""
+    must_accept(request.headers.get("accept"), "application/json")
+    body.content_type(request, ("application/json",))
+    value = await body.read_json(request, service_of(request).settings)
+    return await _answered(request, _colors_question(value, "advice", principal.tenant))
 
 
 @router.post("/segment", **document.SEGMENT)
@@ -278,6 +326,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     headers = (error.headers if isinstance(error, HTTPException) else None) or {}
     known: ColorMatchError = ColorMatchError()
     if status == 404:
+        if (redirect := pages.with_slash(request)) is not None:
+            return redirect
         known = NotFound("There is nothing at this address.")
     elif status == 405:
         allowed = tuple(headers.get("Allow", "").replace("GET", "GET, HEAD").split(", "))

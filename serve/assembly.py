@@ -17,6 +17,7 @@ from serve.stores.cache import Cache
 from serve.stores.redis import NoStore, Pool, RedisStore, state_pool
 from serve.uploads.idempotency import Idempotency
 from serve.uploads.object_store import ObjectStore
+from serve.uploads.remote import RemotePhotos
 from serve.uploads.uploads import Uploads
 from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
@@ -37,9 +38,9 @@ def assemble(
     """The service of one ingress replica. Raises ValueError when required keys have no configured place."""
     metrics = metrics or Metrics()
     cache_url, state_url = _revealed(environment.redis_url), _revealed(environment.state_redis_url)
-    state = state_pool(state_url) if state_url else None
+    state = state_pool(state_url, ca_file=environment.ca_file) if state_url else None
     cache = Cache(
-        RedisStore.of_cache(cache_url) if cache_url else NoStore(),
+        RedisStore.of_cache(cache_url, ca_file=environment.ca_file) if cache_url else NoStore(),
         secret=secret,
         memory_bytes=settings.memory_cache_bytes,
         count_lookup=metrics.counts_lookup,
@@ -52,7 +53,10 @@ def assemble(
     limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
     uploads = _uploads(settings, environment, secret, state)
     readiness = Readiness(advisor, cache, uploads, describe)
-    return Service(settings, advisor, decoder, cache, keys, limiter, readiness, uploads, metrics)
+    remote = RemotePhotos(
+        settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
+    )
+    return Service(settings, advisor, decoder, cache, keys, limiter, readiness, remote, uploads, metrics)
 
 
 def _phase(name: PhaseName, start: Callable[[bytes], PendingCall], translate: Translate, metrics: Metrics) -> Phase:
@@ -83,7 +87,7 @@ def _uploads(settings: Settings, environment: Environment, secret: bytes, state:
         return None
     memory = RedisStore.of_state(state) if state else NoStore()
     return Uploads(
-        ObjectStore(environment.s3, timeout_s=settings.object_timeout_s),
+        ObjectStore(environment.s3, timeout_s=settings.object_timeout_s, ca_file=environment.ca_file),
         Idempotency(memory, secret=secret, ttl_s=settings.upload_expiry_s),
         max_bytes=settings.max_object_bytes,
         bytes_in_flight=settings.object_bytes_in_flight,

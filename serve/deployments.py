@@ -199,7 +199,7 @@ class Extraction(PurePhase[wire.ExtractRequest]):
             "extraction",
             EXTRACTION_VERSION,
             wire.ExtractRequest,
-            lambda asked: extract(asked.image, asked.labels, asked.confidence, asked.options),
+            lambda asked: extract(asked.image, asked.labels, asked.confidence, asked.options, opaque=asked.opaque),
         )
 
 

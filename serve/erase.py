@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from pipeline.errors import ColorMatchError, NotFound
 from serve.settings import MIB, Environment
 from serve.stores.owners import owner_of, photo_of
+from serve.stores.redis import tls_options
 from serve.stores.timeouts import ERASE_TIMEOUT_S
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import prefix_of, tenant_of
@@ -98,7 +99,8 @@ async def _forget(pattern: str, environment: Environment) -> int | None:
     url = environment.redis_url
     if url is None:
         return None
-    client: Any = Redis.from_url(url.get_secret_value(), socket_timeout=ERASE_TIMEOUT_S)
+    trust = tls_options(url.get_secret_value(), environment.ca_file)
+    client: Any = Redis.from_url(url.get_secret_value(), socket_timeout=ERASE_TIMEOUT_S, **trust)
     count = 0
     async with client:
         async for key in client.scan_iter(match=pattern, count=SCAN_COUNT):
@@ -108,7 +110,9 @@ async def _forget(pattern: str, environment: Environment) -> int | None:
 
 @asynccontextmanager
 async def _objects(environment: Environment) -> AsyncIterator[ObjectStore | None]:
-    store = ObjectStore(environment.s3, timeout_s=ERASE_TIMEOUT_S) if environment.s3.bucket else None
+    store = None
+    if environment.s3.bucket:
+        store = ObjectStore(environment.s3, timeout_s=ERASE_TIMEOUT_S, ca_file=environment.ca_file)
     try:
         yield store
     finally:

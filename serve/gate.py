@@ -4,6 +4,8 @@ Ray Serve wraps `middlewares()` around its proxies and, in the fast profile, aro
 RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH names it.
 """
 
+from typing import Any
+
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -31,7 +33,23 @@ OUR_MARK = "x-content-type-options"
 
 def middlewares() -> list[Middleware]:
     """The middleware that Ray Serve puts around its HTTP servers."""
+    _hide_the_servers_name()
     return [Middleware(Gate)]
+
+
+def _hide_the_servers_name() -> None:
+    """Has uvicorn send no `server` header in this process. Ray Serve makes its servers itself and has no setting."""
+    # The processes that call this have loaded it.
+    from uvicorn import Config
+
+    if not getattr(Config, "stylesync_nameless", False):
+        made = Config.__init__
+
+        def nameless(self: Config, *args: Any, **options: Any) -> None:
+            made(self, *args, **{"server_header": False, **options})
+
+        setattr(Config, "__init__", nameless)  # noqa: B010 - mypy refuses the assignment
+        setattr(Config, "stylesync_nameless", True)  # noqa: B010
 
 
 class Gate:

@@ -14,6 +14,7 @@ from serve.observe.metrics import Metrics
 from serve.readiness import Readiness
 from serve.settings import Settings
 from serve.stores.cache import Cache
+from serve.uploads.remote import RemotePhotos
 from serve.uploads.uploads import Uploads
 from serve.vocabulary import BREAKER_STATES
 from serve.walk.advisor import Advisor
@@ -34,6 +35,7 @@ class Service:
     keys: KeyRing | None
     limiter: Limiter
     readiness: Readiness
+    remote: RemotePhotos
     uploads: Uploads | None = None
     metrics: Metrics = field(default_factory=Metrics)
     scrape: Scrape | None = None

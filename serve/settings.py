@@ -11,7 +11,9 @@ from pipeline.limits import MAX_OBJECT_BYTES
 from pipeline.types import PhaseName
 
 MIB = 1024 * 1024
-Origin = Annotated[str, Field(pattern=r"^(\*|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+# `localhost`: pages of this machine, on every port.
+Origin = Annotated[str, Field(pattern=r"^(\*|localhost|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
+ImageHost = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?$")]
 Network = Annotated[str, AfterValidator(lambda text: str(ip_network(text)))]
 PositiveMs = Annotated[float, Field(gt=0, le=60_000)]
 
@@ -26,6 +28,8 @@ class Budgets(Frozen):
     """The time budget of each step, ms. The total is the request's deadline."""
 
     decode_ms: PositiveMs = 400
+    # HEIC and AVIF take longer. Fitted: python -m tests.bench.decode_speed; 24 MP take 1.2 s of one core.
+    heif_decode_ms: PositiveMs = 2000
     segmentation_ms: PositiveMs = 1200
     extraction_ms: PositiveMs = 300
     harmony_ms: PositiveMs = 100
@@ -80,7 +84,13 @@ class Settings(Frozen):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     # How many ingress replicas share a key's limits while the state store is away.
     limit_replicas: Annotated[int, Field(ge=1)] = 2
-    # The origins whose pages may read answers. Without any, CORS is off.
+    # The hosts from which photos are fetched by URL, over HTTPS, such as ["images.example.com", "*.example.net"]. Only
+    # public addresses are asked. Without any, no photo is fetched.
+    image_url_hosts: tuple[ImageHost, ...] = ()
+    # The time for fetching one photo, redirects included.
+    image_url_timeout_s: Annotated[float, Field(gt=0, le=60)] = 5.0
+    # The origins whose pages may read answers, such as "https://shop.example", "localhost" for pages of this machine,
+    # or "*". Without any, CORS is off.
     cors_origins: tuple[Origin, ...] = ()
     # Refuses plain HTTP, except for probes.
     require_https: bool = False
@@ -138,16 +148,16 @@ class TracingSettings(BaseSettings):
 class S3Environment(BaseSettings):
     """The object store of uploads, from the environment (`S3_BUCKET=…`); without a bucket there are no uploads.
 
-    endpoint_url: any S3-compatible store; None: AWS in the region. public_endpoint_url: the URL for clients, when it is
-    another one. addressing: the bucket in the path, or as a virtual host. Without keys, botocore's own chain (roles,
-    profiles) finds them.
+    endpoint_url: any S3-compatible store, also one below a path; None: AWS in the region. public_endpoint_url: the URL
+    for clients, when it is another one. addressing: the bucket in the path, or as a virtual host. Without keys,
+    botocore's own chain (roles, profiles) finds them.
     """
 
     model_config = SettingsConfigDict(env_prefix="S3_", frozen=True, extra="ignore")
 
     bucket: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")] | None = None
-    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+/?$")] | None = None
-    public_endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+/?$")] | None = None
+    endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^?#@]*)?$")] | None = None
+    public_endpoint_url: Annotated[str, Field(pattern=r"^https?://[^/?#@]+(/[^?#@]*)?$")] | None = None
     region: str = "us-east-1"
     addressing: Literal["path", "virtual"] = "path"
     access_key_id: str | None = None
@@ -167,6 +177,9 @@ class S3Environment(BaseSettings):
 class Environment(BaseSettings):
     """The stores and secrets, from the environment of the process that builds the application.
 
+    ssl_cert_file: PEM certificates of a private CA, which are trusted beside the public ones by the clients of S3 and
+    Redis (STYLESYNC_CA_FILE, or SSL_CERT_FILE as other tools have it).
+
     redis_url: the cache, which may be lost; without it every lookup misses. state_redis_url: API keys, limits and
     idempotency keys, which must never be evicted.
     """
@@ -177,4 +190,11 @@ class Environment(BaseSettings):
     state_redis_url: SecretStr | None = None
     stylesync_keys_file: Path | None = None
     stylesync_secret_file: Path | None = None
+    stylesync_ca_file: Path | None = None
+    ssl_cert_file: Path | None = None
     s3: S3Environment = Field(default_factory=S3Environment)
+
+    @property
+    def ca_file(self) -> Path | None:
+        """The certificates of a private CA."""
+        return self.stylesync_ca_file or self.ssl_cert_file

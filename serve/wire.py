@@ -5,7 +5,7 @@ from typing import TypeAlias
 
 from pipeline.options import HarmonyOptions, PhotoOptions
 from pipeline.parts import Garment
-from pipeline.types import ConfidenceMap, LabelMap, PhaseName, RgbImage
+from pipeline.types import ConfidenceMap, LabelMap, Mask, PhaseName, RgbImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,10 @@ class SegmentRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExtractRequest:
-    """The request to phase 2. image: (H, W, 3), the analysed photo. labels: (H, W)."""
+    """The request to phase 2.
+
+    image: (H, W, 3), the analysed photo. labels: (H, W). opaque: (H, W), False where the photo is transparent.
+    """
 
     deadline_s: float
     image: RgbImage
@@ -34,6 +37,7 @@ class ExtractRequest:
     confidence: ConfidenceMap | None
     options: PhotoOptions
     traceparent: str = ""
+    opaque: Mask | None = None
 
 
 @dataclass(frozen=True, slots=True)

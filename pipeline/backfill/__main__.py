@@ -5,6 +5,8 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from math import inf
 from pathlib import Path
 from types import FrameType
 
@@ -28,6 +30,8 @@ examples:
       --input s3://shop/catalogue --output s3://shop/advice --workers 2 --cpus-per-worker 0.5 --nice 19
   a table of ids and URIs; its other columns are copied to the answers
     python -m pipeline.backfill --input items.parquet --id-column sku --uri-column image_url --output out/advice
+  beside a service that holds most of a small machine, with half a core
+    ray job submit --working-dir . -- python -m pipeline.backfill --input photos/ --output out --cpus-per-worker 0.5
   an estimate for one image in a hundred, which writes nothing
     python -m pipeline.backfill --input s3://shop/catalogue --output s3://shop/trial --sample 0.01 --dry-run
 
@@ -55,10 +59,15 @@ def main(
     args = _parser().parse_args(arguments)
     screen = screen or Screen(log_every_s=args.log_every)
     try:
-        return _run(args, stores or Stores(_endpoint_url(args)), make_pool or _ray_pool, screen)
+        given = stores or Stores(_endpoint_url(args), tuple(args.allow_host))
+        return _run(args, given, make_pool or partial(_ray_pool, screen), screen)
     except BackfillError as error:
         screen.line(f"{'Stopped' if isinstance(error, Stopped) else 'Failed'}: {error}")
         return error.exit_code
+    except ModelError as error:
+        # Such as a device that this machine does not have, or weights that are missing.
+        screen.line(f"Failed: {error}")
+        return BadRequest.exit_code
 
 
 def _run(args: argparse.Namespace, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> int:
@@ -77,15 +86,17 @@ def _run(args: argparse.Namespace, stores: Stores, make_pool: Callable[[], Pool]
     screen.summary(summary, output)
     if summary.dead_letters > args.max_failures * summary.rows:
         screen.line(f"More than {args.max_failures:.0%} of the images are dead letters. Their codes say why.")
+        if summary.failures.get("UNSUPPORTED_MEDIA_TYPE"):
+            screen.line("Some files are no photos: --match '*.jpg' lists those of one name alone.")
         return EXIT_TOO_MANY_FAILURES
     return EXIT_DONE
 
 
-def _ray_pool() -> Pool:
+def _ray_pool(screen: Screen) -> Pool:
     # Ray takes seconds to import, so only a run that needs it imports it.
     from pipeline.backfill.ray_pool import RayPool
 
-    pool = RayPool()
+    pool = RayPool(say=screen.line)
     # Ray has installed handlers of its own.
     _stop_on_signals()
     return pool
@@ -110,7 +121,12 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--input", required=True, metavar="URI", help="a folder, s3://bucket/prefix, or a .parquet or .csv of URIs")
+    add(
+        "--input",
+        required=True,
+        metavar="URI",
+        help="a folder, s3://bucket/prefix, a .parquet or .csv of URIs, or a folder of .parquet files",
+    )
     add("--output", required=True, metavar="URI", help="a folder or s3://bucket/prefix, empty or of the same run")
     add("--endpoint-url", metavar="URL", help="the S3 server, if not Amazon's (default: AWS_ENDPOINT_URL)")
     _add_selection(parser)
@@ -129,6 +145,13 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="GLOB",
         help="only names of a folder that match, such as '*.jpg'; repeatable",
+    )
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="read https:// addresses of this host, such as images.example.com or '*.example.com'; repeatable",
     )
     add(
         "--sample",
@@ -159,12 +182,17 @@ def _add_processing(parser: argparse.ArgumentParser) -> None:
 
 def _add_resources(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("resources").add_argument
-    add("--workers", type=int, default=0, metavar="N", help="processes with a network (default: as many as fit)")
-    add("--cpus-per-worker", type=float, default=1.0, metavar="N", help="Ray's logical CPUs per worker (default: 1)")
+    add("--workers", type=_whole, default=0, metavar="N", help="processes with a network (default: as many as fit)")
+    add(
+        "--cpus-per-worker",
+        type=_above_zero,
+        metavar="N",
+        help="Ray's logical CPUs per worker (default: 1, or what is free when that is less)",
+    )
     add("--gpus-per-worker", type=float, metavar="N", help="Ray's GPUs per worker with --device cuda (default: 1)")
     add(
         "--helpers",
-        type=int,
+        type=_whole,
         default=0,
         metavar="N",
         help="with --device cuda: the most CPU processes that read, and that advise",
@@ -173,7 +201,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     add("--fetches", type=_positive, default=8, metavar="N", help="concurrent downloads per process (default: 8)")
     add(
         "--nice",
-        type=int,
+        type=_niceness,
         default=0,
         metavar="N",
         help="niceness, 0 to 19; 19 uses only otherwise idle CPU time on Linux (default: 0)",
@@ -181,7 +209,7 @@ def _add_resources(parser: argparse.ArgumentParser) -> None:
     add("--checkpoint-rows", type=_positive, metavar="N", help="images per checkpoint (default: by the input's size)")
     add(
         "--log-every",
-        type=float,
+        type=_seconds,
         default=10.0,
         metavar="S",
         help="seconds between lines of progress without a terminal (default: 10)",
@@ -196,6 +224,8 @@ def _parameters(args: argparse.Namespace) -> Parameters:
         options = shaping(parse_options(text))
     except OSError as error:
         raise BadRequest(f"The file of options cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise BadRequest("The file of options cannot be read: it is not UTF-8.") from error
     except InvalidOptions as error:
         raise BadRequest(error.detail) from error
     return Parameters(
@@ -203,6 +233,7 @@ def _parameters(args: argparse.Namespace) -> Parameters:
         id_column=args.id_column,
         uri_column=args.uri_column,
         match=tuple(args.match),
+        hosts=tuple(args.allow_host),
         sample=args.sample,
         limit=args.limit,
         options=options,
@@ -219,7 +250,8 @@ def _resources(args: argparse.Namespace) -> Resources:
         raise BadRequest("--device cuda needs --gpus-per-worker above 0.")
     return Resources(
         workers=args.workers,
-        cpus=args.cpus_per_worker,
+        cpus=args.cpus_per_worker or 1.0,
+        cpus_open=args.cpus_per_worker is None,
         gpus=gpus,
         helpers=args.helpers,
         photos_per_forward=args.photos_per_forward,
@@ -242,7 +274,7 @@ def _segmenter_version(parameters: Parameters) -> str | None:
 
 def _refuse_overlap(source: str, output: str) -> None:
     """Raises BadRequest when the output lies inside the input, where the next listing would find it."""
-    if f"{output}/".startswith(f"{source}/"):
+    if f"{output}/".startswith(f"{source.rstrip('/')}/"):
         raise BadRequest(f"The output {output} lies inside the input {source}; choose another.")
 
 
@@ -250,6 +282,34 @@ def _share(text: str) -> float:
     value = float(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
+def _whole(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is less than 0")
+    return value
+
+
+def _niceness(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 19:
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 19")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < inf:
+        raise argparse.ArgumentTypeError(f"{text} is not 0 or above")
+    return value
+
+
+def _above_zero(text: str) -> float:
+    value = float(text)
+    if not 0 < value < inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return value
 
 

@@ -1,6 +1,7 @@
 """The estimate of `--dry-run`: counts the images and processes a few of them to tell how long a run would take."""
 
 import time
+from collections import Counter
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -8,13 +9,17 @@ from pipeline.backfill.network import Network
 from pipeline.backfill.plan import Job, Resources
 from pipeline.backfill.screen import duration
 from pipeline.backfill.stores.uris import Stores
-from pipeline.backfill.tables.manifest import listed_parts
+from pipeline.backfill.tables.manifest import listed_parts, shard_rows
 from pipeline.backfill.tables.sources import open_source
 from pipeline.backfill.worker import Reader, advise
-from pipeline.errors import ColorMatchError
+from pipeline.errors import ColorMatchError, to_pair
 
 # Taste: the first photos of the input that are processed.
 TRIED = 8
+# Taste: kinds of failures that are shown.
+SHOWN = 4
+# Fitted: what Ray and a worker's network take to start on two cores, s.
+START_S = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +27,8 @@ class Estimate:
     """What a dry run finds.
 
     images, bytes: of the whole input; bytes is 0 when the listing has no sizes. skipped: objects that are no images of
-    the run. photo_s: seconds per photo on one core. answer_bytes: mean size of an answer. tried, failed: photos.
+    the run. photo_s: seconds per photo on one core. answer_bytes: mean size of an answer. tried: photos. failures: the
+    code and the detail of each that would be a dead letter.
     """
 
     images: int
@@ -31,19 +37,21 @@ class Estimate:
     photo_s: float
     answer_bytes: int
     tried: int
-    failed: int
+    failures: tuple[tuple[str, str], ...]
 
     def lines(self, resources: Resources) -> list[str]:
         """The estimate in sentences."""
         size = f", {self.bytes / 1e6:,.1f} MB" if self.bytes else ""
         skipped = f" ({self.skipped} other objects skipped)" if self.skipped else ""
         took = f"{self.photo_s * 1000:.0f} ms per photo on one core"
-        total = duration(self.images * self.photo_s / resources.workers)
+        workers = max(1, min(resources.workers, -(-self.images // shard_rows(self.images, resources))))
+        total = duration(self.images * self.photo_s / workers)
         answers = f"{self.images * self.answer_bytes / 1e6:,.0f} MB of answers"
         return [
             f"{self.images} images{size}{skipped}",
-            f"{self.tried} processed: {took}, {self.failed} would be dead letters",
-            f"about {total} with {resources.workers} workers, and {answers}",
+            f"{self.tried} processed: {took}, {len(self.failures)} would be dead letters",
+            *(f"  {count} × {code}: {detail}" for (code, detail), count in Counter(self.failures).most_common(SHOWN)),
+            f"about {total} with {workers} worker{'s' * (workers > 1)} after some {START_S} s to start, and {answers}",
             "Nothing was written.",
         ]
 
@@ -57,12 +65,12 @@ def estimate(job: Job) -> Estimate:
             images += table.num_rows
             size += sum(table["bytes"].drop_null().to_pylist())
             uris.extend(table["uri"].slice(0, TRIED - len(uris)).to_pylist())
-    photo_s, answer_bytes, failed = _try(job, uris)
-    return Estimate(images, size, source.skipped, photo_s, answer_bytes, len(uris), failed)
+    photo_s, answer_bytes, failures = _try(job, uris)
+    return Estimate(images, size, source.skipped, photo_s, answer_bytes, len(uris), failures)
 
 
-def _try(job: Job, uris: list[str | None]) -> tuple[float, int, int]:
-    """Seconds per photo, mean bytes of an answer, and the number of photos without one."""
+def _try(job: Job, uris: list[str | None]) -> tuple[float, int, tuple[tuple[str, str], ...]]:
+    """Seconds per photo, mean bytes of an answer, and the code and detail of each photo without one."""
     network = Network.of(job)
     with closing(Reader(job)) as reader:
         # The first photo starts the decoder, which must not count.
@@ -76,4 +84,5 @@ def _try(job: Job, uris: list[str | None]) -> tuple[float, int, int]:
         took_s = time.perf_counter() - began_s
     sizes = [len(outcome.answer) for outcome in outcomes if not isinstance(outcome, ColorMatchError)]
     count = max(1, len(uris))
-    return took_s / count, sum(sizes) // max(1, len(sizes)), len(outcomes) - len(sizes)
+    failures = tuple(to_pair(outcome) for outcome in outcomes if isinstance(outcome, ColorMatchError))
+    return took_s / count, sum(sizes) // max(1, len(sizes)), failures

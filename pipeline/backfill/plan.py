@@ -1,6 +1,7 @@
 """Describes a run: the parameters that shape its rows, the resources it may use, and its identity."""
 
 from dataclasses import dataclass, field, replace
+from math import floor
 from typing import Any, Literal, TypeAlias
 
 import msgspec
@@ -21,14 +22,16 @@ Dtype = Literal["fp32", "bf16", "fp16"]
 class Parameters:
     """Everything that shapes a run's rows. Two runs may share an output only when all of it is equal.
 
-    input: a folder, an s3:// prefix, or a .parquet or .csv file. match: globs; a name must match one of them. sample:
-    the share of the images, 0 to 1, chosen by id. limit: the most images.
+    input: a folder, an s3:// prefix, a .parquet or .csv file, or a folder of .parquet files. match: globs; a name must
+    match one of them. hosts: patterns of the hosts that https:// addresses may name. sample: the share of the images, 0
+    to 1, chosen by id. limit: the most images.
     """
 
     input: str
     id_column: str = "id"
     uri_column: str = "uri"
     match: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
     sample: float = 1.0
     limit: int | None = None
     options: Options = field(default_factory=Options)
@@ -42,15 +45,16 @@ class Parameters:
 class Resources:
     """The resources that a run may use. None of them changes a row. The defaults are taste.
 
-    workers: processes with a network each; 0 means as many as fit into the cluster. cpus, gpus: Ray's logical resources
-    per worker. helpers: with a GPU, the most CPU processes that read, and the most that advise; 0 means half of what
-    fits for each. photos_per_forward: the size of a GPU batch. fetches: concurrent downloads per process. nice: the
-    niceness of all processes. checkpoint_rows: photos per checkpoint; None means by the size of the input.
-    decode_cpu_s: the CPU time that decoding one photo may take.
+    workers: processes with a network each; 0 means as many as fit into what is free. cpus, gpus: Ray's logical
+    resources per worker. cpus_open: whether cpus may be lowered to what is free. helpers: with a GPU, the most CPU
+    processes that read, and the most that advise; 0 means half of what fits for each. photos_per_forward: the size of a
+    GPU batch. fetches: concurrent downloads per process. nice: the niceness of all processes. checkpoint_rows: photos
+    per checkpoint; None means by the size of the input. decode_cpu_s: the CPU time that decoding one photo may take.
     """
 
     workers: int = 0
     cpus: float = 1.0
+    cpus_open: bool = False
     gpus: float = 0.0
     helpers: int = 0
     photos_per_forward: int = 16
@@ -59,15 +63,23 @@ class Resources:
     checkpoint_rows: int | None = None
     decode_cpu_s: float = 4.0
 
-    def fitted(self, *, cpus: float, gpus: float) -> "Resources":
-        """These resources with every open choice made for a cluster. Raises BadRequest if the cluster is too small."""
+    def fitted(self, *, cpus: float, gpus: float, free_cpus: float | None = None) -> "Resources":
+        """These resources with every open choice made for a cluster. Raises BadRequest if the cluster is too small.
+
+        free_cpus: those that nobody holds now; None: all. Of less than a worker needs, an open worker takes all.
+        """
         if self.gpus > gpus or self.cpus > cpus:
             wanted = f"{self.cpus:g} CPUs" + (f" and {self.gpus:g} GPUs" if self.gpus else "")
             raise BadRequest(f"A worker needs {wanted}; the whole Ray cluster has {cpus:g} CPUs and {gpus:g} GPUs.")
         if self.gpus:
             helpers = self.helpers or max(1, int(cpus / self.cpus) // 2)
             return replace(self, workers=self.workers or int(gpus / self.gpus), helpers=helpers)
-        return replace(self, workers=self.workers or int(cpus / self.cpus))
+        free = cpus if free_cpus is None else min(cpus, free_cpus)
+        some = floor(100 * free / max(1, self.workers)) / 100
+        if self.cpus_open and 0 < some < self.cpus:
+            return replace(self, cpus=some, workers=self.workers or 1)
+        # Where nothing is free now, workers wait until others end.
+        return replace(self, workers=self.workers or int(free / self.cpus) or int(cpus / self.cpus))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ import logging
 import os
 import pickle
 import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -30,18 +33,31 @@ from pipeline.errors import ColorMatchError
 LEAST_PRIORITY = 19
 # Taste: the object store of a cluster for this run alone. On CPUs only the rows of shards pass through it.
 OBJECT_STORE_BYTES = 256 * 1024 * 1024
+# Taste: after how long a run says what it waits for, and how often it repeats that.
+WAIT_TOLD_S, WAIT_TOLD_AGAIN_S = 5.0, 60.0
 # One row, with columns as arrays of length 1.
 Batch: TypeAlias = dict[str, Any]
 
 
 class RayPool:
-    """A pool on the Ray cluster of RAY_ADDRESS, or on a new one on this machine, for this run alone."""
+    """A pool on the Ray cluster of RAY_ADDRESS, or on a new one on this machine, for this run alone.
 
-    def __init__(self) -> None:
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False)
-        else:
-            ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, log_to_driver=False)
+    say: shows a line to the operator.
+    """
+
+    def __init__(self, *, say: Callable[[str], None] = print) -> None:
+        self._say = say
+        self._waits: str | None = None
+        # Ray's core writes lines to standard error that mean nothing to people, such as that our actors' arguments may
+        # be lost at a restart. What fails reaches us as an exception.
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+        quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if os.environ.get("RAY_ADDRESS"):
+                ray.init(**quiet)
+            else:
+                ray.init("local", include_dashboard=False, object_store_memory=OBJECT_STORE_BYTES, **quiet)
         context = ray.data.DataContext.get_current()
         # The run reports its progress itself.
         context.enable_progress_bars = context.print_on_execution_start = False
@@ -51,7 +67,16 @@ class RayPool:
     def fit(self, resources: Resources) -> Resources:
         """The resources with every open choice made for this cluster. Raises BadRequest if it is too small."""
         cluster: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
-        return resources.fitted(cpus=cluster.get("CPU", 0.0), gpus=cluster.get("GPU", 0.0))
+        cpus, free = cluster.get("CPU", 0.0), _free_cpus()
+        fitted = resources.fitted(cpus=cpus, gpus=cluster.get("GPU", 0.0), free_cpus=free)
+        if fitted.cpus < resources.cpus:
+            self._say(f"{free:g} of the cluster's {cpus:g} CPUs are free; the worker takes {fitted.cpus:g}.")
+        if fitted.cpus > free:
+            self._waits = (
+                f"Waiting for CPUs: a worker needs {fitted.cpus:g}, and {free:g} of the cluster's {cpus:g} are free. "
+                "It starts when others end; --cpus-per-worker asks for less."
+            )
+        return fitted
 
     def work(self, job: Job, shards: Sequence[Shard]) -> Iterator[SavedShard]:
         """Does all shards, and yields each one when it is saved, in any order. Raises the workers' errors."""
@@ -65,8 +90,27 @@ class RayPool:
         else:
             pool = ray.data.ActorPoolStrategy(size=resources.workers)
             done = data.map_batches(self.whole_work(), compute=pool, num_cpus=resources.cpus, **_one_by_one(job))
-        for row in _rows(done):
-            yield SavedShard(row["part"], row["rows"], row["dead"])
+        with self._telling_waits() as first:
+            for row in _rows(done):
+                first.set()
+                yield SavedShard(row["part"], row["rows"], row["dead"])
+
+    @contextmanager
+    def _telling_waits(self) -> Iterator[threading.Event]:
+        """Says now and then what the run waits for, until the event is set."""
+        begun = threading.Event()
+
+        def tell() -> None:
+            pause_s = WAIT_TOLD_S
+            while self._waits is not None and not begun.wait(pause_s):
+                self._say(self._waits)
+                pause_s = WAIT_TOLD_AGAIN_S
+
+        threading.Thread(target=tell, daemon=True).start()
+        try:
+            yield begun
+        finally:
+            begun.set()
 
     def whole_work(self) -> "type[WholeWork]":
         """The class of the actors that do all the work of a shard."""
@@ -75,6 +119,12 @@ class RayPool:
     def close(self) -> None:
         """Leaves the cluster, or ends the one that was started for this run."""
         ray.shutdown()
+
+
+def _free_cpus() -> float:
+    """The logical CPUs that nobody holds now."""
+    free: dict[str, float] = ray.available_resources()  # type: ignore[no-untyped-call]
+    return free.get("CPU", 0.0)
 
 
 def _is_rays_own(_record: logging.LogRecord) -> bool:

@@ -16,8 +16,8 @@ from typing import Protocol
 
 import msgspec
 
-from pipeline.backfill.errors import BadRequest, OtherRun
-from pipeline.backfill.plan import Identity, Job, Resources
+from pipeline.backfill.errors import BackfillError, BadRequest, OtherRun
+from pipeline.backfill.plan import Identity, Job, Parameters, Resources
 from pipeline.backfill.report.html import report_html
 from pipeline.backfill.report.samples import take_samples
 from pipeline.backfill.report.summary import Pace, Summary, summarise
@@ -25,8 +25,17 @@ from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.store import Store
 from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.checkpoints import FINISHED, TABLES, SavedShard, finish_part, finished_parts, saved_shards
-from pipeline.backfill.tables.manifest import WORK, Manifest, Shard, load_manifest, part_name, save_manifest, write_rows
-from pipeline.backfill.tables.sources import open_source
+from pipeline.backfill.tables.manifest import (
+    WORK,
+    Manifest,
+    Shard,
+    load_manifest,
+    manifest_of,
+    part_name,
+    save_manifest,
+    write_rows,
+)
+from pipeline.backfill.tables.sources import chosen, open_source
 from pipeline.errors import NotFound
 
 RUN_FILE, SUMMARY_FILE, REPORT_FILE, SUCCESS_FILE = "_run.json", "summary.json", "report.html", "_SUCCESS"
@@ -65,7 +74,9 @@ def run(request: Run, stores: Stores, make_pool: Callable[[], Pool], screen: Scr
     if _is_complete(output, request.identity):
         screen.line(f"{output.url} is complete already. There is nothing to do.")
         output.remove(WORK)
-        return _published_summary(output)
+        summary = _published_summary(output)
+        _tell_growth(request.identity.parameters, stores, summary, screen)
+        return summary
     owner = _Owner(output)
     pace = Pace()
     if not _exists(output, COMPLETE_FILE):
@@ -92,6 +103,21 @@ def _is_complete(output: Store, identity: Identity) -> bool:
         listed = "\n".join(f"  {line}" for line in differences)
         raise OtherRun(f"{output.url} belongs to a run with other parameters. Choose another output.\n{listed}")
     return _exists(output, SUCCESS_FILE)
+
+
+def _tell_growth(parameters: Parameters, stores: Stores, summary: Summary, screen: Screen) -> None:
+    """Says so when the input has another number of images than the run that is complete."""
+    try:
+        with open_source(parameters, stores) as source:
+            listed = chosen(source.batches(), sample=parameters.sample, limit=parameters.limit)
+            now = sum(batch.num_rows for batch in listed)
+    except BackfillError as error:
+        screen.line(f"Its input cannot be read any more: {error}")
+        return
+    if now != summary.rows:
+        screen.line(
+            f"The input has {now} images now; this run had {summary.rows}. Choose another output for a new run."
+        )
 
 
 def _exists(output: Store, key: str) -> bool:
@@ -200,28 +226,31 @@ class _Work:
         if manifest is not None and left is not None and not left.shards:
             _Finisher(self.output, manifest, self.request.identity, left).close()
             return Pace()
+        # Ray takes seconds to start, so everything that can be refused is refused before.
+        parts, skipped = ((), 0) if manifest is not None else self._list()
         self.screen.line("Starting Ray …")
         pool = make_pool()
         try:
             resources = pool.fit(self.request.resources)
             if manifest is None or left is None:
-                manifest = self._list(resources)
+                manifest = manifest_of(parts, skipped, self.request.identity.parameters, resources)
+                # Before this point a refused input may be corrected, even if that changes the run's identity.
+                self.output.write(RUN_FILE, self.request.identity.to_json())
+                save_manifest(self.output, manifest)
                 left = _Remaining.of(self.output, manifest)
             return self._work(pool, resources, manifest, left)
         finally:
             pool.close()
 
-    def _list(self, resources: Resources) -> Manifest:
+    def _list(self) -> tuple[tuple[int, ...], int]:
+        """Lists the input; gives the rows of each part, and how many objects are no images of the run."""
         parameters = self.request.identity.parameters
         self.screen.line(f"Listing {parameters.input} …")
         with open_source(parameters, self.stores) as source:
-            manifest = write_rows(self.output, source, parameters, resources)
-        # Before this point a refused input may be corrected, even if that changes the run's identity.
-        self.output.write(RUN_FILE, self.request.identity.to_json())
-        save_manifest(self.output, manifest)
-        skipped = f"; {manifest.skipped} other objects skipped" if manifest.skipped else ""
-        self.screen.line(f"{manifest.rows} images{skipped}.")
-        return manifest
+            parts = write_rows(self.output, source, parameters)
+        skipped = f"; {source.skipped} other objects skipped" if source.skipped else ""
+        self.screen.line(f"{sum(parts)} images{skipped}.")
+        return parts, source.skipped
 
     def _work(self, pool: Pool, resources: Resources, manifest: Manifest, left: _Remaining) -> Pace:
         request, identity = self.request, self.request.identity

@@ -14,6 +14,8 @@ from pipeline.backfill.report.summary import Summary
 
 # Taste: the rate is measured over this time.
 WINDOW_S = 60.0
+# Taste: shards that several workers save almost at once say nothing of the rate.
+LEAST_SPAN_S = 5.0
 # Taste: the number of most frequent colours in the table at the end.
 TOP_COLORS = 6
 
@@ -39,9 +41,9 @@ class Count:
 
     @property
     def rate(self) -> float | None:
-        """Images per second over the last minute; None before the second checkpoint."""
+        """Images per second over the last minute; None before checkpoints some seconds apart."""
         (first_s, first), (last_s, last) = (self._marks[0], self._marks[-1]) if self._marks else ((0.0, 0), (0.0, 0))
-        return (last - first) / (last_s - first_s) if last_s > first_s else None
+        return (last - first) / (last_s - first_s) if last_s - first_s >= LEAST_SPAN_S else None
 
     def __str__(self) -> str:
         parts = [f"{self.done} of {self.total} images ({100 * self.done // max(1, self.total)} %)"]

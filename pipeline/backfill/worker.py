@@ -25,7 +25,7 @@ class Reader:
     """Reads and decodes photos. Downloads and decoding run ahead of the photos that are taken."""
 
     def __init__(self, job: Job) -> None:
-        self._stores = Stores(job.endpoint_url)
+        self._stores = Stores(job.endpoint_url, job.parameters.hosts)
         self._network_px = network_input_px(job.parameters)
         self._fetches = job.resources.fetches
         self._fetchers = ThreadPoolExecutor(job.resources.fetches)
@@ -53,7 +53,7 @@ class Reader:
         try:
             store, key = self._stores.file(uri)
         except BadRequest as error:
-            raise UriInvalid("The URI is neither a path nor an s3:// or file:// URI.") from error
+            raise UriInvalid(str(error)) from error
         return store.read(key, max_bytes=MAX_OBJECT_BYTES)
 
     def _decode(self, data: bytes | ColorMatchError) -> PhotoOrError:

@@ -11,11 +11,11 @@ MAX_PROFILE_BYTES = 4 * 1024 * 1024
 _SRGB = ImageCms.createProfile("sRGB")
 
 
-def opaque(image: Image.Image, bit_depth: int) -> Image.Image:
-    """A decoded image of any mode as L, RGB or CMYK, with alpha and transparent values composited on white.
+def opaque(image: Image.Image, bit_depth: int) -> tuple[Image.Image, Image.Image | None]:
+    """A decoded image of any mode as L, RGB or CMYK, with alpha and transparent values composited on white; its alpha.
 
     bit_depth: the file's own, of one channel. Pillow decodes most images to 8 bits, but gives their transparent value
-    as it is stored.
+    as it is stored. The alpha is an L image, or None for a file without transparency.
     """
     key = image.info.get("transparency")
     if image.mode.startswith("I"):
@@ -25,19 +25,27 @@ def opaque(image: Image.Image, bit_depth: int) -> Image.Image:
     if image.mode == "P" or (key is not None and image.mode in ("1", "L", "RGB")):
         image = image.convert("RGB" if key is None else "RGBA")
     if image.mode in ("LA", "RGBA"):
+        alpha = image.getchannel("A")
+        if alpha.getextrema() == (255, 255):
+            return image.convert(image.mode[:-1]), None
         white = Image.new(image.mode[:-1], image.size, "white")
-        white.paste(image.convert(white.mode), mask=image.getchannel("A"))
-        return white
-    return image.convert("L") if image.mode == "1" else image
+        white.paste(image.convert(white.mode), mask=alpha)
+        return white, alpha
+    return (image.convert("L") if image.mode == "1" else image), None
 
 
-def _eight_bit(image: Image.Image, key: object) -> Image.Image:
-    """The high byte of 16-bit grey, with the transparent value as white. Pillow's own conversion saturates."""
+def _eight_bit(image: Image.Image, key: object) -> tuple[Image.Image, Image.Image | None]:
+    """The high byte of 16-bit grey, with the transparent value as white, and its alpha.
+
+    Pillow's own conversion saturates.
+    """
     values = np.asarray(image)
     grey = (values >> 8).astype(np.uint8)
-    if isinstance(key, int):
-        grey[values == key] = 255
-    return Image.fromarray(grey)
+    if not isinstance(key, int):
+        return Image.fromarray(grey), None
+    hidden = values == key
+    grey[hidden] = 255
+    return Image.fromarray(grey), Image.fromarray(np.where(hidden, 0, 255).astype(np.uint8))
 
 
 def _eight_bit_key(key: int | tuple[int, ...], bit_depth: int) -> int | tuple[int, ...]:

@@ -11,6 +11,7 @@ from pipeline.palette import lighting
 from pipeline.palette.illuminant import estimate_light
 from pipeline.palette.palette import extract_palette, histogram_medoids
 from pipeline.palette.sampling import garment_samples, sparse_samples
+from pipeline.palette.skin import bare_skin, clothed, without_skin
 from pipeline.palette.swatches import describe
 from pipeline.palette.vector import palette_vector
 from pipeline.palette.whites import Scene
@@ -25,6 +26,8 @@ VISIBLE_SHARE = 0.05
 TINY_PX = 400
 # A garment below this confidence is warned of as uncertain.
 LOW_CONFIDENCE = 0.55
+# A photo of which less than this share is opaque is a cut-out: a dark garment alone is no dark photo.
+CUT_OUT_SHARE = 0.9
 # A cast is corrected, and warned of, when it is this certain; the warning needs a shift of
 # the garments' colours this large.
 CAST_CONFIDENCE = 0.5
@@ -50,14 +53,15 @@ def extract(
     """
     if labels.shape != pixels.shape[:2]:
         raise ValueError(f"The label map is {labels.shape}, but the photo is {pixels.shape[:2]}.")
-    regions = find_regions(labels, confidence, options, pixels=pixels)
+    bare = bare_skin(pixels, labels)
+    regions = clothed(find_regions(labels, confidence, options, pixels=pixels), bare)
     light = estimate_light(pixels, labels, valid=opaque)
     shift = lighting.expected_shift(sparse_samples(pixels, regions), light)
     corrected = options.white_balance == "apply" and light.cast != "none" and light.confidence >= CAST_CONFIDENCE
     source = lighting.correct(pixels, light) if corrected else pixels
     full = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
     scene = Scene(source, labels, valid=opaque)
-    garments = tuple(_garment(region, source, full, options, scene) for region in regions)
+    garments = tuple(_garment(region, source, full, options, scene=scene, bare=bare) for region in regions)
     report = Lighting(light.cast, light.confidence, shift, corrected)
     return Extraction(garments, report, _warnings(pixels, regions, report, opaque), EXTRACTION_VERSION)
 
@@ -68,16 +72,23 @@ def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions)
     They have no confidence, spread or pattern.
     """
     garments = []
-    for region in find_regions(labels, None, options):
-        rgb, _ = garment_samples(region, pixels, None)
+    bare = bare_skin(pixels, labels)
+    for region in clothed(find_regions(labels, None, options), bare):
+        rgb, _ = garment_samples(without_skin(region, bare), pixels, None)
         garments.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
     return tuple(garments)
 
 
 def _garment(
-    region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, options: PhotoOptions, scene: Scene
+    region: Region,
+    pixels: RgbImage,
+    confidence: ConfidenceMap | None,
+    options: PhotoOptions,
+    *,
+    scene: Scene,
+    bare: Mask | None,
 ) -> Garment:
-    rgb, weights = garment_samples(region, pixels, confidence)
+    rgb, weights = garment_samples(without_skin(region, bare), pixels, confidence)
     exposure = scene.exposure_beside(region.mask)
     palette = extract_palette(rgb, weights, max_colors=options.max_colors, exposure=exposure)
     return _described(region, palette, _pattern(palette), options)
@@ -114,6 +125,11 @@ def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
     return Pattern("multicolor", count, round(min(1.0, 0.5 + 2.5 * shares[2]), 2))
 
 
+def _is_cut_out(opaque: Mask | None) -> bool:
+    """Whether so much of a photo is transparent that what is left says nothing of the light."""
+    return opaque is not None and float(opaque.mean()) < CUT_OUT_SHARE
+
+
 def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, opaque: Mask | None) -> Codes:
     found: list[Coded] = []
 
@@ -121,7 +137,8 @@ def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, op
         found.append(coded(code, value=value))
 
     # A photo that is all cloth does not tell dark cloth from little light.
-    if sum(region.area for region in regions) < ALL_CLOTH and lighting.is_dark(pixels, valid=opaque):
+    tells = not _is_cut_out(opaque) and sum(region.area for region in regions) < ALL_CLOTH
+    if tells and lighting.is_dark(pixels, valid=opaque):
         warn("LOW_LIGHT")
     if lighting.is_blurred(pixels):
         warn("BLURRED")

@@ -198,4 +198,8 @@ def too_late(budget_s: float, *, worked_s: float) -> ColorMatchError:
     """
     if worked_s < BLAMED_SHARE * budget_s:
         return Overloaded("The server is too busy to decode photos; try again shortly.")
-    return ImageTooComplex(f"The image takes longer to decode than the {round(budget_s * 1000)} ms allowed.")
+    allowed_ms = round(budget_s * 1000)
+    return ImageTooComplex(
+        f"The image takes longer to decode than the {allowed_ms} ms allowed. "
+        "Scale it down, or save it as a baseline JPEG."
+    )

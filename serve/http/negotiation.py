@@ -15,6 +15,12 @@ def must_accept(header: str | None, media_type: str) -> None:
     raise NotAcceptable(f"This answers with {media_type}; the Accept header does not allow it.")
 
 
+def accepts_gzip(header: str | None) -> bool:
+    """Whether an Accept-Encoding header allows gzip (RFC 9110, section 12.5.3)."""
+    codings = _ranges(header or "identity")
+    return codings.get("gzip", codings.get("x-gzip", codings.get("*", 0.0))) > 0
+
+
 def _ranges(header: str) -> dict[str, float]:
     """Media ranges and their quality. Parameters other than q are ignored, and so is a q that is not a number."""
     found: dict[str, float] = {}

@@ -1,16 +1,19 @@
 """ASGI layers for CORS and for HTTPS only. Unlike Starlette's, they answer with problem documents."""
 
 import ipaddress
+import re
 from collections.abc import Iterable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pipeline.errors import Unparsable
+from pipeline.errors import AccessDenied, Unparsable
 from serve.http.problems import problem_response
 
 ANY = "*"
+LOCAL = "localhost"
+_LOCAL_ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|\[::1\])(:[0-9]{1,5})?")
 ALLOWED = {
     "Access-Control-Allow-Methods": "GET, HEAD, POST",
     "Access-Control-Allow-Headers": (
@@ -18,41 +21,59 @@ ALLOWED = {
     ),
     "Access-Control-Max-Age": "600",
 }
-EXPOSED = "Deprecation, ETag, RateLimit, RateLimit-Policy, Retry-After, Sunset, X-Request-ID"
+EXPOSED = "Deprecation, ETag, RateLimit, RateLimit-Policy, Retry-After, Server-Timing, Sunset, X-Request-ID"
 # Orchestrators probe these from within the cluster, where there may be no HTTPS.
 PROBES = ("/v1/healthz", "/v1/readyz")
 HTTPS_ONLY = "This service is reached over HTTPS only. The key that came in the clear should be revoked."
 
 
 class Cors:
-    """Lets pages of the configured origins read answers; without any, no page of another origin can."""
+    """Lets pages of the configured origins read answers; without any, no page of another origin can.
+
+    A preflight of another origin is refused with a problem document that names the setting.
+    """
 
     def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
-        """origins: such as `https://shop.example`, or `*`. Credentials are never allowed; pages send the key."""
+        """origins: such as `https://shop.example`, `localhost` for pages of this machine, or `*`.
+
+        Credentials are never allowed; pages send the key.
+        """
         self._app = app
         self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._origins:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
-        allowed = origin in self._origins or (ANY in self._origins and origin != "")
+        allowed = self._allows(origin)
+        preflight = bool(origin) and scope["method"] == "OPTIONS" and "access-control-request-method" in headers
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = MutableHeaders(scope=message)
-                given.add_vary_header("Origin")
+                if self._origins:
+                    given.add_vary_header("Origin")
                 if allowed:
                     given["Access-Control-Allow-Origin"] = ANY if ANY in self._origins else origin
                     given["Access-Control-Expose-Headers"] = EXPOSED
             await send(message)
 
-        if allowed and scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+        if preflight and allowed:
             await Response(status_code=204, headers=ALLOWED)(scope, receive, send_with_headers)
-            return
-        await self._app(scope, receive, send_with_headers)
+        elif preflight:
+            detail = f"Pages of '{origin[:100]}' may not use this service; its operator allows origins by cors_origins."
+            response = problem_response(AccessDenied(detail), scope["state"]["request_id"])
+            await response(scope, receive, send_with_headers)
+        else:
+            await self._app(scope, receive, send_with_headers)
+
+    def _allows(self, origin: str) -> bool:
+        if not origin:
+            return False
+        local = LOCAL in self._origins and _LOCAL_ORIGIN.fullmatch(origin) is not None
+        return local or origin in self._origins or ANY in self._origins
 
 
 class HttpsOnly:

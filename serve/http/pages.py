@@ -32,8 +32,17 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def get_playground(request: Request) -> Response:
-    """The playground."""
+    """The playground. Its addresses are relative, so that it works behind any prefix that ends with a slash."""
     return _file(request, "index.html", PAGE_CSP)
+
+
+def with_slash(request: Request) -> Response | None:
+    """The redirect from a prefix without a slash, `/canary`, to its playground; None for any other address."""
+    path = str(request.scope["path"])
+    if request.method != "GET" or not path.strip("/") or path != request.scope.get("root_path"):
+        return None
+    # It is relative, since a proxy in front may have cut another prefix off.
+    return Response(status_code=307, headers={"Location": f"{path.rpartition('/')[2]}/"})
 
 
 @router.get("/docs")

@@ -97,6 +97,8 @@ def _headers(status: int, error: ColorMatchError) -> Mapping[str, str]:
     if status in (429, 503):
         retry_after_s = error.retry_after_s if isinstance(error, errors.RateLimited) else RETRY_AFTER_S
         headers["Retry-After"] = str(retry_after_s)
+    if isinstance(error, errors.UnsupportedEncoding):
+        headers["Accept-Encoding"] = "identity"
     if isinstance(error, errors.MethodNotAllowed):
         headers["Allow"] = ", ".join(error.allowed)
     return headers

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from serve.keys.keyring import KeyStore
 from serve.keys.quota import SCOPES
@@ -39,11 +40,28 @@ def main(arguments: list[str] | None = None) -> int:
         environment = Environment()
         options = _parser(environment).parse_args(arguments)
         return int(options.run(options, _place(options, environment)))
-    except StoreError:
-        sys.stderr.write("The state store at STATE_REDIS_URL cannot be asked.\n")
+    except StoreError as error:
+        sys.stderr.write(f"The state store at STATE_REDIS_URL cannot be asked: {_reason(error, environment)}\n")
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"The keys cannot be used: {error}\n")
     return 2
+
+
+def _reason(error: StoreError, environment: Environment) -> str:
+    """Redis' own reason, without any part of the URL, which has a password."""
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    if isinstance(cause, TimeoutError) or not str(cause):
+        return f"it does not answer within {KEYS_COMMAND_TIMEOUT_S:g} s."
+    text = " ".join(str(cause).split())
+    url = urlsplit(environment.state_redis_url.get_secret_value() if environment.state_redis_url else "")
+    for part in sorted(filter(None, (url.netloc, url.password, url.hostname)), key=len, reverse=True):
+        text = text.replace(part, "…")
+    hint = ""
+    if text.startswith(("MOVED", "CLUSTERDOWN", "ASK ")):
+        hint = " Redis Cluster is not supported; name a single server, or a replicated one's own address."
+    return f"{text.rstrip('.')}.{hint}"
 
 
 class FilePlace:
@@ -68,9 +86,10 @@ class FilePlace:
 class StorePlace:
     """Keys in the state store."""
 
-    def __init__(self, url: str, pepper: bytes) -> None:
+    def __init__(self, url: str, pepper: bytes, *, ca_file: Path | None = None) -> None:
         self._url = url
         self._pepper = pepper
+        self._ca_file = ca_file
 
     def records(self) -> list[KeyRecord]:
         return self._run(lambda store: store.records())
@@ -83,7 +102,7 @@ class StorePlace:
 
     def _run(self, ask: Callable[[KeyStore], Awaitable[T]]) -> T:
         async def run() -> T:
-            pool = state_pool(self._url, timeout_s=KEYS_COMMAND_TIMEOUT_S)
+            pool = state_pool(self._url, timeout_s=KEYS_COMMAND_TIMEOUT_S, ca_file=self._ca_file)
             store = KeyStore(pool, self._pepper, timeout_s=KEYS_COMMAND_TIMEOUT_S)
             try:
                 return await ask(store)
@@ -99,7 +118,7 @@ Place = FilePlace | StorePlace
 def _place(options: argparse.Namespace, environment: Environment) -> Place:
     url = environment.state_redis_url
     if options.file is None and url and url.get_secret_value():
-        return StorePlace(url.get_secret_value(), _pepper(options))
+        return StorePlace(url.get_secret_value(), _pepper(options), ca_file=environment.ca_file)
     return FilePlace(options.file or environment.stylesync_keys_file or DEVELOPMENT_KEYS)
 
 

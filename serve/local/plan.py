@@ -19,6 +19,7 @@ DEFAULT_CONFIG = "configs/serve.local.yaml"
 DEFAULT_DEV_FOLDER = ".dev"
 # Standard: Ray's own default, where `serve deploy` and `ray job submit` look.
 DASHBOARD_PORT = 8265
+OUR_APPLICATION = "serve.app:build"
 # Taste: requests pass through Ray's object store only briefly.
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 # Ray reads these at import, so every process needs them, on every node before `ray start` (docs/transport.md).
@@ -93,10 +94,18 @@ def make_plan(environment: Mapping[str, str], *, run_folder: Path) -> Plan:
     config = read_config(config_path)
     refuse_taken_port(port)
     config["http_options"] = {**(config.get("http_options") or {}), "host": HOST, "port": port}
+    _allow_pages_of_this_machine(config)
     dashboard_port = DASHBOARD_PORT if port_is_free(DASHBOARD_PORT) else free_port()
     dev_folder = REPOSITORY / (environment.get("STYLESYNC_DEV_FOLDER") or DEFAULT_DEV_FOLDER)
     api_key = ensure_development_key(dev_folder)
     return Plan(port, config_path, config, run_folder, dev_folder, dashboard_port, api_key)
+
+
+def _allow_pages_of_this_machine(config: dict[str, Any]) -> None:
+    """Lets pages of this machine read our application's answers, unless the config says who may."""
+    for application in config["applications"]:
+        if application["import_path"] == OUR_APPLICATION:
+            application["args"] = {"cors_origins": ["localhost"], **(application.get("args") or {})}
 
 
 def read_port(text: str) -> int:

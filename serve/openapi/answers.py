@@ -7,7 +7,7 @@ from msgspec import UNSET, Meta, UnsetType
 from pipeline.contract import AdviceBody, ExtractBody, HarmonyBody, SegmentBody
 from pipeline.errors import MAX_FIELDS
 from pipeline.limits import MAX_COLORS
-from pipeline.parts import NO_CONTROLS, Hex, Part, Version, Word
+from pipeline.parts import NO_CONTROLS, Hex, Part, Version, Word, open_codes
 from pipeline.types import PhaseName
 from serve.http.problems import MAX_DETAIL_CHARS, POINTER_CHARS, TITLES
 from serve.uploads.wanted import MAX_OBJECT_KEY_CHARS, OBJECT_KEY
@@ -83,10 +83,10 @@ class Problem(Part, frozen=True):
     """An error (RFC 9457)."""
 
     type: Annotated[str, Meta(pattern="^urn:stylesync:problem:[a-z-]+$", max_length=128)]
-    title: Annotated[str, Meta(extra_json_schema={"enum": list(TITLES.values())})]
+    title: Annotated[str, Meta(pattern=NO_CONTROLS, max_length=128, description="The kind of problem, in words.")]
     status: Annotated[int, Meta(ge=400, le=599)]
     detail: Detail
-    code: Annotated[str, Meta(extra_json_schema={"enum": list(TITLES)})]
+    code: Annotated[str, Meta(extra_json_schema=open_codes(list(TITLES)))]
     request_id: RequestId
     errors: Annotated[tuple[BadField, ...], Meta(max_length=MAX_FIELDS)] | UnsetType = UNSET
 

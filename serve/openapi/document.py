@@ -8,17 +8,21 @@ from fastapi.openapi.utils import get_openapi
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
+from pipeline.image.limits import DEFAULT_LIMITS, allowed_pixels
 from pipeline.options import Options
 from serve.http import schemas
 from serve.http.problems import MEDIA_TYPE, TITLES, problem_response, status_of
 from serve.openapi import answers, examples
+from serve.openapi.descriptions import describe
 from serve.openapi.schema import answer_schemas, reference, request_schemas
 from serve.settings import Settings
 from serve.uploads.wanted import WantedUpload
 
 DESCRIPTION = (
     "Send a photo of clothes, or a few colours, and get colour advice that people can wear and programs can use. "
-    "Errors are problem documents (RFC 9457). Photos are never kept. Answers may be cached unless `store` is false."
+    "Errors are problem documents (RFC 9457). Photos are never kept; uploads lie in the bucket for as long as its "
+    "operator says. Answers may be cached unless `store` is false. Answers may gain fields and codes within v1: ignore "
+    "those that you do not know."
 )
 TAGS = [
     {"name": "advice", "description": "Advice for photos and colours."},
@@ -28,7 +32,8 @@ TAGS = [
 ]
 
 SERVER = {
-    "url": "/",
+    # Relative to this document, so that it holds behind any prefix.
+    "url": ".",
     "description": "The environment that served this document: production, staging or local.",
     "x-internal": False,
 }
@@ -40,12 +45,12 @@ MULTIPART: dict[str, Any] = {
         "additionalProperties": False,
         "properties": {
             "image": {"type": "string", "format": "binary", "contentMediaType": "image/*", "minLength": 1},
-            "mask": {"type": "string", "format": "binary", "contentMediaType": "image/png", "minLength": 1},
+            "mask": {"type": "string", "format": "binary", "contentMediaType": "image/png"},
             "options": {"$ref": "#/components/schemas/OptionsModel"},
         },
     },
     "encoding": {
-        "image": {"contentType": "image/jpeg, image/png, image/webp"},
+        "image": {"contentType": "image/jpeg, image/png, image/webp, image/avif, image/heic"},
         "mask": {"contentType": "image/png"},
         "options": {"contentType": "application/json"},
     },
@@ -59,15 +64,20 @@ _HEADERS = (
     ("ETag", '^"[0-9a-f]{32}"$', 34, True, "A strong validator; send it back as If-None-Match."),
     ("RateLimit", '^"minute";r=[0-9]+;t=[0-9]+$', 64, False, "A limited key may send `r` requests in the next `t` s."),
     ("RateLimit-Policy", '^"minute";q=[0-9]+;w=60$', 64, False, "A limited key may send `q` requests in `w` seconds."),
+    ("Server-Timing", "^[a-z]+;dur=", 512, False, "The steps' times in ms, when `include` names `timings`."),
+    ("Content-Encoding", "^gzip$", 8, False, "Answers over 1 kB are compressed when Accept-Encoding allows gzip."),
+    ("Accept-Encoding", "^identity$", 16, False, "The encodings of a body that are read."),
     ("Access-Control-Allow-Origin", "^[!-~]+$", 256, False, "The page's origin, if that page may read the answer."),
 )
 _HEADERS_OF: dict[int, tuple[str, ...]] = {
     401: ("WWW-Authenticate",),
     405: ("Allow",),
+    415: ("Accept-Encoding",),
     429: ("Retry-After",),
     503: ("Retry-After",),
 }
 _QUOTA = ("RateLimit", "RateLimit-Policy")
+_MEASURED = ("Server-Timing", "Content-Encoding")
 # The service answers with these before it counts the request.
 _UNCOUNTED = (401, 403, 405)
 _POST_ERRORS = (400, 401, 403, 404, 405, 406, 408, 409, 413, 415, 422, 429, 500, 503)
@@ -114,14 +124,16 @@ def _errors(statuses: tuple[int, ...], *more: ColorMatchError, counted: bool = T
 
 def _ok(description: str, model: type, example: Any, *, counted: bool = True) -> Responses:
     content = {"application/json": {"schema": reference(model), "example": example}}
-    return {200: {"description": description, "headers": _headers(*(_QUOTA if counted else ())), "content": content}}
+    names = (*_QUOTA, *_MEASURED) if counted else ()
+    return {200: {"description": description, "headers": _headers(*names), "content": content}}
 
 
 def _post(operation_id: str, summary: str, model: type, example: Any, *, colors: bool = True) -> dict[str, Any]:
-    bodies: list[type] = [schemas.ColorsRequest, schemas.ObjectRequest] if colors else [schemas.ObjectRequest]
+    bodies: list[type] = [schemas.ObjectRequest, schemas.PhotoRequest]
     as_json: dict[str, Any] = {"schema": {"oneOf": [reference(body) for body in bodies]}}
     if colors:
-        as_json["examples"] = examples.REQUESTS
+        as_json["schema"]["oneOf"].insert(0, reference(schemas.ColorsRequest))
+    as_json["examples"] = (examples.REQUESTS if colors else {}) | examples.PHOTO_REQUESTS
     return {
         "tags": ["advice"],
         "operation_id": operation_id,
@@ -137,6 +149,25 @@ def _post(operation_id: str, summary: str, model: type, example: Any, *, colors:
 
 
 ADVICE = _post("advise", "Colour advice", answers.AdviceAnswer, examples.ADVICE)
+COLORS_ADVICE: dict[str, Any] = {
+    "tags": ["advice"],
+    "operation_id": "adviseColors",
+    "summary": "Colour advice for colours",
+    "description": "The same as `/v1/advice` with `colors`, as JSON alone, for generated clients and callers of tools.",
+    "responses": _ok("The advice.", answers.AdviceAnswer, examples.COLORS_ADVICE)
+    | _errors((400, 401, 403, 405, 406, 408, 413, 415, 422, 429, 500, 503)),
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": reference(schemas.ColorsRequest),
+                    "examples": examples.REQUESTS,
+                }
+            },
+        }
+    },
+}
 SEGMENT = _post("segment", "Garments alone", answers.SegmentAnswer, examples.SEGMENT, colors=False)
 EXTRACT = _post("extract", "Garments and their colours", answers.ExtractAnswer, examples.EXTRACT)
 HARMONY = _post("harmonise", "Suggestions, matches and outfits alone", answers.HarmonyAnswer, examples.HARMONY)
@@ -226,9 +257,9 @@ METRICS: dict[str, Any] = {
     },
 }
 
-OPERATIONS = (ADVICE, SEGMENT, EXTRACT, HARMONY, PRESIGN, HEALTHZ, READYZ, METRICS, PALETTE)
+OPERATIONS = (ADVICE, COLORS_ADVICE, SEGMENT, EXTRACT, HARMONY, PRESIGN, HEALTHZ, READYZ, METRICS, PALETTE)
 
-_BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, Options, WantedUpload)
+_BODIES = (schemas.ColorsRequest, schemas.ObjectRequest, schemas.PhotoRequest, Options, WantedUpload)
 _ANSWERS = (
     answers.Health,
     answers.Readiness,
@@ -290,8 +321,12 @@ def _state_limits(document: dict[str, Any], settings: Settings) -> None:
     """Puts the configured size limits into the schemas."""
     image_bytes, mask_bytes = settings.max_image_bytes, settings.max_mask_bytes
     limits = {
-        "image": (image_bytes, f"JPEG, PNG or WebP, at most {image_bytes / MIB:g} MiB."),
-        "mask": (mask_bytes, "An 8-bit PNG with the image's aspect ratio. Non-zero pixels mark the garment."),
+        "image": (image_bytes, f"A photo of at most {image_bytes / MIB:g} MiB. {_formats()}"),
+        "mask": (
+            mask_bytes,
+            "An 8-bit PNG with the image's aspect ratio. Non-zero pixels mark the garment; in RGB any channel, in a "
+            "PNG with transparency the opaque pixels. An empty part counts as absent.",
+        ),
     }
     for item in document["paths"].values():
         for operation in item.values():
@@ -300,8 +335,24 @@ def _state_limits(document: dict[str, Any], settings: Settings) -> None:
                 part = content["multipart/form-data"]["schema"]["properties"][name]
                 part |= {"maxLength": most, "description": text}
     schemas_by_name = document["components"]["schemas"]
+    for schema, most in (("SentPhoto", image_bytes), ("SentMask", mask_bytes)):
+        field = schemas_by_name[schema]["properties"]["base64"]
+        text = next((one for one in field.get("anyOf", ()) if one.get("type") == "string"), field)
+        text["maxLength"] = most * 7 // 5
+    schemas_by_name["PhotoRequest"]["properties"]["image"]["description"] = f"The photo. {_formats()}"
     for schema, field in (("PresignRequest", "content_length"), ("Presigned", "max_bytes")):
         schemas_by_name[schema]["properties"][field]["maximum"] = settings.max_object_bytes
+
+
+def _formats() -> str:
+    """The formats that are decoded, and the most pixels of each, in words."""
+    limits = allowed_pixels(DEFAULT_LIMITS)
+    pixels = ", ".join(f"{most / 1e6:g} million for {kind}" for kind, most in limits.items())
+    return (
+        f"JPEG, PNG, WebP, AVIF or HEIC (HEIC where pi-heif is installed); the bytes decide, not the label. "
+        f"At most this many pixels: {pixels}. Each side has {DEFAULT_LIMITS.min_side_px} px or more, and the long side "
+        f"is at most {DEFAULT_LIMITS.max_aspect:g} times the short one. Transparent pixels are background."
+    )
 
 
 def _size_integers(value: Any) -> None:
@@ -313,4 +364,6 @@ def _size_integers(value: Any) -> None:
 
 
 def _schemas() -> dict[str, Any]:
-    return request_schemas(_BODIES) | answer_schemas(_ANSWERS)
+    schemas_by_name = request_schemas(_BODIES) | answer_schemas(_ANSWERS)
+    describe(schemas_by_name)
+    return schemas_by_name

@@ -33,6 +33,11 @@ REQUESTS: dict[str, Any] = {
     },
 }
 
+# A red square of 8×8 px.
+_PNG = "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFElEQVR4nGM8IafBgA0wYRUdtBIA2HwBHmyUUMcAAAAASUVORK5CYII="
+PHOTO_REQUESTS: dict[str, Any] = {
+    "photo": {"summary": "A photo as base64", "value": {"image": {"base64": _PNG}, "options": {"segment": "none"}}},
+}
 PRESIGN_REQUESTS: dict[str, Any] = {
     "form": {"summary": "A form", "value": {"content_type": "image/jpeg", "content_length": 300000}},
     "body": {
@@ -51,8 +56,18 @@ ERRORS: dict[int, tuple[ColorMatchError, ...]] = {
     405: (errors.MethodNotAllowed("PUT is not allowed here; allowed: POST", allowed=("POST",)),),
     406: (errors.NotAcceptable("This answers with application/json; the Accept header does not allow it."),),
     408: (errors.SlowBody("The body did not arrive within 10 s."),),
-    413: (errors.TooLarge("The part 'image' has more than the 10485760 bytes allowed."),),
-    415: (errors.UnsupportedMedia("The file is not a JPEG, PNG or WebP image by its first bytes."),),
+    413: (
+        errors.TooLarge(
+            "The image is 5712×4284 px, 24470208 pixels; at most 16000000 are allowed for PNG. Scale it down, or save "
+            "it as a baseline JPEG, which may have 110000000 pixels."
+        ),
+    ),
+    415: (
+        errors.UnsupportedMedia(
+            "The file is a GIF image, not a JPEG, PNG, WebP, AVIF or HEIC image by its first bytes. "
+            "Save one frame as PNG or JPEG."
+        ),
+    ),
     422: (InvalidFields((BAD_FIELD,)),),
     429: (errors.RateLimited("At most 60 requests a minute are allowed; try again in 12 s."),),
     500: (ColorMatchError(),),
@@ -67,10 +82,12 @@ IMAGE_ERRORS = (
     errors.ImageUndecodable("The image is damaged and cannot be decoded."),
     errors.ImageTruncated("The image ends before its last pixel."),
     errors.ImageAnimated("The image has 12 frames; it must have 1."),
-    errors.ImageBomb("The image is 60000×60000 px in 4096 bytes; at most 16000000 pixels are allowed."),
+    errors.ImageBomb("The image is 60000×60000 px in 4096 bytes; at most 16000000 pixels are allowed for PNG."),
     errors.ImageTooSmall("The image is 3×3 px; each side must be 8 px or more."),
     errors.ImageAspect("The image is 8×408 px; the long side may be at most 50 times the short one."),
-    errors.ImageTooComplex("The image takes longer to decode than the 400 ms allowed."),
+    errors.ImageTooComplex(
+        "The image takes longer to decode than the 400 ms allowed. Scale it down, or save it as a baseline JPEG."
+    ),
     errors.ChecksumMismatch("The object's SHA-256 is not the one that was announced for the upload."),
     errors.MaskInvalid("The mask is a JPEG file; it must be an 8-bit PNG."),
     errors.MaskEmpty("The mask has no non-zero pixel; it must mark the garment with non-zero pixels."),
@@ -104,6 +121,7 @@ _SWATCH = {
     "text_color": "#ffffff",
     "contrast": 14.3,
 }
+_NO_PLACE = {"confidence": None, "bbox": None, "area": None, "pattern": None}
 _GARMENT = {**_SEGMENT, "pattern": {"class": "solid", "color_count": 1, "confidence": 1.0}, "colors": [_SWATCH]}
 _SUGGESTION = {
     "summary": "Camel trousers warm up the navy top.",
@@ -177,6 +195,11 @@ SEGMENT = _answer(
 )
 EXTRACT = _answer(2, image={**_IMAGE, "lighting": _LIGHTING}, garments=[_GARMENT])
 HARMONY = _answer(3, **_HARMONY)
+COLORS_ADVICE = {
+    **_answer(3, image=None, garments=[{**_GARMENT, "category": "unknown", **_NO_PLACE}], **_HARMONY),
+    "mode": "colors",
+    "warnings": [],
+}
 
 _READY = {"ready": True, "version": "1", "breaker": "closed"}
 _PHASES = {"segmentation": {**_READY, "version": _SEGMENTER}, "extraction": _READY, "harmony": _READY}

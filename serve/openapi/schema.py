@@ -33,10 +33,12 @@ def reference(kind: type) -> dict[str, str]:
 def answer_schemas(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:
     """The schemas of answers and of all that they hold, by component name.
 
-    A field that answers may leave out is shown with null as its default: v1 published it so.
+    Answers may grow within v1, so unknown fields are allowed. A field that answers may leave out is shown with null as
+    its default: v1 published it so.
     """
     found = _components(kinds)
     for schema in found.values():
+        schema.pop("additionalProperties", None)
         for name, shown in schema.get("properties", {}).items():
             if name not in schema.get("required", ()) and "default" not in shown:
                 text = {"description": shown.pop("description")} if "description" in shown else {}
@@ -47,11 +49,14 @@ def answer_schemas(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:
 def request_schemas(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:
     """The schemas of requests and of all that they hold, by component name, as clients send them.
 
-    An unknown field is refused; a colour may be a text; a wardrobe item has either colours or a hex.
+    An unknown field is refused; a colour may be a text; a wardrobe item has either colours or a hex. Defaults stand in
+    the descriptions: generators of TypeScript require a field that has one.
     """
     found = _components([*kinds, SentColor, SentItem])
     for schema in found.values():
         schema["additionalProperties"] = False
+        for shown in schema.get("properties", {}).values():
+            _describe_default(shown)
     text = found["ColorModel"]["properties"]["hex"]
     for schema in found.values():
         _allow_text(schema, reference(SentColor), text)
@@ -61,6 +66,15 @@ def request_schemas(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:
         del item[gone]
     item["oneOf"] = [_with_only(both, common, *names) for names in (("colors", "hex"), ("hex", "colors"))]
     return found
+
+
+def _describe_default(shown: dict[str, Any]) -> None:
+    if "default" not in shown:
+        return
+    value = shown.pop("default")
+    if isinstance(value, str | int) or (isinstance(value, list) and value):
+        said = "all of them" if isinstance(value, list) else f"`{msgspec.json.encode(value).decode()}`"
+        shown["description"] = f"{shown.get('description', '')} Default: {said}.".strip()
 
 
 def _components(kinds: Iterable[type]) -> dict[str, dict[str, Any]]:

@@ -51,7 +51,7 @@ async function ask() {
   at("go").disabled = true;
   say("Looking …");
   try {
-    const response = await fetch("/v1/advice", { method: "POST", body, headers: { ...headers, "X-API-Key": at("key").value.trim() } });
+    const response = await fetch("v1/advice", { method: "POST", body, headers: { ...headers, "X-API-Key": at("key").value.trim() } });
     const answer = await response.json();
     if (response.status === 401) return say("Type a valid API key, then choose Advise.", true);
     if (!response.ok) return say(`${answer.title}. ${answer.detail}`, true);

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
@@ -142,8 +143,16 @@ class Cooldown:
                 return
 
 
-def connection_pool(url: str, *, connections: int, timeout_s: float) -> Pool:
-    """A pool for commands with that timeout, which never retries; redis-py's own defaults (5 s, 10 retries) stall."""
+def tls_options(url: str, ca_file: Path | None) -> dict[str, Any]:
+    """redis-py's options for a private CA's certificates, which only a `rediss://` URL takes."""
+    return {"ssl_ca_certs": str(ca_file)} if ca_file is not None and url.startswith("rediss:") else {}
+
+
+def connection_pool(url: str, *, connections: int, timeout_s: float, ca_file: Path | None = None) -> Pool:
+    """A pool for commands with that timeout, which never retries; redis-py's own defaults (5 s, 10 retries) stall.
+
+    ca_file: certificates of a private CA, which are trusted beside the public ones.
+    """
     return Pool.from_url(
         url,
         max_connections=connections,
@@ -151,15 +160,16 @@ def connection_pool(url: str, *, connections: int, timeout_s: float) -> Pool:
         socket_timeout=timeouts.BACKSTOP_FACTOR * timeout_s,
         socket_connect_timeout=timeouts.BACKSTOP_FACTOR * timeout_s,
         retry=Retry(NoBackoff(), 0),
+        **tls_options(url, ca_file),
     )
 
 
-def state_pool(url: str, *, timeout_s: float = timeouts.LIMITS_TIMEOUT_S) -> Pool:
+def state_pool(url: str, *, timeout_s: float = timeouts.LIMITS_TIMEOUT_S, ca_file: Path | None = None) -> Pool:
     """The one pool of a state store, for API keys, limits and idempotency keys together.
 
     timeout_s: the longest timeout of its users. Each user closes the pool when it closes; closing it again is harmless.
     """
-    return connection_pool(url, connections=timeouts.STATE_CONNECTIONS, timeout_s=timeout_s)
+    return connection_pool(url, connections=timeouts.STATE_CONNECTIONS, timeout_s=timeout_s, ca_file=ca_file)
 
 
 def client_of(pool: Pool) -> Any:
@@ -203,12 +213,14 @@ class RedisStore:
         )
 
     @classmethod
-    def of_cache(cls, url: str) -> "RedisStore":
+    def of_cache(cls, url: str, *, ca_file: Path | None = None) -> "RedisStore":
         """The cache at a URL, on two pools of its own."""
         connections = timeouts.READ_CONNECTIONS + timeouts.CLAIM_CONNECTIONS
         return cls(
-            connection_pool(url, connections=connections, timeout_s=timeouts.READ_TIMEOUT_S),
-            connection_pool(url, connections=timeouts.WRITE_CONNECTIONS, timeout_s=timeouts.WRITE_TIMEOUT_S),
+            connection_pool(url, connections=connections, timeout_s=timeouts.READ_TIMEOUT_S, ca_file=ca_file),
+            connection_pool(
+                url, connections=timeouts.WRITE_CONNECTIONS, timeout_s=timeouts.WRITE_TIMEOUT_S, ca_file=ca_file
+            ),
         )
 
     @classmethod

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 from xml.etree import ElementTree
@@ -24,6 +25,7 @@ from opentelemetry.trace import SpanKind
 from pipeline.errors import NotFound, NotReady, ObjectChanged, TooLarge
 from serve.observe import tracing
 from serve.settings import S3Environment
+from serve.stores.trust import trusting
 
 # Taste: a store that does not accept a connection by then is down.
 CONNECT_TIMEOUT_S = 1.0
@@ -64,8 +66,8 @@ class UploadTerms:
 class ObjectStore:
     """One bucket. Every method raises NotReady when the store cannot be asked."""
 
-    def __init__(self, config: S3Environment, *, timeout_s: float) -> None:
-        """config: must name a bucket. timeout_s: the timeout of a whole call."""
+    def __init__(self, config: S3Environment, *, timeout_s: float, ca_file: Path | None = None) -> None:
+        """config: must name a bucket. timeout_s: the timeout of a whole call. ca_file: certificates of a private CA."""
         self._config = config
         self._timeout_s = timeout_s
         self._credentials: Any = _credentials(config)
@@ -74,6 +76,7 @@ class ObjectStore:
             limits=httpx.Limits(max_connections=CONNECTIONS),
             follow_redirects=False,
             trust_env=False,
+            verify=trusting(ca_file),
         )
 
     # --- presigned uploads ------------------------------------------------------------------------------------
@@ -210,7 +213,7 @@ class ObjectStore:
         parts, bucket = urlsplit(endpoint), self._config.bucket
         if self._config.addressing == "path":
             return f"{endpoint.rstrip('/')}/{bucket}"
-        return f"{parts.scheme}://{bucket}.{parts.netloc}"
+        return f"{parts.scheme}://{bucket}.{parts.netloc}{parts.path.rstrip('/')}"
 
     async def _frozen(self) -> Any:
         """The current credentials. It uses a thread, because a role's credentials are renewed over the network."""

@@ -17,7 +17,20 @@ OBJECT_KEY: Final = f"^uploads/{TENANT}/[0-9a-f]{{32}}$"
 class WantedUpload:
     """One image to upload, exactly as it will be sent."""
 
-    content_type: Literal["image/jpeg", "image/png", "image/webp"]
+    content_type: Annotated[
+        Literal[
+            "image/jpeg",
+            "image/png",
+            "image/webp",
+            "image/avif",
+            "image/heic",
+            "image/heif",
+            "image/jpg",
+            "image/pjpeg",
+            "image/x-png",
+        ],
+        Meta(description="The media type that the upload will be sent with. What the file is, its bytes say."),
+    ]
     content_length: Annotated[int, Meta(ge=1, description="Bytes.")]
     sha256: (
         Annotated[

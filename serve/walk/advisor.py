@@ -9,6 +9,7 @@ from pipeline import analysis
 from pipeline.codec import canonical
 from pipeline.contract import advice_to_json, segments_to_json
 from pipeline.errors import NotReady, PhaseFailed
+from pipeline.image.formats import is_heif
 from pipeline.options import HarmonyOptions, Options, PhotoOptions, phase_options
 from pipeline.parts import Extraction, Harmony
 from pipeline.types import DecodedImage, PhaseName, Segmentation
@@ -120,7 +121,8 @@ class Advisor:
         image = await self._decode(question, progress)
         segmentation = analysis.given_segmentation(image, question.options)
         if segmentation is None:
-            segmentation = await self._segment(question, content, progress, image)
+            found = await self._segment(question, content, progress, image)
+            segmentation = analysis.without_transparent(found, image)
         if question.view == "segment":
             return await asyncio.to_thread(_segments, image, segmentation, question.options, tuple(progress.degraded))
         extracted = await self._extract(question, content, progress, image, segmentation)
@@ -151,7 +153,9 @@ class Advisor:
         needs_network = question.options.segment == "auto" and question.mask is None
         if needs_network and self.network_px is None:
             raise NotReady("The segmentation phase has not reported yet; try again shortly.")
-        since_s, budget_ms = time.perf_counter(), self.config.budgets.decode_ms
+        budgets = self.config.budgets
+        budget_ms = budgets.heif_decode_ms if is_heif(question.image) else budgets.decode_ms
+        since_s = time.perf_counter()
         try:
             with tracing.span("decode"):
                 image = await self._decoder.decode(
@@ -194,7 +198,7 @@ class Advisor:
         request = PhaseRequest(
             Extraction,
             message=lambda deadline_s: wire.ExtractRequest(
-                deadline_s, image.pixels, segmentation.labels, segmentation.confidence, options
+                deadline_s, image.pixels, segmentation.labels, segmentation.confidence, options, opaque=image.opaque
             ),
             # The photo, its mask and the segmenter decide the label map.
             content=content + segmentation.version.encode() + b"\0" + canonical(options),

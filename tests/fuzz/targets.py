@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import atheris
 
-with atheris.instrument_imports(include=["pipeline.image.decode", "serve", "PIL", "python_multipart", "json"]):
+with atheris.instrument_imports(include=["pipeline.image", "serve", "PIL", "python_multipart", "json"]):
     import numpy as np
 
     from pipeline.errors import BadInput, ColorMatchError, InvalidFields, TooLarge, Unparsable
@@ -23,7 +23,13 @@ with atheris.instrument_imports(include=["pipeline.image.decode", "serve", "PIL"
     from serve.http.multipart import Part, PartCollector
 
 SIDE_PX = 64
-LIMITS = ImageLimits(max_pixels_baseline_jpeg=1_000_000, max_pixels_other=250_000, analysed_side_px=SIDE_PX)
+LIMITS = ImageLimits(
+    max_pixels_baseline_jpeg=1_000_000,
+    max_pixels_progressive_jpeg=250_000,
+    max_pixels_heif=250_000,
+    max_pixels_other=250_000,
+    analysed_side_px=SIDE_PX,
+)
 PART_BYTES = {"image": 2000, "mask": 500, "options": 200}
 BOUNDARY = "XX"
 

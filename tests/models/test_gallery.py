@@ -77,7 +77,7 @@ def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: 
     Image.fromarray(shirt).save(photos / "shirt.png")
     (photos / "text.jpg").write_text("no picture")
     assert main([str(photos), "-o", str(out)]) == 2
-    assert "text.jpg: The file is not a JPEG, PNG or WebP image" in capsys.readouterr().err
+    assert "text.jpg: The file is not a JPEG, PNG, WebP, AVIF or HEIC image" in capsys.readouterr().err
     written = sorted(path.relative_to(out).as_posix() for path in out.rglob("*.*"))
     assert written == ["gallery.jpg", "index.html", "pages/shirt.png"]
     with Image.open(out / "gallery.jpg") as whole:

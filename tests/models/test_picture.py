@@ -154,7 +154,7 @@ def test_command_draws_the_sound_photos_when_others_are_bad(
     assert main([*photos, "-o", str(tmp_path / "drawn"), "--width", "800"]) == 2
     said = capsys.readouterr().err
     assert "missing.jpg: No such file" in said
-    assert "text.jpg: The file is not a JPEG, PNG or WebP image" in said
+    assert "text.jpg: The file is not a JPEG, PNG, WebP, AVIF or HEIC image" in said
     with Image.open(tmp_path / "drawn" / "shirt.png") as drawn:
         assert drawn.width == 800
     assert sorted(path.name for path in (tmp_path / "drawn").iterdir()) == ["shirt.png"]

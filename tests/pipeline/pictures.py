@@ -5,6 +5,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -155,6 +156,16 @@ def _webp_with_alpha() -> bytes:
     return encoded(image, "WEBP", quality=60)
 
 
+def _png_with_declared_colours() -> bytes:
+    chunks = [
+        (b"gAMA", struct.pack(">I", 50_000)),
+        (b"cHRM", struct.pack(">8I", 31270, 32900, 64000, 33000, 21000, 71000, 15000, 6000)),
+        (b"cICP", bytes([12, 13, 0, 1])),
+    ]
+    rows = b"".join(b"\0" + row.tobytes() for row in quarters())
+    return png((WIDTH_PX, HEIGHT_PX), 8, 2, rows, chunks)
+
+
 @cache
 def samples() -> dict[str, bytes]:
     """One small file, by name, of each kind that is decoded in its own way."""
@@ -170,4 +181,7 @@ def samples() -> dict[str, bytes]:
         "WebP": encoded(busy, "WEBP", turn=3, profile=display_p3(), quality=50),
         "lossless WebP": encoded(busy, "WEBP", lossless=True),
         "WebP with alpha": _webp_with_alpha(),
+        "AVIF": encoded(busy, "AVIF", turn=5, profile=display_p3(), quality=60),
+        "HEIC": (Path(__file__).parent / "image" / "heic" / "alpha.heic").read_bytes(),
+        "PNG with declared colours": _png_with_declared_colours(),
     }

@@ -152,8 +152,25 @@ def _check_header(name: str, response: httpx.Response, promised: dict[str, Any])
 
 
 def validate(value: Any, schema: dict[str, Any], document: dict[str, Any]) -> None:
-    """Fails when a value does not fit a schema of the document."""
-    Draft202012Validator({**schema, "components": document["components"]}).validate(value)
+    """Fails when a value does not fit a schema of the document, or has a field or a code that the document lacks.
+
+    Clients see open schemas, so that answers may grow; what grows must be published first.
+    """
+    Draft202012Validator(_closed({**schema, "components": document["components"]})).validate(value)
+
+
+def _closed(value: Any) -> Any:
+    """The schemas without what may come later."""
+    if isinstance(value, list):
+        return [_closed(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    closed = {name: _closed(one) for name, one in value.items()}
+    if isinstance(value.get("properties"), dict) and value.get("type") == "object":
+        closed.setdefault("additionalProperties", False)
+    if isinstance(value.get("x-extensible-enum"), list):
+        closed["enum"] = value["x-extensible-enum"]
+    return closed
 
 
 # --- photos ---------------------------------------------------------------------------------------------------

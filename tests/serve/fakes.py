@@ -63,7 +63,8 @@ def segment(payload: bytes) -> bytes:
 def extract(payload: bytes) -> bytes:
     """Phase 2, the real one."""
     request = codec.decode(payload, wire.ExtractRequest)
-    return codec.encode(extraction.extract(request.image, request.labels, request.confidence, request.options))
+    labels, confidence, options = request.labels, request.confidence, request.options
+    return codec.encode(extraction.extract(request.image, labels, confidence, options, opaque=request.opaque))
 
 
 def harmonise(payload: bytes) -> bytes:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from serve.gate import Gate, middlewares
 from serve.http.edge import Edge
 from serve.http.headers import SECURITY_HEADERS
+from tests.serve.application import listening
 
 
 def answering(response: Response) -> ASGIApp:
@@ -125,3 +126,10 @@ def test_serve_gets_the_gate_when_it_asks_for_middlewares() -> None:
     """Serve's setting names a function that gives Starlette middlewares."""
     (only,) = middlewares()
     assert isinstance(only.cls(answering(Response()), *only.args, **only.kwargs), Gate)
+
+
+async def test_no_server_is_named_when_serve_makes_its_servers() -> None:
+    """Servers that are made after `middlewares()` was called name no software."""
+    middlewares()
+    async with listening(answering(PlainTextResponse("fine"))) as url, httpx.AsyncClient(trust_env=False) as client:
+        assert "server" not in (await client.get(url)).headers

@@ -5,6 +5,7 @@ allows.  obstore reads and writes objects, because it takes a tenth of botocore'
 """
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -126,6 +127,8 @@ class S3Store:
         style = {"addressing_style": "path"} if self._endpoint_url else None
         return get_session().create_client(
             "s3",
+            # obstore follows SSL_CERT_FILE by itself.
+            verify=os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"),
             endpoint_url=self._endpoint_url,
             region_name=_region(),
             config=Config(

@@ -26,7 +26,17 @@ class StoredObject:
     bytes: int
 
 
-class Store(Protocol):
+class Readable(Protocol):
+    """Objects that can be read. Every method raises StorageFailed when the store itself fails."""
+
+    def read(self, key: str, *, max_bytes: int | None = None) -> bytes:
+        """A whole object. Raises NotFound, Forbidden, TooLarge or ObjectFailed."""
+
+    def open(self, key: str) -> BinaryIO:
+        """A seekable reader of an object. Raises NotFound."""
+
+
+class Store(Readable, Protocol):
     """A tree of objects with keys such as `a/b.jpg`. Every method raises StorageFailed when the store itself fails."""
 
     def __hash__(self) -> int:
@@ -35,12 +45,6 @@ class Store(Protocol):
     @property
     def url(self) -> str:
         """The path or URL of the root, without a slash at the end."""
-
-    def read(self, key: str, *, max_bytes: int | None = None) -> bytes:
-        """A whole object. Raises NotFound, Forbidden, TooLarge or ObjectFailed."""
-
-    def open(self, key: str) -> BinaryIO:
-        """A seekable reader of an object. Raises NotFound."""
 
     def write(self, key: str, data: bytes) -> None:
         """Creates or replaces an object atomically."""

@@ -6,16 +6,21 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from pipeline.backfill.errors import BadRequest
 from pipeline.backfill.stores.s3 import S3Store
-from pipeline.backfill.stores.store import LocalStore, Store
+from pipeline.backfill.stores.store import LocalStore, Readable, Store
+from pipeline.backfill.stores.web import WebStore
 
-S3_SCHEME, FILE_SCHEME = "s3://", "file://"
+S3_SCHEME, FILE_SCHEME, HTTPS_SCHEME, HTTP_SCHEME = "s3://", "file://", "https://", "http://"
 
 
 class Stores:
-    """Finds the store of a URI, with one client for each bucket. endpoint_url: of an S3 server other than Amazon's."""
+    """Finds the store of a URI, with one client for each bucket.
 
-    def __init__(self, endpoint_url: str | None = None) -> None:
+    endpoint_url: of an S3 server other than Amazon's. hosts: patterns of hosts whose https:// addresses are read.
+    """
+
+    def __init__(self, endpoint_url: str | None = None, hosts: tuple[str, ...] = ()) -> None:
         self._endpoint_url = endpoint_url
+        self._web = WebStore(hosts)
         self._buckets: dict[str, S3Store] = {}
 
     def folder(self, uri: str) -> Store:
@@ -25,8 +30,10 @@ class Stores:
             return S3Store(_named(bucket, uri), prefix.strip("/"), endpoint_url=self._endpoint_url)
         return LocalStore(local_path(uri))
 
-    def file(self, uri: str) -> tuple[Store, str]:
-        """The store and the key of one object. Raises BadRequest for another scheme."""
+    def file(self, uri: str) -> tuple[Readable, str]:
+        """The store and the key of one object. Raises BadRequest for another scheme, or a host that is not allowed."""
+        if uri.startswith((HTTPS_SCHEME, HTTP_SCHEME)):
+            return self._web, self._web.key_of(uri)
         if not uri.startswith(S3_SCHEME):
             path = local_path(uri)
             return LocalStore(path.parent), path.name

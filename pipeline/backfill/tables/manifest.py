@@ -86,16 +86,24 @@ def save_manifest(output: Store, manifest: Manifest) -> None:
     output.write(MANIFEST_FILE, msgspec.json.encode(manifest))
 
 
-def write_rows(output: Store, source: Source, parameters: Parameters, resources: Resources) -> Manifest:
-    """Lists the source into the output. Raises BadRequest for two rows with one id, and for no rows."""
+def write_rows(output: Store, source: Source, parameters: Parameters) -> tuple[int, ...]:
+    """Lists the source into the output; gives the rows of each part.
+
+    Raises BadRequest for two rows with one id, and for no rows.
+    """
     parts: list[int] = []
     for table in listed_parts(source, parameters):
         output.write(f"{MANIFEST}/{part_name(len(parts))}", to_parquet(table.sort_by("id")))
         parts.append(table.num_rows)
     if not parts:
         raise BadRequest(f"There is nothing to do: the input {parameters.input} lists no image.{_hint(source)}")
-    rows = resources.checkpoint_rows or _shard_rows(sum(parts), resources)
-    return Manifest(tuple(parts), min(rows, parameters.rows_per_part), source.skipped)
+    return tuple(parts)
+
+
+def manifest_of(parts: tuple[int, ...], skipped: int, parameters: Parameters, resources: Resources) -> Manifest:
+    """The manifest of listed rows, with shards that suit the resources."""
+    rows = resources.checkpoint_rows or shard_rows(sum(parts), resources)
+    return Manifest(parts, min(rows, parameters.rows_per_part), skipped)
 
 
 def read_rows(output: Store, shard: Shard) -> pa.Table:
@@ -115,7 +123,8 @@ def _part_rows(output: Store, part: int) -> pa.Table:
     return from_parquet(output.read(f"{MANIFEST}/{part_name(part)}"))
 
 
-def _shard_rows(rows: int, resources: Resources) -> int:
+def shard_rows(rows: int, resources: Resources) -> int:
+    """The rows of a shard of a run of so many rows."""
     at_once = resources.workers + (2 * resources.helpers if resources.gpus else 0)
     return max(LEAST_SHARD, min(LARGEST_SHARD, rows // (SHARDS_OF_A_WORKER * at_once)))
 

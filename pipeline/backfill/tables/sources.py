@@ -21,6 +21,8 @@ from pipeline.errors import NotFound
 
 # Taste: rows in one record batch.
 BATCH_ROWS = 1000
+# Taste: the longest field of a CSV.
+MAX_FIELD_CHARS = 64 * 1024 * 1024
 PARQUET, CSV = ".parquet", ".csv"
 # Columns that the output adds. An input must not have them.
 RESERVED = ("id", "uri", "bytes", "answer", "vector", "vector_version", "versions", "code", "detail")
@@ -47,6 +49,10 @@ def open_source(parameters: Parameters, stores: Stores) -> Iterator[Source]:
     """The source of a run's input. Raises BadRequest for an input that is missing or of another kind."""
     uri = parameters.input
     if uri.lower().endswith((PARQUET, CSV)):
+        parts = _parts(uri, stores) if uri.lower().endswith(PARQUET) else []
+        if parts:
+            yield PartsSource(stores.folder(uri), parts, parameters)
+            return
         store, key = stores.file(uri)
         kind = ParquetSource if uri.lower().endswith(PARQUET) else CsvSource
         try:
@@ -61,7 +67,33 @@ def open_source(parameters: Parameters, stores: Stores) -> Iterator[Source]:
         if not path.is_dir():
             what = "is neither a folder nor a .parquet or .csv file" if path.exists() else "does not exist"
             raise BadRequest(f"The input {uri} {what}.")
-    yield FolderSource(stores.folder(uri), parameters.match)
+    store = stores.folder(uri)
+    if not parameters.match and (parts := _table_parts(store)):
+        yield PartsSource(store, parts, parameters)
+        return
+    yield FolderSource(store, parameters.match)
+
+
+def _parts(uri: str, stores: Stores) -> list[str]:
+    """The parts of a table that is a folder, as Spark writes it; none for a file."""
+    if not uri.startswith(S3_SCHEME) and not local_path(uri).is_dir():
+        return []
+    return _table_parts(stores.folder(uri))
+
+
+def _table_parts(store: Store) -> list[str]:
+    """The keys of a folder's Parquet files, in order; none unless the folder holds nothing else.
+
+    Names that begin with a dot or an underscore are a writer's own marks.
+    """
+    parts = []
+    for found in store.walk():
+        if any(part.startswith((".", "_")) for part in found.key.split("/")):
+            continue
+        if not found.key.lower().endswith(PARQUET):
+            return []
+        parts.append(found.key)
+    return sorted(parts)
 
 
 def chosen(batches: Iterator[pa.RecordBatch], *, sample: float, limit: int | None) -> Iterator[pa.RecordBatch]:
@@ -143,7 +175,7 @@ class _TableSource:
 
     def _batch(self, table: pa.RecordBatch) -> pa.RecordBatch:
         ids = self._ids(table[self._id])
-        uris = pa.array([self._absolute(uri) for uri in table[self._uri].cast(pa.string()).to_pylist()], pa.string())
+        uris = pa.array([self._absolute(uri) for uri in self._addresses(table[self._uri])], pa.string())
         sizes = pa.nulls(table.num_rows, pa.int64())
         carried = [table[name] for name in self.carried.names]
         self._rows += table.num_rows
@@ -161,20 +193,55 @@ class _TableSource:
             raise BadRequest(f"Row {self._rows + missing.index(True) + 1} of the input has no '{self._id}'.")
         return ids
 
+    def _addresses(self, column: pa.Array) -> list[str | None]:
+        """A column of addresses as texts. Of a list, the first; binary data is UTF-8."""
+        kind = column.type
+        if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+            firsts = [next(iter(found or ()), None) for found in column.to_pylist()]
+            return self._addresses(pa.array(firsts, kind.value_type))
+        if pa.types.is_struct(kind):
+            fields = ", ".join(kind.field(number).name for number in range(kind.num_fields))
+            raise BadRequest(
+                f"The column '{self._uri}' holds structs of {fields}, not addresses. Write the images to files and "
+                "name a column of their addresses with --uri-column."
+            )
+        if pa.types.is_dictionary(kind):
+            return self._addresses(column.dictionary_decode())
+        texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_null)
+        binary = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+        if not any(fits(kind) for fits in (*texts, *binary)):
+            raise BadRequest(
+                f"The column '{self._uri}' has the type {kind}; addresses must be texts. Name the right one with "
+                "--uri-column."
+            )
+        try:
+            found: list[str | None] = column.cast(pa.string()).to_pylist()
+        except pa.ArrowInvalid as error:
+            raise BadRequest(
+                f"The column '{self._uri}' holds binary data that is no text, such as the images themselves. Write "
+                "them to files and name a column of their addresses with --uri-column."
+            ) from error
+        return found
+
     def _absolute(self, uri: str | None) -> str | None:
         if not uri or "://" in uri or uri.startswith("/"):
             return uri or None
         return f"{self._base}/{uri}"
 
 
+def _parquet(file: BinaryIO, name: str) -> pq.ParquetFile:
+    """An opened Parquet file. Raises BadRequest for another file."""
+    try:
+        return pq.ParquetFile(file)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise BadRequest(f"The input {name} is not a Parquet file.") from error
+
+
 class ParquetSource(_TableSource):
     """A Parquet file. Its further columns are carried unchanged."""
 
     def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
-        try:
-            self._file = pq.ParquetFile(file)
-        except pa.ArrowInvalid as error:
-            raise BadRequest(f"The input {parameters.input} is not a Parquet file.") from error
+        self._file = _parquet(file, parameters.input)
         super().__init__(parameters, self._file.schema_arrow.remove_metadata())
 
     def batches(self) -> Iterator[pa.RecordBatch]:
@@ -183,12 +250,44 @@ class ParquetSource(_TableSource):
             yield self._batch(table)
 
 
+class PartsSource(_TableSource):
+    """A folder of Parquet files with the same columns, in the order of their names, as Spark and DuckDB write them."""
+
+    def __init__(self, store: Store, parts: Sequence[str], parameters: Parameters) -> None:
+        self._store = store
+        self._keys = parts
+        self._schema = self._schema_of(parts[0])
+        super().__init__(parameters, self._schema)
+        self._base = parameters.input.rstrip("/")
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows in the order of the files. Raises BadRequest for a file with other columns."""
+        for key in self._keys:
+            if self._schema_of(key) != self._schema:
+                raise BadRequest(f"{self._store.url}/{key} has other columns than {self._keys[0]}; all must be alike.")
+            with self._store.open(key) as file:
+                for table in _parquet(file, key).iter_batches(batch_size=BATCH_ROWS):
+                    yield self._batch(table)
+
+    def _schema_of(self, key: str) -> pa.Schema:
+        with self._store.open(key) as file:
+            return _parquet(file, f"{self._store.url}/{key}").schema_arrow.remove_metadata()
+
+
 class CsvSource(_TableSource):
     """A CSV file in UTF-8 with a header. Its further columns are carried as text."""
 
     def __init__(self, file: BinaryIO, parameters: Parameters) -> None:
+        # By default a field of more than 128 KiB is an error, and descriptions of goods are longer.
+        csv.field_size_limit(MAX_FIELD_CHARS)
         self._lines = csv.reader(io.TextIOWrapper(file, "utf-8-sig", newline=""), strict=True)
         names = self._read(1)
+        if names and len(names[0]) == 1 and (sign := next((one for one in ";\t|" if one in names[0][0]), None)):
+            shown = {"\t": "tabs"}.get(sign, f"'{sign}'")
+            raise BadRequest(
+                f"The input {parameters.input} has the one column '{names[0][0][:80]}'. Its fields are separated by "
+                f"{shown}; write them separated by commas."
+            )
         if not names or len(set(names[0])) < len(names[0]):
             raise BadRequest(f"The input {parameters.input} has no header with unique names.")
         super().__init__(parameters, pa.schema([(name, pa.string()) for name in names[0]]))

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.backfill.errors import BadRequest
 from pipeline.backfill.plan import Identity, Parameters, Resources, versions_of
-from pipeline.backfill.tables.manifest import Manifest, _shard_rows
+from pipeline.backfill.tables.manifest import Manifest, shard_rows
 from pipeline.options import Options, parse_options, shaping
 
 
@@ -55,8 +55,8 @@ def test_resources_are_refused_when_the_cluster_can_never_give_them(resources: R
 @pytest.mark.parametrize("workers", [1, 2, 64])
 def test_ten_kills_cost_little_when_shards_are_cut(rows: int, workers: int) -> None:
     """Ten kills of all workers repeat 2.5 % of the rows, or two photos per worker and kill if that is more."""
-    shard_rows = _shard_rows(rows, Resources(workers=workers))
-    lost = 10 * workers * shard_rows / 2
+    size = shard_rows(rows, Resources(workers=workers))
+    lost = 10 * workers * size / 2
     assert lost <= max(0.026 * rows, 10 * workers * 2)
 
 

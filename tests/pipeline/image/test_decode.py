@@ -184,6 +184,27 @@ def test_sixteen_bit_is_scaled_when_a_png_has_it(color_type: int, channels: int)
     assert _difference(decode_image(png16(values, color_type)).pixels, wanted).max() <= EXACT_DE00
 
 
+CHECKS = [
+    ((255, 255, 255), (0, 0, 0)),
+    ((220, 30, 40), (255, 255, 255)),
+    ((31, 42, 68), (193, 154, 107)),
+    ((0, 160, 60), (230, 40, 180)),
+]
+
+
+def _checked(side_px: int, cell_px: int, first: tuple[int, int, int], second: tuple[int, int, int]) -> Image.Image:
+    """A check of two colours."""
+    odd = (np.indices((side_px, side_px)) // cell_px).sum(axis=0) % 2 == 1
+    return Image.fromarray(np.where(odd[..., None], np.array(second, np.uint8), np.array(first, np.uint8)))
+
+
+def _mixed(first: tuple[int, int, int], second: tuple[int, int, int]) -> RgbImage:
+    """The colour of two colours' mean light, (1, 3)."""
+    curve, values = _srgb_curve()
+    light = (np.interp(np.array([first, second]) / 255, values, curve)).mean(axis=0)
+    return np.asarray(np.rint(255 * np.interp(light, curve, values)), np.uint8)[None]
+
+
 # --- sizes ----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     ("size", "analysed"),
@@ -207,11 +228,30 @@ def test_network_input_is_the_whole_photo_at_the_requested_size(turn: int) -> No
 
 
 def test_colours_are_means_of_areas_when_a_picture_shrinks() -> None:
-    """A fine check of black and white becomes an even grey, because every pixel of the original counts."""
-    check = (np.indices((1024, 1024)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    found = decode_image(encoded(Image.fromarray(check)))
-    assert found.pixels.min() >= 127
-    assert found.pixels.max() <= 128
+    """A fine check becomes the colour of its mean light, because every pixel of the original counts."""
+    for first, second in CHECKS:
+        for side_px in (1024, 1400, 2048):
+            found = decode_image(encoded(_checked(side_px, 1, first, second))).pixels
+            mean = found.reshape(-1, 3).mean(axis=0, keepdims=True).round().astype(np.uint8)
+            assert _difference(mean, _mixed(first, second)).max() <= 3
+
+
+@pytest.mark.parametrize("side_px", [513, 700, 1000, 1023, 1024, 1025, 1536, 2048, 2600, 3900])
+def test_even_colours_stay_when_a_picture_shrinks(side_px: int) -> None:
+    """An even picture of any size keeps its colour to within one step, also a dark one."""
+    for color in ((31, 42, 68), (255, 255, 255), (0, 0, 0), (193, 154, 107), (20, 11, 14)):
+        found = decode_image(encoded(Image.new("RGB", (side_px, side_px // 8), color)))
+        assert np.abs(found.pixels.astype(int) - color).max() <= 1
+        grey = decode_image(encoded(Image.new("L", (side_px, side_px // 8), color[0])))
+        assert np.abs(grey.pixels.astype(int) - color[0]).max() <= 1
+
+
+def test_stripes_of_a_jpeg_are_mixed_as_light_when_they_are_finer_than_the_analysed_pixels() -> None:
+    """What is finer than half an analysed pixel is mixed by JPEG's own scaling; the rest is mixed as light."""
+    first, second = CHECKS[0]
+    found = decode_image(encoded(_checked(2048, 2, first, second), "JPEG", quality=95)).pixels
+    mean = found.reshape(-1, 3).mean(axis=0, keepdims=True).round().astype(np.uint8)
+    assert _difference(mean, _mixed(first, second)).max() <= 4
 
 
 @given(st.integers(14, 700), st.integers(14, 700), st.sampled_from(["JPEG", "PNG", "WEBP"]), st.integers(1, 8))

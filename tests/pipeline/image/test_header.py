@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from pipeline.errors import UnsupportedMedia
-from pipeline.image.header import Header, read_header, sniff
+from pipeline.image.formats import sniff
+from pipeline.image.header import Header, read_header
 from tests.pipeline.pictures import WIDTH_PX, display_p3, encoded, png16, quarters, webp_canvas
 
 RGB = Image.fromarray(quarters())

@@ -45,6 +45,25 @@ def test_mask_is_read_when_it_has_one_bit_or_a_palette() -> None:
     np.testing.assert_array_equal(decode_mask(encoded(indexed), _photo(60, 40)), mask)
 
 
+@pytest.mark.parametrize("color", [(255, 255, 255), (0, 0, 1), (200, 0, 0)])
+def test_mask_is_any_channel_when_it_is_in_rgb(color: tuple[int, int, int]) -> None:
+    """A mask in RGB, as OpenCV writes it, marks what is not black; an opaque alpha says nothing more."""
+    mask = _rectangle(60, 40)
+    drawn = Image.fromarray(np.where(mask[..., None], np.array(color, np.uint8), 0).astype(np.uint8))
+    for image in (drawn, drawn.convert("RGBA")):
+        np.testing.assert_array_equal(decode_mask(encoded(image), _photo(60, 40)), mask)
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+@pytest.mark.parametrize("ink", ["white", "black"])
+def test_mask_is_its_alpha_when_it_is_a_cut_out(ink: str, mode: str) -> None:
+    """A cut-out is a mask, too: what is transparent is not marked, whatever the colours are."""
+    mask = _rectangle(60, 40)
+    cut_out = Image.new(mode, (60, 40), ink)
+    cut_out.putalpha(Image.fromarray(np.where(mask, 255, 0).astype(np.uint8)))
+    np.testing.assert_array_equal(decode_mask(encoded(cut_out), _photo(60, 40)), mask)
+
+
 @pytest.mark.parametrize("scale", [0.5, 1, 3])
 def test_mask_fits_the_photo_when_it_comes_in_another_size(scale: float) -> None:
     """A mask of the photo's aspect at any size is resized to the analysed size."""
@@ -107,17 +126,15 @@ GREY = Image.new("L", (60, 40), 255)
     ("data", "sentence"),
     [
         (encoded(GREY, "JPEG"), "is a JPEG file; it must be an 8-bit PNG"),
-        (encoded(GREY.convert("RGB"), "WEBP"), "is a WEBP file"),
+        (encoded(GREY.convert("RGB"), "WEBP"), "is a WebP file"),
         (b"GIF89a", "not a PNG file"),
         (b"", "not a PNG file"),
-        (encoded(GREY.convert("RGB")), "without alpha"),
-        (encoded(GREY.convert("RGBA")), "without alpha"),
-        (encoded(GREY.convert("LA")), "without alpha"),
-        (png16(np.full((40, 60, 1), 65_535, np.uint16), 0), "8-bit"),
+        (png16(np.full((40, 60, 1), 65_535, np.uint16), 0), "has 16 bits a channel; it must be an 8-bit PNG"),
+        (png16(np.full((40, 60, 3), 65_535, np.uint16), 2), "has 16 bits a channel; it must be an 8-bit PNG"),
         (encoded(GREY)[:60], "ends before"),
         (encoded(Image.new("L", (7, 5), 255)), "each side must be 8 px or more"),
     ],
-    ids=["JPEG", "WebP", "GIF", "nothing", "RGB", "RGBA", "LA", "16 bit", "cut", "tiny"],
+    ids=["JPEG", "WebP", "GIF", "nothing", "16 bit", "16 bit RGB", "cut", "tiny"],
 )
 def test_mask_is_refused_when_it_is_no_8_bit_png(data: bytes, sentence: str) -> None:
     """Every other fault of a mask is one error, whose message names the fault."""

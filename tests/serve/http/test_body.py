@@ -110,7 +110,6 @@ BAD_JSON = {
     "duplicate keys deep down": b'{"options": {"lang": "en", "lang": "en"}}',
     "latin-1": '{"a": "é"}'.encode("latin-1"),
     "UTF-16": '{"a": "b"}'.encode("utf-16"),
-    "byte order mark": b'\xef\xbb\xbf{"a": 1}',
     "a surrogate alone": b'{"id": "\\ud800"}',
     "a surrogate as a key": b'{"\\uDBFF": 1}',
     "a surrogate in UTF-8": b'{"id": "\xed\xa0\x80"}',
@@ -125,7 +124,7 @@ BAD_JSON = {
 @pytest.mark.parametrize("data", BAD_JSON.values(), ids=BAD_JSON.keys())
 def test_json_is_refused_when_it_is_not_strictly_json(data: bytes) -> None:
     """JSON that RFC 8259 or I-JSON forbids, or that is nested too deeply, is unparsable."""
-    with pytest.raises(Unparsable, match=r"not valid JSON|nested too deeply"):
+    with pytest.raises(Unparsable, match=r"not valid JSON|nested too deeply|in UTF-16"):
         body.parse_json(data)
 
 
@@ -217,12 +216,20 @@ async def test_parts_are_whole_when_chunks_are_of_any_size(size: int) -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-async def test_only_line_ends_may_precede_a_form(size: int) -> None:
-    """Only line ends may precede the first boundary, wherever the transport cuts the body (found by fuzzing)."""
+async def test_a_preamble_is_passed_over_when_a_mail_tool_writes_one(size: int) -> None:
+    """Text may precede the first boundary's line, wherever the transport cuts the body (RFC 2046)."""
     form = _form(_part("options", b"{}"))
-    assert await _parts(b"\r\n\n" + form, size=size) == {"options": Part(b"{}")}
+    for preamble in (
+        b"\r\n\n",
+        b"This is a multi-part message in MIME format.\r\n",
+        b"--X\r\n--\r\n",
+        b"--XX"[:3] + b"\n",
+    ):
+        assert await _parts(preamble + form, size=size) == {"options": Part(b"{}")}
     with pytest.raises(Unparsable):
         await _parts(b"\r\nhello " + form, size=size)
+    with pytest.raises(Unparsable, match="does not begin with the boundary"):
+        await _parts(b"x" * 9000 + b"\r\n" + form, size=size)
 
 
 async def test_a_photo_is_bytes_when_its_part_has_no_filename() -> None:

@@ -39,13 +39,14 @@ async def client(peer: str = "203.0.113.9", **settings: Any) -> AsyncIterator[ht
 @pytest.mark.parametrize("origins", [(), (SHOP,)])
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", f"{SHOP}.evil.example", "http://shop.example", ""])
 async def test_no_page_may_read_when_its_origin_is_not_configured(origins: tuple[str, ...], origin: str) -> None:
-    """An evil, null or similar origin gets no CORS header, and its preflight is an error like any other."""
+    """An evil, null or similar origin gets no CORS header, and the error of its preflight names the setting."""
     async with client(cors_origins=origins) as made:
         found = await made.get("/v1/healthz", headers={"Origin": origin})
         preflight = await made.options("/v1/advice", headers={**PREFLIGHT, "Origin": origin})
     assert found.status_code == 200
-    assert preflight.status_code == 405
+    assert preflight.status_code == (403 if origin else 405)
     assert preflight.headers["content-type"] == "application/problem+json"
+    assert not origin or "cors_origins" in preflight.json()["detail"]
     assert not [name for name in CORS_HEADERS if name in found.headers or name in preflight.headers]
 
 
@@ -63,6 +64,18 @@ async def test_a_page_may_read_when_its_origin_is_configured() -> None:
         assert "access-control-allow-credentials" not in answer.headers
         assert answer.headers["x-request-id"]
     assert "X-Request-ID" in answers[0].headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:5173", "http://127.0.0.1:3000", "https://localhost", "http://[::1]:1"]
+)
+async def test_a_page_of_this_machine_may_read_when_localhost_is_configured(origin: str) -> None:
+    """`localhost` allows pages of this machine on every port, and no others."""
+    async with client(cors_origins=("localhost",)) as made:
+        found = await made.options("/v1/advice", headers={**PREFLIGHT, "Origin": origin})
+        evil = await made.options("/v1/advice", headers={**PREFLIGHT, "Origin": "http://localhost.evil.example"})
+    assert (found.status_code, evil.status_code) == (204, 403)
+    assert found.headers["access-control-allow-origin"] == origin
 
 
 async def test_any_page_may_read_when_all_origins_are_configured() -> None:

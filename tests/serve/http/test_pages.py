@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from urllib.parse import urljoin
 
 import httpx
 import pytest
@@ -29,14 +30,39 @@ async def test_every_file_that_a_page_names_is_served(client: httpx.AsyncClient,
     named = LOCAL.findall((await client.get(page)).text)
     assert named
     for path in named:
-        response = await client.get(path)
-        assert path.startswith("/")
+        assert not path.startswith(("/", "http"))
+        response = await client.get(f"/{path}")
         assert response.status_code == 200, path
         assert response.headers["Content-Type"].partition(";")[0] in {
             ".js": "text/javascript",
             ".css": "text/css",
             ".svg": "image/svg+xml",
         }.get(path[path.rfind(".") :], "text/html")
+
+
+@pytest.mark.parametrize("prefix", ["/canary", "/a/b"])
+async def test_pages_belong_to_the_application_when_it_has_a_prefix(client: httpx.AsyncClient, prefix: str) -> None:
+    """Behind a prefix every page, file and call of a page is below that prefix, and so is the document's server."""
+    app = client._transport.app  # type: ignore[attr-defined]
+    transport = httpx.ASGITransport(app, root_path=prefix)
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as behind:
+        bare = await behind.get(prefix)
+        assert (bare.status_code, bare.headers["Location"]) == (307, f"{prefix.rpartition('/')[2]}/")
+        for page in (f"{prefix}/", f"{prefix}/docs"):
+            found = await behind.get(page)
+            for path in LOCAL.findall(found.text):
+                url = urljoin(f"http://localhost{page}", path)
+                assert url.startswith(f"http://localhost{prefix}/")
+                assert (await behind.get(url)).status_code == 200
+        document = await behind.get(f"{prefix}/openapi.json")
+        servers = [urljoin(f"http://localhost{prefix}/openapi.json", one["url"]) for one in document.json()["servers"]]
+        assert {server.rstrip("/") for server in servers} == {f"http://localhost{prefix}"}
+
+
+async def test_no_script_names_an_absolute_address() -> None:
+    """What a page asks is relative to the page."""
+    for name in ("playground.js", "docs.js", "index.html", "docs.html"):
+        assert not re.search(r"""(?:fetch\(|url: |src=|href=)["'`]/""", (PLAYGROUND / name).read_text())
 
 
 @pytest.mark.parametrize("page", PAGES)

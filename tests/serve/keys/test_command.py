@@ -1,6 +1,8 @@
 """The key command as an operator uses it, checked by the service's own reader of the file."""
 
+from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -9,6 +11,7 @@ from serve.keys.__main__ import main
 from serve.keys.keyring import KeyRing
 from serve.keys.quota import Allowance
 from serve.keys.records import KeyFile
+from serve.local import stores
 
 PEPPER = "pepper"
 
@@ -89,3 +92,36 @@ def test_nothing_is_lost_when_the_file_is_broken(files: list[str], capsys: pytes
     assert main([*files, "create", "--tenant", "shop"]) == 2
     assert Path(files[1]).read_text() == "{"
     assert "cannot be used" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda url: url.replace(urlsplit(url).password or "?", "wrong"), "invalid username-password pair"),
+        (lambda url: f"{url.rstrip('/')}/99", "DB index is out of range"),
+        (lambda url: url.replace("redis://", "rediss://"), "does not answer within"),
+        (lambda url: "redis://:secret@127.0.0.1:1", "Error 111 connecting to"),
+    ],
+    ids=["password", "database", "TLS", "port"],
+)
+def test_redis_own_reason_is_told_when_the_store_cannot_be_asked(
+    change: Callable[[str], str],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The message has the reason and no part of the URL, which has a password."""
+    (tmp_path / "secret").write_text(PEPPER)
+    server = stores.start_state(tmp_path, tmp_path / "state")
+    try:
+        url = change(server.url)
+        monkeypatch.setenv("STATE_REDIS_URL", url)
+        assert main(["--secret", str(tmp_path / "secret"), "list"]) == 2
+    finally:
+        stores.stop(server)
+    text = capsys.readouterr().err
+    assert said.lower() in text.lower()
+    assert text.startswith("The state store at STATE_REDIS_URL cannot be asked: ")
+    parts = urlsplit(url)
+    assert not [one for one in (parts.password, parts.netloc, url) if one and one in text]

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -24,6 +25,7 @@ from pipeline.errors import Overloaded
 from serve.http.problems import problem_response
 from serve.local.objects import BUCKET
 from serve.local.plan import REPOSITORY
+from serve.openapi import examples
 from tests.s3_server import S3Server
 from tests.serve.application import Application, app_of, listening, running, validate
 
@@ -225,6 +227,32 @@ async def test_the_typed_client_works_as_the_page_says(client_folder: Path, serv
     assert re.fullmatch(r"\w+ #[0-9a-f]{6}", garment)
     assert names == "['navy', 'camel']"
     assert problem.startswith("INVALID_OPTIONS /colors/0")
+
+
+def test_the_typed_client_survives_growth(client_folder: Path) -> None:
+    """An unknown field anywhere and an unknown code break no client that exists; closed codes would."""
+    answer = json.loads(json.dumps(examples.ADVICE))
+
+    def grown(value: Any) -> Any:
+        if isinstance(value, list):
+            return [grown(one) for one in value]
+        if not isinstance(value, dict):
+            return value
+        more = {"quite_new": {"a": [1]}} if "cache" not in value and "advice" not in value else {}
+        found = {name: grown(one) for name, one in value.items()} | more
+        return found | {"code": "QUITE_NEW"} if "code" in value else found
+
+    code = (
+        "import json, sys\nfrom stylesync_client.models import AdviceAnswer, Problem\n"
+        "answer = AdviceAnswer.from_dict(json.load(sys.stdin))\n"
+        "print(answer.warnings[0].code, answer.suggestions[0].reasons[0].code, answer.garments[0].category,\n"
+        "      answer.additional_properties['quite_new'])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(grown(answer)), cwd=client_folder, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ran.stdout.split(maxsplit=3)[:3] == ["QUITE_NEW", "QUITE_NEW", "top"], ran.stderr
 
 
 def test_the_typed_client_passes_strict_type_checking(client_folder: Path) -> None:

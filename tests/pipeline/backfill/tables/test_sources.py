@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.backfill.errors import BadRequest
-from pipeline.backfill.plan import Parameters, Resources
+from pipeline.backfill.plan import Parameters
 from pipeline.backfill.stores.store import LocalStore
 from pipeline.backfill.stores.uris import Stores
 from pipeline.backfill.tables.manifest import listed_parts, write_rows
@@ -84,7 +84,7 @@ def test_an_empty_input_is_refused_when_it_is_listed(tmp_path: Path) -> None:
     (tmp_path / "in/.hidden").touch()
     asked = Parameters(input=str(tmp_path / "in"), model="none")
     with open_source(asked, Stores()) as source, pytest.raises(BadRequest, match="1 objects did not match"):
-        write_rows(LocalStore(tmp_path / "out"), source, asked, Resources(workers=1))
+        write_rows(LocalStore(tmp_path / "out"), source, asked)
 
 
 # --- tables ---------------------------------------------------------------------------------------------------
