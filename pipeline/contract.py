@@ -54,6 +54,8 @@ class HowToWear(Part, frozen=True, kw_only=True):
 
 
 class Common(Part, frozen=True, kw_only=True):
+    """A reason or a piece of advice that holds for every suggestion."""
+
     code: Annotated[str, Meta(extra_json_schema=open_codes([*codes("reasons"), *codes("how_to_wear")]))]
     text: Text
 
