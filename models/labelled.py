@@ -39,6 +39,26 @@ FOLDERS = {
     "skirt": "bottom",
     "t-shirt": "top",
 }
+# Our class of each folder of the full clothing-dataset that says a kind.
+EXTRA_FOLDERS = {
+    "Blazer": "outerwear",
+    "Blouse": "top",
+    "Body": "top",
+    "Dress": "full_body",
+    "Hat": "accessory",
+    "Hoodie": "top",
+    "Longsleeve": "top",
+    "Outwear": "outerwear",
+    "Pants": "bottom",
+    "Polo": "top",
+    "Shirt": "top",
+    "Shoes": "shoes",
+    "Shorts": "bottom",
+    "Skirt": "bottom",
+    "T-Shirt": "top",
+    "Top": "top",
+    "Undershirt": "top",
+}
 
 
 def class_lookup(names: Sequence[str]) -> LabelMap:

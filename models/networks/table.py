@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from models.cards import ModelError
 from models.networks import u2net
-from models.networks.efficientnet import EfficientNetLiteParser
+from models.networks.efficientnet import EfficientNetLiteParser, lite2_parser
 from models.networks.u2net_parser import U2NetPParser
 
 Weights = Mapping[str, Tensor]
@@ -90,9 +90,10 @@ def _fill_segformer(network: Wrapped, weights: Weights) -> None:
             raise RuntimeError(f"{what}: {sorted(map(str, report[what]))[0]}")
 
 
-# The first two are ours; cards name an architecture by its key.
+# The first three are ours; cards name an architecture by its key.
 ARCHITECTURES: dict[str, Architecture] = {
     "efficientnet_lite0_parser": Architecture(EfficientNetLiteParser),
+    "efficientnet_lite2_parser": Architecture(lite2_parser),
     "u2netp_parser": Architecture(U2NetPParser),
     "u2netp": Architecture(u2net.small, _fill_u2net),
     "u2net": Architecture(u2net.large, _fill_u2net),
