@@ -55,8 +55,9 @@ train: train-environment ## train the parser: make train MATERIAL=out/material (
 	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --material $(or $(MATERIAL),out/material) \
 	  --out $(or $(OUT),out/training/parser) $(if $(START),--start $(START))
 
-report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation
-	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) --sheet out/sheet.png
+report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
+	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) \
+	  $(if $(EXTRA),--extra $(EXTRA)) --sheet out/sheet.png --markdown out/report.md
 
 fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
 	@$(PY) -m tests.fuzz.schema $(or $(CASES),100) $(or $(SEED),1)

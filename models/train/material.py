@@ -24,15 +24,13 @@ from rich.console import Console
 from rich.progress import track
 
 from models.cards import DEFAULT_MODEL, ModelError, load_card
-from models.labelled import EXTRA_FOLDERS, FOLDERS, class_lookup
+from models.labelled import EXTRA_FOLDERS, FOLDERS, REVIEWED, class_lookup, is_aside
 from models.train.teacher import Teacher, product_labels, tagged_labels
 from pipeline.types import CLASSES, LabelMap, RgbImage
 
 Source = Literal["annotated", "tagged", "product"]
 # Taste: the long side that photos are kept at.
 LONG_SIDE_PX: dict[Source, int] = {"annotated": 640, "tagged": 480, "product": 400}
-# Kinds of photos that no folder names, sorted by eye.
-REVIEWED = Path(__file__).with_name("reviewed.toml")
 # Folders whose photos have a kind only where REVIEWED names it.
 UNSORTED = ("Not_sure", "Other")
 # Taste: two passes cost as much as four are worth at this stage.
@@ -58,13 +56,6 @@ class Found:
     label: int | None = None
     tags: tuple[int, ...] = ()
     annotation: Path | None = None
-
-
-def is_aside(source: Source, stem: str) -> bool:
-    """Whether a photo is kept out of training: about a tenth is, by its id alone."""
-    if source == "product":
-        return int.from_bytes(stem[:6].encode()) % 10 == 7
-    return int(stem) % 10 == 7
 
 
 def annotated_photos(folder: Path) -> Iterator[Found]:
@@ -125,7 +116,7 @@ def prepare(photos: list[Found], out: Path, teacher: Teacher, table: LabelMap, c
             partial = kept.with_suffix(".partial")
             Image.fromarray(labels_of(found, pixels, teacher, table)).save(partial, format="png")
             partial.rename(kept)
-        aside = is_aside(found.source, found.path.stem)
+        aside = is_aside(found.path.stem, product=found.source == "product")
         path = str(found.path.resolve())
         entries.append(Entry(found.source, path, str(kept.relative_to(out)), aside, found.label))
     (out / "index.jsonl").write_bytes(b"".join(msgspec.json.encode(entry) + b"\n" for entry in entries))

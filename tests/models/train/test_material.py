@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from models.cards import load_card
-from models.labelled import EXTRA_FOLDERS, FOLDERS
+from models.labelled import EXTRA_FOLDERS, FOLDERS, REVIEWED, is_aside
 from models.train.data import Material, Sample, load_samples
-from models.train.material import REVIEWED, Entry, is_aside, main, product_photos, read_photo, tagged_photos
+from models.train.material import Entry, main, product_photos, read_photo, tagged_photos
 from models.train.teacher import LEAST_POSTERIOR, UNKNOWN, Teacher, product_labels, tagged_labels
 from pipeline.types import CLASSES, GARMENT_CLASSES, Floats
 
@@ -62,9 +62,9 @@ def test_teacher_answers_with_a_posterior_when_it_looks_several_times() -> None:
 
 def test_about_a_tenth_is_kept_aside_when_photos_are_numbered() -> None:
     """The id alone decides, so that every preparation keeps the same photos aside."""
-    assert [k for k in range(30) if is_aside("annotated", f"{k:04}")] == [7, 17, 27]
+    assert [k for k in range(30) if is_aside(f"{k:04}", product=False)] == [7, 17, 27]
     ids = [f"{value:08x}" for value in np.random.default_rng(0).integers(0, 1 << 32, 2000).tolist()]
-    assert 0.05 < np.mean([is_aside("product", one) for one in ids]) < 0.15
+    assert 0.05 < np.mean([is_aside(one, product=True) for one in ids]) < 0.15
 
 
 def test_reviewed_photos_have_one_kind_each_when_the_list_is_read() -> None:
