@@ -6,6 +6,7 @@ from itertools import combinations
 import numpy as np
 from scipy import ndimage
 
+from pipeline.garments.anatomy import Head, heads, is_impossible
 from pipeline.garments.components import (
     Component,
     Ids,
@@ -74,7 +75,9 @@ def group_garments(
     weight = np.full(labels.shape, 0.5)[window] if confidence is None else confidence[window] / 255.0
     if _is_worn(labels, options):
         window_codes = None if codes is None else codes[window]
-        ids, groups = _worn(labels[window], weight, window_codes, long_side_px=max(labels.shape))
+        top, left = window[0].start, window[1].start
+        known = [Head(one.crown_px - top, one.middle_px - left, one.height_px) for one in heads(labels)]
+        ids, groups = _worn(labels[window], weight, window_codes, known, long_side_px=max(labels.shape))
     else:
         single = options.subject == "product" or options.category not in (None, "unknown")
         ids, groups = _product(labels[window], garment[window], weight, single=single)
@@ -112,16 +115,36 @@ def _join_equal(ids: Ids, groups: list[Group]) -> tuple[Ids, list[Group]]:
 
 
 # --- worn looks -----------------------------------------------------------------------------------------------
-def _worn(labels: LabelMap, weight: Floats, codes: Codes | None, *, long_side_px: int) -> tuple[Ids, list[Group]]:
+def _worn(
+    labels: LabelMap, weight: Floats, codes: Codes | None, known: list[Head], *, long_side_px: int
+) -> tuple[Ids, list[Group]]:
     ids, components = find_components(labels, weight)
     merges = Merges(components, border_lengths(ids, len(components)))
     _absorb_slips(merges)
+    _reassign_impossible(merges, known)
     for k in merges.roots():
         components[k].label = FIRST_GARMENT + int(np.argmax(components[k].votes[FIRST_GARMENT:]))
     _join_near(merges, long_side_px)
     if codes is not None:
         _join_cloth(merges, merges.root_ids(ids), codes)
     return merges.root_ids(ids), [Group(k, BY_LABEL[components[k].label].name) for k in merges.roots()]
+
+
+def _reassign_impossible(merges: Merges, known: list[Head]) -> None:
+    """Gives components that anatomy forbids to the garment that they border on most, and drops those without one.
+
+    Their votes do not count there: the network was wrong about them.
+    """
+    components = merges.components
+    wrong = [k for k in merges.roots() if is_impossible(BY_LABEL[components[k].label].place, components[k].box, known)]
+    for k in wrong:
+        border_px = merges.borders_px[k]
+        hosts = [int(j) for j in np.flatnonzero(border_px) if j not in wrong]
+        components[k].votes = np.zeros_like(components[k].votes)
+        if hosts:
+            merges.merge(k, max(hosts, key=lambda j: (int(border_px[j]), -j)))
+        else:
+            merges.drop(k)
 
 
 def _absorb_slips(merges: Merges) -> None:
@@ -190,6 +213,8 @@ def _may_be_one(first: Component, second: Component, border_px: int) -> bool:
 
 # --- both -----------------------------------------------------------------------------------------------------
 def _without_specks(ids: Ids, groups: list[Group], least_px: float) -> tuple[Ids, list[Group]]:
+    if not groups:
+        return ids, groups
     sizes = np.bincount(ids.ravel(), minlength=int(ids.max()) + 1)
     largest = int(sizes[1:].max())
     kept = [group for group in groups if sizes[group.id] >= least_px or sizes[group.id] == largest]
@@ -200,7 +225,7 @@ def _without_specks(ids: Ids, groups: list[Group], least_px: float) -> tuple[Ids
 
 def _with_hint(ids: Ids, groups: list[Group], options: PhotoOptions) -> list[Group]:
     hint = options.category
-    if hint is None or any(group.category == hint for group in groups):
+    if not groups or hint is None or any(group.category == hint for group in groups):
         return groups
     sizes = np.bincount(ids.ravel())
     largest = max(groups, key=lambda group: int(sizes[group.id]))
