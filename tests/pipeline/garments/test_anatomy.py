@@ -40,7 +40,7 @@ def test_head_is_none_when_the_photos_edge_cuts_it_or_hair_is_missing() -> None:
 def test_long_hair_does_not_make_a_head_larger_when_it_falls_on_shoulders() -> None:
     """The head is as wide as it is half a width below the crown, however wide the hair is further down."""
     labels = _portrait()
-    labels[46:120, 70:82] = labels[46:120, 118:130] = HAIR
+    labels[30:46, 76:80] = labels[30:46, 120:124] = labels[46:120, 60:80] = labels[46:120, 120:140] = HAIR
     (head,) = heads(labels)
     assert head.height_px == pytest.approx(60, abs=8)
 
