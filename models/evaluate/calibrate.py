@@ -2,19 +2,19 @@
 
     python -m models.evaluate.calibrate ccp/train --products clothing_small/train
 
-Use photos that training kept aside (they are chosen by themselves), and write the two figures that it prints into
-pipeline/garments/confidence.py. It needs scikit-learn, from the environment of `make bench-colour`.
+Use photos that training kept aside (the command picks them), and write the two figures that it prints into
+pipeline/garments/confidence.py.
 """
 
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
 from rich.console import Console
+from scipy.optimize import minimize
 
 from models.cards import DEFAULT_MODEL, load_card
 from models.evaluate.__main__ import Photos, predict
@@ -45,11 +45,15 @@ def supports(cases: Sequence[Case]) -> Floats:
 
 def fit(rows: Floats) -> tuple[float, float]:
     """The slope and the offset of the logistic regression of rows (support, right)."""
-    from sklearn.linear_model import LogisticRegression
+    odds, right = np.array([log_odds(support) for support in rows[:, 0]]), rows[:, 1]
 
-    odds = np.array([[log_odds(support)] for support in rows[:, 0]])
-    model: Any = LogisticRegression(C=1e3).fit(odds, rows[:, 1])
-    return float(model.coef_[0, 0]), float(model.intercept_[0])
+    def loss(line: Floats) -> float:
+        """The mean negative log-likelihood, with a small penalty that keeps the line finite."""
+        score = line[0] * odds + line[1]
+        return float(np.mean(np.logaddexp(0, score) - right * score) + 1e-4 * np.square(line).sum())
+
+    slope, offset = minimize(loss, np.array([1.0, 0.0])).x
+    return float(slope), float(offset)
 
 
 def main(arguments: list[str] | None = None) -> int:
