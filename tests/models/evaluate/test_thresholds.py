@@ -25,7 +25,8 @@ def test_threshold_moves_when_it_merges_a_real_garment(monkeypatch: pytest.Monke
     labels[5:35, 60:90], labels[35:100, 45:105], labels[100:180, 50:100] = SKIN, TOP, BOTTOM
     labels[50:75, 60:90] = OUTERWEAR
     sure = np.full(labels.shape, 140, np.uint8)
-    cases = [Case(np.full((200, 150, 3), 128, np.uint8), Segmentation(labels, sure, "test"), labels)]
+    pixels = np.repeat((labels * 40)[..., None], 3, axis=2)
+    cases = [Case(pixels, Segmentation(labels, sure, "test"), labels)]
     first, said = score(cases), list[str]()
     tune(cases, said.append)
     assert score(cases) > first
