@@ -135,6 +135,7 @@ def _found_rows(reports: Sequence[Report]) -> list[tuple[str, ...]]:
     """The rows about the garments that the service reports."""
     rows = [
         ("garments of the right kind", *(_of_kinds(one, f"{one.found.right_kind:.3f}") for one in reports)),
+        ("the same by pixels alone", *(_of_kinds(one, f"{one.found.seen:.3f}") for one in reports)),
         ("photos with a garment cut into kinds", *(_of_kinds(one, f"{one.found.cut}") for one in reports)),
         ("photos with skin sold as a garment", *(_of_kinds(one, f"{one.found.skin}") for one in reports)),
         ("close-ups with skin sold as a garment", *(_of_kinds(one, f"{one.close_up_skin}") for one in reports)),

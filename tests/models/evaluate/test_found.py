@@ -27,7 +27,7 @@ def _case(found: LabelMap, truth: LabelMap, certainty: int = 230) -> Case:
 def test_all_is_right_when_the_network_is() -> None:
     """Every true garment has its kind, none is cut, no skin is sold, and all that was told is right."""
     found = judge([_case(_person(), _person())])
-    assert found.right_kind == 1.0
+    assert found.right_kind == found.seen == 1.0
     assert (found.cut, found.skin, found.shown, found.photos) == (0, 0, 1, 1)
     assert [one.right for one in found.told] == [True, True]
 
@@ -37,7 +37,7 @@ def test_dress_is_cut_when_half_of_it_is_told_as_trousers() -> None:
     truth = np.where(_person() > SKIN, FULL_BODY, _person()).astype(np.uint8)
     found = judge([_case(_person(), truth)])
     assert found.cut == 1
-    assert found.right_kind == 0.0
+    assert found.right_kind == found.seen == 0.0
     assert found.kinds[FULL_BODY, BOTTOM] == 1
     assert [one.right for one in found.told] == [False, False]
 
