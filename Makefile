@@ -49,7 +49,7 @@ format: development-environment ## put the code into its one format
 
 material: runtime-environment ## prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
 	@$(PY) -m models.train.material $(or $(OUT),out/material) --annotated $(ANNOTATED) $(if $(TAGGED),--tagged $(TAGGED)) \
-	  $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(EXTRA),--extra $(EXTRA))
+	  $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(EXTRA),--extra $(EXTRA)) $(if $(TEACHER),--model $(TEACHER))
 
 train: train-environment ## train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt)
 	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --material $(or $(MATERIAL),out/material) \
