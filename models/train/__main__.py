@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors.torch import load_file
 from torch import Tensor
 
 from models.cards import ModelError
@@ -131,6 +132,14 @@ def _encoder(path: Path | None, trainable: Trainable) -> dict[str, Tensor]:
     return weights
 
 
+def _start(path: Path) -> dict[str, Tensor]:
+    """The averaged weights of another run, or those of the registry."""
+    if path.suffix == ".safetensors":
+        return {name: value.float() for name, value in load_file(path).items()}
+    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    return weights
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs `python -m models.train RECIPE …`; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -142,7 +151,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--material", type=Path, required=True, metavar="FOLDER", help="as python -m models.train.material makes it"
     )
-    parser.add_argument("--start", type=Path, metavar="RUN", help="begin from another run's averaged weights")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin from a run.pt or the registry's .safetensors")
     parser.add_argument("--encoder", type=Path, metavar="FILE", help="default: the installed package's")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the run's state and log go")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
@@ -157,7 +166,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         data = load_data(recipe, options.material)
         torch.set_num_threads(options.threads)
-        start = torch.load(options.start, map_location="cpu", weights_only=True)["average"] if options.start else None
+        start = _start(options.start) if options.start else None
         encoder = _encoder(options.encoder, TRAINABLE[recipe.architecture])
         run = begin(recipe, encoder, torch.device(options.device), start)
         if (options.out / "run.pt").exists():

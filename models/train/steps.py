@@ -134,16 +134,18 @@ def read_recipe(path: Path) -> Recipe:
 def begin(
     recipe: Recipe, encoder: Mapping[str, Tensor], device: torch.device, start: Mapping[str, Tensor] | None = None
 ) -> Run:
-    """A run before its first step: the published encoder and a random decoder, or another run's weights `start`."""
+    """A run before its first step: the published encoder and a random decoder, or the weights `start`.
+
+    start: of another run, or of the registry. Those have no batch norms any more, and go on without.
+    """
     torch.manual_seed(recipe.seed)
     trainable = TRAINABLE[recipe.architecture]
-    network = trainable.build(len(CLASSES), folded=False)
-    missing, unexpected = network.load_state_dict(encoder_weights(encoder, trainable.encoder), strict=False)
-    misfits = [name for name in missing if name.startswith(("stem.", "stages."))] + unexpected
-    if misfits:
-        raise ModelError(f"The encoder's weights do not fit; the first that does not is '{misfits[0]}'.")
     if start is not None:
+        network = trainable.build(len(CLASSES), folded="stem.norm.weight" not in start)
         network.load_state_dict(start)
+    else:
+        network = trainable.build(len(CLASSES), folded=False)
+        _take_encoder(network, encoder_weights(encoder, trainable.encoder))
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     old = [*network.stem.parameters(), *network.stages.parameters()]
     known = {id(one) for one in old}
@@ -154,6 +156,13 @@ def begin(
         weight_decay=recipe.weight_decay,
     )
     return Run(recipe, device, network, deepcopy(network).requires_grad_(False), optimiser)
+
+
+def _take_encoder(network: EfficientNetLiteParser, encoder: Mapping[str, Tensor]) -> None:
+    missing, unexpected = network.load_state_dict(encoder, strict=False)
+    misfits = [name for name in missing if name.startswith(("stem.", "stages."))] + unexpected
+    if misfits:
+        raise ModelError(f"The encoder's weights do not fit; the first that does not is '{misfits[0]}'.")
 
 
 def prepare(run: Run) -> None:

@@ -19,7 +19,7 @@ from models.export import export
 from models.networks.efficientnet import EfficientNetLiteParser
 from models.segmenter import SegmentationInput, Segmenter
 from models.train import steps
-from models.train.__main__ import main, train
+from models.train.__main__ import _start, main, train
 from models.train.augment import Chances
 from models.train.data import Material, Sample, cut, tinted
 from models.train.steps import (
@@ -42,6 +42,7 @@ from pipeline.types import Segmentation
 from tests.models.networks.test_efficientnet import published_like
 
 RECIPE = Path("configs/parser.toml")
+RECIPES = sorted(RECIPE.parent.glob("parser*.toml"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -275,7 +276,7 @@ def test_a_card_names_the_architecture_of_its_run_when_exported(
     about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny"}
     assert export(tmp_path / "run.pt", about, None, tmp_path).architecture == "another_parser"
     wrong = tmp_path / "wrong.toml"
-    wrong.write_text(RECIPE.read_text().replace('"efficientnet_lite2_parser"', '"u3net"'))
+    wrong.write_text(RECIPE.read_text().replace('"efficientnet_lite0_parser"', '"u3net"'))
     with pytest.raises(ValueError, match=r"'u3net'; trainable are: .*efficientnet_lite0_parser"):
         read_recipe(wrong)
 
@@ -291,6 +292,27 @@ def test_command_says_what_is_wrong_when_recipe_or_folder_is(
     assert "sead" in capsys.readouterr().out
     assert main([str(RECIPE), *rest]) == 1
     assert "models.train.material" in " ".join(capsys.readouterr().out.split())
+
+
+def test_training_goes_on_from_the_registry_when_its_weights_have_no_norms(
+    tmp_path: Path, recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """The weights of a shipped network learn as they are, and what is exported is what was learned."""
+    save(_run(recipe, encoder), tmp_path / "run.pt")
+    about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny", "input_px": (64, 64)}
+    export(tmp_path / "run.pt", about, None, tmp_path)
+    start = _start(tmp_path / "tiny.safetensors")
+    run = begin(recipe, encoder, torch.device("cpu"), start)
+    assert not any(".norm." in name for name in run.network.state_dict())
+    for step in range(2):
+        learn(run, *batch(recipe, data, step))
+    learned = run.network.state_dict()
+    assert torch.equal(learned["stem.conv.weight"], start["stem.conv.weight"])
+    assert not torch.equal(learned["stages.3.0.expand.conv.weight"], start["stages.3.0.expand.conv.weight"])
+    save(run, tmp_path / "run.pt")
+    assert _start(tmp_path / "run.pt").keys() == start.keys()
+    again = export(tmp_path / "run.pt", about, None, tmp_path)
+    assert again.parameters == sum(value.numel() for value in start.values())
 
 
 def test_early_stages_stay_as_published_when_the_recipe_freezes_them(
@@ -309,9 +331,11 @@ def test_early_stages_stay_as_published_when_the_recipe_freezes_them(
     )
 
 
-def test_recipe_opens_with_its_launch_command_when_read() -> None:
-    """The recipe says how to run it."""
-    assert "make train" in RECIPE.read_text().splitlines()[1]
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_opens_with_its_launch_command_when_read(path: Path) -> None:
+    """Every recipe can be read and says how to run it."""
+    assert read_recipe(path).steps > 0
+    assert f"make train RECIPE={path.as_posix()}" in path.read_text().split("architecture", 1)[0]
 
 
 def test_decoder_learns_alone_when_a_run_begins(recipe: Recipe, data: Data, encoder: dict[str, Tensor]) -> None:
@@ -328,9 +352,10 @@ def test_decoder_learns_alone_when_a_run_begins(recipe: Recipe, data: Data, enco
     assert all(torch.equal(run.network.state_dict()[name], published[name]) for name in statistics)
 
 
-def test_every_chance_is_a_share_when_the_recipe_is_read() -> None:
-    """The shipped recipe's chances and shares are probabilities."""
-    recipe = read_recipe(RECIPE)
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_chance_is_a_share_when_a_recipe_is_read(path: Path) -> None:
+    """The recipes' chances and shares are probabilities."""
+    recipe = read_recipe(path)
     chances = [getattr(recipe.chances, name) for name in Chances.__struct_fields__]
     assert all(0 <= chance <= 1 for chance in chances)
     assert sum(recipe.sources.values()) == pytest.approx(1)
