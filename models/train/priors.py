@@ -97,7 +97,8 @@ def main(arguments: list[str] | None = None) -> int:
         console.print(f"[red]{error}[/red]")
         return 1
     recipe = msgspec.json.decode(state["recipe"], type=Recipe)
-    network = TRAINABLE[recipe.architecture].build(len(CLASSES), folded=False)
+    folded = "stem.norm.weight" not in state["average"]
+    network = TRAINABLE[recipe.architecture].build(len(CLASSES), folded=folded)
     network.load_state_dict(state["average"])
     network.eval()
     photos = look(network, [one for one in samples if one.source == "annotated"], options.side)
