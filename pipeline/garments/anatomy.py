@@ -5,13 +5,16 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from pipeline.garments.kinds import HAIR, SKIN, Place
+from pipeline.garments.components import Merges
+from pipeline.garments.kinds import BY_LABEL, HAIR, SKIN, Place, label_of
 from pipeline.types import LabelMap, Mask
 
 # Standard: artists draw a standing adult 7.5 heads tall, with the crotch 4 heads below the crown. Sitting and children
 # shorten that, so the limits below leave room (taste). The middle of trousers and the top of shoes lie below these.
 LEAST_MIDDLE_OF_LOWER = 2.0
 LEAST_TOP_OF_FEET = 2.5
+# Taste: clothes that end above this are worn on the head.
+MOST_BOTTOM_OF_HEADWEAR = 0.6
 # Standard: a head is about 1.3 times as high as wide, and as wide as it gets half a width below the crown. Hair and
 # bare shoulders are wider further down, so the width is taken there.
 HEAD_ASPECT, WIDEST_AT = 1.3, 0.5
@@ -68,3 +71,41 @@ def is_impossible(place: Place, box: tuple[int, int, int, int], known: list[Head
     if place == "feet":
         return top < head.crown_px + LEAST_TOP_OF_FEET * head.height_px
     return (top + bottom) / 2 < head.crown_px + LEAST_MIDDLE_OF_LOWER * head.height_px
+
+
+def is_headwear(place: Place, box: tuple[int, int, int, int], known: list[Head]) -> bool:
+    """Whether clothes at a box (top, left, bottom, right), px, are on a head: then they are a hat, an accessory."""
+    _top, left, bottom, right = box
+    return place in ("upper", "lower", "whole") and any(
+        bottom <= head.crown_px + MOST_BOTTOM_OF_HEADWEAR * head.height_px
+        and left <= head.middle_px + head.height_px
+        and right >= head.middle_px - head.height_px
+        for head in known
+    )
+
+
+def name_headwear(merges: Merges, known: list[Head]) -> None:
+    """Makes clothes on a head an accessory: all their votes count for that."""
+    for component in (merges.components[k] for k in merges.roots()):
+        if is_headwear(BY_LABEL[component.label].place, component.box, known):
+            component.label = label_of("accessory")
+            votes = np.zeros_like(component.votes)
+            votes[component.label] = component.votes.sum()
+            component.votes = votes
+
+
+def reassign_impossible(merges: Merges, known: list[Head]) -> None:
+    """Gives components that anatomy forbids to the garment that they border on most, and drops those without one.
+
+    Their votes do not count there: the network was wrong about them.
+    """
+    components = merges.components
+    wrong = [k for k in merges.roots() if is_impossible(BY_LABEL[components[k].label].place, components[k].box, known)]
+    for k in wrong:
+        border_px = merges.borders_px[k]
+        hosts = [int(j) for j in np.flatnonzero(border_px) if j not in wrong]
+        components[k].votes = np.zeros_like(components[k].votes)
+        if hosts:
+            merges.merge(k, max(hosts, key=lambda j: (int(border_px[j]), -j)))
+        else:
+            merges.drop(k)

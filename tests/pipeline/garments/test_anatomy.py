@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.garments.anatomy import LEAST_MIDDLE_OF_LOWER, LEAST_TOP_OF_FEET, Head, heads, is_impossible
+from pipeline.garments.anatomy import LEAST_MIDDLE_OF_LOWER, LEAST_TOP_OF_FEET, Head, heads, is_headwear, is_impossible
 from pipeline.garments.kinds import Place
 from pipeline.garments.regions import find_regions
 from pipeline.options import Options
@@ -74,6 +74,17 @@ def test_coat_is_one_garment_when_the_network_sees_shoes_and_trousers_in_it() ->
     (region,) = find_regions(labels, np.full(labels.shape, 230, np.uint8), Options())
     assert region.category == "outerwear"
     assert region.mask.sum() == 120 * 120
+
+
+def test_hat_is_an_accessory_when_the_network_takes_it_for_a_coat() -> None:
+    """Clothes that end above the eyes are worn on the head; the coat below stays one."""
+    labels = _portrait()
+    labels[10:34, 70:130] = OUTERWEAR
+    regions = find_regions(labels, np.full(labels.shape, 230, np.uint8), Options())
+    assert [region.category for region in regions] == ["outerwear", "accessory"]
+    assert is_headwear("upper", (10, 70, 34, 130), heads(_portrait()))
+    assert not is_headwear("upper", (10, 170, 34, 190), heads(_portrait()))
+    assert not is_headwear("feet", (10, 70, 34, 130), heads(_portrait()))
 
 
 def test_shoes_are_not_reported_when_they_float_beside_a_head() -> None:
