@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
@@ -47,12 +47,17 @@ format: development-environment ## put the code into its one format
 	@$(PY) -m ruff format
 	@$(PY) -m ruff check --fix
 
-train: train-environment ## train the parser: make train ANNOTATED=ccp/train VALIDATION=ccp/val PRODUCTS=clothing_small/train
-	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --annotated $(ANNOTATED) --validation $(VALIDATION) \
-	  $(if $(PRODUCTS),--products $(PRODUCTS)) --out $(or $(OUT),out/training/parser)
+material: runtime-environment ## prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
+	@$(PY) -m models.train.material $(or $(OUT),out/material) --annotated $(ANNOTATED) $(if $(TAGGED),--tagged $(TAGGED)) \
+	  $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(EXTRA),--extra $(EXTRA)) $(if $(TEACHER),--model $(TEACHER))
 
-report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation
-	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) --sheet out/sheet.png
+train: train-environment ## train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt)
+	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --material $(or $(MATERIAL),out/material) \
+	  --out $(or $(OUT),out/training/parser) $(if $(START),--start $(START))
+
+report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
+	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) \
+	  $(if $(EXTRA),--extra $(EXTRA)) --sheet out/sheet.png --markdown out/report.md
 
 fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
 	@$(PY) -m tests.fuzz.schema $(or $(CASES),100) $(or $(SEED),1)

@@ -9,7 +9,7 @@ import msgspec
 from pipeline.types import CLASSES, UNKNOWN
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-DEFAULT_MODEL = "lite0-parse-320"
+DEFAULT_MODEL = "lite0-parse-384"
 
 
 class ModelError(Exception):

@@ -4,8 +4,10 @@ Annotated photos are in FOLDER/photos, FOLDER/labels and FOLDER/../labels.json, 
 photos are in FOLDER/GARMENT/*.jpg, as in clothing-dataset-small, and have no masks.
 """
 
+import csv
 import json
-from collections.abc import Iterator, Sequence
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +41,28 @@ FOLDERS = {
     "skirt": "bottom",
     "t-shirt": "top",
 }
+# Our class of each folder of the full clothing-dataset that says a kind.
+EXTRA_FOLDERS = {
+    "Blazer": "outerwear",
+    "Blouse": "top",
+    "Body": "top",
+    "Dress": "full_body",
+    "Hat": "accessory",
+    "Hoodie": "top",
+    "Longsleeve": "top",
+    "Outwear": "outerwear",
+    "Pants": "bottom",
+    "Polo": "top",
+    "Shirt": "top",
+    "Shoes": "shoes",
+    "Shorts": "bottom",
+    "Skirt": "bottom",
+    "T-Shirt": "top",
+    "Top": "top",
+    "Undershirt": "top",
+}
+# Kinds of photos that no folder of the full data set names, sorted by eye.
+REVIEWED = Path(__file__).with_name("reviewed.toml")
 
 
 def class_lookup(names: Sequence[str]) -> LabelMap:
@@ -55,15 +79,20 @@ def class_lookup(names: Sequence[str]) -> LabelMap:
     return table
 
 
-def labelled_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
+def every(_stem: str) -> bool:
+    """Keeps all photos."""
+    return True
+
+
+def labelled_photos(folder: Path, keep: Callable[[str], bool] = every) -> Iterator[tuple[bytes, LabelMap]]:
     """The files of an annotated folder, by name, with their labels (H, W) in our classes.
 
-    Raises ValueError when the folder has another layout.
+    keep: whether a photo of this id is wanted. Raises ValueError when the folder has another layout.
     """
     if not (folder / "photos").is_dir() or not (folder.parent / "labels.json").is_file():
         raise ValueError(f"{folder} is not an annotated folder: it needs photos/, labels/ and ../labels.json.")
     table = class_lookup(json.loads((folder.parent / "labels.json").read_text()))
-    for path in sorted((folder / "photos").iterdir()):
+    for path in (path for path in sorted((folder / "photos").iterdir()) if keep(path.stem)):
         with Image.open(folder / "labels" / f"{path.stem}.png") as labels:
             yield path.read_bytes(), table[np.asarray(labels)]
 
@@ -76,10 +105,39 @@ def product_paths(folder: Path, per_class: int | None = None) -> list[Path]:
     return found
 
 
-def product_photos(folder: Path) -> Iterator[tuple[bytes, LabelMap]]:
+def product_photos(folder: Path, keep: Callable[[str], bool] = every) -> Iterator[tuple[bytes, LabelMap]]:
     """Product photos, whose truth (1, 1) is the folder's class everywhere."""
-    for path in product_paths(folder):
+    for path in (path for path in product_paths(folder) if keep(path.stem)):
         yield path.read_bytes(), np.full((1, 1), CLASSES.index(FOLDERS[path.parent.name]), np.uint8)
+
+
+def extra_photos(folder: Path, keep: Callable[[str], bool]) -> dict[str, list[tuple[bytes, LabelMap]]]:
+    """Photos of the full clothing-dataset by what is special about them, each with its truth (1, 1).
+
+    folder: FOLDER/NAME/*.jpg and FOLDER/labels.csv. keep: whether a photo of this id is wanted. The sets are one-pieces
+    (dresses, and what was sorted by eye), children's clothes, and the folders that the small data set lacks.
+    """
+    with (folder / "labels.csv").open() as table:
+        children = {row["image"] for row in csv.DictReader(table) if row["kids"] == "True"}
+    reviewed = {one: kind for kind, ids in tomllib.loads(REVIEWED.read_text()).items() for one in ids}
+    sets: dict[str, list[tuple[bytes, LabelMap]]] = {"one-pieces": [], "children's clothes": [], "other folders": []}
+    for path in sorted(folder.glob("*/*.jpg")):
+        kind = EXTRA_FOLDERS.get(path.parent.name) or reviewed.get(path.stem)
+        if kind is None or not keep(path.stem):
+            continue
+        one = path.read_bytes(), np.full((1, 1), CLASSES.index(kind), np.uint8)
+        new = path.parent.name.lower() not in FOLDERS and path.parent.name in EXTRA_FOLDERS
+        for name, member in zip(sets, (kind == "full_body", path.stem in children, new), strict=True):
+            if member:
+                sets[name].append(one)
+    return sets
+
+
+def is_aside(stem: str, *, product: bool) -> bool:
+    """Whether a photo is kept out of training, by its id alone: about a tenth is."""
+    if product:
+        return int.from_bytes(stem[:6].encode()) % 10 == 7
+    return int(stem) % 10 == 7
 
 
 def close_up_box(truth: LabelMap, random: np.random.Generator) -> tuple[int, int, int, int]:

@@ -41,7 +41,7 @@ def picture(path: Path, segmenter: Segmenter, options: Options) -> Image.Image:
         raise PictureError(f"{path}: {error.strerror or 'it cannot be read'}.") from error
     except ColorMatchError as error:
         raise PictureError(f"{path}: {error.detail}") from error
-    return page(path.name, image, segmentation.labels, answer, drawn)
+    return page(path.name, image, answer, drawn)
 
 
 def destinations(photos: Sequence[Path], out: Path | None) -> list[Path]:

@@ -163,6 +163,9 @@ BoundingBox: TypeAlias = Annotated[
     Meta(description="[x, y, width, height], 0 to 1 of the upright image."),
 ]
 ImageShare: TypeAlias = Annotated[Unit | None, Meta(description="Share of the image.")]
+KindConfidence: TypeAlias = Annotated[
+    Unit | None, Meta(description="The probability that the category is right; null without a network.")
+]
 Alternatives: TypeAlias = Annotated[tuple[CategoryShare, ...], Meta(max_length=len(get_args(Category)))]
 
 
@@ -171,7 +174,7 @@ class Segment(Part, frozen=True):
 
     id: GarmentId
     category: Category
-    confidence: Unit | None
+    confidence: KindConfidence
     bbox: BoundingBox
     area: ImageShare
     mask: RleMask | UnsetType = UNSET
@@ -183,7 +186,7 @@ class Garment(Part, frozen=True):
 
     id: GarmentId
     category: Category
-    confidence: Unit | None
+    confidence: KindConfidence
     bbox: BoundingBox
     area: ImageShare
     pattern: Pattern | None

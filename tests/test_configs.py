@@ -151,7 +151,7 @@ def test_ray_accepts_a_canary_beside_the_application() -> None:
     (canary,) = _document("serve.cluster.yaml")["applications"]
     canary |= {"name": "canary", "route_prefix": "/canary"}
     (network,) = (one for one in canary["deployments"] if one["name"] == "Segmentation")
-    network["ray_actor_options"]["runtime_env"]["env_vars"]["SEGMENTATION_MODEL"] = "u2netp-parse-224"
+    network["ray_actor_options"]["runtime_env"]["env_vars"]["SEGMENTATION_MODEL"] = "lite0-parse-320"
     config["applications"].append(canary)
     accepted = ServeDeploySchema.model_validate(config)
     assert [one.route_prefix for one in accepted.applications] == ["/", "/canary"]

@@ -79,6 +79,12 @@ def clothes_pixels(cases: Sequence[Case]) -> Floats:
     return np.array([(np.count_nonzero(a & b), np.count_nonzero(a | b)) for a, b in pairs], float).reshape(-1, 2)
 
 
+def garment_pixels(cases: Sequence[Case]) -> Floats:
+    """As `clothes_pixels`, for garments of any kind."""
+    pairs = [(case.truth >= FIRST_GARMENT, case.found.labels >= FIRST_GARMENT) for case in cases]
+    return np.array([(np.count_nonzero(a & b), np.count_nonzero(a | b)) for a, b in pairs], float).reshape(-1, 2)
+
+
 def iou_of_classes(tables: Floats) -> Floats:
     """IoU of each class over the pooled pixels of tables (photos, 9, 9); NaN for a class that is in neither side."""
     table = tables.sum(axis=0)

@@ -36,6 +36,16 @@ LITE0 = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
+# Standard: EfficientNet-Lite2, as published: wider by 1.1 and deeper by 1.2, the first and the last stage as in Lite0.
+LITE2 = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(3, 3, 2, 6, 24),
+    Stage(3, 5, 2, 6, 48),
+    Stage(4, 3, 2, 6, 88),
+    Stage(4, 5, 1, 6, 120),
+    Stage(5, 5, 2, 6, 208),
+    Stage(1, 3, 1, 6, 352),
+)
 # The decoder reads the outputs of these stages: 1/2, 1/4, 1/8, 1/16 and 1/32 of the input.
 TAPS = (0, 1, 2, 4, 6)
 
@@ -68,8 +78,16 @@ class ConvNorm(nn.Module):
         self.relu = relu
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.norm(self.conv(F.pad(x, self.pad) if any(self.pad) else x))
+        x = F.pad(x, self.pad) if any(self.pad) else x
+        x = self.norm(self.conv(x)) if isinstance(self.norm, nn.Identity) or self.norm.training else self._fixed(x)
         return F.relu6(x, inplace=True) if self.relu else x
+
+    def _fixed(self, x: Tensor) -> Tensor:
+        """Convolution and norm in one when the norm's statistics are fixed: maps are written once, not twice."""
+        norm = self.norm.state_dict(keep_vars=True)
+        gain, offset = norm_affine(norm["weight"], norm["bias"], norm["running_mean"], norm["running_var"])
+        weight = self.conv.weight * gain[:, None, None, None]
+        return F.conv2d(x, weight, offset, self.conv.stride, self.conv.padding, groups=self.conv.groups)
 
 
 class InvertedResidual(nn.Module):
@@ -91,21 +109,31 @@ class InvertedResidual(nn.Module):
 class EfficientNetLiteParser(nn.Module):
     """(B, 3, H, W) normalised RGB to logits (B, classes, H/2, W/2).
 
-    width: channels of the pyramid. folded: the convolutions' weights contain the batch norms, as `fold` makes them.
+    encoder: the stages of a published variant. width: channels of the pyramid. folded: the convolutions' weights
+    contain the batch norms, as `fold` makes them.
     """
 
-    def __init__(self, classes: int, *, width: int = 64, fine: int = 24, folded: bool = True) -> None:
+    def __init__(
+        self,
+        classes: int,
+        *,
+        encoder: tuple[Stage, ...] = LITE0,
+        width: int = 64,
+        fine: int = 24,
+        folded: bool = True,
+    ) -> None:
         super().__init__()
+        self.encoder = encoder
         self.stem = ConvNorm(3, 32, 3, stride=2, folded=folded)
         self.stages = nn.ModuleList()
         channels = 32
-        for stage in LITE0:
+        for stage in encoder:
             blocks = []
             for k in range(stage.repeats):
                 blocks.append(InvertedResidual(channels, stage, stage.stride if k == 0 else 1, folded=folded))
                 channels = stage.channels
             self.stages.append(nn.Sequential(*blocks))
-        finest, *tapped = [LITE0[k].channels for k in TAPS]
+        finest, *tapped = [encoder[k].channels for k in TAPS]
         self.lateral = nn.ModuleList([ConvNorm(c, width, relu=False, folded=folded) for c in tapped])
         self.scene = nn.Linear(tapped[-1], width)
         self.merge = nn.ModuleList([ConvNorm(width, width, 3, folded=folded) for _ in tapped])
@@ -125,7 +153,7 @@ class EfficientNetLiteParser(nn.Module):
         return logits
 
     def features(self, x: Tensor) -> list[Tensor]:
-        """Five maps, from (B, 16, H/2, W/2) down to (B, 320, H/32, W/32)."""
+        """Five maps, from (B, 16, H/2, W/2) down to (B, channels, H/32, W/32)."""
         h = self.stem(x)
         maps = []
         for k, stage in enumerate(self.stages):
@@ -135,8 +163,19 @@ class EfficientNetLiteParser(nn.Module):
         return maps
 
 
+def lite2_parser(classes: int, *, folded: bool = True) -> EfficientNetLiteParser:
+    """The parser with the larger encoder: 4.6 million parameters."""
+    return EfficientNetLiteParser(classes, encoder=LITE2, width=80, folded=folded)
+
+
 def _doubled(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+
+
+def norm_affine(weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
+    """A batch norm with fixed statistics as a gain and an offset for each channel, (C,) each."""
+    gain = weight / (variance + NORM_EPS).sqrt()
+    return gain, bias - mean * gain
 
 
 def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -150,16 +189,17 @@ def fold(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if part != "conv" or f"{owner}.norm.weight" not in weights:
             folded[name] = value
             continue
-        norm = {key: weights[f"{owner}.norm.{key}"] for key in ("weight", "bias", "running_mean", "running_var")}
-        gain = norm["weight"] / (norm["running_var"] + NORM_EPS).sqrt()
+        gain, offset = norm_affine(
+            *(weights[f"{owner}.norm.{key}"] for key in ("weight", "bias", "running_mean", "running_var"))
+        )
         folded[name] = value * gain[:, None, None, None]
-        folded[f"{prefix}.bias"] = norm["bias"] - norm["running_mean"] * gain
+        folded[f"{prefix}.bias"] = offset
     return folded
 
 
-def encoder_weights(published: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The encoder's weights from a published EfficientNet-Lite0 classifier (names of `efficientnet_lite_pytorch`)."""
-    starts = [sum(stage.repeats for stage in LITE0[:k]) for k in range(len(LITE0) + 1)]
+def encoder_weights(published: Mapping[str, Tensor], encoder: tuple[Stage, ...] = LITE0) -> dict[str, Tensor]:
+    """The encoder's weights from a published EfficientNet-Lite classifier (names of `efficientnet_lite_pytorch`)."""
+    starts = [sum(stage.repeats for stage in encoder[:k]) for k in range(len(encoder) + 1)]
     parts = {
         "_expand_conv": "expand.conv",
         "_bn0": "expand.norm",

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from models.cards import ModelError
 from models.networks import u2net
-from models.networks.efficientnet import EfficientNetLiteParser
-from models.networks.u2net_parser import U2NetPParser
+from models.networks.efficientnet import EfficientNetLiteParser, lite2_parser
 
 Weights = Mapping[str, Tensor]
 # Standard: SegFormer-B2 (Xie et al., NeurIPS 2021, table 6).
@@ -93,7 +92,7 @@ def _fill_segformer(network: Wrapped, weights: Weights) -> None:
 # The first two are ours; cards name an architecture by its key.
 ARCHITECTURES: dict[str, Architecture] = {
     "efficientnet_lite0_parser": Architecture(EfficientNetLiteParser),
-    "u2netp_parser": Architecture(U2NetPParser),
+    "efficientnet_lite2_parser": Architecture(lite2_parser),
     "u2netp": Architecture(u2net.small, _fill_u2net),
     "u2net": Architecture(u2net.large, _fill_u2net),
     "lraspp_mobilenet_v3_large": Architecture(_torchvision("lraspp_mobilenet_v3_large"), _fill_torchvision),

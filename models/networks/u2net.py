@@ -11,8 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.networks.u2net_parser import DilatedResidualU, ResidualU
-
 # Standard: PyTorch's default, with which the networks were published.
 NORM_EPS = 1e-5
 # The in, middle and out channels of the stages, down and up again.
@@ -34,6 +32,71 @@ LARGE: Widths = (
     (256, 32, 64),
     (128, 16, 64),
 )
+
+
+class ConvRelu(nn.Module):
+    """3×3 convolution and ReLU, which keep the size."""
+
+    def __init__(self, in_channels: int, out_channels: int, dilation: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, out_channels, 3, padding=dilation, dilation=dilation)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv(x), inplace=True)
+
+
+class ResidualU(nn.Module):
+    """RSU-L: a small U-Net of `depth` levels around a residual connection; (B, in, h, w) to (B, out, h, w)."""
+
+    def __init__(self, depth: int, in_channels: int, mid_channels: int, out_channels: int) -> None:
+        super().__init__()
+        levels = range(depth - 1)
+        self.entry = ConvRelu(in_channels, out_channels)
+        self.down = nn.ModuleList([ConvRelu(mid_channels if k else out_channels, mid_channels) for k in levels])
+        self.bottom = ConvRelu(mid_channels, mid_channels, dilation=2)
+        self.up = nn.ModuleList(
+            [ConvRelu(2 * mid_channels, mid_channels if k < depth - 2 else out_channels) for k in levels]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Tensor = self.entry(x)
+        h: Tensor = residual
+        skips: list[Tensor] = []
+        for level, conv in enumerate(self.down):
+            h = conv(_halve(h) if level else h)  # (B, mid, h/2^level, w/2^level)
+            skips.append(h)
+        h = self.bottom(h)
+        for conv in self.up:
+            skip = skips.pop()
+            h = conv(torch.cat((_resize_like(h, skip), skip), dim=1))
+        return residual + h
+
+
+class DilatedResidualU(nn.Module):
+    """RSU-4F: a ResidualU at one resolution, with dilations instead of pooling."""
+
+    def __init__(self, in_channels: int, mid_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.entry = ConvRelu(in_channels, out_channels)
+        self.down = nn.ModuleList(
+            [ConvRelu(mid_channels if k else out_channels, mid_channels, dilation=2**k) for k in range(3)]
+        )
+        self.bottom = ConvRelu(mid_channels, mid_channels, dilation=8)
+        self.up = nn.ModuleList(
+            [ConvRelu(2 * mid_channels, mid_channels if k else out_channels, dilation=2**k) for k in (2, 1, 0)]
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        residual: Tensor = self.entry(x)
+        h: Tensor = residual
+        skips: list[Tensor] = []
+        for conv in self.down:
+            h = conv(h)
+            skips.append(h)
+        h = self.bottom(h)
+        for conv in self.up:
+            h = conv(torch.cat((h, skips.pop()), dim=1))
+        return residual + h
 
 
 class U2Net(nn.Module):
@@ -64,9 +127,9 @@ class U2Net(nn.Module):
         maps = [skips.pop()]
         for stage in self.decoder:
             skip = skips.pop()
-            maps.append(stage(torch.cat((_enlarged(maps[-1], skip), skip), dim=1)))
+            maps.append(stage(torch.cat((_resize_like(maps[-1], skip), skip), dim=1)))
         sides = [side(features) for side, features in zip(self.side, maps[::-1], strict=True)]
-        logits: Tensor = self.fuse(torch.cat([_enlarged(side, sides[0]) for side in sides], dim=1))
+        logits: Tensor = self.fuse(torch.cat([_resize_like(side, sides[0]) for side in sides], dim=1))
         return torch.cat((torch.zeros_like(logits), logits), dim=1) if logits.shape[1] == 1 else logits
 
 
@@ -118,7 +181,11 @@ def _ours(name: str) -> str:
     return f"{owner}.bottom.conv" if int(conv) == depth else f"{owner}.down.{int(conv) - 1}.conv"
 
 
-def _enlarged(x: Tensor, reference: Tensor) -> Tensor:
+def _halve(x: Tensor) -> Tensor:
+    return F.max_pool2d(x, 2, stride=2, ceil_mode=True)
+
+
+def _resize_like(x: Tensor, reference: Tensor) -> Tensor:
     if x.shape[2:] == reference.shape[2:]:
         return x
     return F.interpolate(x, size=reference.shape[2:], mode="bilinear", align_corners=False)

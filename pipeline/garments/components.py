@@ -58,6 +58,11 @@ class Merges:
         self.borders_px[:, host] += self.borders_px[:, component]
         self.borders_px[component] = self.borders_px[:, component] = self.borders_px[host, host] = 0
 
+    def drop(self, component: int) -> None:
+        """Makes a component part of no garment."""
+        self._parent[component] = 0
+        self.borders_px[component] = self.borders_px[:, component] = 0
+
     def root_ids(self, ids: Ids) -> Ids:
         """A map of components as a map of their roots."""
         return np.array([self._root(k) for k in range(len(self.components))], np.int32)[ids]

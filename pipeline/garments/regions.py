@@ -9,8 +9,10 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
+from pipeline.garments.confidence import kind_confidence
 from pipeline.garments.grouping import Group, group_garments
 from pipeline.garments.kinds import FIRST_GARMENT, SKIN
+from pipeline.garments.kinds import label_of as kind_label
 from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
 from pipeline.options import PhotoOptions
 from pipeline.parts import CategoryShare, Region
@@ -139,8 +141,19 @@ def _garment_pixels(
         if name != group.category and share >= MIN_ALTERNATIVE_SHARE
     ]
     others.sort(key=lambda other: (-other.share, other.category))
-    certainty = None if confidence is None else round(float(confidence[inside].mean()) / 255, 3)
-    return _GarmentPixels(group.category, certainty, full == group.id, tuple(others))
+    sure = _confidence(group, inside, small, confidence)
+    return _GarmentPixels(group.category, sure, full == group.id, tuple(others))
+
+
+def _confidence(group: Group, inside: Mask, small: LabelMap, confidence: ConfidenceMap | None) -> float | None:
+    """The probability that a group's kind is right. inside, small, confidence: (h, w)."""
+    if confidence is None:
+        return None
+    certainty = confidence[inside] / 255
+    # A kind that the caller named is not the network's: then its certainty about the pixels' own kinds counts.
+    own = small[inside] == kind_label(group.category)
+    support = float((certainty * own).mean()) if own.any() else float(certainty.mean())
+    return round(kind_confidence(support), 3)
 
 
 def _region(region_id: str, garment: _GarmentPixels) -> Region:

@@ -1,4 +1,4 @@
-"""Draws a photo under its label map: tinted by class, with each garment outlined and numbered."""
+"""Draws a photo with its garments: each tinted by its kind, outlined and numbered."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from pipeline.garments.kinds import HAIR, KINDS, SKIN, label_of
 from pipeline.garments.rle import decode_rle
 from pipeline.parts import Garment
 from pipeline.picture.blocks import Picture, chip, flow, line, row, tag
-from pipeline.types import CLASSES, UNKNOWN, LabelMap, Mask, RgbImage
+from pipeline.types import CLASSES, UNKNOWN, Mask, RgbImage
 
 # By label. Taste: skin and hair in colours of skin and hair, a garment of unknown kind in a top's blue.
 TINTS: dict[int, tuple[int, int, int]] = {
@@ -30,18 +30,19 @@ def fitted(pixels: RgbImage, size: tuple[int, int]) -> Picture:
     return Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS).convert("RGBA")
 
 
-def overlay(pixels: RgbImage, labels: LabelMap, garments: Sequence[Garment], size: tuple[int, int]) -> Picture:
-    """The photo in grey under the tints of its label map, with the outline and the id of each garment.
+def overlay(pixels: RgbImage, garments: Sequence[Garment], size: tuple[int, int]) -> Picture:
+    """The photo in grey with each garment in the tint of its final kind, its outline and its id.
 
-    pixels: (H, W, 3). labels: (H, W). The garments must have masks. The tints show the network's labels, and the
-    outlines the garments that were made of them.
+    pixels: (H, W, 3). The garments must have masks. What belongs to no garment is not tinted.
     """
     table = np.zeros((256, 4), np.uint8)
     for label, tint in TINTS.items():
         table[label] = (*tint, round(255 * OPACITY))
     page = fitted(pixels, size).convert("L").convert("RGBA")
-    page.alpha_composite(Image.fromarray(table[labels]).resize(size, Image.Resampling.NEAREST))
     masks = [(garment, decode_rle(garment.mask)) for garment in garments if garment.mask is not UNSET]
+    for garment, mask in masks:
+        tinted = table[np.where(mask, label_of(garment.category), 0)]
+        page.alpha_composite(Image.fromarray(tinted).resize(size, Image.Resampling.NEAREST))
     for _, mask in masks:
         page.paste("white", mask=_outline(mask, size))
     for garment, mask in masks:
@@ -50,10 +51,11 @@ def overlay(pixels: RgbImage, labels: LabelMap, garments: Sequence[Garment], siz
     return page
 
 
-def legend(labels: LabelMap, width_px: int, size_px: int) -> Picture:
-    """The classes that occur in the label map, each with its tint."""
+def legend(garments: Sequence[Garment], width_px: int, size_px: int) -> Picture:
+    """The kinds of the garments, each with its tint."""
     names = {**dict(enumerate(CLASSES)), UNKNOWN: "garment"}
-    present = [label for label in TINTS if np.any(labels == label)]
+    kinds = {label_of(garment.category) for garment in garments}
+    present = [label for label in TINTS if label in kinds]
     entries = []
     for label in present:
         name = line(names[label].replace("_", " "), size_px)

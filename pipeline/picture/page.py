@@ -27,7 +27,7 @@ from pipeline.picture.blocks import (
     tag,
 )
 from pipeline.picture.overlay import TINTS, fitted, legend, overlay
-from pipeline.types import DecodedImage, LabelMap
+from pipeline.types import DecodedImage
 
 # The sizes and thresholds of the page are taste.
 # The width between the margins.
@@ -48,9 +48,9 @@ TITLE, HEAD, BODY, SMALL = 34, 24, 19, 17  # px
 MOST_MATCHES = 8
 
 
-def page(title: str, image: DecodedImage, labels: LabelMap, advice: AdviceBody, options: Options) -> Picture:
+def page(title: str, image: DecodedImage, advice: AdviceBody, options: Options) -> Picture:
     """The whole page, RGB. The advice must include masks. options: those that the advice was made with."""
-    looks = _looks(image, labels, advice.garments)
+    looks = _looks(image, advice.garments)
     room_px = WIDTH_PX - looks.width - 2 * GAP_PX
     palettes = stack([_palette(garment, room_px) for garment in advice.garments], 32)
     blocks = [_header(title, advice), *_notes(advice), row([looks, palettes], 2 * GAP_PX)]
@@ -101,16 +101,16 @@ def _footer(advice: AdviceBody) -> Picture:
 
 
 # --- the photo ------------------------------------------------------------------------------------------------
-def _looks(image: DecodedImage, labels: LabelMap, garments: Sequence[Garment]) -> Picture:
+def _looks(image: DecodedImage, garments: Sequence[Garment]) -> Picture:
     """The photo and its overlay side by side, or one below the other when that shows them much larger."""
     height_px, width_px = image.pixels.shape[:2]
     beside = min((BESIDE_PX[0] - GAP_PX) / 2 / width_px, BESIDE_PX[1] / height_px)
     below = min(BELOW_PX[0] / width_px, (BELOW_PX[1] - GAP_PX) / 2 / height_px)
     scale = below if below > MUCH_LARGER * beside else beside
     size = max(1, round(width_px * scale)), max(1, round(height_px * scale))
-    looks = [rounded(look, 10) for look in (fitted(image.pixels, size), overlay(image.pixels, labels, garments, size))]
+    looks = [rounded(look, 10) for look in (fitted(image.pixels, size), overlay(image.pixels, garments, size))]
     both = row(looks, GAP_PX) if scale == beside else stack(looks, GAP_PX)
-    return stack([both, legend(labels, max(both.width, LEAST_LEGEND_PX), SMALL)], 14)
+    return stack([both, legend(garments, max(both.width, LEAST_LEGEND_PX), SMALL)], 14)
 
 
 # --- palettes -------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from models.networks.efficientnet import NORM_EPS, ConvNorm, EfficientNetLiteParser, encoder_weights, fold
+from models.networks.efficientnet import NORM_EPS, ConvNorm, EfficientNetLiteParser, encoder_weights, fold, lite2_parser
 
 
 def _stirred(network: nn.Module) -> nn.Module:
@@ -52,6 +52,28 @@ def test_logits_stay_when_norms_are_folded() -> None:
         expected, found = trained(photo), served(photo)
     assert expected.std() > 0
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
+@pytest.mark.parametrize(("kernel_px", "stride"), [(1, 1), (3, 1), (5, 2)])
+def test_layer_is_convolution_then_norm_when_its_statistics_are_fixed(kernel_px: int, stride: int) -> None:
+    """Computing both in one gives what PyTorch's convolution and batch norm give one after the other."""
+    torch.manual_seed(0)
+    layer = ConvNorm(4, 8, kernel_px, stride=stride, relu=False)
+    _stirred(layer)
+    layer.norm.state_dict()["running_mean"] += 0.3
+    photo = torch.rand(2, 4, 16, 16)
+    with torch.inference_mode():
+        padded = F.pad(photo, layer.pad)
+        torch.testing.assert_close(layer(photo), layer.norm(layer.conv(padded)), rtol=1e-5, atol=1e-5)
+
+
+def test_larger_encoder_has_the_published_sizes_when_built() -> None:
+    """EfficientNet-Lite2 has 21 blocks; with its classifier it has the published 6,092,072 weights."""
+    network = lite2_parser(9, folded=False)
+    assert sum(len(stage) for stage in network.stages) == 21  # type: ignore[arg-type,misc]
+    encoder = [*network.stem.parameters(), *network.stages.parameters()]
+    head = 352 * 1280 + 2 * 1280 + 1280 * 1000 + 1000
+    assert sum(one.numel() for one in encoder) + head == 6_092_072
 
 
 @pytest.mark.parametrize("kernel_px", [3, 5])

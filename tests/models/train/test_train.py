@@ -10,7 +10,6 @@ import msgspec
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 from rich.console import Console
 from torch import Tensor
 
@@ -20,13 +19,30 @@ from models.export import export
 from models.networks.efficientnet import EfficientNetLiteParser
 from models.segmenter import SegmentationInput, Segmenter
 from models.train import steps
-from models.train.__main__ import main, train
-from models.train.data import UNKNOWN, Sample, cut, named_by_folder, tinted
-from models.train.steps import Data, Recipe, Run, batch, begin, learn, loss_of, rate, read_recipe, resume, save
-from pipeline.types import CLASSES, Segmentation
+from models.train.__main__ import _start, main, train
+from models.train.augment import Chances
+from models.train.data import Material, Sample, cut, tinted
+from models.train.steps import (
+    TRAINABLE,
+    Data,
+    Recipe,
+    Run,
+    batch,
+    begin,
+    learn,
+    loss_of,
+    rate,
+    read_recipe,
+    resume,
+    save,
+    shares_of,
+)
+from models.train.teacher import UNKNOWN
+from pipeline.types import Segmentation
 from tests.models.networks.test_efficientnet import published_like
 
 RECIPE = Path("configs/parser.toml")
+RECIPES = sorted(RECIPE.parent.glob("parser*.toml"))
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -40,9 +56,20 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def recipe() -> Recipe:
-    """The shipped recipe, for two tiny photos and four steps."""
+    """The shipped recipe with a smaller network, for two tiny photos and four steps; the size changes in between."""
     return msgspec.structs.replace(
-        read_recipe(RECIPE), input_px=(64, 64), batch=2, steps=4, warm_up_steps=1, validate_every=2
+        read_recipe(RECIPE),
+        architecture="efficientnet_lite0_parser",
+        side_px=64,
+        early_side_px=32,
+        early_steps=1,
+        decoder_steps=1,
+        batch=2,
+        steps=4,
+        warm_up_steps=1,
+        cool_down_steps=1,
+        validate_every=2,
+        save_every=2,
     )
 
 
@@ -56,7 +83,8 @@ def data() -> Data:
     table[3], table[5], table[6] = (200, 30, 30), (30, 40, 160), (90, 20, 90)
     dress = np.where(labels > 0, np.uint8(6), np.uint8(0))
     people = [Sample(table[labels], labels), Sample(table[labels[:, ::-1]], labels[:, ::-1])]
-    return Data(people, [Sample(table[dress], dress, product=True)], people[:1])
+    samples = [*people, Sample(table[dress], dress, "product", 6)]
+    return Data(Material(samples, {"annotated": 0.6, "product": 0.4}, {"full_body": 1.0}, 1.0), samples)
 
 
 @pytest.fixture(scope="module")
@@ -102,10 +130,38 @@ def test_training_is_not_resumed_when_the_recipe_changed(
         resume(other, tmp_path / "run.pt")
 
 
+def test_training_goes_on_for_longer_when_the_rate_has_not_begun_to_fall(
+    tmp_path: Path, recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """On the plateau the number of steps may change; once the rate falls, it may not."""
+    run = _run(recipe, encoder)
+    for step in range(4):
+        save(run, tmp_path / f"{step}.pt")
+        learn(run, *batch(recipe, data, step))
+    save(run, tmp_path / "4.pt")
+    longer = msgspec.structs.replace(recipe, steps=9)
+    resume(_run(longer, encoder), tmp_path / "3.pt")
+    with pytest.raises(ValueError, match="another steps"):
+        resume(_run(longer, encoder), tmp_path / "4.pt")
+
+
+def test_training_starts_from_another_run_when_it_is_named(
+    tmp_path: Path, recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """A second round begins with the first one's averaged weights, decoder included."""
+    first = _run(recipe, encoder)
+    learn(first, *batch(recipe, data, 0))
+    save(first, tmp_path / "run.pt")
+    start = torch.load(tmp_path / "run.pt", weights_only=True)["average"]
+    second = begin(recipe, encoder, torch.device("cpu"), start)
+    assert all(torch.equal(value, start[name]) for name, value in second.network.state_dict().items())
+    assert second.step == 0
+
+
 def test_loss_falls_when_the_same_batch_is_learned(recipe: Recipe, data: Data, encoder: dict[str, Tensor]) -> None:
     """A few steps on one batch bring its loss down by a quarter."""
     run = _run(msgspec.structs.replace(recipe, steps=40, learning_rate=5e-3), encoder)
-    photos, labels = batch(recipe, data, 0)
+    photos, labels = batch(recipe, data, 1)
     losses = [learn(run, photos.clone(), labels) for _ in range(10)]
     assert losses[-1] < 0.75 * losses[0]
 
@@ -117,14 +173,15 @@ def test_batches_are_the_same_when_made_twice(recipe: Recipe, data: Data) -> Non
     assert torch.equal(photos, again)
     assert torch.equal(labels, labels_again)
     assert photos.shape == (2, 3, 64, 64)
-    assert labels.shape == (2, 32, 32)
+    assert labels.shape == (2, 64, 64)
+    assert batch(recipe, data, 0)[0].shape == (2, 3, 32, 32)
     assert not torch.equal(photos, batch(recipe, data, 4)[0])
 
 
 @pytest.mark.parametrize("seed", range(8))
 def test_labels_stay_on_their_pixels_when_a_sample_is_cut(data: Data, seed: int) -> None:
     """Whatever part is taken and whether it is mirrored: red is a top and blue is trousers."""
-    pixels, labels = cut(data.annotated[0], (64, 64), np.random.default_rng(seed))
+    pixels, labels = cut(data.aside[0], 64, np.random.default_rng(seed))
     inner = np.zeros_like(labels, bool)
     inner[1:-1, 1:-1] = True  # at an outline the photo is blended, the labels are not
     for k in (-1, 1):
@@ -149,9 +206,9 @@ def test_tint_changes_colours_and_keeps_places_when_light_is_varied() -> None:
 def test_unknown_pixels_do_not_count_when_the_loss_is_taken(recipe: Recipe) -> None:
     """The loss ignores the network's output on unknown pixels."""
     logits = torch.randn(1, 9, 4, 4, generator=torch.Generator().manual_seed(0))
-    labels = torch.zeros(1, 4, 4, dtype=torch.long)
-    labels[0, :2] = 3
-    labels[0, 3] = UNKNOWN
+    labels = torch.zeros(1, 8, 8, dtype=torch.uint8)
+    labels[0, :4] = 3
+    labels[0, 6:] = UNKNOWN
     other = logits.clone()
     other[0, :, 3] += torch.arange(9.0)[:, None]
     assert float(loss_of(recipe, logits, labels)) == pytest.approx(float(loss_of(recipe, other, labels)), abs=1e-6)
@@ -159,22 +216,24 @@ def test_unknown_pixels_do_not_count_when_the_loss_is_taken(recipe: Recipe) -> N
     assert float(loss_of(recipe, logits, labels)) != pytest.approx(float(loss_of(recipe, other, labels)), abs=1e-3)
 
 
-def test_garments_take_the_folders_name_when_a_teacher_saw_them() -> None:
-    """In shirt/ every garment is a top. Much skin stays skin; a little becomes unknown."""
-    seen = np.array([[0, 3, 5, 4], [8, 3, 3, 1]], np.uint8)
-    worn = named_by_folder(seen, "shirt")
-    assert worn.tolist() == [[0, 3, 3, 3], [3, 3, 3, 1]]
-    large = np.full((10, 10), 5, np.uint8)
-    large[0, 0] = CLASSES.index("skin")
-    assert named_by_folder(large, "shirt")[0, 0] == UNKNOWN
+def test_labels_lie_at_cell_centres_when_the_loss_sees_them() -> None:
+    """Each output stands for a cell of 2×2 labels; a cell on an edge is half one class, half the other."""
+    labels = torch.zeros(1, 4, 6, dtype=torch.uint8)
+    labels[0, :, 3:] = 5
+    labels[0, 3, :2] = UNKNOWN
+    shares = shares_of(labels)
+    assert shares.shape == (1, 9, 2, 3)
+    assert shares[0, 0, 0].tolist() == [1.0, 0.5, 0.0]
+    assert shares[0, 5, 0].tolist() == [0.0, 0.5, 1.0]
+    assert shares[0, :, 1, 0].sum() == 0.5
 
 
 def test_rate_rises_then_falls_when_steps_go_on(recipe: Recipe) -> None:
-    """The rate rises linearly to its peak, then falls as a cosine to a hundredth of it."""
-    long = msgspec.structs.replace(recipe, steps=1000, warm_up_steps=100)
+    """The rate rises linearly to its peak, stays, then falls linearly to a hundredth of it."""
+    long = msgspec.structs.replace(recipe, steps=1000, warm_up_steps=100, cool_down_steps=400)
     assert rate(long, 49) == pytest.approx(long.learning_rate / 2)
-    assert rate(long, 100) == pytest.approx(long.learning_rate)
-    assert rate(long, 550) == pytest.approx(long.learning_rate * 0.505)
+    assert rate(long, 100) == rate(long, 600) == pytest.approx(long.learning_rate)
+    assert rate(long, 800) == pytest.approx(long.learning_rate * 0.505)
     assert rate(long, 1000) == pytest.approx(long.learning_rate / 100)
 
 
@@ -212,7 +271,7 @@ def test_a_card_names_the_architecture_of_its_run_when_exported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: Recipe, encoder: dict[str, Tensor]
 ) -> None:
     """The card's architecture is the recipe's, also when it is not the default; an unknown one is refused."""
-    monkeypatch.setitem(steps.TRAINABLE, "another_parser", EfficientNetLiteParser)
+    monkeypatch.setitem(steps.TRAINABLE, "another_parser", TRAINABLE["efficientnet_lite0_parser"])
     save(_run(msgspec.structs.replace(recipe, architecture="another_parser"), encoder), tmp_path / "run.pt")
     about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny"}
     assert export(tmp_path / "run.pt", about, None, tmp_path).architecture == "another_parser"
@@ -222,24 +281,38 @@ def test_a_card_names_the_architecture_of_its_run_when_exported(
         read_recipe(wrong)
 
 
-def test_a_run_has_the_only_architecture_when_it_is_older_than_that_field(recipe: Recipe) -> None:
-    """A saved recipe without an architecture reads as EfficientNet-Lite0."""
-    older = msgspec.to_builtins(recipe)
-    del older["architecture"]
-    assert msgspec.convert(older, Recipe) == recipe
-
-
 def test_command_says_what_is_wrong_when_recipe_or_folder_is(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A misspelt value and a folder without photos are each named, before anything is computed."""
+    """A misspelt value and a folder that was not prepared are each named, before anything is computed."""
     wrong = tmp_path / "wrong.toml"
-    wrong.write_text(RECIPE.read_text().replace("seed = 7", "sead = 7"))
-    rest = ["--annotated", str(tmp_path), "--validation", str(tmp_path), "--out", str(tmp_path / "out")]
+    wrong.write_text(RECIPE.read_text().replace("seed = 17", "sead = 17"))
+    rest = ["--material", str(tmp_path), "--out", str(tmp_path / "out")]
     assert main([str(wrong), *rest]) == 1
     assert "sead" in capsys.readouterr().out
     assert main([str(RECIPE), *rest]) == 1
-    assert "photos/, labels/" in " ".join(capsys.readouterr().out.split())
+    assert "models.train.material" in " ".join(capsys.readouterr().out.split())
+
+
+def test_training_goes_on_from_the_registry_when_its_weights_have_no_norms(
+    tmp_path: Path, recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """The weights of a shipped network learn as they are, and what is exported is what was learned."""
+    save(_run(recipe, encoder), tmp_path / "run.pt")
+    about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny", "input_px": (64, 64)}
+    export(tmp_path / "run.pt", about, None, tmp_path)
+    start = _start(tmp_path / "tiny.safetensors")
+    run = begin(recipe, encoder, torch.device("cpu"), start)
+    assert not any(".norm." in name for name in run.network.state_dict())
+    for step in range(2):
+        learn(run, *batch(recipe, data, step))
+    learned = run.network.state_dict()
+    assert torch.equal(learned["stem.conv.weight"], start["stem.conv.weight"])
+    assert not torch.equal(learned["stages.3.0.expand.conv.weight"], start["stages.3.0.expand.conv.weight"])
+    save(run, tmp_path / "run.pt")
+    assert _start(tmp_path / "run.pt").keys() == start.keys()
+    again = export(tmp_path / "run.pt", about, None, tmp_path)
+    assert again.parameters == sum(value.numel() for value in start.values())
 
 
 def test_early_stages_stay_as_published_when_the_recipe_freezes_them(
@@ -247,7 +320,8 @@ def test_early_stages_stay_as_published_when_the_recipe_freezes_them(
 ) -> None:
     """After a step stem and frozen stages, norms included, are what was published; the next stage is not."""
     run = _run(recipe, encoder)
-    learn(run, *batch(recipe, data, 0))
+    for step in range(2):
+        learn(run, *batch(recipe, data, step))
     published = _run(recipe, encoder).network.state_dict()
     for name, value in run.network.state_dict().items():
         if name.startswith(("stem.", "stages.0.", "stages.1.")):
@@ -257,17 +331,32 @@ def test_early_stages_stay_as_published_when_the_recipe_freezes_them(
     )
 
 
-def test_recipe_opens_with_its_launch_command_when_read() -> None:
-    """The recipe says how to run it."""
-    assert "make train" in RECIPE.read_text().splitlines()[1]
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipe_opens_with_its_launch_command_when_read(path: Path) -> None:
+    """Every recipe can be read and says how to run it."""
+    assert read_recipe(path).steps > 0
+    assert f"make train RECIPE={path.as_posix()}" in path.read_text().split("architecture", 1)[0]
 
 
-def test_photo_is_turned_upright_when_a_sample_is_loaded(tmp_path: Path) -> None:
-    """Training applies the EXIF orientation, as the service does."""
-    from models.train.data import _photo
+def test_decoder_learns_alone_when_a_run_begins(recipe: Recipe, data: Data, encoder: dict[str, Tensor]) -> None:
+    """Until the recipe's step the whole encoder stays as published; its norms' statistics always do."""
+    run = _run(recipe, encoder)
+    published = {name: value.clone() for name, value in run.network.state_dict().items()}
+    learn(run, *batch(recipe, data, 0))
+    now = run.network.state_dict()
+    encoder_names = [name for name in now if name.startswith(("stem.", "stages."))]
+    assert all(torch.equal(now[name], published[name]) for name in encoder_names)
+    assert not torch.equal(now["classify.weight"], published["classify.weight"])
+    learn(run, *batch(recipe, data, 1))
+    statistics = [name for name in encoder_names if "running" in name]
+    assert all(torch.equal(run.network.state_dict()[name], published[name]) for name in statistics)
 
-    photo = Image.new("RGB", (40, 20))
-    exif = photo.getexif()
-    exif[0x0112] = 6
-    photo.save(tmp_path / "a.jpg", exif=exif)
-    assert _photo(tmp_path / "a.jpg", 100).size == (20, 40)
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_chance_is_a_share_when_a_recipe_is_read(path: Path) -> None:
+    """The recipes' chances and shares are probabilities."""
+    recipe = read_recipe(path)
+    chances = [getattr(recipe.chances, name) for name in Chances.__struct_fields__]
+    assert all(0 <= chance <= 1 for chance in chances)
+    assert sum(recipe.sources.values()) == pytest.approx(1)
+    assert sum(recipe.products.values()) == pytest.approx(1)

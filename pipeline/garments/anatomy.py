@@ -1,0 +1,112 @@
+"""Rules of anatomy: where a kind of garment cannot be, measured in heads below the crown of the nearest head."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from pipeline.garments.components import Merges
+from pipeline.garments.kinds import BY_LABEL, HAIR, SKIN, Place, label_of
+from pipeline.types import LabelMap, Mask
+
+# Standard: artists draw a standing adult 7.5 heads tall, with the crotch 4 heads below the crown. Sitting and children
+# shorten that, so the limits below leave room (taste). The middle of trousers and the top of shoes lie below these.
+LEAST_MIDDLE_OF_LOWER = 2.0
+LEAST_TOP_OF_FEET = 2.5
+# Taste: clothes that end above this are worn on the head, unless they reach further above the crown than a hat does.
+MOST_BOTTOM_OF_HEADWEAR, MOST_TOP_OF_HEADWEAR = 0.6, 1.0
+# Standard: a head is about 1.3 times as high as wide, and as wide as it gets half a width below the crown. Hair and
+# bare shoulders are wider further down, so the width is taken there.
+HEAD_ASPECT, WIDEST_AT = 1.3, 0.5
+# Taste: smaller patches of hair, as a share of the photo, are no head to measure by.
+LEAST_HAIR_SHARE = 0.0008
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A head in a label map. crown_px, middle_px: its first row and its middle column. height_px: crown to chin."""
+
+    crown_px: int
+    middle_px: float
+    height_px: int
+
+
+def heads(labels: LabelMap) -> list[Head]:
+    """The heads with hair in a label map (H, W), but those that the photo's upper edge cuts."""
+    hair, count = ndimage.label(labels == HAIR, structure=np.ones((3, 3), bool))
+    if not count:
+        return []
+    bare = (labels == HAIR) | (labels == SKIN)
+    found = []
+    for number, size in enumerate(np.bincount(hair.ravel())[1:], start=1):
+        part = hair == number
+        if size >= LEAST_HAIR_SHARE * labels.size and not part[:2].any():
+            found.append(_head(bare, part))
+    return found
+
+
+def _head(bare: Mask, hair: Mask) -> Head:
+    """A head from its hair and from the skin between."""
+    rows, columns = np.flatnonzero(hair.any(axis=1)), np.flatnonzero(hair.any(axis=0))
+    crown, window = int(rows[0]), slice(columns[0], columns[-1] + 1)
+    widths = np.maximum.accumulate(bare[crown:, window].sum(axis=1))
+    depths = np.arange(1, len(widths) + 1)
+    # A tip of hair is as deep as it is wide; it ends long before a quarter of the hair's extent.
+    deep_enough = np.flatnonzero((depths >= WIDEST_AT * widths) & (depths >= 0.25 * np.sqrt(np.count_nonzero(hair))))
+    width = widths[deep_enough[0]] if deep_enough.size else widths[-1]
+    return Head(crown, float(columns[0] + columns[-1] + 1) / 2, round(HEAD_ASPECT * float(width)))
+
+
+def is_impossible(place: Place, box: tuple[int, int, int, int], known: list[Head]) -> bool:
+    """Whether a garment of this place cannot be at a box (top, left, bottom, right), px.
+
+    Of the heads whose crown is above the box, the one whose middle is nearest decides; without one nothing is
+    impossible.
+    """
+    top, left, bottom, right = box
+    above = [one for one in known if one.crown_px < top]
+    if place not in ("lower", "feet") or not above:
+        return False
+    head = min(above, key=lambda one: abs(one.middle_px - (left + right) / 2))
+    if place == "feet":
+        return top < head.crown_px + LEAST_TOP_OF_FEET * head.height_px
+    return (top + bottom) / 2 < head.crown_px + LEAST_MIDDLE_OF_LOWER * head.height_px
+
+
+def is_headwear(place: Place, box: tuple[int, int, int, int], known: list[Head]) -> bool:
+    """Whether clothes at a box (top, left, bottom, right), px, are on a head: then they are a hat, an accessory."""
+    top, left, bottom, right = box
+    return place in ("upper", "lower", "whole") and any(
+        bottom <= head.crown_px + MOST_BOTTOM_OF_HEADWEAR * head.height_px
+        and top >= head.crown_px - MOST_TOP_OF_HEADWEAR * head.height_px
+        and left <= head.middle_px + head.height_px
+        and right >= head.middle_px - head.height_px
+        for head in known
+    )
+
+
+def name_headwear(merges: Merges, known: list[Head]) -> None:
+    """Makes clothes on a head an accessory: all their votes count for that."""
+    for component in (merges.components[k] for k in merges.roots()):
+        if is_headwear(BY_LABEL[component.label].place, component.box, known):
+            component.label = label_of("accessory")
+            votes = np.zeros_like(component.votes)
+            votes[component.label] = component.votes.sum()
+            component.votes = votes
+
+
+def reassign_impossible(merges: Merges, known: list[Head]) -> None:
+    """Gives components that anatomy forbids to the garment that they border on most, and drops those without one.
+
+    Their votes do not count there: the network was wrong about them.
+    """
+    components = merges.components
+    wrong = [k for k in merges.roots() if is_impossible(BY_LABEL[components[k].label].place, components[k].box, known)]
+    for k in wrong:
+        border_px = merges.borders_px[k]
+        hosts = [int(j) for j in np.flatnonzero(border_px) if j not in wrong]
+        components[k].votes = np.zeros_like(components[k].votes)
+        if hosts:
+            merges.merge(k, max(hosts, key=lambda j: (int(border_px[j]), -j)))
+        else:
+            merges.drop(k)
