@@ -28,7 +28,7 @@ class Budgets(Frozen):
     """The time budget of each step, ms. The total is the request's deadline."""
 
     decode_ms: PositiveMs = 400
-    # HEIC and AVIF take longer. Fitted: python -m tests.bench.decode_speed; 24 MP take 1.2 s of one core.
+    # HEIC and AVIF take longer. Fitted: python tests/bench/decode_speed.py FILES; 24 MP of HEIC take 1.2 s of a core.
     heif_decode_ms: PositiveMs = 2000
     segmentation_ms: PositiveMs = 1200
     extraction_ms: PositiveMs = 300

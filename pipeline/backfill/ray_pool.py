@@ -52,7 +52,7 @@ class RayPool:
         # be lost at a restart. What fails reaches us as an exception.
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _without_stderr():
             warnings.simplefilter("ignore")
             if os.environ.get("RAY_ADDRESS"):
                 ray.init(**quiet)
@@ -88,7 +88,8 @@ class RayPool:
         if resources.gpus:
             done = _staged(job, data)
         else:
-            pool = ray.data.ActorPoolStrategy(size=resources.workers)
+            # More workers than shards would have nothing to do, and Ray warns of them.
+            pool = ray.data.ActorPoolStrategy(size=min(resources.workers, len(shards)))
             done = data.map_batches(self.whole_work(), compute=pool, num_cpus=resources.cpus, **_one_by_one(job))
         with self._telling_waits() as first:
             for row in _rows(done):
@@ -119,6 +120,20 @@ class RayPool:
     def close(self) -> None:
         """Leaves the cluster, or ends the one that was started for this run."""
         ray.shutdown()
+
+
+@contextmanager
+def _without_stderr() -> Iterator[None]:
+    """Drops what native code writes to standard error meanwhile, such as that it has read its log level."""
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _free_cpus() -> float:

@@ -105,18 +105,20 @@ def decode_image(
         width_px, height_px = _turned(stored, turn)
         size = _bounded((width_px, height_px), limits.analysed_side_px)
         network = None if network_px is None else _array(to_srgb(upright.resize(network_px, _BOX), profile))
-        analysed = _array(to_srgb(_analysed(upright, size), profile))
+        analysed = _analysed(upright, size, profile)
         return DecodedImage(analysed, width_px, height_px, network, opaque=_opaque_pixels(alpha, size))
 
 
-def _analysed(upright: Image.Image, size: tuple[int, int]) -> Image.Image:
-    """The picture at analysed size. Ink, in CMYK, is no light."""
+def _analysed(upright: Image.Image, size: tuple[int, int], profile: bytes | None) -> RgbImage:
+    """The picture at analysed size, in sRGB. Ink, in CMYK, is no light."""
     if upright.size == size:
-        return upright
+        return _array(to_srgb(upright, profile))
     if upright.mode not in ("L", "RGB") or upright.width < size[0] or upright.height < size[1]:
-        return upright.resize(size, _BOX)
+        return _array(to_srgb(upright.resize(size, _BOX), profile))
     pixels = shrunk(upright, size)
-    return Image.fromarray(pixels if upright.mode == "RGB" else pixels[..., 0])
+    if profile is None:
+        return pixels
+    return _array(to_srgb(Image.fromarray(pixels if upright.mode == "RGB" else pixels[..., 0]), profile))
 
 
 def _opaque_pixels(alpha: Image.Image | None, size: tuple[int, int]) -> Mask | None:
