@@ -32,7 +32,7 @@ class Head:
 
 
 def heads(labels: LabelMap) -> list[Head]:
-    """The heads with hair in a label map (H, W), but those that the photo's upper edge cuts."""
+    """The heads with hair in a label map (H, W), but those that the photo's upper edge or both its sides cut."""
     hair, count = ndimage.label(labels == HAIR, structure=np.ones((3, 3), bool))
     if not count:
         return []
@@ -40,7 +40,8 @@ def heads(labels: LabelMap) -> list[Head]:
     found = []
     for number, size in enumerate(np.bincount(hair.ravel())[1:], start=1):
         part = hair == number
-        if size >= LEAST_HAIR_SHARE * labels.size and not part[:2].any():
+        cut = part[:2].any() or (part[:, 0].any() and part[:, -1].any())
+        if size >= LEAST_HAIR_SHARE * labels.size and not cut:
             found.append(_head(bare, part))
     return found
 
