@@ -13,7 +13,8 @@ from pipeline.types import LabelMap, Mask
 # shorten that, so the limits below leave room (taste). The middle of trousers and the top of shoes lie below these.
 LEAST_MIDDLE_OF_LOWER = 2.0
 LEAST_TOP_OF_FEET = 2.5
-# Taste: clothes that end above this are worn on the head, unless they reach further above the crown than a hat does.
+# Taste: clothes that begin above the crown and end above this are worn on the head, unless they reach further up than a
+# hat does.
 MOST_BOTTOM_OF_HEADWEAR, MOST_TOP_OF_HEADWEAR = 0.6, 1.0
 # Standard: a head is about 1.3 times as high as wide, and as wide as it gets half a width below the crown. Hair and
 # bare shoulders are wider further down, so the width is taken there.
@@ -79,7 +80,7 @@ def is_headwear(place: Place, box: tuple[int, int, int, int], known: list[Head])
     top, left, bottom, right = box
     return place in ("upper", "lower", "whole") and any(
         bottom <= head.crown_px + MOST_BOTTOM_OF_HEADWEAR * head.height_px
-        and top >= head.crown_px - MOST_TOP_OF_HEADWEAR * head.height_px
+        and head.crown_px - MOST_TOP_OF_HEADWEAR * head.height_px <= top < head.crown_px
         and left <= head.middle_px + head.height_px
         and right >= head.middle_px - head.height_px
         for head in known

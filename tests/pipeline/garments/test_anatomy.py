@@ -84,6 +84,7 @@ def test_hat_is_an_accessory_when_the_network_takes_it_for_a_coat() -> None:
     assert [region.category for region in regions] == ["outerwear", "accessory"]
     assert is_headwear("upper", (10, 70, 34, 130), heads(_portrait()))
     assert not is_headwear("upper", (10, 170, 34, 190), heads(_portrait()))
+    assert not is_headwear("upper", (22, 70, 34, 130), heads(_portrait()))
     assert not is_headwear("upper", (-90, 70, 34, 130), heads(_portrait()))
     assert not is_headwear("feet", (10, 70, 34, 130), heads(_portrait()))
 
