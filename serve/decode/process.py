@@ -115,7 +115,11 @@ class Worker:
             if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         requests, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, process.stdin)
-        answers, _ = await loop.connect_read_pipe(_Answers, process.stdout)
+        try:
+            answers, _ = await loop.connect_read_pipe(_Answers, process.stdout)
+        except BaseException:
+            requests.abort()
+            raise
         return cls(process, requests, answers)
 
     @property
