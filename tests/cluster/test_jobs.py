@@ -14,7 +14,8 @@ def test_a_submitted_job_runs_the_services_python(application: Application) -> N
         job = f"/api/jobs/{submitted.raise_for_status().json()['submission_id']}"
         wait_until(lambda: ray.get(job).json()["status"] in ("SUCCEEDED", "FAILED", "STOPPED"))
         assert ray.get(job).json()["status"] == "SUCCEEDED"
-        assert sys.prefix in ray.get(f"{job}/logs").json()["logs"].split()
+        # Ray's own lines may run into the job's.
+        assert sys.prefix in ray.get(f"{job}/logs").json()["logs"]
 
 
 def test_a_backfill_runs_beside_the_service_on_two_cores(application: Application, tmp_path: Path) -> None:

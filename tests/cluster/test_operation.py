@@ -64,6 +64,8 @@ class Deployer:
         """Deploys the running config with changed deployments, and waits until it runs."""
         config = local_config(budget_ms=AMPLE_MS)
         config["http_options"]["port"] = int(self._application.launch.port)
+        # As the launcher starts it; other arguments would replace every replica.
+        config["applications"][0]["args"] = {"cors_origins": ["localhost"]}
         change({one["name"]: one for one in config["applications"][0]["deployments"]})
         self._client.put(APPLICATIONS, json=config).raise_for_status()
         wait_until(self._runs)

@@ -37,7 +37,7 @@ def test_page_loads_with_all_its_files_when_opened(application: Application, pat
         assert page.status_code == 200
         assert page.headers["content-type"].startswith("text/html")
         assert "default-src 'none'" in page.headers["content-security-policy"]
-        files = [part.partition('"')[0] for part in page.text.split('="/assets/')[1:]]
+        files = [part.partition('"')[0] for part in page.text.split('="assets/')[1:]]
         assert files
         assert {name: client.get(f"/assets/{name}").status_code for name in files} == dict.fromkeys(files, 200)
 
