@@ -20,7 +20,7 @@ STRICT = 1e-3
 
 
 def percentile(raw: float, intent: Intent) -> float:
-    """The share of the population that scores lower than a raw score, 0 to 1. Strictly monotone before it is rounded."""
+    """The share of the population that scores lower than a raw score, 0 to 1: strictly monotone, then rounded."""
     values, shares = _population(intent)
     return round(float((1 - STRICT) * np.interp(raw, values, shares) + STRICT * raw), 3)
 

@@ -24,8 +24,9 @@ BRIGHTEST = 0.99
 LIT = 0.75
 # Taste: cloth whose lit part has more CIE Lab chroma has a colour of its own.
 MOST_CHROMA = 9.0
-# Fitted: a logistic regression on painted garments and on labelled photos (`tests/bench/colour_whites.py` makes them)
-# of whether cloth is white or cream rather than grey. The constant comes first, then the slopes for `evidence`.
+# Fitted: a logistic regression of whether cloth is white or cream rather than grey, on 180 painted garments and 140
+# garments of labelled photos (`tests/bench/colour_whites.py` reads both; the fit has no command of its own yet). The
+# constant comes first, then the slopes for `evidence`.
 WEIGHTS = (-3.28, 7.23, 3.32, 1.31, -2.95)
 # Taste: cloth is called white from this chance on, so that few greys are whitened.
 LEAST_CHANCE = 0.63
