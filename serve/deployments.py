@@ -18,6 +18,7 @@ from pipeline.types import PhaseName
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
+from serve.live import LiveConfig
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
 from serve.observe.ray_hub import exchange, report
@@ -68,8 +69,9 @@ class OneThread:
 class Segmentation:
     """Phase 1: the network, on the device that its settings name. Its user_config is a BatchConfig and applies live.
 
-    It reports ready once every size of batch has been through the device. Once the device is lost its health check
-    fails, and Serve replaces it.
+    A bad user_config is refused while the replica serves, and the one before stays. The replica reports ready once
+    every size of batch has been through the device. Once the device is lost its health check fails, and Serve replaces
+    it.
     """
 
     def __init__(self) -> None:
@@ -90,6 +92,7 @@ class Segmentation:
         )
         limits = batch_limits(BatchConfig(), on_cpu=self._on_cpu)
         self._metrics = Metrics("segmentation")
+        self._live = LiveConfig("Segmentation", BatchConfig, self._metrics)
         self._metrics.knows_model(self._segmenter.version)
         self.batcher: Batcher[Any, Any] = Batcher(
             self._segmenter.stages, limits, is_fatal=self._segmenter.lost, observe=self._observe
@@ -103,14 +106,18 @@ class Segmentation:
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Takes in a changed user_config. New sizes of batches are warmed up before they are used.
 
-        Raises pydantic's ValidationError for a bad one, which fails the update.
+        Raises ValueError for a bad one at the start of a replica.
         """
-        limits = batch_limits(BatchConfig.model_validate(config), on_cpu=self._on_cpu)
+        read = self._live.read(config)
+        if read is None:
+            return
+        limits = batch_limits(read, on_cpu=self._on_cpu)
         await asyncio.to_thread(self._warm_up, limits)
         self.batcher.limits = limits
 
     async def check_health(self) -> None:
         """Raises PhaseLost when the device is lost or hangs, so that Serve replaces this replica."""
+        self._live.serves()
         self.batcher.check()
 
     async def run(self, payload: bytes) -> bytes:
@@ -128,7 +135,9 @@ class Segmentation:
 
     async def describe(self) -> bytes:
         """Its Description in wire form."""
-        description = wire.Description("segmentation", self._segmenter.version, self._segmenter.input_px)
+        description = wire.Description(
+            "segmentation", self._segmenter.version, self._segmenter.input_px, self._live.refused
+        )
         return codec.encode(description)
 
     def _observe(self, batch: BatchReport) -> None:
@@ -238,6 +247,7 @@ class Advice:
         }
         tracing.configure(TracingSettings(), "advice")
         metrics = Metrics()
+        self._live = LiveConfig("Advice", AdviceConfig, metrics)
         self._service = assemble(
             settings,
             environment,
@@ -251,8 +261,19 @@ class Advice:
         self._reporter = report(metrics)
 
     def reconfigure(self, config: dict[str, Any]) -> None:
-        """Takes in a changed user_config. Raises pydantic's ValidationError for a bad one, which fails the update."""
-        self._service.advisor.reconfigure(AdviceConfig.model_validate(config))
+        """Takes in a changed user_config.
+
+        A bad one is refused while the replica serves, and the one before stays. Raises ValueError for a bad one at the
+        start of a replica.
+        """
+        read = self._live.read(config)
+        self._service.readiness.refused_config = self._live.refused
+        if read is not None:
+            self._service.advisor.reconfigure(read)
+
+    async def check_health(self) -> None:
+        """Serve's sign that this replica serves."""
+        self._live.serves()
 
     def __serve_build_asgi_app__(self) -> Any:
         from serve.api import create_app

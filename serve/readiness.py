@@ -25,21 +25,26 @@ Describe = Callable[[], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class PhaseHealth:
-    """One phase: whether it answered lately, its version, and its breaker's state."""
+    """One phase: whether it answered lately, its version, its breaker's state, and what is wrong with its config."""
 
     ready: bool
     version: str | None
     breaker: BreakerState
+    refused_config: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The whole view. ready: every phase answered lately. objects: `none` where no object store is configured."""
+    """The whole view. ready: every phase answered lately. objects: `none` where no object store is configured.
+
+    refused_config: what is wrong with this ingress replica's latest user_config; the one before is in force.
+    """
 
     ready: bool
     phases: dict[PhaseName, PhaseHealth]
     cache: CacheHealth
     objects: ObjectsHealth
+    refused_config: str | None
 
 
 @dataclass(slots=True)
@@ -51,6 +56,9 @@ class Readiness:
     uploads: Uploads | None
     describe: Mapping[PhaseName, Describe]
     seen_s: dict[PhaseName, float] = field(default_factory=dict)  # when each phase last answered, monotonic clock
+    # What is wrong with the latest user_config of each phase, and of this replica.
+    refused: dict[PhaseName, str | None] = field(default_factory=dict)
+    refused_config: str | None = None
     cache_up: bool = False
     objects_up: bool = False
     objects_asked_s: float = -math.inf
@@ -62,12 +70,14 @@ class Readiness:
     def view(self) -> Health:
         """What /v1/readyz shows."""
         phases = {
-            phase: PhaseHealth(self.phase_ready(phase), self.advisor.versions.get(phase), breaker)
+            phase: PhaseHealth(
+                self.phase_ready(phase), self.advisor.versions.get(phase), breaker, self.refused.get(phase)
+            )
             for phase, breaker in self.advisor.breaker_states().items()
         }
         ready = all(health.ready for health in phases.values())
         objects: ObjectsHealth = "none" if self.uploads is None else "up" if self.objects_up else "down"
-        return Health(ready, phases, "up" if self.cache_up else "down", objects)
+        return Health(ready, phases, "up" if self.cache_up else "down", objects, self.refused_config)
 
     async def watch(self) -> None:
         """Asks every POLL_S, until it is cancelled."""
@@ -82,6 +92,7 @@ class Readiness:
         except Exception:  # Whatever a broken phase raises, it is not ready.
             return
         self.advisor.learn(described)
+        self.refused[phase] = described.refused_config
         self.seen_s[phase] = time.monotonic()
 
     async def _ask_cache(self) -> None:

@@ -55,8 +55,12 @@ Request: TypeAlias = SegmentRequest | ExtractRequest | HarmoniseRequest
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A replica's report: its phase and version, and for segmentation the network's input size (w, h), px."""
+    """A replica's report: its phase and version, and for segmentation the network's input size (w, h), px.
+
+    refused_config: what is wrong with the latest user_config; None: it is in force.
+    """
 
     phase: PhaseName
     version: str
     input_px: tuple[int, int] | None = None
+    refused_config: str | None = None

@@ -52,6 +52,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("serve.openapi",),
         ("serve.readiness", "serve.service", "serve.callers", "serve.assembly"),
         ("serve.api",),
+        ("serve.live",),
         ("serve.deployments",),
         ("serve.app",),
         ("serve.local",),

@@ -74,6 +74,9 @@ class Metrics:
         )
         self.writes = self._counter("cache_writes", "Values written to the store.", "layer", "result")
         self.store_up = self._gauge("store_up", "Ingress replicas that reach the store.", "store")
+        self.config_refused = self._gauge(
+            "config_refused", "Replicas that refused the latest user_config and keep the one before.", "deployment"
+        )
         self.phase_ready = self._gauge("phase_ready", "Ingress replicas that a phase answered lately.", "phase")
 
     def _replica(self, component: str) -> None:

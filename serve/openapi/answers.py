@@ -97,10 +97,17 @@ class Health(Part, frozen=True):
     version: Version
 
 
+RefusedConfig: TypeAlias = Annotated[
+    Annotated[str, Meta(max_length=2000)] | None,
+    Meta(description="What is wrong with the latest `user_config`; null: it is in force."),
+]
+
+
 class PhaseReadiness(Part, frozen=True):
     ready: bool
     version: Version | None
     breaker: Annotated[BreakerState, Meta(description="`open`: the phase is not called and answers are degraded.")]
+    refused_config: RefusedConfig
 
 
 Phases: TypeAlias = Annotated[
@@ -117,6 +124,7 @@ class Readiness(Part, frozen=True):
     phases: Phases
     cache: CacheHealth
     objects: ObjectsState
+    refused_config: RefusedConfig
 
 
 class NotReadyProblem(Problem, frozen=True, kw_only=True):
@@ -126,6 +134,7 @@ class NotReadyProblem(Problem, frozen=True, kw_only=True):
     phases: Phases
     cache: CacheHealth
     objects: ObjectsState
+    refused_config: RefusedConfig
 
 
 class Presigned(Part, frozen=True, kw_only=True):

@@ -108,6 +108,30 @@ def test_budget_applies_live_when_the_config_changes(
     assert {name: application.replicas(name) for name in before} == before
 
 
+def test_a_bad_config_is_refused_when_the_service_runs(
+    application: Application, client: httpx.Client, deployer: Deployer
+) -> None:
+    """The same replicas serve on, and /v1/readyz says what is wrong until a good config comes."""
+    before = {name: application.replicas(name) for name in ("Advice", "Segmentation")}
+
+    def break_both(deployments: dict[str, dict[str, Any]]) -> None:
+        deployments["Advice"]["user_config"]["budgets"]["segmentation_ms"] = -5
+        deployments["Segmentation"]["user_config"] = {"max_photo": 3}
+
+    def told() -> tuple[str, str]:
+        answer = client.get("/v1/readyz").raise_for_status().json()
+        client.post("/v1/advice", json={"colors": ["navy"]}).raise_for_status()
+        return str(answer["refused_config"]), str(answer["phases"]["segmentation"]["refused_config"])
+
+    deployer.put(break_both)
+    wait_until(lambda: "None" not in told())
+    assert told()[0] == "budgets.segmentation_ms is -5: should be greater than 0"
+    assert told()[1].startswith("max_photo is no field; the fields here are max_photos,")
+    deployer.put(lambda deployments: None)
+    wait_until(lambda: told() == ("None", "None"))
+    assert {name: application.replicas(name) for name in before} == before
+
+
 def test_refusal_is_a_problem_when_serve_itself_is_full(
     client: httpx.Client, astronaut: bytes, deployer: Deployer
 ) -> None:

@@ -9,7 +9,6 @@ from typing import Any
 import grpc  # type: ignore[import-untyped]
 import numpy as np
 import pytest
-from pydantic import ValidationError
 from ray import ActorID
 from ray.exceptions import (
     ActorDiedError,
@@ -218,10 +217,20 @@ async def test_batch_limits_change_live_when_the_user_config_changes(replica: Se
     await replica.reconfigure({"max_photos": 3, "max_px": 10**6, "stall_s": 5})
     assert sizes == [2, 4]
     assert replica.batcher.limits == BatchLimits(max_items=3, max_px=10**6, in_flight=1, stall_s=5)
-    with pytest.raises(ValidationError):
-        await replica.reconfigure({"max_photo": 3})
     await replica.reconfigure({})
     assert replica.batcher.limits.max_items == 1
+
+
+async def test_a_bad_user_config_is_refused_when_the_replica_serves(replica: Segmentation) -> None:
+    """The limits stay, the report says what is wrong, and the next good config ends it."""
+    await replica.check_health()
+    before = replica.batcher.limits
+    await replica.reconfigure({"max_photo": 3})
+    assert replica.batcher.limits == before
+    told = codec.decode(await replica.describe(), wire.Description).refused_config
+    assert told == "max_photo is no field; the fields here are max_photos, max_px, in_flight, stall_s"
+    await replica.reconfigure({})
+    assert codec.decode(await replica.describe(), wire.Description).refused_config is None
 
 
 async def test_a_replica_is_unhealthy_when_its_device_is_lost(replica: Segmentation) -> None:
