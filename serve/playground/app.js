@@ -302,7 +302,7 @@ function showWear() {
   at("wear").hidden = false;
   at("wear-title").textContent = answer.suggestions.length ? "Wear it with" : "No suggestions";
   at("best").replaceChildren(...(looks.length ? [bestCard(looks[state.best], state.best)] : [make("p", {}, answer.garments.length ? "No scheme fits these colours. Allow more schemes." : "There is nothing to match without a garment.")]));
-  at("others").replaceChildren(...looks.map((look, number) => number === state.best ? null : make("button", { type: "button", "aria-label": `Show: ${look.summary}`, onclick: () => choose(number) }, smallCard(answer, look))).filter(Boolean));
+  at("others").replaceChildren(...looks.map((look, number) => number === state.best ? null : smallCard(answer, look, () => choose(number))).filter(Boolean));
   showOwned();
 }
 
@@ -343,7 +343,7 @@ function swapMenu(color, number) {
   };
   const first = original.colors.find((one) => one.hex === color.was);
   const back = color.hex === color.was ? [] : [first];
-  return make("details", { class: "menu" }, make("summary", { class: "button", "aria-label": `${color.name}: swap or copy` }, shown),
+  return make("details", { class: "menu" }, make("summary", { class: "button" }, shown, make("span", { class: "hidden" }, ", swap or copy")),
     make("div", { class: "sheet" },
       [...back, ...others].map((one) => make("button", { type: "button", onclick: () => swap(one) }, swatch(one.hex), one.name)),
       make("button", { type: "button", "data-copy": color.hex }, swatch(color.hex), `Copy ${color.hex}`)));
@@ -525,7 +525,12 @@ function start() {
   document.addEventListener("click", (event) => {
     const copied = event.target.closest("[data-copy]");
     if (copied) copy(copied.dataset.copy);
-    for (const menu of document.querySelectorAll(".menu[open]")) if (!menu.contains(event.target) || copied) menu.open = false;
+    const chosen = event.target.closest(".sheet button");
+    for (const menu of document.querySelectorAll(".menu[open]")) {
+      if (menu.contains(event.target) && !chosen) continue;
+      menu.open = false;
+      if (menu.contains(chosen)) menu.querySelector("summary").focus();
+    }
   });
   document.addEventListener("keydown", (event) => {
     const menu = event.key === "Escape" && document.querySelector(".menu[open]");

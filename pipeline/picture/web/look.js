@@ -358,11 +358,15 @@ export function titleOf(suggestion) {
   return make("p", { class: "mood" }, make("b", {}, MOODS[suggestion.mood] ?? suggestion.mood), ` ${suggestion.rating}`);
 }
 
-// A small suggestion: its drawing, one sentence and its colours.
-export function smallCard(answer, suggestion) {
+// A small suggestion: its drawing, one sentence and its colours. choose: what a click on it does, where it does anything.
+export function smallCard(answer, suggestion, choose = null) {
+  const sentence = choose ? make("button", { type: "button", class: "sentence", onclick: choose }, suggestion.summary) : suggestion.summary;
   return make("article", { class: "small card" }, layOf(answer, suggestion),
-    make("div", {}, titleOf(suggestion), make("p", { class: "sentence" }, suggestion.summary),
-      make("ul", { class: "chips" }, suggestion.colors.map((color) => make("li", {}, swatch(color.hex), color.name)))));
+    make("div", {}, titleOf(suggestion), make("h3", { class: "sentence" }, sentence), chipsOf(suggestion)));
+}
+
+export function chipsOf(suggestion) {
+  return make("ul", { class: "chips" }, suggestion.colors.map((color) => make("li", {}, swatch(color.hex), color.name)));
 }
 
 const PARTS = { hue: "Hue", lightness: "Light and dark", separation: "Apart", vividness: "Strength" };
@@ -395,7 +399,7 @@ export function lookCard({ id, photo, answer }) {
       answer.warnings.map((warning) => make("p", { class: "note" }, warning.text)),
       garmentList(answer),
       best ? make("div", { class: "best" }, layOf(answer, best), make("div", {}, titleOf(best), make("p", { class: "sentence" }, best.summary),
-        make("ul", { class: "chips" }, best.colors.map((color) => make("li", {}, swatch(color.hex), color.name))))) : null));
+        chipsOf(best))) : null));
 }
 
 export function showLooks(place, looks) {
