@@ -69,7 +69,7 @@ export class Album {
 
   table() {
     const head = make("thead", {}, make("tr", {}, HEAD.map((name) => make("th", { scope: "col" }, name))));
-    const body = this.rows().map((row) => make("tr", {}, row.map((cell, k) => make("td", {}, k === 3 && cell ? swatch(cell) : null, String(cell)))));
+    const body = this.rows().map((row) => make("tr", {}, row.map((cell, k) => make("td", {}, k === 3 && cell ? swatch(cell) : null, k === 4 && cell !== "" ? `${Math.round(100 * cell)} %` : String(cell)))));
     return [make("caption", { class: "hidden" }, "Every garment of every photo"), head, make("tbody", {}, body)];
   }
 

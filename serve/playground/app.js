@@ -2,7 +2,7 @@
 import { advise, fetched, key } from "./ask.js";
 import { Album } from "./album.js";
 import { readable, snippets } from "./code.js";
-import { altOf, flatLay, garmentList, KINDS, layOf, list, make, nameOf, photoView, piecesOfItems, smallCard, swatch, titleOf, whyOf } from "./look.js";
+import { altOf, clothView, flatLay, garmentList, KINDS, layOf, list, make, nameOf, photoView, piecesOfItems, smallCard, swatch, titleOf, whyOf } from "./look.js";
 import { photosOf, prepared } from "./photo.js";
 import { SAMPLES, SAMPLE_COLORS } from "./samples.js";
 import { DEGRADED, Trouble } from "./trouble.js";
@@ -207,7 +207,7 @@ function startCountdown(seconds) {
   at("retry").disabled = true;
   const tick = () => {
     const left = Math.ceil((end - Date.now()) / 1000);
-    at("countdown").textContent = left > 0 ? `free in ${left} s` : "";
+    at("countdown").textContent = left > 0 ? `in ${left} s` : "";
     at("retry").disabled = left > 0;
     if (left <= 0) clearInterval(startCountdown.timer);
   };
@@ -227,7 +227,7 @@ function showAnswer() {
   is("answer");
   at("loading").hidden = at("trouble").hidden = true;
   at("result").hidden = false;
-  const view = question.colors ? [] : question.preview ? [photoView(answer, question.preview, altOf(answer))] : [make("p", { class: "fine" }, "This browser cannot draw the photo's format; the service read it.")];
+  const view = question.colors ? [clothView(answer.garments.flatMap((garment) => garment.colors))] : question.preview ? [photoView(answer, question.preview, altOf(answer))] : [make("p", { class: "fine" }, "This browser cannot draw the photo's format; the service read it.")];
   at("figure").replaceChildren(...view);
   at("notices").replaceChildren(...notices(answer));
   at("garments").replaceChildren(garmentList(answer, keepButton));
@@ -320,7 +320,7 @@ function bestCard(look, number) {
     make("div", { class: "told" },
       make("div", { class: "lead" }, titleOf(look), make("h3", { class: "sentence" }, sentence.slice(0, 1).toUpperCase() + sentence.slice(1)),
         make("div", { class: "swaps" }, look.colors.map((color) => swapMenu(color, number)))),
-      make("ul", { class: "how" }, look.how_to_wear.slice(0, 2).map((one) => make("li", {}, one.text))),
+      look.how_to_wear.length ? make("ul", { class: "how" }, look.how_to_wear.slice(0, 2).map((one) => make("li", {}, one.text))) : null,
       whyOf(state.answer, look),
       make("div", { class: "row tools" }, exportMenu(look),
         make("button", { type: "button", class: "button slim", onclick: () => share(look) }, "Save as picture"),

@@ -6,21 +6,45 @@ function reference() {
   const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const element = document.createElement("rapi-doc");
   const settings = {
-    "spec-url": "openapi.json", "render-style": "focused", theme: dark.matches ? "dark" : "light", "show-header": "false",
+    "render-style": "focused", theme: dark.matches ? "dark" : "light", "show-header": "false",
     "bg-color": color("paper"), "text-color": color("ink"), "primary-color": color("focus"),
     "nav-bg-color": color("paper"), "nav-text-color": color("ink"), "nav-hover-bg-color": color("line"), "nav-hover-text-color": color("ink"), "nav-accent-color": color("ink"),
     "regular-font": "Instrument Sans, system-ui, sans-serif", "mono-font": "ui-monospace, Menlo, Consolas, monospace", "load-fonts": "false", "font-size": "large",
     "schema-style": "table", "schema-expand-level": "1", "default-schema-tab": "schema", "response-area-height": "420px",
     "allow-server-selection": "false", "allow-advanced-search": "false", "show-method-in-nav-bar": "as-colored-text", "use-path-in-nav-bar": "true",
-    "allow-spec-file-download": "false", "show-curl-before-try": "true", "persist-auth": "false", "sort-tags": "false", "update-route": "true",
+    "allow-spec-file-download": "false", "fill-request-fields-with-example": "true", "show-curl-before-try": "true", "persist-auth": "false", "sort-tags": "false", "update-route": "true",
   };
   for (const [name, value] of Object.entries(settings)) element.setAttribute(name, value);
   element.addEventListener("spec-loaded", () => { const key = sessionStorage.getItem("key"); if (key) element.setApiKey("APIKeyHeader", key); });
   return element;
 }
 
-function show() {
-  document.getElementById("reference").replaceChildren(reference());
+// The document as the form needs it: whole addresses, the form's options as a text of JSON, and the errors once.
+function forms(spec) {
+  const shown = structuredClone(spec);
+  shown.servers = [{ url: new URL(".", document.baseURI).href.replace(/\/$/, "") }];
+  shown.info.description += "\n\nEvery error is a problem document with a `code`. [What each code means](docs/errors).";
+  for (const operation of Object.values(shown.paths).flatMap((item) => Object.values(item))) {
+    const form = operation.requestBody?.content["multipart/form-data"]?.schema;
+    if (form) form.properties.options = { type: "string", description: "The options as JSON, such as `{\"intent\": \"bold\"}`; `OptionsModel` describes them." };
+    for (const [status, response] of Object.entries(operation.responses)) {
+      if (status < 400) continue;
+      const names = Object.keys(Object.values(response.content)[0].examples ?? {});
+      response.description = `${response.description}. ${names.map((name) => `[${name}](docs/errors/${name.toLowerCase().replaceAll("_", "-")})`).join(", ")}`;
+      delete response.content;
+      delete response.headers;
+    }
+  }
+  return shown;
+}
+
+const described = fetch("openapi.json").then((response) => response.json()).then(forms);
+
+async function show() {
+  const element = reference();
+  document.getElementById("reference").replaceChildren(element);
+  await customElements.whenDefined("rapi-doc");
+  element.loadSpec(structuredClone(await described));
 }
 
 dark.addEventListener("change", show);

@@ -202,6 +202,15 @@ export function altOf(answer) {
   return kinds.length ? `The photo with its garments: ${list(kinds)}.` : "The photo. No garment was found in it.";
 }
 
+// Colours that a person typed, as cloth beside cloth.
+export function clothView(colors) {
+  const width = 360, height = 216, part = width / colors.length;
+  const svg = draw("svg", { class: "photo cloth", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Colours: ${list(colors.map(nameOf))}` });
+  colors.forEach((color, k) => svg.append(draw("rect", { x: k * part, width: part + 0.5, height, fill: color.hex }),
+    colors.length < 5 ? draw("text", { x: (k + 0.5) * part, y: height - 18, fill: color.text_color, "font-size": 15, "text-anchor": "middle" }, nameOf(color)) : ""));
+  return svg;
+}
+
 // --- garments and their colours --------------------------------------------------------------------------------
 // One row a garment. extra: gives what a page adds to a garment's colours.
 export function garmentList(answer, extra = () => []) {
@@ -212,10 +221,10 @@ function garmentRow(garment, number, mode, extra) {
   const first = garment.colors[0];
   const kind = mode === "colors" ? "Your colours" : KINDS[garment.category];
   const unsure = mode !== "colors" && garment.confidence !== null && garment.confidence < UNSURE;
-  return make("li", { class: "garment", "data-garment": garment.id },
+  return make("li", { class: mode === "colors" ? "garment typed" : "garment", "data-garment": garment.id },
     make("details", {},
       make("summary", {},
-        make("span", { class: "number", "aria-hidden": "true" }, String(number)),
+        mode === "colors" ? null : make("span", { class: "number", "aria-hidden": "true" }, String(number)),
         make("span", { class: "kind" }, make("b", {}, kind), " ", first ? list(leading(garment.colors).map(nameOf)) : "no colour could be read",
           unsure ? make("em", {}, " not sure") : null),
         make("code", {}, first?.hex ?? ""),
@@ -404,4 +413,8 @@ export function lookCard({ id, photo, answer }) {
 
 export function showLooks(place, looks) {
   place.replaceChildren(...looks.map(lookCard));
+  place.addEventListener("click", (event) => {
+    const copied = event.target.closest("[data-copy]");
+    if (copied) navigator.clipboard?.writeText(copied.dataset.copy);
+  });
 }
