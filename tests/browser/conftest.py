@@ -22,6 +22,14 @@ HOW = "the browser tests need Chromium: apt-get install chromium (any of: " + ",
 TIMEOUT_MS = 15_000
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this folder: they start real processes, so they are no part of `make check`."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.cluster)
+
+
 def chromium() -> str:
     """The path of a Chromium. Skips the test without one, or fails it where the browser tests are required."""
     found = next((path for path in map(shutil.which, NAMES) if path), None)
