@@ -169,6 +169,10 @@ function showLoading(question) {
   at("loading-text").textContent = question.colors ? "Looking for what goes with them" : "Looking at the photo";
   at("notices").replaceChildren();
   at("garments").replaceChildren();
+  at("best").replaceChildren(make("div", { class: "best card waiting", "aria-hidden": "true" }, flatLay({}, ""), make("div", { class: "told" }, make("i"), make("i"), make("i"))));
+  at("others").replaceChildren();
+  at("owned").replaceChildren();
+  at("wear-title").textContent = "Wear it with";
   at("figure").replaceChildren(...(question.preview ? [make("img", { src: question.preview, alt: "The photo that is being looked at" })] : []));
   say(at("loading-text").textContent);
 }
@@ -193,7 +197,8 @@ function showTrouble(trouble) {
   const about = [trouble.code, trouble.requestId && `request ${trouble.requestId}`].filter(Boolean).join(" · ");
   const page = /^[A-Z_]+$/.test(trouble.code) && trouble.status ? `docs/errors/${trouble.code.toLowerCase().replaceAll("_", "-")}` : "";
   at("trouble-code").replaceChildren(page ? make("a", { href: page }, about) : about);
-  at("retry").hidden = !trouble.retry;
+  at("retry").hidden = !trouble.retry && trouble.status !== 401;
+  at("retry").textContent = trouble.status === 401 ? "Give a key" : "Try again";
   startCountdown(trouble.retry ? trouble.waitS : 0);
   say(`${trouble.title}. ${trouble.text}`);
   if (trouble.status === 401) return openKey("The server wants a valid API key. This one is missing, wrong or revoked.");
@@ -245,7 +250,8 @@ function spoken(answer) {
 const question = () => state.question;
 
 function notices(answer) {
-  const notes = answer.degraded.map((phase) => make("p", { class: "note" }, `${DEGRADED[phase] ?? "Part of this is a fallback."} Ask again for the whole answer.`));
+  const notes = answer.degraded.map((phase) => make("div", { class: "note" }, make("p", {}, DEGRADED[phase] ?? "Part of this is a fallback."),
+    make("button", { type: "button", class: "button slim", onclick: again }, "Ask again")));
   const light = answer.image?.lighting;
   if (light?.corrected) {
     notes.push(make("p", { class: "note" }, `The colours are corrected for ${light.cast} light. `, make("button", { type: "button", class: "button slim", onclick: () => balance(false) }, "Show them as photographed")));
@@ -344,7 +350,7 @@ function swapMenu(color, number) {
   const first = original.colors.find((one) => one.hex === color.was);
   const back = color.hex === color.was ? [] : [first];
   return make("details", { class: "menu" }, make("summary", { class: "button" }, shown, make("span", { class: "hidden" }, ", swap or copy")),
-    make("div", { class: "sheet" },
+    make("div", { class: "sheet" }, others.length + back.length ? make("p", { class: "fine" }, `Instead of ${color.name}`) : null,
       [...back, ...others].map((one) => make("button", { type: "button", onclick: () => swap(one) }, swatch(one.hex), one.name)),
       make("button", { type: "button", "data-copy": color.hex }, swatch(color.hex), `Copy ${color.hex}`)));
 }
@@ -482,8 +488,9 @@ function showRequest(chosen = "curl") {
   at("code").textContent = texts[chosen];
   at("copy-code").onclick = () => copy(texts[chosen], chosen === "Answer" ? "The answer is copied." : "The code is copied. It reads the key from STYLESYNC_KEY.");
   const { meta } = state.answer, took = meta.timing_ms?.total, cached = { hit: "from the cache", miss: "worked out just now", coalesced: "shared with an equal request", refresh: "worked out anew", bypass: "worked out without the cache" }[meta.cache.advice] ?? "";
-  at("timing").textContent = [took === undefined ? "" : `${took < 10 ? took.toFixed(1) : Math.round(took)} ms`, cached].filter(Boolean).join(", ");
-  at("timing").title = Object.entries(meta.timing_ms ?? {}).map(([name, ms]) => `${name} ${ms} ms`).join(", ");
+  const rounded = (ms) => (ms < 10 ? ms.toFixed(1) : String(Math.round(ms)));
+  const steps = Object.entries(meta.timing_ms ?? {}).filter(([name]) => name !== "total").map(([name, ms]) => `${name} ${rounded(ms)}`);
+  at("timing").textContent = [took === undefined ? "" : `${rounded(took)} ms${steps.length ? ` (${steps.join(", ")})` : ""}`, cached].filter(Boolean).join(", ");
 }
 
 // --- the key ---------------------------------------------------------------------------------------------------
@@ -508,7 +515,7 @@ function start() {
   at("ask").addEventListener("submit", (event) => { event.preventDefault(); takeColors(at("colors").value); });
   for (const id of ["photo", "camera"]) at(id).addEventListener("change", () => { const files = [...at(id).files]; at(id).value = ""; if (files.length) takePhotos(files); });
   at("ask").addEventListener("change", (event) => { if (event.target.matches("[name=intent], #schemes input, #ryb") && state.question) rerun(); });
-  at("retry").addEventListener("click", again);
+  at("retry").addEventListener("click", () => (at("retry").textContent === "Give a key" ? openKey() : again()));
   at("cancel").addEventListener("click", () => { reset(); at("colors").focus(); });
   at("eyes").addEventListener("change", () => { document.body.dataset.eyes = at("eyes").value; });
   at("key-open").addEventListener("click", () => openKey());

@@ -100,8 +100,8 @@ def open_page(browser: Any, server: Stub) -> Iterator[Open]:
     assert noticed == []
 
 
-def watch(page: Any, url: str, noticed: list[str]) -> None:
-    """Notes console errors, exceptions, and requests to anywhere else."""
+def watch(page: Any, url: str, noticed: list[str], *, uploads: str = "blob:") -> None:
+    """Notes console errors, exceptions, and requests to anywhere else. uploads: the store's address, where one is."""
 
     def console(message: Any) -> None:
         # A refused request is an answer that the page shows; Chromium notes it all the same.
@@ -109,7 +109,7 @@ def watch(page: Any, url: str, noticed: list[str]) -> None:
             noticed.append(message.text)
 
     def requested(request: Any) -> None:
-        if not request.url.startswith((url, "blob:", "data:")):
+        if not request.url.startswith((url, uploads, "blob:", "data:")):
             noticed.append(f"outside: {request.url}")
 
     page.on("console", console)

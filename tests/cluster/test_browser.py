@@ -1,9 +1,12 @@
 """Tests the pages of the whole application in a real browser: a sample's advice, and the API reference's own form."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from serve.http.pages import PLAYGROUND
 from tests.browser.conftest import TIMEOUT_MS, launched, watch
@@ -38,6 +41,26 @@ def test_advice_is_two_clicks_away_when_the_printed_link_is_opened(application: 
         page.click(".tools summary")
         page.click(".tools .sheet button:text('ASE')")
     assert download.value.path().read_bytes().startswith(b"ASEF")
+    page.close()
+    assert noticed == []
+
+
+def test_a_photo_past_the_form_is_uploaded_to_the_store(application: Application, browser: Any, tmp_path: Path) -> None:
+    """A photo of more than 10 MiB goes straight to the object store, which the page's policy allows."""
+    noise = np.random.default_rng(1).integers(0, 256, (1900, 2000, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "noise.png", compress_level=1)
+    assert (tmp_path / "noise.png").stat().st_size > 10 * 2**20
+    with application.client() as client:
+        wanted = {"content_type": "image/png", "content_length": 1}
+        store = client.post("/v1/uploads/presign", json=wanted).json()["url"]
+    page, noticed = browser.new_page(), list[str]()
+    page.set_default_timeout(TIMEOUT_MS * 4)
+    watch(page, application.url, noticed, uploads=store)
+    page.goto(f"{application.url}/#key={application.key}")
+    with page.expect_response(f"{store}**") as uploaded:
+        page.set_input_files("#photo", tmp_path / "noise.png")
+    assert uploaded.value.status in (200, 204)
+    page.wait_for_selector("[data-state=answer]")
     page.close()
     assert noticed == []
 

@@ -378,7 +378,7 @@ export function chipsOf(suggestion) {
   return make("ul", { class: "chips" }, suggestion.colors.map((color) => make("li", {}, swatch(color.hex), color.name)));
 }
 
-const PARTS = { hue: "Hue", lightness: "Light and dark", separation: "Apart", vividness: "Strength" };
+const PARTS = { hue: "Hues", lightness: "Light and dark", separation: "Easy to tell apart", vividness: "Vividness" };
 
 // Everything behind a suggestion: its reasons, and the numbers.
 export function whyOf(answer, suggestion) {
