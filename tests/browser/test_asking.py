@@ -43,6 +43,7 @@ async () => {
 def test_the_key_is_taken_out_of_the_address(open_page: Open, server: Stub) -> None:
     """The link of `make serve` gives the key, which leaves the address and goes with each request."""
     server.answering = lambda _: answer(recorded("colors"))
+    assert open_page(f"#key={KEY}").url == server.url
     page = open_page(f"#key={KEY}&colors=camel,navy&intent=bold")
     must_answer(page, "colors")
     assert KEY not in page.url
@@ -77,7 +78,8 @@ def test_the_second_photo_gets_its_own_answer_when_two_come_quickly(open_page: O
         return answer(recorded("knit" if first else "dress"), delay_s=1.2 if first else 0.1)
 
     server.answering = answering
-    page = open_page()
+    page, aborted = open_page(), list[str]()
+    page.on("requestfailed", lambda request: aborted.append(request.url))
     page.set_input_files("#photo", KNIT)
     page.wait_for_selector("[data-state=loading] #figure img")
     page.set_input_files("#photo", DRESS)
@@ -85,6 +87,7 @@ def test_the_second_photo_gets_its_own_answer_when_two_come_quickly(open_page: O
     page.wait_for_timeout(1500)
     must_answer(page, "dress")
     assert page.locator("#figure .found").count() == 1
+    assert aborted == [f"{server.url}v1/advice"]
     assert page.evaluate(_MIDDLE) == pytest.approx([168, 75, 53], abs=40)
 
 
