@@ -92,6 +92,8 @@ def test_palettes_and_the_card_can_be_saved(open_page: Open, server: Stub) -> No
     with Image.open(download.value.path()) as card:
         assert (card.format, card.size) == ("PNG", (1200, 630))
         pixels = np.asarray(card.convert("RGB")).reshape(-1, 3)
+    # Pieces without a colour are thin lines.
+    assert (pixels.sum(axis=1) < 12).mean() < 0.01
     for color in recorded("colors")["suggestions"][0]["colors"]:
         assert (pixels == tuple(bytes.fromhex(color["hex"][1:]))).all(axis=1).sum() > 1000
 

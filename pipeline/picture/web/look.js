@@ -328,7 +328,8 @@ export function flatLay(pieces, title) {
 }
 
 function ghost(slot) {
-  return draw("g", { class: "ghost" }, SHAPES[slot].shapes.map((d) => draw("path", { d })));
+  const line = { fill: "none", stroke: "#84827b", "stroke-width": 1.2, "stroke-dasharray": "3 4" };
+  return draw("g", { class: "ghost" }, SHAPES[slot].shapes.map((d) => draw("path", { d, ...line })));
 }
 
 function piece(slot, colors) {
