@@ -40,10 +40,35 @@ function forms(spec) {
 
 const described = fetch("openapi.json").then((response) => response.json()).then(forms);
 
+// RapiDoc names its fields for the eye only. This names them for screen readers too.
+function name(root) {
+  root.querySelector("nav")?.setAttribute("aria-label", "Operations");
+  for (const field of root.querySelectorAll("input, select, textarea")) {
+    if (!field.labels?.length && !field.hasAttribute("aria-label")) field.setAttribute("aria-label", field.dataset.pname || field.placeholder || "Content type");
+  }
+  for (const inner of root.querySelectorAll("api-request, api-response, schema-table, schema-tree, json-tree, tag-input")) if (inner.shadowRoot) watch(inner.shadowRoot);
+}
+
+// RapiDoc's light colours are too pale for text.
+const legible = new CSSStyleSheet();
+legible.replaceSync("@media (prefers-color-scheme: light) { *, *::before, *::after { --green: #3a6600; --blue: #0a58a8; --red: #b3261e; --orange: #8a4b00; --yellow: #725800; --purple: #5a3fb0; --nav-get-color: #0a58a8; --nav-post-color: #3a6600; --nav-delete-color: #b3261e; --nav-put-color: #8a4b00; --nav-head-color: #725800; } }");
+
+const watched = new WeakSet();
+
+function watch(root) {
+  if (!watched.has(root)) {
+    watched.add(root);
+    new MutationObserver(() => name(root)).observe(root, { childList: true, subtree: true });
+  }
+  name(root);
+}
+
 async function show() {
   const element = reference();
   document.getElementById("reference").replaceChildren(element);
   await customElements.whenDefined("rapi-doc");
+  element.shadowRoot.adoptedStyleSheets.push(legible);
+  watch(element.shadowRoot);
   element.loadSpec(structuredClone(await described));
 }
 

@@ -75,12 +75,17 @@ def must_hold(page: Any, state: str, *, colors_only: bool = False) -> None:
 
     colors_only: of axe's rules only those that depend on the scheme, where another window has tried all.
     """
+    must_be_accessible(page, state, colors_only=colors_only)
+    faint = [(what, ratio) for what, ratio in page.evaluate(_CONTROLS) if ratio < LEAST_CONTRAST]
+    assert faint == [], f"{state}: {faint}"
+    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{state} scrolls sideways"
+
+
+def must_be_accessible(page: Any, state: str, *, colors_only: bool = False) -> None:
+    """Fails when the page in this state breaks a rule of axe."""
     if not page.evaluate("() => 'axe' in window"):
         page.evaluate(AXE.read_text())
     options = {"resultTypes": ["violations"], **({"runOnly": _OF_COLORS} if colors_only else {})}
     result = page.evaluate("(options) => axe.run(document, options)", options)
     broken = [(rule["id"], [node["html"][:160] for node in rule["nodes"][:4]]) for rule in result["violations"]]
     assert broken == [], f"{state}: {broken}"
-    faint = [(what, ratio) for what, ratio in page.evaluate(_CONTROLS) if ratio < LEAST_CONTRAST]
-    assert faint == [], f"{state}: {faint}"
-    assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{state} scrolls sideways"

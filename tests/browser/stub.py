@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -22,6 +23,7 @@ from serve.http.headers import SECURITY_HEADERS
 from serve.http.problems import problem_response
 from serve.local.processes import free_port
 
+DOCUMENT = Path(__file__).parents[1] / "golden" / "openapi.json"
 REQUEST_ID = "609b5442a1594f69abbe34224ed18006"
 
 
@@ -112,6 +114,10 @@ class Stub:
             named = [(one if len(one) == 7 else "#c19a6b", "camel") for one in hexes]
             content, media_type = files.export(named, format)
             return Response(content, media_type=media_type)
+
+        @app.get(prefix + "/openapi.json")
+        async def document() -> Response:
+            return Response(DOCUMENT.read_bytes(), media_type="application/json")
 
         app.include_router(pages.router, prefix=prefix)
         return app

@@ -8,8 +8,8 @@ import pytest
 from pipeline.contract import advice_of_json
 from pipeline.errors import RateLimited
 from serve.http.pages import PLAYGROUND
-from tests.browser.checks import ANSWERS, must_hold, recorded
-from tests.browser.conftest import Open
+from tests.browser.checks import ANSWERS, must_be_accessible, must_hold, recorded
+from tests.browser.conftest import Open, watch
 from tests.browser.stub import Stub, answer, problem, text
 
 KNIT = PLAYGROUND / "sample-knit.webp"
@@ -18,6 +18,7 @@ DRESS = PLAYGROUND / "sample-dress.webp"
 WINDOWS = [(390, "light", True), (390, "dark", False), (1280, "light", False), (1280, "dark", True)]
 # Contract: what the first view of the page may weigh.
 MOST_BYTES = 200_000
+MOST_REFERENCE_BYTES = 1_000_000
 
 
 def _answers(page: Any) -> None:
@@ -98,6 +99,24 @@ def test_error_pages_hold_when_opened(browser: Any, server: Stub, address: str, 
     page.goto(server.url + address)
     must_hold(page, address)
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_reference_holds_when_opened(browser: Any, server: Stub, scheme: str) -> None:
+    """The API reference keeps axe's rules, loads nothing from elsewhere, and takes the key that the page has."""
+    context, noticed = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme=scheme), list[str]()
+    page = context.new_page()
+    watch(page, server.url, noticed)
+    page.goto(server.url)
+    page.evaluate("sessionStorage.setItem('key', 'ssk_test')")
+    page.goto(server.url + "docs#post-/v1/advice")
+    page.wait_for_selector("rapi-doc input[type=file]")
+    page.wait_for_selector("rapi-doc :text('ssk_test')")
+    must_be_accessible(page, "reference")
+    sizes = page.evaluate("() => performance.getEntriesByType('resource').map((one) => one.transferSize)")
+    assert 200_000 < sum(sizes) < MOST_REFERENCE_BYTES
+    context.close()
+    assert noticed == []
 
 
 def test_the_answer_fits_its_screens(open_page: Open, server: Stub) -> None:
