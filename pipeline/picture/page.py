@@ -26,8 +26,8 @@ from pipeline.picture.blocks import (
     stack,
     tag,
 )
-from pipeline.picture.overlay import TINTS, fitted, legend, overlay
-from pipeline.types import Category, DecodedImage
+from pipeline.picture.overlay import TINTS, WORDS, fitted, legend, overlay
+from pipeline.types import DecodedImage
 
 # The sizes and thresholds of the page are taste.
 # The width between the margins.
@@ -46,16 +46,6 @@ COLUMNS = 3
 CARD_PX, INSET_PX = (WIDTH_PX - (COLUMNS - 1) * GAP_PX) // COLUMNS, 22
 TITLE, HEAD, BODY, SMALL = 34, 24, 19, 17  # px
 MOST_MATCHES = 8
-# The kinds in the words of look.js.
-WORDS: dict[Category, str] = {
-    "top": "top",
-    "outerwear": "jacket",
-    "bottom": "bottoms",
-    "full_body": "dress",
-    "shoes": "shoes",
-    "accessory": "accessory",
-    "unknown": "garment",
-}
 
 
 def page(title: str, image: DecodedImage, advice: AdviceBody, options: Options) -> Picture:

@@ -14,7 +14,8 @@ from pipeline.analysis import advise
 from pipeline.contract import advice_in_words, advice_to_json
 from pipeline.options import parse_options
 from pipeline.picture.looks import Look, data_uri, look, look_script
-from pipeline.picture.page import WORDS, page
+from pipeline.picture.overlay import WORDS
+from pipeline.picture.page import page
 from pipeline.types import DecodedImage, Segmentation
 from tests.browser.checks import must_hold
 from tests.serve.fakes import painted, painted_labels
