@@ -54,9 +54,13 @@ def launched() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The browser of all tests."""
+    """The browser of a module's tests.
+
+    Playwright runs an event loop in this thread for as long as it lives, so it must end before tests that need one of
+    their own.
+    """
     with launched() as browser:
         yield browser
 

@@ -90,7 +90,7 @@ async def test_a_page_runs_only_our_files_when_its_policy_is_read(client: httpx.
 
 async def test_the_playground_needs_no_inline_style_when_read() -> None:
     """The playground's policy forbids style attributes, and its pages have none."""
-    for name in ("index.html", "app.js", "look.js", "album.js"):
+    for name in ("index.html", "app.js", "answer.js", "look.js", "album.js"):
         assert not re.search(r"<style|\sstyle[=:]", FILES[name].read_text())
 
 
