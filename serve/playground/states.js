@@ -1,5 +1,6 @@
 // What stands on the page while there is no answer: waiting, trouble, and the question for a key.
 import { key } from "./ask.js";
+import { takeColors } from "./asking.js";
 import { flatLay, make } from "./look.js";
 import { at, is, say, state } from "./state.js";
 
@@ -35,7 +36,7 @@ export function showTrouble(trouble) {
   at("trouble").hidden = false;
   at("trouble-title").textContent = trouble.title;
   at("trouble-text").textContent = trouble.text;
-  at("trouble-fields").replaceChildren(...trouble.fields.map((text) => make("li", {}, text)));
+  at("trouble-fields").replaceChildren(...trouble.fields.map(correction));
   const about = [trouble.code, trouble.requestId && `request ${trouble.requestId}`].filter(Boolean).join(" · ");
   const page = /^[A-Z_]+$/.test(trouble.code) && trouble.status ? `docs/errors/${trouble.code.toLowerCase().replaceAll("_", "-")}` : "";
   at("trouble-code").replaceChildren(page ? make("a", { href: page }, about) : about);
@@ -45,6 +46,19 @@ export function showTrouble(trouble) {
   say(`${trouble.title}. ${trouble.text}`);
   if (trouble.status === 401) return openKey("The server wants a valid API key. This one is missing, wrong or revoked.");
   at("trouble-title").focus();
+}
+
+// What is wrong with a field. The nearest colours to an unknown word are buttons that put it right.
+function correction(text) {
+  const found = /^'(.+?)' is not a known colour\. Did you mean (.+?)\?/.exec(text);
+  if (!found || !state.question?.colors) return make("li", {}, text);
+  const [, wrong, words] = found;
+  const correct = (word) => {
+    at("colors").value = state.question.colors.map((color) => (color === wrong ? word : color)).join(", ");
+    takeColors(at("colors").value);
+  };
+  return make("li", {}, `“${wrong}” is not a known colour. Did you mean one of these? `,
+    make("span", { class: "row" }, words.split(" or ").map((word) => make("button", { type: "button", class: "button slim", onclick: () => correct(word) }, word))));
 }
 
 export function startCountdown(seconds) {

@@ -1,5 +1,7 @@
 """Tests what a person does with an answer: look, swap, save, keep, and compare photos."""
 
+import json
+
 import numpy as np
 from PIL import Image
 
@@ -42,6 +44,22 @@ def test_a_swapped_colour_dresses_the_drawing(open_page: Open, server: Stub) -> 
     page.click(".swaps summary")
     page.click(f".swaps .sheet button:text('{first['name']}')")
     must_answer(page, "knit")
+
+
+def test_an_accent_goes_where_a_person_has_room(open_page: Open, server: Stub) -> None:
+    """A dress with shoes and a bag leaves room for a scarf, and never for trousers under it."""
+    value = json.loads(json.dumps(recorded("dress")))
+    dress = value["garments"][0]
+    value["garments"] += [{**dress, "id": "g2", "category": "shoes"}, {**dress, "id": "g3", "category": "accessory"}]
+    best = value["suggestions"][0]
+    best["for"]["garment_ids"] = ["g1", "g2", "g3"]
+    best["colors"] = [{"hex": code, "name": "a", "role": "accent", "share": 0.1} for code in ("#123456", "#654321")]
+    server.answering = lambda _: answer(value)
+    page = open_page()
+    page.set_input_files("#photo", DRESS)
+    must_answer(page, "dress")
+    worn = page.locator("#best .piece").evaluate_all("(all) => all.map((one) => [one.dataset.slot, one.dataset.hex])")
+    assert dict(worn) == {"shoes": "#a74b35", "dress": "#a74b35", "bag": "#a74b35", "scarf": "#123456"}
 
 
 def test_another_suggestion_stands_large_when_it_is_chosen(open_page: Open, server: Stub) -> None:

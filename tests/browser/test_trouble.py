@@ -4,6 +4,7 @@ import json
 import time
 
 from pipeline import errors
+from pipeline.color.words import parse_color
 from pipeline.errors import ColorMatchError, FieldError, InvalidFields, RateLimited
 from tests.browser.checks import recorded
 from tests.browser.conftest import Open
@@ -51,6 +52,27 @@ def test_each_error_is_told_in_words_and_the_old_answer_goes(open_page: Open, se
         assert page.is_visible("#retry") is retry, title
         assert "JSON" not in page.inner_text("#trouble"), title
         assert page.evaluate("document.activeElement.id") == "trouble-title", title
+
+
+def test_a_misspelt_colour_is_put_right_with_one_click(open_page: Open, server: Stub) -> None:
+    """The nearest words to an unknown one are buttons; the other colours stay."""
+
+    def answering(asked: Asked) -> Reply:
+        if b"camle" not in asked.body:
+            return answer(recorded("colors"))
+        try:
+            parse_color("camle")
+        except errors.InvalidOptions as error:
+            return problem(InvalidFields((FieldError("/colors/0", error.detail),)))
+        raise AssertionError("it is a colour now")
+
+    server.answering = answering
+    page = open_page()
+    type_colors(page, "camle, navy")
+    page.click("#trouble-fields button:text-is('camel')")
+    must_answer(page, "colors")
+    assert page.input_value("#colors") == "camel, navy"
+    assert page.url.endswith("#colors=camel,navy")
 
 
 def test_the_wait_of_a_rate_limit_is_counted_down(open_page: Open, server: Stub) -> None:

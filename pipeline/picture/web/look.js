@@ -261,10 +261,10 @@ export function piecesOf(answer, suggestion) {
     for (const garment of worn) if (garment.colors.length) pieces[SLOT_OF[garment.category]] ??= garment.colors;
   }
   const asked = suggestion.how_to_wear.flatMap((one) => SLOTS_OF_CODE[one.code] ?? []);
+  // A person has two hands and one neck: an accent that finds no place stands in the list alone.
+  const free = (slots) => slots.filter((slot) => !pieces[slot] && !(pieces.dress && slot === "bottom"));
   for (const color of suggestion.colors) {
-    const wanted = color.role === "accent" ? ACCENTS : asked.length ? asked : FREE;
-    let slots = wanted.filter((slot) => !pieces[slot]);
-    if (wanted !== asked || slots.length === 0) slots = [...slots, ...[...ACCENTS, ...FREE].filter((slot) => !pieces[slot])].slice(0, 1);
+    const slots = color.role === "accent" ? free(ACCENTS).slice(0, 1) : asked.length ? free(asked) : free(FREE).slice(0, 1);
     for (const slot of slots) pieces[slot] = [{ ...color, share: 1 }];
   }
   return pieces;
