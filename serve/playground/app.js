@@ -2,15 +2,16 @@
 import { key } from "./ask.js";
 import { again, readAddress, rerun, reset, takeColors, takePhotos, takeSample } from "./asking.js";
 import { addItem, showItems } from "./closet.js";
-import { KINDS, make, swatch } from "./look.js";
+import { flatLay, KINDS, make, swatch } from "./look.js";
 import { photosOf } from "./photo.js";
-import { SAMPLES, SAMPLE_COLORS } from "./samples.js";
+import { OUTFITS, SAMPLES, SAMPLE_COLORS } from "./samples.js";
 import { at, copy, save, SCHEMES, state } from "./state.js";
 import { openKey, showKey } from "./states.js";
 
 function start() {
   at("schemes").append(...SCHEMES.map((name) => make("label", { class: "check" }, make("input", { type: "checkbox", value: name, checked: true }), name.replaceAll("_", " "))));
   at("item-kind").append(make("option", { value: "" }, "any kind"), ...Object.entries(KINDS).filter(([name]) => name !== "unknown").map(([value, name]) => make("option", { value }, name)));
+  at("hero-lays").append(...OUTFITS.map((outfit) => flatLay(Object.fromEntries(Object.entries(outfit).map(([slot, hex]) => [slot, [{ hex, share: 1 }]])), "")));
   at("sample-photos").append(...SAMPLES.map((sample) => make("li", {}, make("button", { type: "button", "data-sample": sample.id, onclick: () => takeSample(sample.id) }, make("img", { src: `assets/${sample.small}`, alt: "", width: 360, height: 450, decoding: "async" }), make("span", {}, sample.title)))));
   at("sample-colors").append(...SAMPLE_COLORS.map(({ words, hexes }) => make("li", {}, make("button", { type: "button", class: "button", onclick: () => { at("colors").value = words; takeColors(words); } }, hexes.map((hex) => swatch(hex)), words))));
   at("ask").addEventListener("submit", (event) => { event.preventDefault(); takeColors(at("colors").value); });

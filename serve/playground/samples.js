@@ -10,3 +10,10 @@ export const SAMPLE_COLORS = [
   { words: "olive, cream", hexes: ["#66672f", "#f6e9c9"] },
   { words: "terracotta", hexes: ["#c2694b"] },
 ];
+
+// Outfits that show what comes out: slot -> colour.
+export const OUTFITS = [
+  { top: "#f6e9c9", bottom: "#1f2a44", bag: "#c19a6b", shoes: "#7b3f2a" },
+  { dress: "#a74b35", jacket: "#26282c", shoes: "#26282c", bag: "#a3cbe8" },
+  { jacket: "#2c483b", top: "#eceff0", bottom: "#b78a58", shoes: "#5a3a28", scarf: "#cf9f2e" },
+];
