@@ -119,7 +119,7 @@ EXPLAINED: dict[str, tuple[str, str]] = {
     ),
     "PHASE_FAILED": (
         "A phase failed and no fallback could replace it.",
-        "Send the request again. If the error stays, report the `request_id`.",
+        "Send the request again after `Retry-After`. If the error stays, report the `request_id`.",
     ),
     "PHASE_LOST": (
         "The process that worked on the request ended.",
@@ -152,11 +152,10 @@ def error_page(slug: str) -> str | None:
         return None
     meaning, remedy = EXPLAINED[kind.code]
     status = status_of(kind())
-    retry = "<p>Send the same request again after <code>Retry-After</code> seconds.</p>" if status in (429, 503) else ""
     body = (
         f"<p class=crumb><a href='../errors'>Errors</a></p><h1>{escape(TITLES[kind.code])}</h1>"
         f"<p class=facts><b>{status}</b> <code>{kind.code}</code></p>"
-        f"<h2>What happened</h2><p>{_text(meaning)}</p><h2>What to do</h2><p>{_text(remedy)}</p>{retry}"
+        f"<h2>What happened</h2><p>{_text(meaning)}</p><h2>What to do</h2><p>{_text(remedy)}</p>"
         f"<h2>What it looks like</h2><pre tabindex=0>{escape(_example(kind, status))}</pre>"
     )
     return _page(TITLES[kind.code], body, root="../../")
