@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery screenshots material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
@@ -43,6 +43,7 @@ gallery: runtime-environment ## a page of advice for every photo: make gallery P
 	@$(if $(PHOTOS),,$(PY) -m tests.bench.colour_samples out/samples)
 	@$(PY) -m models.gallery '$(if $(PHOTOS),$(PHOTOS),out/samples)' -o '$(if $(OUT),$(OUT),out/gallery)'
 
+.PHONY: screenshots
 screenshots: development-environment ## the page's pictures in docs/page (needs Chromium)
 	@$(PY) -m tests.browser.screenshots
 
