@@ -42,12 +42,16 @@ check: development-environment ## format, lint, types and the fast tests
 	@$(PY) -m mypy
 	@$(PY) -m pytest -m 'not cluster'
 
-picture: runtime-environment ## draw a photo's advice without a server: make picture PHOTO=docs/samples/astronaut.jpg OUT=out/
-	@$(PY) -m models.picture $(if $(PHOTO),$(PHOTO),docs/samples/astronaut.jpg) $(if $(OUT),-o $(OUT))
+picture: runtime-environment ## draw a photo's advice without a server: make picture PHOTO=photo.jpg OUT=out/
+	@$(PY) -m models.picture $(if $(PHOTO),$(PHOTO),serve/playground/sample-knit.webp) $(if $(OUT),-o $(OUT))
 
 gallery: runtime-environment ## a page of advice for every photo: make gallery PHOTOS=folder OUT=out/gallery (else: the samples)
 	@$(if $(PHOTOS),,$(PY) -m tests.bench.colour_samples out/samples)
 	@$(PY) -m models.gallery '$(if $(PHOTOS),$(PHOTOS),out/samples)' -o '$(if $(OUT),$(OUT),out/gallery)'
+
+.PHONY: screenshots
+screenshots: development-environment ## the page's pictures in docs/page (needs Chromium)
+	@$(PY) -m tests.browser.screenshots
 
 format: development-environment ## put the code into its one format
 	@$(PY) -m ruff format

@@ -4,7 +4,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 
 from PIL import Image
@@ -13,11 +12,14 @@ from rich.progress import track
 
 from models.cards import DEFAULT_MODEL, ModelError, load_card
 from models.engines.choice import open_segmenter
-from models.picture import SUGGESTIONS, PictureError, destinations, picture, write
+from models.picture import SUGGESTIONS, PictureError, answered, destinations, write
 from models.segmenter import Segmenter
+from pipeline.contract import advice_in_words, advice_to_json
 from pipeline.errors import InvalidOptions
 from pipeline.options import Options, parse_options
 from pipeline.picture.blocks import PAPER, Picture
+from pipeline.picture.looks import PLACE, Look, data_uri, look, page_of_looks
+from pipeline.picture.page import page as drawn_page
 
 OUT = Path("out/gallery")
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")
@@ -26,10 +28,12 @@ MOST_PHOTOS = 24
 MOST_ON_SHEET = 16
 # Taste: the layout of the sheet.
 COLUMNS, COLUMN_PX, GAP_PX = 2, 1000, 24
+# Taste: the longest side of a photo on the page.
+SIDE_PX = 720
 _STYLE = (
-    "body{margin:2rem auto;max-width:1200px;padding:0 1rem;background:#fbfaf7;color:#1d2433;"
-    "font:1rem/1.5 system-ui,sans-serif}img{width:100%;height:auto;border:1px solid #dfe2e8;border-radius:12px}"
-    "figure{margin:0 0 2rem}figcaption{color:#5b6475}"
+    "body{margin:0 auto;max-width:82rem;padding:2.5rem 1.5rem 4rem}"
+    "h1{font:400 2.75rem/1.05 var(--serif);letter-spacing:-.02em;margin-bottom:.6rem}"
+    "h2{font:400 1.5rem/1.2 var(--serif);margin-bottom:1rem}"
 )
 
 
@@ -58,17 +62,11 @@ def sheet(pages: Sequence[Picture]) -> Picture:
     return whole
 
 
-def index(names: Sequence[str]) -> str:
-    """An HTML page that shows the pictures `pages/NAME.png`."""
-    figures = [
-        f'<figure><a href="pages/{escape(name)}.png"><img loading="lazy" src="pages/{escape(name)}.png" '
-        f'alt="Colour advice for {escape(name)}"></a><figcaption>{escape(name)}</figcaption></figure>'
-        for name in names
-    ]
-    head = f'<meta charset="utf-8"><title>StyleSync ColorMatch: gallery</title><style>{_STYLE}</style>'
-    body = f"<h1>Colour advice for {len(names)} photos</h1>"
-    return "\n".join(
-        ["<!doctype html>", f'<html lang="en"><head>{head}</head><body>', body, *figures, "</body></html>"]
+def index(looks: Sequence[Look]) -> str:
+    """An HTML page that shows every answer as the playground does."""
+    head = f"Colour advice for {len(looks)} photo{'' if len(looks) == 1 else 's'}"
+    return page_of_looks(
+        "StyleSync ColorMatch: gallery", f"<main><h1>{head}</h1><h2>Photos</h2>{PLACE}</main>", looks, style=_STYLE
     )
 
 
@@ -77,28 +75,29 @@ def make(folder: Path, out: Path, segmenter: Segmenter, options: Options, *, mos
     photos = photos_of(folder, most)
     targets = destinations(photos, out / "pages")
     pages: list[Picture] = []
-    names: list[str] = []
+    looks: list[Look] = []
     for photo, target in track(list(zip(photos, targets, strict=True)), console=console, transient=True):
         try:
-            page = picture(photo, segmenter, options)
+            image, advice, drawn = answered(photo, segmenter, options)
         except PictureError as error:
             console.print(str(error), style="red", markup=False, soft_wrap=True)
             continue
+        page = drawn_page(photo.name, image, advice_in_words(advice, drawn.lang), drawn)
         write(page, target)
-        names.append(target.stem)
+        looks.append(look(target.stem, data_uri(image.pixels, side_px=SIDE_PX), advice_to_json(advice, drawn.lang)))
         if len(pages) < MOST_ON_SHEET:
             pages.append(page)
     if not pages:
         raise PictureError(f"{folder}: none of the photos could be read.")
-    write_files(out, pages, names)
-    console.print(f"{len(names)} photos -> {out / 'index.html'}, {out / 'gallery.jpg'}", markup=False, soft_wrap=True)
-    return len(photos) - len(names)
+    write_files(out, pages, looks)
+    console.print(f"{len(looks)} photos -> {out / 'index.html'}, {out / 'gallery.jpg'}", markup=False, soft_wrap=True)
+    return len(photos) - len(looks)
 
 
-def write_files(out: Path, pages: Sequence[Picture], names: Sequence[str]) -> None:
+def write_files(out: Path, pages: Sequence[Picture], looks: Sequence[Look]) -> None:
     """Writes the sheet and the index into an existing folder."""
     sheet(pages).save(out / "gallery.jpg", quality=88, subsampling=0, optimize=True)
-    (out / "index.html").write_text(index(names), encoding="utf-8")
+    (out / "index.html").write_text(index(looks), encoding="utf-8")
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,12 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from models.cards import DEFAULT_MODEL, ModelError, load_card
 from models.engines.choice import open_segmenter
 from models.segmenter import Segmenter
-from pipeline.analysis import advise, given_segmentation
+from pipeline.analysis import Advice, advise, given_segmentation
 from pipeline.contract import advice_in_words
 from pipeline.errors import ColorMatchError, InvalidOptions
 from pipeline.image.decode import decode_image
 from pipeline.options import Options, parse_options
 from pipeline.picture.page import PAGE_PX, page
+from pipeline.types import DecodedImage
 
 OUT = Path("out")
 # Taste: the widths that a picture may have.
@@ -33,16 +34,21 @@ class PictureError(Exception):
 
 def picture(path: Path, segmenter: Segmenter, options: Options) -> Image.Image:
     """The page of one photo, RGB. Raises PictureError."""
+    image, advice, drawn = answered(path, segmenter, options)
+    return page(path.name, image, advice_in_words(advice, drawn.lang), drawn)
+
+
+def answered(path: Path, segmenter: Segmenter, options: Options) -> tuple[DecodedImage, Advice, Options]:
+    """A photo, its advice with masks, and the options that it was made with. Raises PictureError."""
     try:
         image = decode_image(path.read_bytes(), network_px=segmenter.input_px)
         segmentation = given_segmentation(image, options) or segmenter.segment_photo(image)
         drawn = replace(options, include=("masks",))
-        answer = advice_in_words(advise(image, segmentation, drawn), drawn.lang)
+        return image, advise(image, segmentation, drawn), drawn
     except OSError as error:
         raise PictureError(f"{path}: {error.strerror or 'it cannot be read'}.") from error
     except ColorMatchError as error:
         raise PictureError(f"{path}: {error.detail}") from error
-    return page(path.name, image, answer, drawn)
 
 
 def destinations(photos: Sequence[Path], out: Path | None) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Draws a photo with its garments: each tinted by its kind, outlined and numbered."""
+"""Draws a photo with its garments: each in its own colours, outlined and numbered; the rest is dimmed."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ from PIL import Image, ImageFilter
 from pipeline.garments.kinds import HAIR, KINDS, SKIN, label_of
 from pipeline.garments.rle import decode_rle
 from pipeline.parts import Garment
-from pipeline.picture.blocks import Picture, chip, flow, line, row, tag
-from pipeline.types import CLASSES, UNKNOWN, Mask, RgbImage
+from pipeline.picture.blocks import INK, PAPER, Picture, chip, flow, line, row, tag
+from pipeline.types import UNKNOWN, Category, Mask, RgbImage
 
 # By label. Taste: skin and hair in colours of skin and hair, a garment of unknown kind in a top's blue.
 TINTS: dict[int, tuple[int, int, int]] = {
@@ -19,8 +19,18 @@ TINTS: dict[int, tuple[int, int, int]] = {
     **{kind.label: kind.tint for kind in KINDS},
     UNKNOWN: (40, 110, 235),
 }
-# Taste: the opacity of the tints, and the sizes of outline and tag.
-OPACITY = 0.55
+# The kinds in the words of look.js.
+WORDS: dict[Category, str] = {
+    "top": "top",
+    "outerwear": "jacket",
+    "bottom": "bottoms",
+    "full_body": "dress",
+    "shoes": "shoes",
+    "accessory": "accessory",
+    "unknown": "garment",
+}
+# Taste: how much of the paper shows through what is no garment, and the sizes of outline and tag.
+DIMMED = 0.6
 OUTLINE_PX = 3
 TAG_PX = 17
 
@@ -31,20 +41,17 @@ def fitted(pixels: RgbImage, size: tuple[int, int]) -> Picture:
 
 
 def overlay(pixels: RgbImage, garments: Sequence[Garment], size: tuple[int, int]) -> Picture:
-    """The photo in grey with each garment in the tint of its final kind, its outline and its id.
+    """The dimmed photo with each garment in its own colours, its outline and its id.
 
-    pixels: (H, W, 3). The garments must have masks. What belongs to no garment is not tinted.
+    pixels: (H, W, 3). The garments must have masks.
     """
-    table = np.zeros((256, 4), np.uint8)
-    for label, tint in TINTS.items():
-        table[label] = (*tint, round(255 * OPACITY))
-    page = fitted(pixels, size).convert("L").convert("RGBA")
+    shown = fitted(pixels, size)
+    page = Image.blend(shown.convert("L").convert("RGBA"), Image.new("RGBA", size, PAPER), DIMMED)
     masks = [(garment, decode_rle(garment.mask)) for garment in garments if garment.mask is not UNSET]
-    for garment, mask in masks:
-        tinted = table[np.where(mask, label_of(garment.category), 0)]
-        page.alpha_composite(Image.fromarray(tinted).resize(size, Image.Resampling.NEAREST))
     for _, mask in masks:
-        page.paste("white", mask=_outline(mask, size))
+        page.paste(shown, mask=_plane(mask, size))
+    for _, mask in masks:
+        page.paste(INK, mask=_outline(mask, size))
     for garment, mask in masks:
         name = tag(garment.id, TINTS[label_of(garment.category)], TAG_PX)
         page.alpha_composite(name, _place(mask, size, name.size))
@@ -52,23 +59,24 @@ def overlay(pixels: RgbImage, garments: Sequence[Garment], size: tuple[int, int]
 
 
 def legend(garments: Sequence[Garment], width_px: int, size_px: int) -> Picture:
-    """The kinds of the garments, each with its tint."""
-    names = {**dict(enumerate(CLASSES)), UNKNOWN: "garment"}
-    kinds = {label_of(garment.category) for garment in garments}
-    present = [label for label in TINTS if label in kinds]
+    """The kinds of the garments, each with the tint of its tag."""
     entries = []
-    for label in present:
-        name = line(names[label].replace("_", " "), size_px)
-        entries.append(row([chip(TINTS[label], size_px), name], 8, middle=True))
+    for category, word in WORDS.items():
+        if any(garment.category == category for garment in garments):
+            tint = TINTS[label_of(category)]
+            entries.append(row([chip(tint, size_px), line(word, size_px)], 8, middle=True))
     return flow(entries, width_px, (20, 4))
 
 
 def _outline(mask: Mask, size: tuple[int, int]) -> Image.Image:
     """The mask's outline, smooth at any size, because it comes from the blurred mask."""
-    plane = Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
-    inner = plane.filter(ImageFilter.GaussianBlur(1.5)).point(lambda value: 255 if value > 127 else 0)
+    inner = _plane(mask, size).filter(ImageFilter.GaussianBlur(1.5)).point(lambda value: 255 if value > 127 else 0)
     rim = np.asarray(inner.filter(ImageFilter.MaxFilter(OUTLINE_PX))) - np.asarray(inner)
     return Image.fromarray(rim).filter(ImageFilter.GaussianBlur(0.6))
+
+
+def _plane(mask: Mask, size: tuple[int, int]) -> Image.Image:
+    return Image.fromarray(mask.astype(np.uint8) * 255).resize(size, Image.Resampling.BILINEAR)
 
 
 def _place(mask: Mask, size: tuple[int, int], label_size: tuple[int, int]) -> tuple[int, int]:

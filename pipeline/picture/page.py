@@ -26,7 +26,7 @@ from pipeline.picture.blocks import (
     stack,
     tag,
 )
-from pipeline.picture.overlay import TINTS, fitted, legend, overlay
+from pipeline.picture.overlay import TINTS, WORDS, fitted, legend, overlay
 from pipeline.types import DecodedImage
 
 # The sizes and thresholds of the page are taste.
@@ -137,7 +137,7 @@ def _named(color: Swatch, width_px: int) -> Picture:
 
 
 def _kind(garment: Garment) -> str:
-    return "garment" if garment.category == "unknown" else garment.category.replace("_", " ")
+    return WORDS[garment.category]
 
 
 # --- suggestions ----------------------------------------------------------------------------------------------

@@ -57,6 +57,13 @@ PROBLEMS: dict[type[ColorMatchError], tuple[int, str]] = {
     errors.PhaseLost: (503, "A phase's replica was lost"),
 }
 TITLES: dict[str, str] = {kind.code: title for kind, (_, title) in PROBLEMS.items()}
+# Contract: a problem's `type` is a page that explains it (error_pages.py), relative to the service's address.
+TYPES_AT = "/docs/errors/"
+
+
+def slug_of(code: str) -> str:
+    """An error code as it stands in the address of its page: `TOO_LARGE` gives `too-large`."""
+    return code.lower().replace("_", "-")
 
 
 def status_of(error: ColorMatchError) -> int:
@@ -68,7 +75,7 @@ def problem_response(error: ColorMatchError, request_id: str, *, more: Mapping[s
     """The problem document of an error, with the headers of its status. more: extension members of the document."""
     status = status_of(error)
     document: dict[str, object] = {
-        "type": f"urn:stylesync:problem:{error.code.lower().replace('_', '-')}",
+        "type": f"{TYPES_AT}{slug_of(error.code)}",
         "title": TITLES[error.code],
         "status": status,
         "detail": _plain(error.detail) or HTTPStatus(status).description or TITLES[error.code],

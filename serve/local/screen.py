@@ -12,7 +12,7 @@ from rich.status import Status
 from serve.local.plan import Plan
 from serve.local.processes import HOST, descendants, memory_bytes
 
-SAMPLE = "docs/samples/astronaut.jpg"
+SAMPLE = "docs/samples/grace_hopper.jpg"
 
 
 class Screen:
@@ -61,7 +61,8 @@ class Screen:
         for line in (
             "",
             f"StyleSync ColorMatch is ready after {took_s:.1f} s: {plan.url}",
-            f"  Page  {plan.url}/",
+            # The page takes the key out of the address and keeps it in its tab.
+            f"  Page  {plan.url}/#key={plan.api_key}",
             f"  Docs  {plan.url}/docs",
             f"  Key   {plan.api_key}  (also in {_near(plan.dev_folder)}/api_key)",
             f"  Ray   http://{HOST}:{plan.dashboard_port}  (before `serve` or `ray job`: . {ray_file})",

@@ -79,6 +79,12 @@ class ObjectStore:
             verify=trusting(ca_file),
         )
 
+    @property
+    def origin(self) -> str:
+        """The origin, scheme and host, of the addresses that clients upload to."""
+        parts = urlsplit(self._bucket_url(self._config.public_url))
+        return f"{parts.scheme}://{parts.netloc}"
+
     # --- presigned uploads ------------------------------------------------------------------------------------
     async def post_policy(self, terms: UploadTerms) -> tuple[str, dict[str, str]]:
         """The URL and the form fields of a presigned POST, which allows this upload only."""

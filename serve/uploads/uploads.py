@@ -69,6 +69,11 @@ class Uploads:
         expiry = expires_at.isoformat().replace("+00:00", "Z")
         return {**how, "object_key": terms.key, "expires_at": expiry, "max_bytes": wanted.content_length}
 
+    @property
+    def origin(self) -> str:
+        """The origin that presigned URLs lead to, such as `https://s3.example`."""
+        return self.store.origin
+
     @asynccontextmanager
     async def opened(self, tenant: str, object_key: str) -> AsyncIterator[bytes]:
         """Opens an object of the tenant, which counts as in progress until the block ends.

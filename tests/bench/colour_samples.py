@@ -1,4 +1,4 @@
-"""Writes photos that may be shown, samples and painted garments: `python -m tests.bench.colour_samples OUT`.
+"""Writes photos that may be shown, the samples: `python -m tests.bench.colour_samples OUT`.
 
 Everything else that a gallery shows is its owner's.
 """
@@ -7,12 +7,10 @@ import argparse
 import shutil
 from pathlib import Path
 
-from PIL import Image
+from serve.http.pages import PLAYGROUND
+from tests.bench.sample_photos import scenes
 
-from tests.bench.colour_garments import paint
-
-SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
-PAINTED = {"a print": ("print", 2), "checks": ("checks", 1), "stripes": ("stripes", 3), "an accent": ("accent", 5)}
+PHOTO = Path(__file__).parents[2] / "docs" / "samples" / "grace_hopper.jpg"
 
 
 def write_samples(folder: Path) -> None:
@@ -20,10 +18,9 @@ def write_samples(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
     folder.mkdir(parents=True)
-    for path in SAMPLES.glob("*.jpg"):
-        shutil.copy(path, folder)
-    for name, (kind, seed) in PAINTED.items():
-        Image.fromarray(paint(kind, seed).pixels).save(folder / f"painted, {name}.png")
+    shutil.copy(PHOTO, folder)
+    for name in scenes():
+        shutil.copy(PLAYGROUND / f"sample-{name}.webp", folder / f"{name}.webp")
 
 
 def main() -> None:

@@ -1,27 +1,22 @@
 """The gallery: which photos it takes, how its sheet and its page are put together, and the command."""
 
-from html.parser import HTMLParser
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from models.gallery import COLUMN_PX, GAP_PX, index, main, photos_of, sheet
 from models.picture import PictureError
+from pipeline.picture.looks import look
 from pipeline.types import RgbImage
 
 
-class _Images(HTMLParser):
-    """Collects what a page's images show, by the standard library's parser."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[tuple[str | None, str | None]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "img":
-            values = dict(attrs)
-            self.found.append((values["src"], values["alt"]))
+def _looks(text: str) -> list[dict[str, Any]]:
+    """The data of a gallery's page."""
+    found: list[dict[str, Any]] = json.loads(text.partition('id="looks-data">')[2].partition("</script>")[0])
+    return found
 
 
 def _photo(path: Path, color: str = "navy") -> Path:
@@ -63,11 +58,9 @@ def test_sheet_when_pages_differ_in_height() -> None:
 
 
 def test_index_when_name_has_signs() -> None:
-    """A parser finds each page with its name as written, quotes and brackets too."""
-    names = ["plain", 'a "<b> & c']
-    parser = _Images()
-    parser.feed(index(names))
-    assert parser.found == [(f"pages/{name}.png", f"Colour advice for {name}") for name in names]
+    """A parser finds each look with its name as written, quotes and brackets too."""
+    names = ["plain", 'a "</script><b> & c']
+    assert [one["id"] for one in _looks(index([look(name, "", "{}") for name in names]))] == names
 
 
 def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: pytest.CaptureFixture[str]) -> None:
@@ -82,9 +75,10 @@ def test_command_when_one_photo_is_bad(tmp_path: Path, shirt: RgbImage, capsys: 
     assert written == ["gallery.jpg", "index.html", "pages/shirt.png"]
     with Image.open(out / "gallery.jpg") as whole:
         assert whole.width == COLUMN_PX + 2 * GAP_PX
-    parser = _Images()
-    parser.feed((out / "index.html").read_text())
-    assert [source for source, _ in parser.found] == ["pages/shirt.png"]
+    (shown,) = _looks((out / "index.html").read_text())
+    assert shown["id"] == "shirt"
+    assert shown["photo"].startswith("data:image/jpeg;base64,")
+    assert shown["answer"]["garments"][0]["mask"]["counts"]
 
 
 @pytest.mark.parametrize(

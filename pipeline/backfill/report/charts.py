@@ -18,7 +18,7 @@ def bar_chart(bars: Sequence[Bar], *, title: str) -> str:
     height = len(bars) * (BAR_PX + GAP_PX)
     rows = "".join(_bar(k, bar, longest) for k, bar in enumerate(bars))
     width = LABEL_PX + LENGTH_PX + TEXT_PX
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">{rows}</svg>'
+    return f'<svg class="chart" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(title)}">{rows}</svg>'
 
 
 def _bar(k: int, bar: Bar, longest: float) -> str:
@@ -28,7 +28,7 @@ def _bar(k: int, bar: Bar, longest: float) -> str:
     middle = y + BAR_PX * 0.72
     return (
         f'<text x="{LABEL_PX - 10}" y="{middle:.1f}" text-anchor="end">{escape(label)}</text>'
-        f'<rect x="{LABEL_PX}" y="{y}" width="{wide:.1f}" height="{BAR_PX}" rx="3" fill="{escape(fill)}" class="bar"/>'
+        f'<rect x="{LABEL_PX}" y="{y}" width="{wide:.1f}" height="{BAR_PX}" rx="3" fill="{escape(fill)}" class="beam"/>'
         f'<text x="{LABEL_PX + wide + 8:.1f}" y="{middle:.1f}" class="quiet">{escape(text)}</text>'
     )
 
@@ -45,7 +45,9 @@ def hue_wheel(shares: Sequence[float], fills: Sequence[str], *, title: str) -> s
         for k, (share, fill) in enumerate(zip(shares, fills, strict=True))
     )
     rings = f'<circle r="{HUB_PX + PETAL_PX}" class="ring"/><circle r="{HUB_PX}" class="hub"/>'
-    return f'<svg viewBox="-160 -160 320 320" role="img" aria-label="{escape(title)}">{rings}{petals}</svg>'
+    return (
+        f'<svg class="chart" viewBox="-160 -160 320 320" role="img" aria-label="{escape(title)}">{rings}{petals}</svg>'
+    )
 
 
 def _petal(start: float, end: float, radius: float, fill: str) -> str:

@@ -203,7 +203,7 @@ async def test_the_answer_to_an_unexpected_error_reveals_nothing(error: Exceptio
     assert answer.status == 500
     assert answer.all("Content-Type") == ["application/problem+json"]
     assert answer.json() == {
-        "type": "urn:stylesync:problem:internal",
+        "type": "/docs/errors/internal",
         "title": "Something went wrong on our side",
         "status": 500,
         "detail": "Server got itself in trouble",

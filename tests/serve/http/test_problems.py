@@ -76,7 +76,7 @@ def test_a_problem_document_has_every_member(kind: type[ColorMatchError]) -> Non
     assert response.headers["Cache-Control"] == "no-store"
     assert document["status"] == response.status_code == PROBLEMS[kind][0]
     assert (document["code"], document["detail"], document["request_id"]) == (kind.code, "What is wrong.", "r1")
-    assert document["type"] == f"urn:stylesync:problem:{kind.code.lower().replace('_', '-')}"
+    assert document["type"] == f"/docs/errors/{kind.code.lower().replace('_', '-')}"
 
 
 @pytest.mark.parametrize("kind", TREE)

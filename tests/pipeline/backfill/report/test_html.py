@@ -1,5 +1,8 @@
-"""Tests the report: it is one safe file with the summary's numbers."""
+"""Tests the report: it is one safe file with the summary's numbers. tests/browser opens it."""
 
+import base64
+import hashlib
+import json
 from html.parser import HTMLParser
 from xml.etree import ElementTree
 
@@ -8,8 +11,8 @@ import pytest
 
 from pipeline.backfill.report.charts import bar_chart, hue_wheel
 from pipeline.backfill.report.html import report_html
-from pipeline.backfill.report.samples import Sample, SampleGarment
 from pipeline.backfill.report.summary import Summary
+from pipeline.picture.looks import look, look_script
 from tests.pipeline.backfill.catalogue import Result, backfill, paint_catalogue
 
 
@@ -24,25 +27,38 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 class Outside(HTMLParser):
-    """Collects a page's tags, and the resources that they load."""
+    """Collects a page's tags, the resources that they load, and the text of its scripts."""
 
-    def __init__(self) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__()
         self.tags: list[str] = []
         self.loaded: list[str] = []
+        self.scripts: list[str] = []
+        self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.loaded += [value or "" for name, value in attrs if name in ("src", "href", "action")]
 
+    def handle_data(self, data: str) -> None:
+        if self.tags and self.get_starttag_text() and self.lasttag == "script" and data.strip():
+            self.scripts.append(data)
+
 
 def test_the_page_needs_nothing_else_when_it_is_opened(result: Result) -> None:
-    """The page loads no script, style sheet or picture from elsewhere."""
-    page = Outside()
-    page.feed((result.output / "report.html").read_text())
-    assert not {"script", "link", "iframe", "object"} & set(page.tags)
-    assert all(one.startswith("data:image/jpeg;base64,") for one in page.loaded)
-    assert page.tags.count("img") == 7
+    """The page loads nothing. Its only script is the playground's own, and its policy allows no other."""
+    text = (result.output / "report.html").read_text()
+    page = Outside(text)
+    assert not {"link", "iframe", "object", "img"} & set(page.tags)
+    assert page.loaded == []
+    data, script = page.scripts
+    assert script == look_script()
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'" in text
+    looks = json.loads(data)
+    assert len(looks) == 7
+    assert all(one["photo"].startswith("data:image/jpeg;base64,") for one in looks)
+    assert all(one["answer"]["garments"][0]["colors"] and one["answer"]["suggestions"] for one in looks)
     assert page.tags.count("svg") == 5
 
 
@@ -56,19 +72,18 @@ def test_the_page_tells_the_summary_when_it_is_read(result: Result) -> None:
 
 
 def test_names_are_text_when_they_look_like_markup(result: Result) -> None:
-    """A file's name is escaped, so that it cannot run a script."""
-    assert "&lt;script&gt;" in (result.output / "report.html").read_text()
+    """A file's name cannot end the element that holds it, so that it cannot run a script."""
+    text = (result.output / "report.html").read_text()
+    assert "<script>alert" not in text
+    assert "\\u003cscript>alert(1)" in text
 
 
 def test_a_sample_stays_when_its_photo_is_gone(result: Result) -> None:
     """A sample whose photo is missing shows its colours."""
     summary = msgspec.json.decode((result.output / "summary.json").read_bytes(), type=Summary)
-    page = report_html(
-        summary, [Sample("7", "", (SampleGarment("top", (("#112233", 1.0),)),), (("#445566", "slate"),))]
-    )
-    assert "photo not found" in page
-    assert "#112233" in page
-    assert "goes with slate" in page
+    answer = json.loads(Outside((result.output / "report.html").read_text()).scripts[0])[0]["answer"]
+    page = report_html(summary, [look("7", "", json.dumps(answer))])
+    assert json.loads(Outside(page).scripts[0]) == [{"id": "7", "photo": "", "answer": answer}]
 
 
 def test_charts_are_sound_when_there_is_little_to_draw() -> None:

@@ -1,0 +1,121 @@
+"""Drives a real browser: the machine's Chromium, through Playwright.
+
+Without them the tests skip and say how to get them. `BROWSER_TESTS=required` makes that a failure, which `.ci/run` and
+the workflows set.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.browser.stub import Stub, stub
+
+AXE = Path(__file__).with_name("axe.min.js")
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+HOW = "the browser tests need Chromium: apt-get install chromium (any of: " + ", ".join(NAMES) + ")"
+# Taste: no state of the page takes longer, on a busy machine too.
+TIMEOUT_MS = 15_000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the tests of this folder: they start real processes, so they are no part of `make check`."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.cluster)
+
+
+def chromium() -> str:
+    """The path of a Chromium. Skips the test without one, or fails it where the browser tests are required."""
+    found = next((path for path in map(shutil.which, NAMES) if path), None)
+    if found is not None:
+        return found
+    if os.environ.get("BROWSER_TESTS") == "required":
+        pytest.fail(HOW)
+    pytest.skip(HOW)
+
+
+@contextmanager
+def launched() -> Iterator[Any]:
+    """A running browser."""
+    path = chromium()
+    # Playwright starts a process of its own, so nothing else imports it.
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        # The tests may run as root, as in a container, where Chromium's sandbox does not start.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """The browser of a module's tests.
+
+    Playwright runs an event loop in this thread for as long as it lives, so it must end before tests that need one of
+    their own.
+    """
+    with launched() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Stub]:
+    """The stub of all tests of a module."""
+    with stub() as running:
+        yield running
+
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture
+def open_page(browser: Any, server: Stub) -> Iterator[Open]:
+    """Opens the page in a fresh context. At the end it checks that nothing failed and nothing was asked elsewhere.
+
+    A page's `expected_errors` is how many requests a test lets fail, which Chromium notes on the console.
+    """
+    contexts: list[Any] = []
+    noticed: list[str] = []
+    server.asked.clear()
+
+    def opened(address: str = "", *, width: int = 1280, height: int = 860, scheme: str = "light", **more: Any) -> Any:
+        context = browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True, **more
+        )
+        context.set_default_timeout(TIMEOUT_MS)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        contexts.append(context)
+        page = context.new_page()
+        watch(page, server.url, noticed)
+        page.goto(server.url + address)
+        page.wait_for_selector("#sample-photos button", state="attached")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert noticed == []
+
+
+def watch(page: Any, url: str, noticed: list[str], *, uploads: str = "blob:") -> None:
+    """Notes console errors, exceptions, and requests to anywhere else. uploads: the store's address, where one is."""
+
+    def console(message: Any) -> None:
+        # A refused request is an answer that the page shows; Chromium notes it all the same.
+        if message.type in ("error", "warning") and "Failed to load resource" not in message.text:
+            noticed.append(message.text)
+
+    def requested(request: Any) -> None:
+        if not request.url.startswith((url, uploads, "blob:", "data:")):
+            noticed.append(f"outside: {request.url}")
+
+    page.on("console", console)
+    page.on("pageerror", lambda error: noticed.append(str(error)))
+    page.on("request", requested)

@@ -1,0 +1,96 @@
+"""Takes the pictures of the page that the documents show: `python -m tests.browser.screenshots [OUT]`.
+
+Only this project's own samples are on them. They need the same Chromium as the browser tests.
+"""
+
+import argparse
+import io
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from pipeline.errors import RateLimited
+from serve.http.pages import PLAYGROUND
+from serve.local.plan import REPOSITORY
+from tests.browser.checks import recorded
+from tests.browser.conftest import launched
+from tests.browser.stub import Asked, Reply, Stub, answer, problem, stub
+
+SAMPLES = {name: PLAYGROUND / f"sample-{name}.webp" for name in ("knit", "dress", "jacket", "stripes")}
+# Taste: text stays sharp.
+QUALITY = 88
+WARDROBE = (
+    "localStorage.setItem('wardrobe', JSON.stringify([['Camel coat', 'outerwear', '#c19a6b'], ['White sneakers', "
+    "'shoes', '#f4f4f0'], ['Brown belt', 'accessory', '#6b4428']].map(([id, category, hex]) => "
+    "({ id, category, colors: [{ hex }] }))))"
+)
+
+
+def answering(asked: Asked) -> Reply:
+    """The recorded answer of the sample that was sent."""
+    for name, path in SAMPLES.items():
+        if path.read_bytes() in asked.body:
+            return answer(recorded("wardrobe" if asked.options().get("wardrobe") else name))
+    return answer(recorded("colors"))
+
+
+def take(server: Stub, browser: Any, out: Path) -> None:
+    """Takes every picture."""
+    server.answering = answering
+
+    def page(name: str = "", *, width: int = 1280, height: int = 860, scheme: str = "light", address: str = "") -> Any:
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        opened = context.new_page()
+        opened.goto(server.url + address)
+        if name:
+            opened.set_input_files("#photo", SAMPLES[name])
+            opened.wait_for_selector("[data-state=answer]")
+        opened.wait_for_load_state("networkidle")
+        return opened
+
+    save(page("knit"), out / "hero.webp")
+    save(page("knit", scheme="dark"), out / "hero-dark.webp")
+    save(page(), out / "page-start.webp")
+    save(page("stripes", width=390, height=844), out / "page-phone.webp")
+    save(page(scheme="dark", width=390, height=844), out / "page-phone-start.webp")
+    save(page(address="#colors=camel,navy"), out / "page-colors.webp")
+    several = page()
+    several.set_input_files("#photo", list(SAMPLES.values()))
+    several.locator("#strip [data-done=yes]").nth(3).wait_for()
+    several.click("#table summary")
+    save(several, out / "page-several.webp")
+    owned = page()
+    owned.evaluate(WARDROBE)
+    owned.reload()
+    owned.set_input_files("#photo", SAMPLES["knit"])
+    owned.wait_for_selector("#owned .outfits")
+    owned.locator("#owned").scroll_into_view_if_needed()
+    save(owned, out / "page-wardrobe.webp")
+    server.answering = lambda _: problem(RateLimited("", retry_after_s=41))
+    refused = page()
+    refused.set_input_files("#photo", SAMPLES["dress"])
+    refused.wait_for_selector("#countdown:text('in')")
+    save(refused, out / "page-error.webp")
+    save(page(address="docs/errors/rate-limited", height=720), out / "page-error-code.webp")
+
+
+def save(page: Any, path: Path) -> None:
+    """Saves what the window shows."""
+    page.wait_for_timeout(250)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.open(io.BytesIO(page.screenshot())).convert("RGB").save(path, quality=QUALITY, method=6)
+    page.context.close()
+
+
+def main() -> None:
+    """Runs the command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=Path, nargs="?", default=REPOSITORY / "docs" / "page")
+    out = parser.parse_args().out
+    with stub() as server, launched() as browser:
+        take(server, browser, out)
+
+
+if __name__ == "__main__":
+    main()

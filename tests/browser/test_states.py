@@ -1,0 +1,174 @@
+"""Tests every state of the page at two widths and in both schemes."""
+
+import json
+from typing import Any
+
+import pytest
+
+from pipeline.contract import advice_of_json
+from pipeline.errors import RateLimited
+from serve.http.pages import PLAYGROUND
+from tests.browser.checks import ANSWERS, must_be_accessible, must_hold, recorded
+from tests.browser.conftest import Open, watch
+from tests.browser.stub import Stub, answer, problem, text
+
+KNIT = PLAYGROUND / "sample-knit.webp"
+DRESS = PLAYGROUND / "sample-dress.webp"
+# Whether all of axe's rules are tried, or only those that depend on the scheme.
+WINDOWS = [(390, "light", True), (390, "dark", False), (1280, "light", False), (1280, "dark", True)]
+# Contract: what the first view of the page may weigh.
+MOST_BYTES = 200_000
+MOST_REFERENCE_BYTES = 1_000_000
+
+
+def _answers(page: Any) -> None:
+    page.wait_for_selector("[data-state=answer]")
+
+
+@pytest.mark.parametrize("path", sorted(ANSWERS.glob("*.json")), ids=lambda path: path.stem)
+def test_a_recorded_answer_is_one_of_the_contract(path: Any) -> None:
+    """The recorded answers have the fields of today's contract."""
+    body = json.loads(path.read_text())
+    assert body.pop("request_id")
+    assert body.pop("meta")["cache"]
+    advice_of_json(json.dumps(body))
+
+
+@pytest.mark.parametrize(("width", "scheme", "whole"), WINDOWS)
+def test_answers_hold_when_shown(open_page: Open, server: Stub, width: int, scheme: str, whole: bool) -> None:
+    """Before, while and after a photo is asked about, every rule holds; so do the wardrobe, an outfit and several."""
+    page = open_page(width=width, scheme=scheme)
+    must_hold(page, "idle", colors_only=not whole)
+    server.answering = lambda _: answer(recorded("knit"), delay_s=0.8)
+    page.set_input_files("#photo", KNIT)
+    page.wait_for_selector("[data-state=loading] #figure img")
+    must_hold(page, "loading", colors_only=not whole)
+    _answers(page)
+    for details in page.query_selector_all("#garments summary, .why summary"):
+        details.click()
+    must_hold(page, "answer", colors_only=not whole)
+    page.click(".swaps summary")
+    must_hold(page, "swap menu", colors_only=not whole)
+    server.answering = lambda _: answer(recorded("wardrobe"))
+    page.evaluate("localStorage.setItem('wardrobe', arguments)".replace("arguments", repr(_owned())))
+    page.reload()
+    page.set_input_files("#photo", KNIT)
+    page.wait_for_selector("#owned .outfits")
+    must_hold(page, "wardrobe matches", colors_only=not whole)
+    page.click("#wardrobe-open")
+    must_hold(page, "wardrobe", colors_only=not whole)
+    page.keyboard.press("Escape")
+    page.set_input_files("#photo", [KNIT, DRESS])
+    page.wait_for_selector("#strip [data-done=yes] ~ [data-done=yes]")
+    page.click("#table summary")
+    must_hold(page, "several photos", colors_only=not whole)
+
+
+@pytest.mark.parametrize(("width", "scheme", "whole"), WINDOWS)
+def test_troubles_hold_when_shown(open_page: Open, server: Stub, width: int, scheme: str, whole: bool) -> None:
+    """Colours, a tinted light, a fallback, nothing found, an error with a countdown, and the key: every rule holds."""
+    page = open_page(width=width, scheme=scheme)
+    server.answering = lambda _: answer(recorded("colors"))
+    page.fill("#colors", "camel, navy")
+    page.keyboard.press("Enter")
+    _answers(page)
+    must_hold(page, "colours", colors_only=not whole)
+    for name, shown in (
+        ("warm", "Correct for the light"),
+        ("degraded", "whole photo counts"),
+        ("nothing", "No garment"),
+    ):
+        server.answering = lambda _, name=name: answer(recorded(name))  # type: ignore[misc]
+        page.set_input_files("#photo", KNIT)
+        page.wait_for_selector(f"#notices :text('{shown}')")
+        must_hold(page, name, colors_only=not whole)
+    server.answering = lambda _: problem(RateLimited("The key may send 3 requests per minute.", retry_after_s=40))
+    page.set_input_files("#photo", KNIT)
+    page.wait_for_selector("#countdown:text('in')")
+    must_hold(page, "rate limited", colors_only=not whole)
+    page.click("#key-open")
+    must_hold(page, "key", colors_only=not whole)
+
+
+@pytest.mark.parametrize("address", ["docs/errors", "docs/errors/rate-limited"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_error_pages_hold_when_opened(browser: Any, server: Stub, address: str, scheme: str) -> None:
+    """The pages of errors keep the same rules, on a phone too."""
+    context = browser.new_context(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    page = context.new_page()
+    page.goto(server.url + address)
+    must_hold(page, address)
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_reference_holds_when_opened(browser: Any, server: Stub, scheme: str) -> None:
+    """The API reference keeps axe's rules, loads nothing from elsewhere, and takes the key that the page has."""
+    context, noticed = browser.new_context(viewport={"width": 1280, "height": 1000}, color_scheme=scheme), list[str]()
+    page = context.new_page()
+    watch(page, server.url, noticed)
+    page.goto(server.url)
+    page.evaluate("sessionStorage.setItem('key', 'ssk_test')")
+    page.goto(server.url + "docs#post-/v1/advice")
+    page.wait_for_selector("rapi-doc input[type=file]")
+    page.wait_for_selector("rapi-doc :text('ssk_test')")
+    must_be_accessible(page, "reference")
+    sizes = page.evaluate("() => performance.getEntriesByType('resource').map((one) => one.transferSize)")
+    assert 200_000 < sum(sizes) < MOST_REFERENCE_BYTES
+    context.close()
+    assert noticed == []
+
+
+def test_the_answer_fits_its_screens(open_page: Open, server: Stub) -> None:
+    """On a desktop the whole advice fits one screen; on a phone the best suggestion ends within two."""
+    server.answering = lambda _: answer(recorded("knit"))
+    for width, height, ends, screens in ((1280, 860, "#wear", 1), (390, 844, "#best", 2)):
+        page = open_page(width=width, height=height)
+        page.set_input_files("#photo", KNIT)
+        _answers(page)
+        bottom = page.evaluate(f"document.querySelector('{ends}').getBoundingClientRect().bottom + scrollY")
+        assert bottom <= screens * height
+
+
+def test_the_first_view_is_light(open_page: Open) -> None:
+    """The first view, with its fonts and small samples, weighs less than the contract allows."""
+    page = open_page()
+    page.wait_for_load_state("networkidle")
+    sizes = page.evaluate(
+        "() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"
+        ".map((one) => [one.name, one.transferSize])"
+    )
+    assert len(sizes) > 10
+    assert all(size > 0 for _, size in sizes)
+    assert sum(size for _, size in sizes) < MOST_BYTES
+
+
+def test_nothing_is_lost_when_colours_are_forced(open_page: Open, server: Stub) -> None:
+    """With forced colours, swatches and drawings keep their colours, and controls keep their edges."""
+    server.answering = lambda _: answer(recorded("knit"))
+    page = open_page(forced_colors="active", width=360)
+    page.set_input_files("#photo", KNIT)
+    _answers(page)
+    fills = page.evaluate("[...document.querySelectorAll('#best .lay .piece')].map((one) => one.dataset.hex)")
+    assert fills
+    assert set(fills) >= set(recorded("knit")["suggestions"][0]["for"]["colors"])
+    assert page.evaluate("getComputedStyle(document.querySelector('.lay')).forcedColorAdjust") == "none"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_a_proxy_that_answers_in_html_is_told_in_words(open_page: Open, server: Stub) -> None:
+    """An answer of 200 that is no JSON, as a captive portal gives, is trouble and not an exception."""
+    server.answering = lambda _: text(200, "<html>Sign in to the network</html>")
+    page = open_page()
+    page.fill("#colors", "camel")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#trouble-title:text('cannot be read')")
+
+
+def _owned() -> str:
+    items = [
+        {"id": "Camel coat", "category": "outerwear", "colors": [{"hex": "#c19a6b", "name": "camel"}]},
+        {"id": "White sneakers", "category": "shoes", "colors": [{"hex": "#f4f4f0", "name": "white"}]},
+        {"id": "Brown belt", "category": "accessory", "colors": [{"hex": "#6b4428", "name": "brown"}]},
+    ]
+    return json.dumps(items)

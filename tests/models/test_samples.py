@@ -1,0 +1,48 @@
+"""Tests the playground's samples: the shipped network reads each one rightly."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from models.segmenter import Segmenter
+from pipeline.analysis import advise
+from pipeline.image.decode import decode_image
+from pipeline.options import Options
+from serve.http.pages import PLAYGROUND
+from tests.bench.sample_photos import render, scenes
+
+SAMPLES = scenes()
+# Taste: a person who looks at the answer should not have to doubt it.
+LEAST_CONFIDENCE = 0.9
+
+
+def _path(name: str) -> Path:
+    return PLAYGROUND / f"sample-{name}.webp"
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_sample_is_read_rightly_by_the_shipped_network(segmenter: Segmenter, name: str) -> None:
+    """Each garment has its kind and its colour's name, nothing else is found, and there is no warning."""
+    image = decode_image(_path(name).read_bytes(), network_px=segmenter.input_px)
+    advice = advise(image, segmenter.segment_photo(image), Options())
+    found = tuple((garment.category, garment.colors[0].names.fashion.name) for garment in advice.garments)
+    assert found == SAMPLES[name].garments
+    assert min(garment.confidence or 0.0 for garment in advice.garments) >= LEAST_CONFIDENCE
+    assert advice.warnings == ()
+    assert len(advice.suggestions) >= 4
+
+
+def test_a_sample_is_what_its_command_paints() -> None:
+    """The shipped picture is the painted one, so that a change of the painter shows; WebP changes it a little."""
+    shipped = np.asarray(Image.open(_path("jacket")).convert("RGB")).astype(int)
+    assert np.abs(shipped - render(SAMPLES["jacket"])).mean() < 3.0
+
+
+def test_every_sample_has_a_button() -> None:
+    """The page names each sample, and each one has a small picture."""
+    page = (PLAYGROUND / "samples.js").read_text()
+    for name in SAMPLES:
+        assert f'"{name}"' in page
+        assert (PLAYGROUND / f"sample-{name}-small.webp").stat().st_size < 10_000
