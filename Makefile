@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help help-all serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
@@ -20,102 +20,110 @@ BENCH_STAMP = .venv/stamps/bench-$(KEY)
 export PYTHONPATH := .$(if $(PYTHONPATH),:$(PYTHONPATH))
 export TORCH_INDEX_URL
 
-help: ## this list
-	@echo 'Targets (PORT=8000 CONFIG=configs/serve.local.yaml PYTHON=python3 TORCH_INDEX_URL= can be set):'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+# The text behind ## begins with the target's group. A heading with several groups lists them in that order.
+help: ## develop: list the targets; `make help-all` also lists those that measure and prove
+	@$(LIST) groups='run develop train' $(MAKEFILE_LIST)
+	@echo 'Set PORT=8000, CONFIG=configs/serve.local.yaml or PYTHON=python3 behind a target. Without make: .venv/bin/stylesync --help'
 
-serve: runtime-environment ## install what is needed, then run everything in the foreground until Ctrl-C
+help-all: ## develop: list every target
+	@$(LIST) groups='run develop train prove' $(MAKEFILE_LIST)
+
+LIST = awk -F ':.*\#\# ' '/^[a-z-]+:.*\#\# / {group = $$2; sub(/:.*/, "", group); text = $$2; sub(/^[a-z]+: /, "", text); \
+  lines[group] = lines[group] sprintf("  %-16s %s\n", $$1, text)} \
+  END {split(groups, order, " "); for (k = 1; k in order; k++) printf "%s\n%s\n", toupper(substr(order[k], 1, 1)) substr(order[k], 2), lines[order[k]]}'
+
+serve: runtime-environment ## run: install what is needed, then run everything in the foreground until Ctrl-C
 	@exec $(PY) -m serve.local
 
-test: development-environment ## run every test, those that start a real cluster too
+test: development-environment ## develop: run every test, those that start a real cluster too
 	@$(PY) -m pytest
 
-check: development-environment ## format, lint, types and the fast tests
+check: development-environment ## develop: format, lint, types and the fast tests
 	@$(PY) -m ruff format --check
 	@$(PY) -m ruff check
 	@$(PY) -m mypy
 	@$(PY) -m pytest -m 'not cluster'
 
-picture: runtime-environment ## draw a photo's advice without a server: make picture PHOTO=docs/samples/astronaut.jpg OUT=out/
+picture: runtime-environment ## run: draw a photo's advice without a server: make picture PHOTO=docs/samples/astronaut.jpg OUT=out/
 	@$(PY) -m models.picture $(if $(PHOTO),$(PHOTO),docs/samples/astronaut.jpg) $(if $(OUT),-o $(OUT))
 
-gallery: runtime-environment ## a page of advice for every photo: make gallery PHOTOS=folder OUT=out/gallery (else: the samples)
+gallery: runtime-environment ## run: a page of advice for every photo: make gallery PHOTOS=folder OUT=out/gallery (else: the samples)
 	@$(if $(PHOTOS),,$(PY) -m tests.bench.colour_samples out/samples)
 	@$(PY) -m models.gallery '$(if $(PHOTOS),$(PHOTOS),out/samples)' -o '$(if $(OUT),$(OUT),out/gallery)'
 
-format: development-environment ## put the code into its one format
+format: development-environment ## develop: put the code into its one format
 	@$(PY) -m ruff format
 	@$(PY) -m ruff check --fix
 
-material: runtime-environment ## prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
+material: runtime-environment ## train: prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
 	@$(PY) -m models.train.material $(or $(OUT),out/material) --annotated $(ANNOTATED) $(if $(TAGGED),--tagged $(TAGGED)) \
 	  $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(EXTRA),--extra $(EXTRA)) $(if $(TEACHER),--model $(TEACHER))
 
-train: train-environment ## train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt)
+train: train-environment ## train: train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt)
 	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --material $(or $(MATERIAL),out/material) \
 	  --out $(or $(OUT),out/training/parser) $(if $(START),--start $(START))
 
-report: runtime-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
+report: runtime-environment ## train: the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
 	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) \
 	  $(if $(EXTRA),--extra $(EXTRA)) --sheet out/sheet.png --markdown out/report.md
 
-fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
+fuzz-api: development-environment ## prove: Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
 	@$(PY) -m tests.fuzz.schema $(or $(CASES),100) $(or $(SEED),1)
 
-fuzz-inputs: fuzz-environment ## a coverage-guided fuzzer on what reads photos, forms and JSON: make fuzz-inputs MINUTES=10
+fuzz-inputs: fuzz-environment ## prove: a coverage-guided fuzzer on what reads photos, forms and JSON: make fuzz-inputs MINUTES=10
 	@$(PY) -m tests.fuzz.inputs $(or $(MINUTES),5)
 
-lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document, and TypeScript's requests (needs npm)
+lint-api: development-environment ## develop: Spectral with OWASP's rules on the OpenAPI document, and TypeScript's requests (needs npm)
 	@cd tests/api_tools && npm ci --silent --ignore-scripts && \
 	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint && \
 	  npx --no-install openapi-typescript ../golden/openapi.json -o schema.ts && \
 	  npx --no-install tsc --strict --noEmit --target es2022 --module nodenext --moduleResolution nodenext \
 	    --skipLibCheck --lib es2022,dom requests.ts
 
-bench-colour: bench-environment ## palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
+bench-colour: bench-environment ## prove: palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
 	@$(PY) -m tests.bench.colour_whites $(if $(LABELS),--labels $(LABELS) --data $(PHOTOS))
 	@$(if $(LABELS),$(PY) -m tests.bench.colour_light --labels $(LABELS) --data $(PHOTOS))
 
-bench-harmony: development-environment ## the pair score against chance, and what answers say (WADA=colors.json DATA= PRODUCTS=)
+bench-harmony: development-environment ## prove: the pair score against chance, and what answers say (WADA=colors.json DATA= PRODUCTS=)
 	@$(PY) -m tests.bench.harmony_evidence $(if $(WADA),--wada $(WADA)) $(if $(DATA),--data $(DATA))
 	@$(if $(PRODUCTS),$(PY) -m tests.bench.harmony_answers --data $(DATA) --products $(PRODUCTS))
 
-bench-transport: runtime-environment ## measure both transport profiles and write docs/transport.md
+bench-transport: runtime-environment ## prove: measure both transport profiles and write docs/transport.md
 	@$(PY) -m tests.bench.transport
 
-bench-batcher: runtime-environment ## the batcher beside @serve.batch on this CPU, into docs/batching.md
+bench-batcher: runtime-environment ## prove: the batcher beside @serve.batch on this CPU, into docs/batching.md
 	@$(PY) -m tests.bench.batcher --section cpu
 
-bench-gpu: runtime-environment ## the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)
+bench-gpu: runtime-environment ## prove: the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)
 	@$(PY) -m tests.bench.batcher --device $(if $(DEVICE),$(DEVICE),cuda) --dtype $(if $(DTYPE),$(DTYPE),bf16) \
 	  --compile-mode $(if $(COMPILE),$(COMPILE),off) $(if $(MODEL),--model $(MODEL)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
 
-bench-backfill: development-environment ## measure it: make bench-backfill PHOTOS=folder (COUNT=3000 S3=1 WHAT=speed|faults|beside)
+bench-backfill: development-environment ## prove: measure it: make bench-backfill PHOTOS=folder (COUNT=3000 S3=1 WHAT=speed|faults|beside)
 	@$(PY) -m tests.bench.backfill $(or $(WHAT),speed) $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(S3),--s3)
 
-chaos-backfill: development-environment ## kill it again and again and count: make chaos-backfill PHOTOS=folder (COUNT=3000 KILLS=10)
+chaos-backfill: development-environment ## prove: kill it again and again and count: make chaos-backfill PHOTOS=folder (COUNT=3000 KILLS=10)
 	@$(PY) -m tests.bench.backfill chaos $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(KILLS),--kills $(KILLS))
 
-overload: development-environment ## more photos than the machine can do: bars 1 to 3 of docs/reliability.md (TRANSPORT=fast)
+overload: development-environment ## prove: more photos than the machine can do: bars 1 to 3 of docs/reliability.md (TRANSPORT=fast)
 	@$(PY) -m tests.reliability.run overload --transport $(or $(TRANSPORT),fast)
 
-chaos: development-environment ## kill, hang and starve what the service needs: the other bars (TRANSPORT=fast)
+chaos: development-environment ## prove: kill, hang and starve what the service needs: the other bars (TRANSPORT=fast)
 	@$(PY) -m tests.reliability.run chaos --transport $(or $(TRANSPORT),fast)
 
-soak: development-environment ## twenty minutes at half load: memory and file descriptors
+soak: development-environment ## prove: twenty minutes at half load: memory and file descriptors
 	@$(PY) -m tests.reliability.run soak --transport $(or $(TRANSPORT),fast)
 
-prove-nodes: development-environment ## several nodes on this machine: updates under load, lost nodes, a lost head (10 min)
+prove-nodes: development-environment ## prove: several nodes on this machine: updates under load, lost nodes, a lost head (10 min)
 	@$(PY) -m tests.nodes.prove $(if $(ONLY),--only $(ONLY))
 
-prove-alerts: development-environment ## each alert against an injected fault, in a real Prometheus (needs prometheus; 15 min)
+prove-alerts: development-environment ## prove: each alert against an injected fault, in a real Prometheus (needs prometheus; 15 min)
 	@$(PY) -m tests.reliability.alerts $(if $(ONLY),--only $(ONLY))
 
 # Everything is resolved together first, so that no two locks can disagree; the present locks' versions are kept where
 # pyproject.toml allows them, unless UPGRADE=1.  Torch's pair is pinned there.
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
-lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
+lock: interpreter ## develop: resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
 	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
@@ -135,13 +143,14 @@ lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE
 	done; \
 	wc -l $(LOCKS)/*.lock
 
-clean: ## remove the environment, the caches and the development state
+clean: ## develop: remove the environment, the caches and the development state
 	rm -rf .venv .dev out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment --------------------------------------------------------------------------------------------
 runtime-environment:
 	@$(PY) -c '' 2> /dev/null && [ -e '$(RUNTIME_STAMP)' ] || $(MAKE) --no-print-directory install-runtime
+	@cmp -s serve/cli/stylesync.sh .venv/bin/stylesync || install -m 755 serve/cli/stylesync.sh .venv/bin/stylesync
 
 development-environment: runtime-environment
 	@[ -e '$(DEVELOPMENT_STAMP)' ] || $(MAKE) --no-print-directory install-development
