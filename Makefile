@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help help-all serve test check fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help help-all serve test check fuzz-api fuzz-inputs fuzz-environment lint-api clients picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
 
@@ -79,6 +79,9 @@ lint-api: development-environment ## develop: Spectral with OWASP's rules on the
 	  npx --no-install openapi-typescript ../golden/openapi.json -o schema.ts && \
 	  npx --no-install tsc --strict --noEmit --target es2022 --module nodenext --moduleResolution nodenext \
 	    --skipLibCheck --lib es2022,dom requests.ts
+
+clients: development-environment ## develop: pack the Python and the TypeScript client into out/clients (needs npm)
+	@$(PY) docs/clients/pack.py
 
 bench-colour: bench-environment ## prove: palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
