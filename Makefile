@@ -108,7 +108,7 @@ bench-backfill: development-environment ## prove: measure it: make bench-backfil
 chaos-backfill: development-environment ## prove: kill it again and again and count: make chaos-backfill PHOTOS=folder (COUNT=3000 KILLS=10)
 	@$(PY) -m tests.bench.backfill chaos $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(KILLS),--kills $(KILLS))
 
-overload: development-environment ## prove: more photos than the machine can do: bars 1 to 3 of docs/reliability.md (TRANSPORT=fast)
+overload: development-environment ## prove: more photos than the machine can do: bars 1 to 3 of docs/results/reliability.md (TRANSPORT=fast)
 	@$(PY) -m tests.reliability.run overload --transport $(or $(TRANSPORT),fast)
 
 chaos: development-environment ## prove: kill, hang and starve what the service needs: the other bars (TRANSPORT=fast)

@@ -23,7 +23,7 @@ from serve.settings import (
     TracingSettings,
 )
 
-IMPORT_PATH = "serve.app:build"
+IMPORT_PATH, WITH_DEFAULTS = "serve.app:build", "serve.app:app"
 DEPLOYMENTS = ("Advice", "Segmentation", "Extraction", "Harmony")
 USER_CONFIGS: dict[str, type[BaseModel]] = {"Advice": AdviceConfig, "Segmentation": BatchConfig}
 # What Ray starts a replica with; a variable of ours with another name would be ignored without a word.
@@ -121,19 +121,21 @@ def summary_of(config: Mapping[str, Any]) -> Iterator[str]:
     for application in config["applications"]:
         names = ", ".join(one["name"] for one in application.get("deployments", [])) or "all defaults"
         yield f"Application {application.get('name')} at {application.get('route_prefix', '/')}: {names}"
-        if application.get("import_path") == IMPORT_PATH:
+        if application.get("import_path") in (IMPORT_PATH, WITH_DEFAULTS):
             card = load_card(_network_of(application), allow_non_commercial=True)
             yield f"  network {card.id}: {card.bytes / 1e6:.1f} MB, with the SHA-256 of its card"
 
 
 # --- our application ------------------------------------------------------------------------------------------
 def _application_problems(application: Mapping[str, Any], where: str) -> Iterator[Problem]:
-    if application.get("import_path") != IMPORT_PATH:
+    if application.get("import_path") not in (IMPORT_PATH, WITH_DEFAULTS):
         yield Problem(
             f"{where}.import_path",
-            f"{_shown(application.get('import_path'))} is not this service; allowed: {IMPORT_PATH}",
+            f"{_shown(application.get('import_path'))} is not this service; allowed: {IMPORT_PATH}, {WITH_DEFAULTS}",
         )
         return
+    if application["import_path"] == WITH_DEFAULTS and application.get("args"):
+        yield Problem(f"{where}.args", f"{WITH_DEFAULTS} takes none; with args the import_path is {IMPORT_PATH}")
     yield from _invalid(Settings, application.get("args") or {}, f"{where}.args")
     deployments = application.get("deployments") or []
     for number, deployment in enumerate(deployments):

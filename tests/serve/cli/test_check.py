@@ -81,9 +81,13 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         broken(f"{NETWORK}/user_config", {"max_photos": 0}),
         "user_config.max_photos: 0 is not allowed; allowed: at least 1",
     ),
+    "arguments where none are taken": (
+        lambda config: config["applications"][0].update(import_path="serve.app:app", args={"log_level": "debug"}),
+        "args: serve.app:app takes none; with args the import_path is serve.app:build",
+    ),
     "another application": (
         broken("applications/0/import_path", "app:app"),
-        "applications[0].import_path: 'app:app' is not this service; allowed: serve.app:build",
+        "applications[0].import_path: 'app:app' is not this service; allowed: serve.app:build, serve.app:app",
     ),
 }  # fmt: skip
 
