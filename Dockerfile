@@ -1,8 +1,8 @@
 # The service's image, in two targets.  Launch:
-#   docker build --target cpu --build-arg TORCH_INDEX_URL=<a CPU-only wheel index> --tag stylesync-colormatch:cpu .
+#   docker build --target cpu --tag stylesync-colormatch:cpu .
 #   docker build --target gpu --tag stylesync-colormatch:gpu .
 #   docker run --network host --shm-size 1g stylesync-colormatch:cpu          (docs/deploy.md: keys, stores, ports)
-# Pinned: the base by digest, every Python package by hash (configs/locks), torch's CPU build by version.
+# Pinned: the base by digest, every Python package by hash (configs/locks). A lock is whole, so nothing is added to it.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
 
 FROM ${BASE_IMAGE} AS build
@@ -14,24 +14,15 @@ RUN /opt/stylesync/bin/pip install --require-hashes -r /locks/bootstrap.lock
 
 FROM build AS build-cpu
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
-ARG TORCH_INDEX_URL
-RUN : "${TORCH_INDEX_URL:?names a CPU-only wheel index}"; \
-    uv=/opt/stylesync/bin/uv; export VIRTUAL_ENV=/opt/stylesync; \
-    "$uv" pip install --require-hashes -r /locks/base.lock; \
-    "$uv" pip install --require-hashes -r /locks/aws.lock; \
-    "$uv" pip install --require-hashes --no-deps -r /locks/heic.lock; \
-    sed -nE 's/^([A-Za-z0-9._-]+==[^ ]+).*/\1/p' /locks/torch.lock > /tmp/versions; \
-    grep -E '^(torch|torchvision|safetensors)==' /tmp/versions \
-    | xargs "$uv" pip install --index "$TORCH_INDEX_URL" --constraint /tmp/versions
+RUN uv=/opt/stylesync/bin/uv; export VIRTUAL_ENV=/opt/stylesync; \
+    for lock in base aws heic; do "$uv" pip install --require-hashes --no-deps -r "/locks/$lock.lock"; done
 COPY configs/slim.sh /tmp/slim.sh
 RUN bash /tmp/slim.sh /opt/stylesync
 
 FROM build AS build-gpu
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 RUN uv=/opt/stylesync/bin/uv; export VIRTUAL_ENV=/opt/stylesync; \
-    "$uv" pip install --require-hashes -r /locks/torch.lock; \
-    "$uv" pip install --require-hashes -r /locks/aws.lock; \
-    "$uv" pip install --require-hashes --no-deps -r /locks/heic.lock
+    for lock in torch aws heic; do "$uv" pip install --require-hashes --no-deps -r "/locks/$lock.lock"; done
 COPY configs/slim.sh /tmp/slim.sh
 RUN bash /tmp/slim.sh /opt/stylesync
 

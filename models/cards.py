@@ -10,10 +10,24 @@ from pipeline.types import CLASSES, UNKNOWN
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
 DEFAULT_MODEL = "lite0-parse-384"
+# The tensor of an ONNX file up to which an engine computes in fp32.
+EXACT = "exact"
 
 
 class ModelError(Exception):
     """A card or its weights cannot be used; the message says which one and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """The same network as a graph in ONNX, for engines other than torch; its weights are those of the card.
+
+    file: relative to the card's folder. sha256, bytes: of that file.
+    """
+
+    file: str
+    sha256: str
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +39,7 @@ class ModelCard:
     0 when the card's author never had it. Its user then vouches for it with a file `….sha256` beside the weights.
     classes: the network's outputs in order, each mapped to one of our classes, or to "unknown" for a garment of unknown
     kind. input_px: (width, height). non_commercial: the card is refused unless allowed. metrics: as `models.evaluate`
-    prints them.
+    prints them. onnx: made from the weights by `python -m models.export --onnx ID`; None: torch alone runs it.
     """
 
     id: str
@@ -46,6 +60,7 @@ class ModelCard:
     metrics: dict[str, float]
     measured_on: str
     url: str | None = None
+    onnx: OnnxFile | None = None
 
 
 def list_cards(folder: Path = WEIGHTS_DIR) -> tuple[ModelCard, ...]:
@@ -90,18 +105,39 @@ def verify(card: ModelCard, folder: Path = WEIGHTS_DIR) -> Path:
     if not path.is_file():
         get = f"; fetch them with: python -m models.registry fetch {card.id}" if card.url else ""
         raise ModelError(f"The weights of '{card.id}' are missing: {path.name} is not in {path.parent}{get}")
-    size = path.stat().st_size
-    if card.bytes and size != card.bytes:
-        raise ModelError(f"The weights of '{card.id}' have {size} bytes, not {card.bytes}: the file is cut or wrong.")
     if not card.sha256:
         raise ModelError(
             f"Nobody vouches for the weights of '{card.id}': their card has no sha256. Once you know that they are "
             f"the right ones, write it down: sha256sum {path.name} > {path.name}.sha256, in {path.parent}."
         )
-    found = sha256_of(path)
-    if found != card.sha256:
-        raise ModelError(f"The weights of '{card.id}' have sha256 {found}, not {card.sha256}: they are not used.")
+    _compare(card, path.stat().st_size, card.bytes, sha256_of(path), card.sha256)
     return path
+
+
+def verified_onnx(card: ModelCard, folder: Path = WEIGHTS_DIR) -> bytes:
+    """The bytes of a card's ONNX file, checked by size and sha256.
+
+    Raises ModelError for a card without one, and for a missing, cut or wrong file.
+    """
+    if card.onnx is None:
+        raise ModelError(
+            f"'{card.id}' has no ONNX file; make one where torch is: python -m models.export --onnx {card.id}"
+        )
+    path = folder / card.onnx.file
+    if not path.is_file():
+        raise ModelError(f"The ONNX file of '{card.id}' is missing: {path.name} is not in {path.parent}")
+    data = path.read_bytes()
+    _compare(card, len(data), card.onnx.bytes, hashlib.sha256(data).hexdigest(), card.onnx.sha256)
+    return data
+
+
+def _compare(card: ModelCard, size: int, expected_size: int, sha256: str, expected_sha256: str) -> None:
+    if expected_size and size != expected_size:
+        raise ModelError(
+            f"The weights of '{card.id}' have {size} bytes, not {expected_size}: the file is cut or wrong."
+        )
+    if sha256 != expected_sha256:
+        raise ModelError(f"The weights of '{card.id}' have sha256 {sha256}, not {expected_sha256}: they are not used.")
 
 
 def _read(path: Path) -> ModelCard:

@@ -1,4 +1,4 @@
-"""Exports a trained run to the registry: half-precision weights with folded batch norms, and a card."""
+"""Exports a trained run to the registry: half-precision weights with folded batch norms, an ONNX file, and a card."""
 
 import argparse
 import hashlib
@@ -14,8 +14,9 @@ from rich.console import Console
 from safetensors.torch import save
 from torch import Tensor
 
-from models.cards import WEIGHTS_DIR, ModelCard
+from models.cards import WEIGHTS_DIR, ModelCard, ModelError, load_card
 from models.networks.efficientnet import fold
+from models.onnx_file import write_onnx
 from models.train.steps import MEAN, STD, Recipe
 from pipeline.types import CLASSES
 
@@ -77,25 +78,32 @@ def _figures(report: dict[str, Any]) -> dict[str, float]:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs `python -m models.export RECIPE RUN`; returns the exit code."""
+    """Runs `python -m models.export RECIPE RUN | --onnx ID`; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m models.export",
-        description="Exports a trained run to the registry, with the texts of its recipe's [card].",
+        description="Exports a trained run to the registry, with the texts of its recipe's [card] and an ONNX file.",
         epilog="Run it before python -m models.evaluate --json FILE, and again afterwards with --report FILE.",
     )
-    parser.add_argument("recipe", type=Path, metavar="RECIPE", help="such as configs/parser.toml")
-    parser.add_argument("run", type=Path, metavar="RUN", help="OUT/run.pt of the training")
+    parser.add_argument("recipe", type=Path, nargs="?", metavar="RECIPE", help="such as configs/parser.toml")
+    parser.add_argument("run", type=Path, nargs="?", metavar="RUN", help="OUT/run.pt of the training")
+    parser.add_argument("--onnx", metavar="ID", help="write the ONNX file of a registered network, and nothing else")
     parser.add_argument("--report", type=Path, metavar="JSON", help="figures for the card")
     parser.add_argument("--folder", type=Path, default=WEIGHTS_DIR, help="default: %(default)s")
     options = parser.parse_args(arguments)
+    if not options.onnx and options.run is None:
+        parser.error("RECIPE and RUN are needed, or --onnx ID")
     console = Console()
     try:
+        if options.onnx:
+            written = write_onnx(load_card(options.onnx, options.folder, allow_non_commercial=True), options.folder)
+            console.print(f"{written.id}: {written.onnx}", soft_wrap=True)
+            return 0
         about = tomllib.loads(options.recipe.read_text())["card"]
         reports = json.loads(options.report.read_text()) if options.report else []
         report = next((part for part in reports if part["model"] == about["id"]), None)
-        card = export(options.run, about, report, options.folder)
-    except (OSError, KeyError, ValueError) as error:
-        console.print(f"[red]The run cannot be exported: {error}[/red]")
+        card = write_onnx(export(options.run, about, report, options.folder), options.folder)
+    except (OSError, KeyError, ValueError, ModelError) as error:
+        console.print(f"[red]The network cannot be exported: {error}[/red]", soft_wrap=True)
         return 1
     console.print(f"{card.id}: {card.bytes} bytes, {card.parameters} parameters, sha256 {card.sha256}")
     return 0

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from models.cards import DEFAULT_MODEL, ModelError, load_card
+from models.engines.choice import open_segmenter
 from models.picture import SUGGESTIONS, PictureError, destinations, picture, write
 from models.segmenter import Segmenter
 from pipeline.errors import InvalidOptions
@@ -107,7 +108,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         plain = replace(Options(), max_suggestions=SUGGESTIONS)
         options = plain if command.options is None else parse_options(command.options)
-        segmenter = Segmenter(load_card(command.model, allow_non_commercial=True), device=command.device)
+        segmenter = open_segmenter(load_card(command.model, allow_non_commercial=True), device=command.device)
         bad = make(command.folder, command.out, segmenter, options, most=command.most, console=console)
     except (InvalidOptions, ModelError, PictureError) as error:
         console.print(str(error), style="red", markup=False, soft_wrap=True)

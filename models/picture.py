@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
 from models.cards import DEFAULT_MODEL, ModelError, load_card
+from models.engines.choice import open_segmenter
 from models.segmenter import Segmenter
 from pipeline.analysis import advise, given_segmentation
 from pipeline.contract import advice_in_words
@@ -81,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
             if command.options is None
             else parse_options(command.options)
         )
-        segmenter = Segmenter(load_card(command.model, allow_non_commercial=True), device=command.device)
+        segmenter = open_segmenter(load_card(command.model, allow_non_commercial=True), device=command.device)
     except (InvalidOptions, ModelError) as error:
         console.print(str(error), style="red", markup=False)
         return 2

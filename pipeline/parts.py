@@ -201,7 +201,7 @@ class Versions(Part, frozen=True):
 
     api: Version
     segmenter: Annotated[
-        Version | None, Meta(description="`id:weights-hash:dtype:device`, or `mask`, `whole`, `fallback`.")
+        Version | None, Meta(description="`id:weights-hash:dtype:device[-engine]`, or `mask`, `whole`, `fallback`.")
     ]
     palette: Version | None
     harmony: Version | None

@@ -68,7 +68,7 @@ class Segmentation:
 
     labels: LabelMap
     confidence: ConfidenceMap | None
-    version: str  # "id:weights-hash:dtype:device"
+    version: str  # "id:weights-hash:dtype:device[-engine]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,14 +75,15 @@ class Segmentation:
     def __init__(self) -> None:
         settings = SegmentationSettings()
         self._on_cpu = settings.device == "cpu"
-        # Torch is imported in this process alone.
+        # The engine is imported in this process alone.
         from models.cards import DEFAULT_MODEL, load_card
-        from models.segmenter import Segmenter, device_is_lost
+        from models.engines.choice import open_segmenter
 
         tracing.configure(TracingSettings(), "segmentation")
-        self._segmenter = Segmenter(
+        self._segmenter = open_segmenter(
             load_card(settings.model or DEFAULT_MODEL, allow_non_commercial=settings.allow_non_commercial),
             device=settings.device,
+            engine=settings.engine,
             dtype=settings.dtype,
             threads=settings.threads,
             compile_mode=settings.compile_mode,
@@ -91,7 +92,7 @@ class Segmentation:
         self._metrics = Metrics("segmentation")
         self._metrics.knows_model(self._segmenter.version)
         self.batcher: Batcher[Any, Any] = Batcher(
-            self._segmenter.stages, limits, is_fatal=device_is_lost, observe=self._observe
+            self._segmenter.stages, limits, is_fatal=self._segmenter.lost, observe=self._observe
         )
         self._warm: set[int] = set()
         self._warm_up(limits)

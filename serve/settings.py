@@ -103,17 +103,18 @@ class Settings(Frozen):
 class SegmentationSettings(BaseSettings):
     """The network of a `Segmentation` replica, from its own environment (`SEGMENTATION_MODEL=…`).
 
-    The deployment's runtime_env sets these, so that a change of model restarts that deployment alone. compile_mode:
+    The deployment's runtime_env sets these, so that a change of model restarts that deployment alone. model, engine,
+    dtype: None means the default network, and the fastest engine and dtype for the device. compile_mode:
     torch.compile's mode; a replica then compiles every batch size before it is ready. allow_non_commercial: accepts a
     network whose licence is non-commercial.
     """
 
     model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", frozen=True, extra="ignore")
 
-    # None: models.cards.DEFAULT_MODEL.
     model: str | None = None
     device: Literal["cpu", "cuda"] = "cpu"
-    dtype: Literal["fp32", "bf16", "fp16"] = "fp32"
+    engine: Literal["torch", "openvino"] | None = None
+    dtype: Literal["fp32", "bf16", "fp16"] | None = None
     threads: Annotated[int, Field(ge=1)] = 2
     compile_mode: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
     allow_non_commercial: bool = False

@@ -92,9 +92,10 @@ KNOWERS: dict[str, tuple[str, ...]] = {
         "models.streams",
         "models.export",
         "models.loading",
-        "models.segmenter",
-        "models.picture",
+        "models.onnx_file",
+        "models.engines.torch",
     ),
+    "openvino": ("models.engines.openvino",),
 }
 TOP_LEVEL = {
     "pipeline", "models", "serve", "configs", "tests", "docs", ".ci", ".github",
@@ -260,9 +261,13 @@ MUST_NOT_LOAD: dict[str, set[str]] = {
     "serve.cli.command": {"torch", "ray", "numpy", "pydantic", "models", "pipeline"},
     "serve.cli.check": {"torch", "ray", "fastapi"},
     "models.registry": {"torch", "httpx"},
-    "models.segmenter": {"torchvision", "transformers", "httpx", "models.fetch"},
+    "models.segmenter": {"torch", "openvino", "models.networks"},
+    "models.engines.torch": {"torchvision", "transformers", "httpx", "models.fetch", "openvino"},
+    "models.engines.openvino": {"torch", "openvino_telemetry", "httpx", "models.networks"},
+    "models.engines.choice": {"torch", "openvino"},
+    "models.picture": {"torch"},
     "pipeline.contract": {"torch", "ray", "pydantic", "scipy.optimize"},
-    "pipeline.backfill.__main__": {"torch", "ray"},
+    "pipeline.backfill.__main__": {"torch", "ray", "openvino"},
 }
 # Modules that the packages above bring along and that say nothing of our imports.
 COMPANIONS = {"typing_extensions", "typing_inspection", "annotated_types", "pydantic_core"}

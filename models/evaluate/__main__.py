@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 from PIL import Image
@@ -14,13 +15,14 @@ from rich.progress import track
 from rich.table import Table
 
 from models.cards import DEFAULT_MODEL, ModelCard, ModelError, load_card, weights_path
+from models.engines.choice import Engine, open_segmenter
 from models.evaluate.drawings import drawings
 from models.evaluate.report import Cases, kinds_table, markdown, reliability_table, report, table
 from models.evaluate.scores import Case
 from models.evaluate.sheet import contact_sheet
 from models.evaluate.timing import timed
 from models.labelled import FOLDERS, close_up_box, extra_photos, is_aside, labelled_photos, product_photos
-from models.segmenter import DTYPES, SegmentationInput, Segmenter
+from models.segmenter import Dtype, SegmentationInput, Segmenter
 from pipeline.errors import ColorMatchError
 from pipeline.garments.regions import whole_labels
 from pipeline.image.decode import decode_image
@@ -92,7 +94,9 @@ def main(arguments: list[str] | None = None) -> int:
         photos = load_photos(options)
         cards = _cards(options.model)
         segmenters = {
-            card.id: Segmenter(card, device=options.device, dtype=options.dtype, threads=options.threads)
+            card.id: open_segmenter(
+                card, device=options.device, engine=options.engine, dtype=options.dtype, threads=options.threads
+            )
             for card in cards
         }
     except (ValueError, OSError, ModelError) as error:
@@ -171,7 +175,8 @@ def _parser() -> argparse.ArgumentParser:
         "--model", action="append", metavar="ID", help=f"may be repeated; default: those here of {default}"
     )
     parser.add_argument("--device", default="cpu", help="default: %(default)s")
-    parser.add_argument("--dtype", default="fp32", choices=list(DTYPES), help="default: %(default)s")
+    parser.add_argument("--engine", default="torch", choices=get_args(Engine), help="default: %(default)s")
+    parser.add_argument("--dtype", choices=get_args(Dtype), help="default: the fastest that the device computes in")
     parser.add_argument("--threads", type=int, default=2, help="torch's threads on a CPU; default: %(default)s")
     parser.add_argument("--limit", type=int, help="use only the first photos; default: all")
     parser.add_argument(

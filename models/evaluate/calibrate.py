@@ -17,10 +17,10 @@ from rich.console import Console
 from scipy.optimize import minimize
 
 from models.cards import DEFAULT_MODEL, load_card
+from models.engines.torch import TorchSegmenter
 from models.evaluate.__main__ import Photos, predict
 from models.evaluate.scores import Case
 from models.labelled import is_aside, labelled_photos, product_photos
-from models.segmenter import Segmenter
 from pipeline.garments.confidence import log_odds
 from pipeline.garments.kinds import BY_NAME
 from pipeline.garments.regions import find_regions
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.products:
         products = list(product_photos(options.products, lambda stem: is_aside(stem, product=True)))
     photos = Photos(whole, products, {})
-    segmenter = Segmenter(load_card(options.model))
+    segmenter = TorchSegmenter(load_card(options.model))
     cases = [*predict(segmenter, photos.whole, close=False), *predict(segmenter, photos.whole, close=True)]
     rows = supports([*cases, *predict(segmenter, photos.products, close=False)])
     slope, offset = fit(rows)

@@ -15,11 +15,11 @@ from rich.console import Console
 
 import pipeline.garments.grouping as grouping
 from models.cards import DEFAULT_MODEL, load_card
+from models.engines.torch import TorchSegmenter
 from models.evaluate.__main__ import predict
 from models.evaluate.found import judge
 from models.evaluate.scores import Case
 from models.labelled import is_aside, labelled_photos
-from models.segmenter import Segmenter
 from pipeline.garments.kinds import Place
 
 FACTORS = (0.0, 0.5, 1.0, 2.0)
@@ -81,7 +81,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--model", default=DEFAULT_MODEL, metavar="ID", help="default: %(default)s")
     options = parser.parse_args(arguments)
     photos = list(labelled_photos(options.folder, lambda stem: is_aside(stem, product=False)))
-    segmenter = Segmenter(load_card(options.model))
+    segmenter = TorchSegmenter(load_card(options.model))
     cases = [*predict(segmenter, photos, close=False), *predict(segmenter, photos, close=True)]
     tune(cases, Console().print)
     return 0

@@ -17,8 +17,8 @@ from rich.console import Console
 from torch import Tensor
 
 from models.cards import DEFAULT_MODEL, load_card
+from models.engines.torch import TorchSegmenter
 from models.labelled import labelled_photos, product_paths
-from models.segmenter import Segmenter
 from pipeline.color.gamut import fit_srgb
 from pipeline.image.decode import decode_image
 from pipeline.palette.illuminant import BIN_SIZE, BINS, CHANNELS, FILTERS_FILE, histograms
@@ -88,7 +88,7 @@ def photos(
         rows = np.arange(image.shape[0]) * labels.shape[0] // image.shape[0]
         columns = np.arange(image.shape[1]) * labels.shape[1] // image.shape[1]
         yield image, labels[rows[:, None], columns]
-    segmenter = Segmenter(load_card(DEFAULT_MODEL), device="cpu")
+    segmenter = TorchSegmenter(load_card(DEFAULT_MODEL), device="cpu")
     paths = product_paths(products)
     for k in np.random.default_rng(SEED).permutation(len(paths))[:most_products]:
         data = paths[k].read_bytes()

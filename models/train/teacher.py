@@ -8,7 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from models.cards import ModelCard
-from models.segmenter import Segmenter
+from models.engines.torch import TorchSegmenter
+from models.segmenter import Device
 from pipeline.garments.kinds import BY_LABEL, FIRST_GARMENT, HAIR, SKIN
 from pipeline.types import CLASSES, Floats, LabelMap, RgbImage
 
@@ -28,9 +29,9 @@ class Teacher:
     sizes_px: sides of the square inputs.
     """
 
-    def __init__(self, card: ModelCard, sizes_px: Sequence[int], *, device: str, threads: int) -> None:
+    def __init__(self, card: ModelCard, sizes_px: Sequence[int], *, device: Device, threads: int) -> None:
         self._passes = [
-            Segmenter(replace(card, input_px=(size, size)), device=device, threads=threads) for size in sizes_px
+            TorchSegmenter(replace(card, input_px=(size, size)), device=device, threads=threads) for size in sizes_px
         ]
         self.version = f"{card.id}:{card.sha256[:12]}:{'+'.join(map(str, sizes_px))}"
 

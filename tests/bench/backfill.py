@@ -37,9 +37,9 @@ BUCKET = "bench"
 # --- the bare loop --------------------------------------------------------------------------------------------
 def bare(paths: Sequence[Path]) -> None:
     """Runs the same functions in a loop on one thread, from a line on standard input on. Prints its rate."""
-    from models.segmenter import Segmenter
+    from models.engines.choice import open_segmenter
 
-    segmenter = Segmenter(load_card(DEFAULT_MODEL), threads=1)
+    segmenter = open_segmenter(load_card(DEFAULT_MODEL), threads=1)
     segmenter.warm_up()
     print("ready", flush=True)
     sys.stdin.readline()

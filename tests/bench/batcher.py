@@ -23,7 +23,8 @@ from ray import serve as ray_serve
 from ray.serve import context
 
 from models.cards import DEFAULT_MODEL, load_card
-from models.segmenter import SegmentationInput, Segmenter, bucket, device_is_lost
+from models.engines.torch import TorchSegmenter, device_is_lost
+from models.segmenter import SegmentationInput, bucket
 from pipeline.errors import PhaseTimeout
 from serve.batcher import Batcher, BatchReport
 from serve.deployments import batch_limits
@@ -71,7 +72,7 @@ class Sizes:
         return mean
 
 
-def ours(segmenter: Segmenter, config: BatchConfig, sizes: Sizes, *, on_cpu: bool) -> Ask:
+def ours(segmenter: TorchSegmenter, config: BatchConfig, sizes: Sizes, *, on_cpu: bool) -> Ask:
     """The replica's own batcher, as deployed."""
 
     def observe(report: BatchReport) -> None:
@@ -89,7 +90,7 @@ def ours(segmenter: Segmenter, config: BatchConfig, sizes: Sizes, *, on_cpu: boo
     return ask
 
 
-def serve_batch(segmenter: Segmenter, most: int, window_s: float, sizes: Sizes) -> Ask:
+def serve_batch(segmenter: TorchSegmenter, most: int, window_s: float, sizes: Sizes) -> Ask:
     """Ray Serve's decorator over the same network and one thread."""
     thread = ThreadPoolExecutor(1)
     config = SimpleNamespace(max_ongoing_requests=10_000)
@@ -134,7 +135,7 @@ async def offered(ask: Ask, photos: Sequence[SegmentationInput], rate: float, fo
     return Outcome(answered / sent_s, float(p50_ms), float(p99_ms), 1 - answered / len(tasks), sizes.take())
 
 
-def bare(segmenter: Segmenter, photos: Sequence[SegmentationInput], at_once: int, *, whole: bool) -> float:
+def bare(segmenter: TorchSegmenter, photos: Sequence[SegmentationInput], at_once: int, *, whole: bool) -> float:
     """Photos per second of a bare loop: over all steps (whole), or over the network only."""
     batch = [photos[k % len(photos)] for k in range(at_once)]
     ready = segmenter.preprocess([photo.pixels for photo in batch])
@@ -172,7 +173,7 @@ def photos_of(input_px: tuple[int, int]) -> list[SegmentationInput]:
 
 def measured(options: argparse.Namespace) -> str:
     """Measures everything, and gives it as Markdown."""
-    segmenter = Segmenter(
+    segmenter = TorchSegmenter(
         load_card(options.model, allow_non_commercial=True),
         device=options.device,
         dtype=options.dtype,
@@ -204,7 +205,12 @@ def measured(options: argparse.Namespace) -> str:
 
 
 async def _compared(
-    segmenter: Segmenter, photos: Sequence[SegmentationInput], rate: float, options: argparse.Namespace, *, on_cpu: bool
+    segmenter: TorchSegmenter,
+    photos: Sequence[SegmentationInput],
+    rate: float,
+    options: argparse.Namespace,
+    *,
+    on_cpu: bool,
 ) -> dict[str, Outcome]:
     sizes, most = Sizes(), 8 if on_cpu else 32
     arms = {"ours": ours(segmenter, BatchConfig(max_photos=options.most), sizes, on_cpu=on_cpu)}

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from models.cards import DEFAULT_MODEL, load_card
-from models.segmenter import Segmenter
+from models.engines.choice import open_segmenter
 from models.train.illuminant import black_body
 from pipeline.color.difference import delta_e_2000
 from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
@@ -41,7 +41,7 @@ def relit(pixels: RgbImage, kelvin: float) -> RgbImage:
 
 def photos(labels: Path, data: Path) -> Iterator[tuple[bool, RgbImage, LabelMap]]:
     """Each labelled photo once: whether its light is neutral, its pixels, and the default network's labels."""
-    segmenter = Segmenter(load_card(DEFAULT_MODEL), device="cpu")
+    segmenter = open_segmenter(load_card(DEFAULT_MODEL), device="cpu")
     neutral = {row["id"]: row["neutral"] for row in json.loads(labels.read_text()) if row["neutral"] is not None}
     for name, is_neutral in neutral.items():
         photo = decode_image((data / f"{name}.jpg").read_bytes(), network_px=segmenter.input_px)

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from models.cards import DEFAULT_MODEL, load_card
-from models.segmenter import Segmenter
+from models.engines.choice import open_segmenter
 from pipeline.color.gamut import fit_srgb
 from pipeline.color.spaces import srgb_to_linear
 from pipeline.image.decode import decode_image
@@ -73,7 +73,7 @@ def _side(random: np.random.Generator) -> Floats:
 
 def labelled(labels: Path, data: Path) -> Iterator[Case]:
     """The labelled photos, segmented by the default network."""
-    segmenter = Segmenter(load_card(DEFAULT_MODEL), device="cpu")
+    segmenter = open_segmenter(load_card(DEFAULT_MODEL), device="cpu")
     for row in json.loads(labels.read_text()):
         photo = decode_image((data / f"{row['id']}.jpg").read_bytes(), network_px=segmenter.input_px)
         found = segmenter.segment_photo(photo)

@@ -12,17 +12,17 @@ from safetensors.torch import save_file
 from torch import nn
 
 from models.cards import DEFAULT_MODEL, ModelCard, load_card
+from models.engines.torch import TorchSegmenter
 from models.networks.table import ARCHITECTURES, Architecture
-from models.segmenter import Segmenter
 from pipeline.types import Mask, RgbImage
 
 MakeCard = Callable[[dict[str, str]], ModelCard]
 
 
 @pytest.fixture(scope="session")
-def segmenter() -> Segmenter:
-    """The default network, fp32, on one CPU thread."""
-    return Segmenter(load_card(DEFAULT_MODEL), threads=1)
+def segmenter() -> TorchSegmenter:
+    """The default network in torch, fp32, on one CPU thread."""
+    return TorchSegmenter(load_card(DEFAULT_MODEL), threads=1)
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.cards import ModelCard, ModelError, label_of, list_cards, load_card, sha256_of
+from models.engines.torch import TorchSegmenter
 from models.loading import load_network
 from models.networks import u2net
 from models.networks.table import ARCHITECTURES, Architecture, Wrapped
-from models.segmenter import SegmentationInput, Segmenter
+from models.segmenter import SegmentationInput
 from pipeline.types import CLASSES, UNKNOWN, Segmentation
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -169,7 +170,7 @@ def test_torchvisions_network_loads_when_its_checkpoint_has_a_head_for_training(
         weights[name] = torch.zeros(21) + 100 * (torch.arange(21) == 15)
     weights["aux_classifier.0.weight"] = torch.zeros(1)
     card = at_hand(card_id, tmp_path, weights, input_px=(64, 64))
-    (found,) = Segmenter(card, threads=1).segment([SegmentationInput(np.zeros((64, 64, 3), np.uint8), 40, 30)])
+    (found,) = TorchSegmenter(card, threads=1).segment([SegmentationInput(np.zeros((64, 64, 3), np.uint8), 40, 30)])
     assert isinstance(found, Segmentation)
     assert found.labels.shape == (30, 40)
     assert np.unique(found.labels).tolist() == [UNKNOWN]
@@ -268,7 +269,7 @@ def test_segformer_gives_logits_when_the_extra_is_there(tmp_path: Path) -> None:
     """It is built and filled by transformers itself, from the file alone."""
     weights = {"weight": torch.zeros(18, 3, 4, 4), "bias": 100.0 * (torch.arange(18) == 7)}  # a dress everywhere
     card = at_hand("segformer-b2-clothes", tmp_path, weights, input_px=(32, 32))
-    (found,) = Segmenter(card, threads=1).segment([SegmentationInput(np.zeros((32, 32, 3), np.uint8), 16, 24)])
+    (found,) = TorchSegmenter(card, threads=1).segment([SegmentationInput(np.zeros((32, 32, 3), np.uint8), 16, 24)])
     assert isinstance(found, Segmentation)
     assert np.unique(found.labels).tolist() == [CLASSES.index("full_body")]
 

@@ -30,7 +30,7 @@ from ray.serve.exceptions import (
 )
 
 from models.cards import ModelError
-from models.segmenter import device_is_lost
+from models.engines.torch import device_is_lost
 from pipeline import codec
 from pipeline.errors import (
     BadInput,

@@ -14,10 +14,11 @@ from rich.console import Console
 from torch import Tensor
 
 from models.cards import ModelCard, load_card
+from models.engines.torch import TorchSegmenter
 from models.evaluate.scores import CLOTHES
 from models.export import export
 from models.networks.efficientnet import EfficientNetLiteParser
-from models.segmenter import SegmentationInput, Segmenter
+from models.segmenter import SegmentationInput
 from models.train import steps
 from models.train.__main__ import _start, main, train
 from models.train.augment import Chances
@@ -258,7 +259,7 @@ def test_exported_network_is_served_when_a_run_is_done(
     assert "product_purity" not in figures
     card = replace(load_card("tiny", tmp_path), weights=str(tmp_path / "tiny.safetensors"))
     assert isinstance(card, ModelCard)
-    segmenter = Segmenter(card, threads=1)
+    segmenter = TorchSegmenter(card, threads=1)
     photo = np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8)
     with torch.inference_mode():
         expected = run.average.eval()((torch.from_numpy(photo).permute(2, 0, 1)[None].float() - 127) / 128)

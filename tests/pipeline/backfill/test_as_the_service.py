@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from models.cards import DEFAULT_MODEL, load_card
-from models.segmenter import SegmentationInput, Segmenter
+from models.engines.choice import open_segmenter
+from models.segmenter import SegmentationInput
 from pipeline import codec
 from pipeline.errors import ColorMatchError
 from pipeline.image.decode import decode_image
@@ -44,7 +45,7 @@ class Decoder:
 @pytest.fixture(scope="module")
 def service() -> Walk:
     """The service's walk with its phases and codecs, and the real network with the service's two threads."""
-    segmenter = Segmenter(load_card(DEFAULT_MODEL), threads=2)
+    segmenter = open_segmenter(load_card(DEFAULT_MODEL), threads=2)
 
     def segment(payload: bytes) -> bytes:
         request = codec.decode(payload, wire.SegmentRequest)

@@ -6,6 +6,7 @@ from typing import cast
 import numpy as np
 import pytest
 
+from models.engines.torch import device_is_lost
 from models.segmenter import SegmentationInput, Segmenter
 from pipeline.backfill.errors import Unexplained
 from pipeline.backfill.network import Network
@@ -32,6 +33,9 @@ class BrittleSegmenter:
         if any((item.pixels == 13).all() for item in items):
             raise self.error
         return [Segmentation(np.full((item.height_px, item.width_px), 3, np.uint8), None, "m") for item in items]
+
+    def lost(self, error: Exception) -> bool:
+        return device_is_lost(error)
 
 
 def network(error: Exception) -> Network:

@@ -53,6 +53,10 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         broken(f"{NETWORK}/{VARIABLES}", {"SEGMENTATION_DEVICE": "tpu"}),
         "SEGMENTATION_DEVICE: 'tpu' is not allowed; allowed: 'cpu' or 'cuda'",
     ),
+    "an engine that does not run on the device": (
+        broken(f"{NETWORK}/{VARIABLES}", {"SEGMENTATION_ENGINE": "openvino", "SEGMENTATION_DEVICE": "cuda"}),
+        "SEGMENTATION_ENGINE: 'openvino' does not run on 'cuda'; allowed: torch",
+    ),
     "a port that is none": (
         broken("http_options/port", 80000),
         "http_options.port: 80000 is not allowed; allowed: at most 65535",

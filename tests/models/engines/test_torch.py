@@ -10,7 +10,8 @@ import torch
 from torchvision.transforms import v2
 
 from models.cards import DEFAULT_MODEL, ModelCard, ModelError, load_card
-from models.segmenter import SegmentationInput, Segmenter, bucket, device_is_lost
+from models.engines.torch import TorchSegmenter, device_is_lost
+from models.segmenter import SegmentationInput, bucket
 from pipeline.errors import PhaseFailed
 from pipeline.types import CLASSES, Mask, RgbImage, Segmentation
 
@@ -18,13 +19,13 @@ MakeCard = Callable[[dict[str, str]], ModelCard]
 TOP = CLASSES.index("top")
 
 
-def _segment(segmenter: Segmenter, *photos: RgbImage, size_px: tuple[int, int] = (224, 224)) -> list[Segmentation]:
+def _segment(segmenter: TorchSegmenter, *photos: RgbImage, size_px: tuple[int, int] = (224, 224)) -> list[Segmentation]:
     found = segmenter.segment([SegmentationInput(photo, *size_px) for photo in photos])
     assert all(isinstance(one, Segmentation) for one in found)
     return [one for one in found if isinstance(one, Segmentation)]
 
 
-def test_labels_are_a_top_when_a_shirt_is_painted(segmenter: Segmenter, shirt: RgbImage, shirt_mask: Mask) -> None:
+def test_labels_are_a_top_when_a_shirt_is_painted(segmenter: TorchSegmenter, shirt: RgbImage, shirt_mask: Mask) -> None:
     """The shipped weights find a painted T-shirt: its silhouette, and that it is a top."""
     (found,) = _segment(segmenter, shirt)
     garment = found.labels >= TOP
@@ -32,7 +33,7 @@ def test_labels_are_a_top_when_a_shirt_is_painted(segmenter: Segmenter, shirt: R
     assert (found.labels[shirt_mask] == TOP).mean() > 0.95
 
 
-def test_labels_have_the_asked_size_when_it_differs_from_the_input(segmenter: Segmenter, shirt: RgbImage) -> None:
+def test_labels_have_the_asked_size_when_it_differs_from_the_input(segmenter: TorchSegmenter, shirt: RgbImage) -> None:
     """Labels come at the analysed size, the confidence at the logits' size."""
     (found,) = _segment(segmenter, shirt, size_px=(96, 128))
     assert found.labels.shape == (128, 96)
@@ -42,14 +43,14 @@ def test_labels_have_the_asked_size_when_it_differs_from_the_input(segmenter: Se
     assert found.confidence.shape == (height_px // 2, width_px // 2)
 
 
-def test_labels_agree_when_the_photo_comes_larger(segmenter: Segmenter, shirt: RgbImage) -> None:
+def test_labels_agree_when_the_photo_comes_larger(segmenter: TorchSegmenter, shirt: RgbImage) -> None:
     """A photo of another size is resized to the input size, with nearly the same labels."""
     (same,) = _segment(segmenter, shirt)
     (larger,) = _segment(segmenter, shirt.repeat(2, axis=0).repeat(2, axis=1))
     assert (same.labels == larger.labels).mean() > 0.99
 
 
-def test_input_equals_torchvisions_when_prepared(segmenter: Segmenter) -> None:
+def test_input_equals_torchvisions_when_prepared(segmenter: TorchSegmenter) -> None:
     """Scaling and normalising are torchvision's ToDtype and Normalize, bit for bit."""
     card = load_card(DEFAULT_MODEL)
     photo = np.random.default_rng(7).integers(0, 256, (card.input_px[1], card.input_px[0], 3), np.uint8)
@@ -58,7 +59,7 @@ def test_input_equals_torchvisions_when_prepared(segmenter: Segmenter) -> None:
     assert torch.equal(segmenter.preprocess([photo]), expected)
 
 
-def test_bytes_are_equal_when_photos_come_in_a_batch(segmenter: Segmenter, shirt: RgbImage) -> None:
+def test_bytes_are_equal_when_photos_come_in_a_batch(segmenter: TorchSegmenter, shirt: RgbImage) -> None:
     """On CPU in fp32 a photo's labels and confidence do not depend on its neighbours in the batch."""
     photos = [shirt, shirt[:, ::-1].copy(), 255 - shirt]
     alone = [_segment(segmenter, photo)[0] for photo in photos]
@@ -71,11 +72,11 @@ def test_bytes_are_equal_when_photos_come_in_a_batch(segmenter: Segmenter, shirt
 
 @pytest.mark.parametrize(("dtype", "equal"), [("fp32", 0.995), ("bf16", 0.97)])
 def test_labels_agree_when_a_batch_is_one_forward(
-    segmenter: Segmenter, shirt: RgbImage, dtype: Any, equal: float
+    segmenter: TorchSegmenter, shirt: RgbImage, dtype: Any, equal: float
 ) -> None:
     """One forward pass over several photos gives the labels of single fp32 passes, and nearly so in bf16."""
     photos = [shirt, shirt[:, ::-1].copy()]
-    together = Segmenter(load_card(DEFAULT_MODEL), dtype=dtype, threads=1, photos_per_forward=2)
+    together = TorchSegmenter(load_card(DEFAULT_MODEL), dtype=dtype, threads=1, photos_per_forward=2)
     for one, other in zip(_segment(segmenter, *photos), _segment(together, *photos), strict=True):
         assert (one.labels == other.labels).mean() >= equal
 
@@ -85,14 +86,14 @@ def test_labels_are_ours_when_the_network_has_other_classes(make_card: MakeCard)
     bright = np.full((48, 32, 3), 200, np.uint8)
     for last, label in (("top", 3), ("bottom", 5)):
         card = make_card({"sky": "background", "wall": "background", "cloth": last})
-        (found,) = _segment(Segmenter(card, threads=1), bright, size_px=(10, 20))
+        (found,) = _segment(TorchSegmenter(card, threads=1), bright, size_px=(10, 20))
         assert np.unique(found.labels).tolist() == [label]
 
 
 def test_confidence_is_the_softmax_when_classes_are_level(make_card: MakeCard) -> None:
     """A black photo leaves the tiny network's two classes level: 127 of 255."""
     card = make_card({"sky": "background", "cloth": "top"})
-    (found,) = _segment(Segmenter(card, threads=1), np.zeros((48, 32, 3), np.uint8))
+    (found,) = _segment(TorchSegmenter(card, threads=1), np.zeros((48, 32, 3), np.uint8))
     assert found.confidence is not None
     assert np.unique(found.confidence).tolist() == [127]
 
@@ -113,7 +114,7 @@ def test_neighbours_are_served_when_one_item_is_bad(make_card: MakeCard, bad: Se
     """A bad item gets its own error in its place; the others get their labels."""
     card = make_card({"sky": "background", "cloth": "top"})
     good = SegmentationInput(np.full((48, 32, 3), 200, np.uint8), 9, 9)
-    results = Segmenter(card, threads=1, photos_per_forward=at_once).segment([good, bad, good])
+    results = TorchSegmenter(card, threads=1, photos_per_forward=at_once).segment([good, bad, good])
     assert isinstance(results[1], PhaseFailed)
     assert "(h, w, 3) of uint8" in results[1].detail
     for index in (0, 2):
@@ -124,13 +125,13 @@ def test_neighbours_are_served_when_one_item_is_bad(make_card: MakeCard, bad: Se
 
 def test_nothing_is_answered_when_the_batch_is_empty(make_card: MakeCard) -> None:
     """An empty batch is not an error."""
-    assert Segmenter(make_card({"sky": "background"}), threads=1).segment([]) == []
+    assert TorchSegmenter(make_card({"sky": "background"}), threads=1).segment([]) == []
 
 
 def test_version_tells_id_hash_dtype_and_device_when_asked(make_card: MakeCard) -> None:
     """The version has four parts; the hash is the weights' own."""
     card = make_card({"sky": "background", "cloth": "top"})
-    segmenter = Segmenter(card, dtype="bf16", threads=1)
+    segmenter = TorchSegmenter(card, dtype="bf16", threads=1)
     segmenter.warm_up()
     name, weights, dtype, device = segmenter.version.split(":")
     assert (name, dtype, device) == ("tiny", "bf16", "cpu")
@@ -141,7 +142,7 @@ def test_version_tells_id_hash_dtype_and_device_when_asked(make_card: MakeCard) 
 def test_segmenter_refuses_when_weights_are_not_the_cards(make_card: MakeCard) -> None:
     """No network is built from weights whose hash is not the card's."""
     with pytest.raises(ModelError, match="sha256"):
-        Segmenter(replace(make_card({"sky": "background"}), sha256="0" * 64), threads=1)
+        TorchSegmenter(replace(make_card({"sky": "background"}), sha256="0" * 64), threads=1)
 
 
 # --- stages ---------------------------------------------------------------------------------------------------
@@ -152,7 +153,7 @@ def _photos(*sizes_px: tuple[int, int]) -> list[SegmentationInput]:
 def test_stages_give_what_the_whole_gives_when_run_one_by_one(make_card: MakeCard) -> None:
     """Prepare, infer and answer, as a GPU's three threads run them, are the CPU's one step; each at its own size."""
     card = make_card({"sky": "background", "cloth": "top"})
-    segmenter = Segmenter(card, threads=1, photos_per_forward=4)
+    segmenter = TorchSegmenter(card, threads=1, photos_per_forward=4)
     photos = _photos((9, 7), (20, 30), (9, 7), (5, 5))
     found = segmenter.answer(segmenter.infer(segmenter.prepare(photos)))
     assert [one.labels.shape for one in found] == [(7, 9), (30, 20), (7, 9), (5, 5)]
@@ -179,7 +180,7 @@ def test_batches_are_filled_up_when_sizes_are_compiled(make_card: MakeCard, monk
 
     monkeypatch.setattr(torch, "compile", compiled)
     card = make_card({"sky": "background", "cloth": "top"})
-    segmenter = Segmenter(card, threads=1, photos_per_forward=8, compile_mode="max-autotune")
+    segmenter = TorchSegmenter(card, threads=1, photos_per_forward=8, compile_mode="max-autotune")
     for count in (1, 2, 3, 5, 8):
         assert len(_segment(segmenter, *[photo.pixels for photo in _photos(*[(9, 9)] * count)])) == count
     assert seen == [1, 2, 4, 8, 8]
@@ -190,7 +191,7 @@ def test_logits_are_copied_when_they_were_compiled(make_card: MakeCard, monkeypa
     memory = torch.zeros(1, 2, 24, 16)
     monkeypatch.setattr(torch, "compile", lambda network, **_how: lambda batch: memory.copy_(network(batch)))
     card = make_card({"sky": "background", "cloth": "top"})
-    segmenter = Segmenter(card, threads=1, compile_mode="reduce-overhead")
+    segmenter = TorchSegmenter(card, threads=1, compile_mode="reduce-overhead")
     dark, bright = (SegmentationInput(np.full((48, 32, 3), value, np.uint8), 9, 9) for value in (0, 250))
     first = segmenter.infer(segmenter.prepare([dark]))
     segmenter.infer(segmenter.prepare([bright]))
@@ -225,4 +226,4 @@ def test_segmenter_refuses_when_there_is_no_such_device(make_card: MakeCard, mon
     """A missing CUDA device is named before any weights are read."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ModelError, match="device is 'cuda', but no CUDA device"):
-        Segmenter(make_card({"sky": "background"}), device="cuda")
+        TorchSegmenter(make_card({"sky": "background"}), device="cuda")
