@@ -58,7 +58,7 @@ def test_every_metric_is_on_the_dashboard() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_alert_has_both_cases_and_a_page_in_the_runbook(name: str) -> None:
-    """Each alert has a case in which it fires, one in which it does not, and a chapter of its severity in the runbook."""
+    """Each alert has a case in which it fires, one in which it does not, and a chapter that names its severity."""
     cases = {case["name"] for case in yaml.safe_load((MONITORING / "alerts_test.yaml").read_text())["tests"]}
     assert {f"{name} fires", f"{name} is quiet"} <= cases
     (rule,) = (rule for rule in RULES if rule.get("alert") == name)

@@ -1,8 +1,8 @@
 """Proves the shipped alert rules with injected faults: `python -m tests.reliability.alerts [--only NAME …]`.
 
 The command runs the application and a real Prometheus with configs/monitoring, whose times are cut to a tenth. Each
-alert must fire while its fault lasts, and end after it. The command prints a table and puts it into docs/results/alerts.md. It
-needs `prometheus` (apt-get install prometheus). ColorMatchDeviceMemory needs a GPU, so only promtool's cases test it.
+alert must fire while its fault lasts, and end after it. The command prints a table and puts it into
+docs/results/alerts.md. It needs `prometheus` (apt-get install prometheus). ColorMatchDeviceMemory needs a GPU, so only promtool's cases test it.
 """
 
 import argparse
