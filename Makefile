@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help help-all serve test check fuzz-api fuzz-inputs fuzz-environment lint-api clients picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help help-all serve test check fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
 .PHONY: bench-environment train-environment install-runtime install-torch install-development interpreter
@@ -85,6 +85,15 @@ lint-api: development-environment ## develop: Spectral with OWASP's rules on the
 	  npx --no-install openapi-typescript ../golden/openapi.json -o schema.ts && \
 	  npx --no-install tsc --strict --noEmit --target es2022 --module nodenext --moduleResolution nodenext \
 	    --skipLibCheck --lib es2022,dom requests.ts
+
+# What is installed by default resolves for each system from wheels alone; nothing is installed.
+PLATFORMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 aarch64-apple-darwin
+platforms: development-environment ## prove: the locks resolve for Linux x86_64 and aarch64, and macOS 14 on arm64 (needs network)
+	@for platform in $(PLATFORMS); do for lock in base stores torch; do \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(UV) pip install --dry-run --quiet --only-binary :all: --python-platform $$platform \
+	    --python-version 3.11 --target $$(mktemp -d) --require-hashes --no-deps -r $(LOCKS)/$$lock.lock && \
+	  echo "$$platform: $$lock.lock resolves"; \
+	done; done
 
 clients: development-environment ## develop: pack the Python and the TypeScript client into out/clients (needs npm)
 	@$(PY) docs/clients/pack.py

@@ -2,7 +2,8 @@
 
 The command runs the application and a real Prometheus with configs/monitoring, whose times are cut to a tenth. Each
 alert must fire while its fault lasts, and end after it. The command prints a table and puts it into
-docs/results/alerts.md. It needs `prometheus` (apt-get install prometheus). ColorMatchDeviceMemory needs a GPU, so only promtool's cases test it.
+docs/results/alerts.md. It needs `prometheus` (apt-get install prometheus). ColorMatchDeviceMemory needs a GPU, so
+only promtool's cases test it.
 """
 
 import argparse
