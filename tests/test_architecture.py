@@ -100,7 +100,7 @@ KNOWERS: dict[str, tuple[str, ...]] = {
 TOP_LEVEL = {
     "pipeline", "models", "serve", "configs", "tests", "docs", ".ci", ".github",
     "cluster.yaml", "pyproject.toml", "Dockerfile", "Makefile", ".gitignore", ".dockerignore",
-    "README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE",
+    ".pre-commit-config.yaml", "README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE",
 }  # fmt: skip
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60

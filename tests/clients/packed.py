@@ -38,7 +38,8 @@ class Packed:
 
     def run_python(self, program: Path, variables: Mapping[str, str]) -> str:
         """What a Python program prints that imports the client."""
-        return _run(sys.executable, str(program), folder=self.python, variables=variables)
+        path = {"PYTHONPATH": str(self.python)}
+        return _run(sys.executable, str(program), folder=self.python, variables={**variables, **path})
 
     def run_typescript(self, program: Path, variables: Mapping[str, str]) -> str:
         """What a TypeScript program prints that imports the client; the compiler must accept it in strict mode."""
