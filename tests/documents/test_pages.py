@@ -53,3 +53,26 @@ def _words(text: str) -> int:
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     lines = [line for line in text.splitlines() if not line.startswith("|")]
     return len(re.sub(r"\]\([^)]*\)", "]", "\n".join(lines)).split())
+
+
+def _painted() -> dict[str, tuple[str, str]]:
+    """The mean ΔE00 and the share of right counts of each tool, from the results of `make bench-colour`."""
+    text = (REPOSITORY / "docs" / "results" / "colour.md").read_text()
+    section = text.partition("<!-- bench-colour painted -->")[2].partition("<!-- /bench-colour painted -->")[0]
+    rows = [[cell.strip() for cell in line.strip("| ").split("|")] for line in section.splitlines() if "%" in line]
+    return {row[0]: (row[1], row[6].replace("%", " %")) for row in rows[1:]}
+
+
+def test_the_figures_of_palettes_are_those_of_the_results() -> None:
+    """README.md and the comparison name what was measured last: ours, and the best of the others that is not told."""
+    painted = _painted()
+    error, right = painted["StyleSync"]
+    best = min(float(other) for name, (other, _) in painted.items() if name != "StyleSync")
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert f"the mean error is {error} ΔE00, against {best:.2f} for the best" in readme
+    assert f"The number is right on {right} of them" in readme
+    comparison = (REPOSITORY / "docs" / "comparison.md").read_text()
+    assert f"| {error} | {right} |" in comparison
+    for tool in ("ColorThief", "Pillow median cut", "k-means in Lab (scikit-learn)", "Celebi (materialyoucolor)"):
+        (eight, eight_right), (five, five_right) = painted[f"{tool}, 8"], painted[f"{tool}, 5"]
+        assert f"| {eight}, {five} | {eight_right}, {five_right} |" in comparison
