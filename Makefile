@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help help-all serve test check fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help help-all install serve test check fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
 .PHONY: bench-environment train-environment install-runtime install-torch install-development interpreter
@@ -37,6 +37,8 @@ help-all: ## develop: list every target
 LIST = awk -F ':.*\#\# ' '/^[a-z-]+:.*\#\# / {group = $$2; sub(/:.*/, "", group); text = $$2; sub(/^[a-z]+: /, "", text); \
   lines[group] = lines[group] sprintf("  %-16s %s\n", $$1, text)} \
   END {split(groups, order, " "); for (k = 1; k in order; k++) printf "%s\n%s\n", toupper(substr(order[k], 1, 1)) substr(order[k], 2), lines[order[k]]}'
+
+install: runtime-environment ## run: install what is needed into .venv, and nothing else
 
 serve: runtime-environment ## run: install what is needed, then run everything in the foreground until Ctrl-C
 	@exec $(PY) -m serve.local

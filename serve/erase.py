@@ -123,7 +123,11 @@ async def _objects(environment: Environment) -> AsyncIterator[ObjectStore | None
 
 def parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
-    made = argparse.ArgumentParser(prog=prog, description=__doc__)
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description="Erase the stored data of a tenant, or one upload and what was computed from it. Revoke the keys of "
+        "the tenant first, or it may store new data meanwhile. Copies in the memory of replicas expire within 5 minutes.",
+    )
     commands = made.add_subparsers(dest="what", required=True)
     tenant = commands.add_parser("tenant", help="erase everything of a tenant but its keys")
     tenant.add_argument("name", metavar="TENANT")

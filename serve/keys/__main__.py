@@ -44,6 +44,9 @@ def main(arguments: list[str] | None = None, *, prog: str = PROG) -> int:
         return int(options.run(options, _place(options, environment)))
     except StoreError as error:
         sys.stderr.write(f"The state store at STATE_REDIS_URL cannot be asked: {_reason(error, environment)}\n")
+    except FileNotFoundError as error:
+        way_out = "`make serve` makes the development keys; elsewhere name it with --file or --secret"
+        sys.stderr.write(f"{error.filename} does not exist. {way_out}.\n")
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"The keys cannot be used: {error}\n")
     return 2

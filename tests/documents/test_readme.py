@@ -14,7 +14,7 @@ from serve.local.plan import REPOSITORY
 from tests.documents.readme import blocks, commands
 
 # These run everything, so they are only parsed here.
-LONG = {"make serve", "make test"}
+LONG = {"make install", "make serve", "make test"}
 TRY = [command for command in commands("Try") if command not in LONG]
 
 
@@ -34,10 +34,11 @@ def _command() -> None:
 
 
 def test_the_long_commands_exist() -> None:
-    """`make serve` runs the launcher, and `make test` runs pytest."""
+    """`make install` installs the command, `make serve` runs the launcher, and `make test` runs pytest."""
     assert set(commands("Try")) >= LONG
     assert "-m serve.local" in _bare("make -n serve").stdout
     assert "-m pytest" in _bare("make -n test").stdout
+    assert ".venv/bin/stylesync" in _bare("make -n install").stdout
 
 
 @pytest.mark.parametrize("command", TRY)
