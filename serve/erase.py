@@ -125,8 +125,8 @@ def parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
     made = argparse.ArgumentParser(
         prog=prog,
-        description="Erase the stored data of a tenant, or one upload and what was computed from it. Revoke the keys of "
-        "the tenant first, or it may store new data meanwhile. Copies in the memory of replicas expire within 5 minutes.",
+        description="Erase the stored data of a tenant, or one upload and what was computed from it. Revoke the keys "
+        "of the tenant first, or it may store new data meanwhile. Copies in replicas' memory expire within 5 minutes.",
     )
     commands = made.add_subparsers(dest="what", required=True)
     tenant = commands.add_parser("tenant", help="erase everything of a tenant but its keys")
