@@ -11,6 +11,12 @@ from rich.table import Table
 from models.cards import WEIGHTS_DIR, ModelError, list_cards, load_card, verify, weights_path
 
 PROG = "python -m models.registry"
+EXAMPLES = """examples:
+  stylesync models list
+  stylesync models verify lite0-parse-384
+  stylesync models fetch u2netp --sha256 HEX
+
+exit codes: 0 done, 1 refused or failed, 2 unusable arguments"""
 
 
 def main(arguments: list[str] | None = None, folder: Path = WEIGHTS_DIR, *, prog: str = PROG) -> int:
@@ -32,7 +38,12 @@ def main(arguments: list[str] | None = None, folder: Path = WEIGHTS_DIR, *, prog
 
 def parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
-    made = argparse.ArgumentParser(prog=prog, description="List, verify and fetch networks.")
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description="List, verify and fetch networks.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     commands = made.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="list the networks, with size, licence and figures")
     check = commands.add_parser("verify", help="check weights against their cards")

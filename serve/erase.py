@@ -25,6 +25,11 @@ from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import prefix_of, tenant_of
 
 PROG = "python -m serve.erase"
+EXAMPLES = """examples, with the service's own REDIS_URL and S3_BUCKET in the environment:
+  stylesync erase tenant shop
+  stylesync erase object uploads/shop/0f8fad5bd9cb469fa16570867728950e
+
+exit codes: 0 erased, 1 a store failed (give the command again), 2 refused"""
 # Taste: keys per SCAN, so that no single command blocks Redis for long.
 SCAN_COUNT = 1000
 # Taste: larger than any upload that the service accepts.
@@ -125,8 +130,11 @@ def parser(prog: str = PROG) -> argparse.ArgumentParser:
     """The command's parser."""
     made = argparse.ArgumentParser(
         prog=prog,
-        description="Erase the stored data of a tenant, or one upload and what was computed from it. Revoke the keys "
-        "of the tenant first, or it may store new data meanwhile. Copies in replicas' memory expire within 5 minutes.",
+        description="Erase the stored data of a tenant, or one upload and what was computed from it.\n"
+        "Revoke the keys of the tenant first, or it may store new data meanwhile.\n"
+        "Copies in replicas' memory expire within 5 minutes.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = made.add_subparsers(dest="what", required=True)
     tenant = commands.add_parser("tenant", help="erase everything of a tenant but its keys")

@@ -182,3 +182,13 @@ def test_the_launcher_finds_its_tree_when_started_elsewhere(tmp_path: Path) -> N
             check=True,
         )
         assert "navy #1f2a44" in done.stdout
+
+
+def test_another_python_is_told_what_to_do(tmp_path: Path) -> None:
+    """Without the packages of the environment the command names the one that is missing, and the way out."""
+    command = [sys.executable, "-S", "-m", "serve.cli"]
+    done = subprocess.run(
+        command, cwd=REPOSITORY, env={"PATH": os.defpath}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == "The package typer is not installed here. Run `make install`, then .venv/bin/stylesync.\n"
