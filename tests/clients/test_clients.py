@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pipeline.errors import Overloaded
 from serve.http.problems import problem_response
 from serve.local.objects import BUCKET
-from tests.clients.packed import CLIENTS, Packed, pack
+from tests.clients.packed import CLIENTS, Packed
 from tests.s3_server import S3Server
 from tests.serve.application import app_of, listening, photo_bytes, running
 
@@ -68,12 +68,6 @@ class Server:
 
     door: _Busy
     variables: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    """Both clients, packed and unpacked."""
-    return pack(tmp_path_factory.mktemp("clients"))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

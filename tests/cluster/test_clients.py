@@ -1,15 +1,12 @@
 """Tests the packed clients' examples on the whole application. tests/clients tests their waiting and uploading."""
 
-from pathlib import Path
-
 from serve.local.plan import REPOSITORY
-from tests.clients.packed import CLIENTS, pack
+from tests.clients.packed import CLIENTS, Packed
 from tests.cluster.application import Application
 
 
-def test_both_clients_get_advice_from_the_whole_application(application: Application, tmp_path: Path) -> None:
+def test_both_clients_get_advice_from_the_whole_application(application: Application, packed: Packed) -> None:
     """Each client's example works as it stands, with a sample photo and the development key."""
-    packed = pack(tmp_path)
     photo = str(REPOSITORY / "docs/samples/grace_hopper.jpg")
     variables = {"BASE": application.url, "KEY": application.key, "PHOTO": photo}
     for said in (

@@ -4,18 +4,10 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from serve.local.plan import REPOSITORY
-from tests.clients.packed import Packed, pack
+from tests.clients.packed import Packed
 from tests.cluster.application import Application
 from tests.documents.readme import blocks
-
-
-@pytest.fixture(scope="module")
-def packed(tmp_path_factory: pytest.TempPathFactory) -> Packed:
-    """Both clients, as `make clients` packs them."""
-    return pack(tmp_path_factory.mktemp("clients"))
 
 
 def test_the_curl_lines_work_in_a_bare_shell(application: Application) -> None:
