@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help help-all install serve test check fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help help-all install serve test check bench fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
-.PHONY: bench-environment train-environment install-runtime install-torch install-development interpreter
+.PHONY: bench-environment train-environment install-runtime install-torch peer-environments install-development interpreter
 
 PYTHON ?= python3
 PY := .venv/bin/python
@@ -100,6 +100,9 @@ platforms: development-environment ## prove: the locks resolve for Linux x86_64 
 clients: development-environment ## develop: pack the Python and the TypeScript client into out/clients (needs npm)
 	@$(PY) docs/clients/pack.py
 
+bench: runtime-environment peer-environments ## prove: beside FastAPI, LitServe, BentoML and both floors: docs/results/performance.md (15 min)
+	@$(PY) -m tests.bench.serving $(if $(ONLY),--only $(ONLY))
+
 bench-colour: bench-environment ## prove: palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
 	@$(PY) -m tests.bench.colour_whites $(if $(LABELS),--labels $(LABELS) --data $(PHOTOS))
@@ -161,6 +164,9 @@ lock: interpreter ## develop: resolve pyproject.toml into the hashed locks again
 	$(COMPILE) --group pyproject.toml:aws -c "$$all" -o $(LOCKS)/aws.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:train -c "$$all" -o $(LOCKS)/train.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:fuzz -c "$$all" -o $(LOCKS)/fuzz.lock > /dev/null; \
+	for peer in fastapi litserve bentoml; do \
+	  $(COMPILE) --group pyproject.toml:peer-$$peer -o $(LOCKS)/peer-$$peer.lock > /dev/null; \
+	done; \
 	echo uv | $(COMPILE) $(if $(UPGRADE),--upgrade) - -o $(LOCKS)/bootstrap.lock > /dev/null; \
 	for pin in $$(grep -oE '"torch(vision)?==[0-9.]+"' pyproject.toml | tr -d '"'); do \
 	  grep -qE "^$$pin( |$$)" $(LOCKS)/torch.lock || { echo "torch.lock lacks $$pin of pyproject.toml" >&2; exit 1; }; \
@@ -192,6 +198,16 @@ fuzz-environment: development-environment
 bench-environment: development-environment
 	@[ -e '$(BENCH_STAMP)' ] || { echo 'Installing the tools to compare with into .venv.'; \
 	  $(LOCKED) $(LOCKS)/bench.lock && touch '$(BENCH_STAMP)'; }
+
+# Each peer in an environment of its own, so that none meets another's versions.
+peer-environments: interpreter
+	@for peer in fastapi litserve bentoml; do \
+	  home=out/peers/$$peer; [ -e $$home/done-$(KEY) ] && continue; \
+	  echo "Installing $$peer into $$home."; \
+	  $(UV) venv --quiet --clear --python $(PY) $$home; \
+	  $(UV) pip install --quiet --python $$home/bin/python --compile-bytecode --require-hashes --no-deps -r $(LOCKS)/peer-$$peer.lock; \
+	  touch $$home/done-$(KEY); \
+	done
 
 install-runtime: interpreter
 	@[ -d .venv/stamps ] && echo 'The locks changed; bringing .venv up to date.' || \

@@ -1,0 +1,294 @@
+"""Measures the service beside its floors and its peers, and writes docs/results/performance.md: `make bench`.
+
+Every system runs alone on the machine, serves the same photos, and is driven by the same loads: one client after the
+other; clients without pause until no more photos come through; and a schedule at 0.8 of that. It takes about a quarter
+of an hour, on a machine that does nothing else.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+from PIL import Image
+
+from serve.local.plan import REPOSITORY
+from tests.bench.serving.functions import Functions
+from tests.bench.serving.systems import GRAPH, OURS, PEER_NAMES, PHOTOS_ONLY, System, running
+from tests.reliability.load import Plan, Shot, once, start
+from tests.reliability.messages import marked
+
+DOCUMENT = REPOSITORY / "docs" / "results" / "performance.md"
+SAMPLE = REPOSITORY / "docs" / "samples" / "grace_hopper.jpg"
+SIZES_PX = {"1 MP": (896, 1120), "12 MP": (3096, 3872)}
+# Taste: enough for a stable median, and for a 99th percentile that is one of the slowest answers.
+PHOTOS_ALONE, LARGE_ALONE, COLORS_ALONE, WARM_UP = 100, 30, 200, 25
+CLIENTS = 8
+LOAD_S = 15.0
+# Contract: the targets, as factors of the floors.
+TRANSPORT_FACTOR, CPU_FACTOR, RATE_FACTOR, COLORS_MS, CACHED_FACTOR, MEMORY_GIB = 1.25, 1.15, 0.9, 1.5, 1.25, 2.0
+
+
+@dataclass(slots=True)
+class Row:
+    """What was measured of one system. Times in ms; None: the system does not do that."""
+
+    name: str
+    ready_s: float | None = None
+    memory_mib: float | None = None
+    photo_p50: float | None = None
+    photo_p99: float | None = None
+    large_p50: float | None = None
+    cached_p50: float | None = None
+    colors_p50: float | None = None
+    photos_per_s: float | None = None
+    photo_cpu_ms: float | None = None
+    loaded_p99: float | None = None
+    notes: list[str] = field(default_factory=list)
+
+
+def main() -> int:
+    """Measures, prints the tables and writes the document; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="*", choices=(OURS, GRAPH, *PEER_NAMES), help="these systems alone")
+    parser.add_argument("--bare", type=Path, nargs=2, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.bare:
+        print(json.dumps(_bare(*options.bare)))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        photos = {name: _photo(Path(folder) / f"{name[:2].strip()}.jpg", size) for name, size in SIZES_PX.items()}
+        rows = [_bare_row(photos)]
+        for name in options.only or (GRAPH, OURS, *PEER_NAMES):
+            print(f"{name}: starting", flush=True)
+            with running(name, threads=1) as system:
+                rows.append(_measured(system, photos))
+            print(json.dumps({key: getattr(rows[-1], key) for key in Row.__slots__}), flush=True)  # type: ignore[attr-defined]
+    text = _document(rows)
+    print(text)
+    if not options.only:
+        DOCUMENT.write_text(text)
+        print(f"Written to {DOCUMENT.relative_to(REPOSITORY)}")
+    return 0
+
+
+def _photo(path: Path, size_px: tuple[int, int]) -> Path:
+    """The sample at a camera's size. Enlarging it changes no system's work but the decoding."""
+    with Image.open(SAMPLE) as image:
+        image.convert("RGB").resize(size_px, Image.Resampling.LANCZOS).save(path, quality=90)
+    return path
+
+
+# --- the floor of compute -------------------------------------------------------------------------------------
+def _bare(photo: Path, large: Path) -> dict[str, Any]:
+    """The functions in this process, without a service: their fastest times."""
+    found: dict[str, Any] = {}
+    for threads in (2, 1):
+        functions = Functions(threads=threads)
+        for name, work, times in (
+            ("photo", partial(functions.photo, photo.read_bytes()), PHOTOS_ALONE),
+            ("large", partial(functions.photo, large.read_bytes()), LARGE_ALONE),
+            ("colors", partial(functions.colors, ["#1f2a44", "#c19a6b"]), COLORS_ALONE),
+        ):
+            for _ in range(5):
+                work()
+            took, cpu_s = [], time.process_time()
+            for _ in range(times):
+                since = time.perf_counter()
+                work()
+                took.append((time.perf_counter() - since) * 1e3)
+            found[f"{name} {threads}"] = {
+                "p50": statistics.median(took),
+                "cpu": (time.process_time() - cpu_s) / times * 1e3,
+            }
+    found["memory"] = psutil.Process().memory_full_info().pss / 2**20
+    return found
+
+
+def _bare_row(photos: dict[str, Path]) -> Row:
+    print("bare functions", flush=True)
+    asked = [sys.executable, "-m", "tests.bench.serving", "--bare", *map(str, photos.values())]
+    done = subprocess.run(asked, check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    found = json.loads(done.stdout)
+    cpu_ms = found["photo 1"]["cpu"]
+    return Row(
+        "bare functions, one process",
+        memory_mib=found["memory"],
+        photo_p50=found["photo 2"]["p50"],
+        large_p50=found["large 2"]["p50"],
+        colors_p50=found["colors 2"]["p50"],
+        photos_per_s=(os.cpu_count() or 1) * 1000 / cpu_ms,
+        photo_cpu_ms=cpu_ms,
+    )
+
+
+# --- one system -----------------------------------------------------------------------------------------------
+def _measured(system: System, photos: dict[str, Path]) -> Row:
+    row = Row(system.name, ready_s=system.ready_s)
+    _warm(system, photos["1 MP"])
+    if system.name != GRAPH:
+        row.notes += _differences(system, photos["1 MP"])
+    row.photo_p50, row.photo_p99 = _alone(system, {"new": 1.0}, PHOTOS_ALONE, photos["1 MP"])
+    row.large_p50, _ = _alone(system, {"new": 1.0}, LARGE_ALONE, photos["12 MP"])
+    if system.name not in PHOTOS_ONLY:
+        row.colors_p50, _ = _alone(system, {"colors": 1.0}, COLORS_ALONE, photos["1 MP"])
+    if system.name in (OURS, GRAPH):
+        row.cached_p50, _ = _alone(system, {"same": 1.0}, COLORS_ALONE, photos["1 MP"])
+    row.memory_mib = system.memory_bytes() / 2**20
+    before_s = system.cpu_s()
+    shots = _load(system, photos["1 MP"], clients=CLIENTS)
+    good = [shot for shot in shots if shot.good]
+    row.photos_per_s = len(good) / LOAD_S
+    row.photo_cpu_ms = (system.cpu_s() - before_s) * 1000 / max(1, len(good))
+    loaded = _load(system, photos["1 MP"], per_s=0.8 * row.photos_per_s)
+    row.loaded_p99 = _percentile([shot.took_s * 1e3 for shot in loaded], 0.99)
+    for what, some in (("without pause", shots), ("at 0.8", loaded)):
+        bad = [shot for shot in some if not shot.good]
+        if bad:
+            row.notes.append(f"{what}: {len(bad)} of {len(some)} answers refused or degraded")
+    return row
+
+
+def _plan(system: System, photo: Path, **what: Any) -> Plan:
+    return Plan(port=system.port, key=system.key, photo=str(photo), **{"for_s": LOAD_S, **what})
+
+
+def _warm(system: System, photo: Path) -> None:
+    """Lets every worker of a system open what it opens at its first photo."""
+    start(_plan(system, photo, for_s=5.0, clients=4)).shots()
+    once(_plan(system, photo), WARM_UP)
+
+
+def _alone(system: System, kinds: dict[str, float], times: int, photo: Path) -> tuple[float, float]:
+    """The median and the 99th percentile, ms, of one client. Raises RuntimeError for an answer other than 200."""
+    once(_plan(system, photo, kinds=kinds), 3)
+    shots = _seconds_each(system, photo, kinds, times)
+    bad = [shot for shot in shots if not shot.good]
+    if bad:
+        raise RuntimeError(f"{system.name}: {bad[0]}")
+    took = [shot.took_s * 1e3 for shot in shots]
+    return statistics.median(took), _percentile(took, 0.99)
+
+
+def _seconds_each(system: System, photo: Path, kinds: dict[str, float], times: int) -> list[Shot]:
+    """The requests one by one, each timed from its own start."""
+    return once(_plan(system, photo, kinds=kinds), times)
+
+
+def _load(system: System, photo: Path, **how: Any) -> list[Shot]:
+    return start(_plan(system, photo, **how)).shots()
+
+
+def _differences(system: System, photo: Path) -> list[str]:
+    """What of a system's answer differs from the functions' own, which must be nothing."""
+    data = marked(photo.read_bytes(), "equal")
+    expected = json.loads(Functions(threads=2).photo(data))
+    answer = httpx.post(
+        f"http://127.0.0.1:{system.port}/v1/advice",
+        files={"image": ("photo.jpg", data, "image/jpeg")},
+        headers={"X-API-Key": system.key},
+        timeout=60,
+        trust_env=False,
+    ).json()
+    differing = sorted(name for name in expected if answer.get(name) != expected[name])
+    return [f"its answer differs in {', '.join(differing)}"] if differing else []
+
+
+def _percentile(values: Sequence[float], share: float) -> float:
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else float("nan")
+
+
+# --- the document ---------------------------------------------------------------------------------------------
+COLUMNS = {
+    "ready_s": ("ready, s", 1),
+    "memory_mib": ("memory, MiB", 0),
+    "photo_p50": ("new photo, 1 MP: p50, ms", 1),
+    "photo_p99": ("p99", 1),
+    "large_p50": ("12 MP: p50, ms", 1),
+    "cached_p50": ("cached photo: p50, ms", 2),
+    "colors_p50": ("colours: p50, ms", 2),
+    "photos_per_s": ("photos/s", 1),
+    "photo_cpu_ms": ("CPU-ms a photo", 1),
+    "loaded_p99": ("p99 at 0.8, ms", 0),
+}
+
+
+def _document(rows: Sequence[Row]) -> str:
+    lines = [
+        "# Speed, measured side by side",
+        "",
+        "`make bench` wrote this page. [performance.md](../performance.md) says what the rows mean.",
+        "",
+        f"{os.cpu_count()} cores of {_processor()}, Python {sys.version.split()[0]}, Ray {version('ray')}, OpenVINO "
+        f"{version('openvino')}; {CLIENTS} clients for photos/s.",
+        "",
+        "| system | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
+        "|---" * (len(COLUMNS) + 1) + "|",
+    ]
+    for row in rows:
+        cells = [_cell(getattr(row, name), digits) for name, (_, digits) in COLUMNS.items()]
+        lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
+    lines += ["", *(f"- {row.name}: {note}." for row in rows for note in row.notes)]
+    return "\n".join([*lines, *_targets({row.name: row for row in rows})]) + "\n"
+
+
+def _cell(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:,.{digits}f}"
+
+
+def _targets(rows: dict[str, Row]) -> list[str]:
+    """The service beside its targets; none where a floor was not measured."""
+    bare, graph, ours = rows.get("bare functions, one process"), rows.get(GRAPH), rows.get(OURS)
+    if bare is None or graph is None or ours is None:
+        return []
+    cpu = _known(bare.photo_cpu_ms) + _known(graph.photo_cpu_ms)
+    possible = (os.cpu_count() or 1) * 1000 / cpu
+    found = [
+        (
+            "new photo, p50, ms",
+            ours.photo_p50,
+            "≤",
+            _known(bare.photo_p50) + TRANSPORT_FACTOR * _known(graph.photo_p50),
+        ),
+        ("CPU-ms a photo", ours.photo_cpu_ms, "≤", CPU_FACTOR * cpu),
+        ("photos/s", ours.photos_per_s, "≥", RATE_FACTOR * possible),
+        ("colours, p50, ms", ours.colors_p50, "≤", _known(graph.colors_p50) + COLORS_MS),
+        ("cached photo, p50, ms", ours.cached_p50, "≤", CACHED_FACTOR * _known(graph.cached_p50)),
+        ("memory, GiB", _known(ours.memory_mib) / 1024, "≤", MEMORY_GIB),
+    ]
+    for name in PEER_NAMES:
+        if name in rows:
+            found.append(
+                (f"photos/s beside {name}", _known(ours.photos_per_s) / _known(rows[name].photos_per_s), "≥", 0.85)
+            )
+    lines = ["", "| target | measured | wanted | |", "|---|---|---|---|"]
+    for what, value, sign, wanted in found:
+        met = _known(value) <= wanted if sign == "≤" else _known(value) >= wanted
+        lines.append(f"| {what} | {_known(value):.2f} | {sign} {wanted:.2f} | {'met' if met else 'short'} |")
+    return lines
+
+
+def _known(value: float | None) -> float:
+    return float("nan") if value is None else value
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "an unknown processor")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
