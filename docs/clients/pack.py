@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CLIENTS, TOOLS = ROOT / "docs" / "clients", ROOT / "tests" / "api_tools"
 DOCUMENT = ROOT / "tests" / "golden" / "openapi.json"
 NAMES = ("Advice", "Color", "Palette", "Refused", "StyleSync")
-EXPORTS = f"\nfrom .facade import {', '.join(NAMES)}\n\n__all__ += {NAMES}\n"
+EXPORTS = "".join(f"from .facade import {name} as {name}\n" for name in NAMES)
 PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 
 

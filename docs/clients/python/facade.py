@@ -153,10 +153,11 @@ class StyleSync:
     def upload(self, photo: Photo) -> str:
         """Uploads a photo of at most 50 MiB to the object store; returns its object key, valid for some minutes."""
         data = _bytes_of(photo)
-        wish = {"content_type": _media_type(data), "content_length": len(data)}
+        kind = _media_type(data)
+        wish = {"content_type": kind, "content_length": len(data)}
         terms = Presigned.from_dict(self._ask("/v1/uploads/presign", json=wish))
         fields = terms.fields.additional_properties if terms.fields else {}
-        sent = self._store.post(terms.url, data=fields, files={"file": ("photo", BytesIO(data), wish["content_type"])})
+        sent = self._store.post(terms.url, data=fields, files={"file": ("photo", BytesIO(data), kind)})
         sent.raise_for_status()
         return terms.object_key
 
