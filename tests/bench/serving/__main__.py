@@ -75,7 +75,7 @@ def main() -> int:
             print(f"{name}: starting", flush=True)
             with running(name, threads=1) as system:
                 rows.append(_measured(system, photos))
-            print(json.dumps({key: getattr(rows[-1], key) for key in Row.__slots__}), flush=True)  # type: ignore[attr-defined]
+            print(json.dumps({key: getattr(rows[-1], key) for key in Row.__slots__}), flush=True)
     text = _document(rows)
     print(text)
     if not options.only:

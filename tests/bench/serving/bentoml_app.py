@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tests.bench.serving.functions import Functions
 
 
-@bentoml.service(workers=int(os.environ["BENCH_WORKERS"]), traffic={"timeout": 60})  # type: ignore[untyped-decorator]
+@bentoml.service(workers=int(os.environ["BENCH_WORKERS"]), traffic={"timeout": 60})
 class Advice:
     """The functions as a BentoML service."""
 
