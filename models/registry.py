@@ -10,10 +10,18 @@ from rich.table import Table
 
 from models.cards import WEIGHTS_DIR, ModelError, list_cards, load_card, verify, weights_path
 
+PROG = "python -m models.registry"
+EXAMPLES = """examples:
+  stylesync models list
+  stylesync models verify lite0-parse-384
+  stylesync models fetch u2netp --sha256 HEX
 
-def main(arguments: list[str] | None = None, folder: Path = WEIGHTS_DIR) -> int:
-    """Runs `python -m models.registry list | verify [ID …] | fetch ID`; returns the exit code."""
-    options = _parser().parse_args(arguments)
+exit codes: 0 done, 1 refused or failed, 2 unusable arguments"""
+
+
+def main(arguments: list[str] | None = None, folder: Path = WEIGHTS_DIR, *, prog: str = PROG) -> int:
+    """Runs `list | verify [ID …] | fetch ID`; returns the exit code."""
+    options = parser(prog).parse_args(arguments)
     console = Console()
     try:
         if options.command == "list":
@@ -28,9 +36,15 @@ def main(arguments: list[str] | None = None, folder: Path = WEIGHTS_DIR) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m models.registry", description="Model cards and their weights.")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser(prog: str = PROG) -> argparse.ArgumentParser:
+    """The command's parser."""
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description="List, verify and fetch networks.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="list the networks, with size, licence and figures")
     check = commands.add_parser("verify", help="check weights against their cards")
     check.add_argument("ids", nargs="*", metavar="ID", help="default: every network whose weights are here")
@@ -41,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     get.add_argument(
         "--allow-non-commercial", action="store_true", help="you have read the licence and it permits your use"
     )
-    return parser
+    return made
 
 
 def _verify_all(ids: list[str], folder: Path, console: Console) -> None:

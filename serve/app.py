@@ -1,4 +1,7 @@
-"""Builds the Ray Serve application; `serve.app:build` is the import path of every Serve config."""
+"""Builds the Ray Serve application; `serve.app:build` is the import path of every Serve config.
+
+`serve.app:app` is the application with default settings, for `serve run serve.app:app` and `serve build serve.app:app`.
+"""
 
 import secrets
 
@@ -21,6 +24,13 @@ def build(args: Settings) -> Application:
         extraction=deployments.Extraction,
         harmony=deployments.Harmony,
     )
+
+
+def __getattr__(name: str) -> object:
+    """Builds `app` when it is asked for: importing this module must read no environment."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return build(Settings())
 
 
 def graph(args: Settings, *, segmentation: type, extraction: type, harmony: type) -> Application:

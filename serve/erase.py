@@ -1,4 +1,4 @@
-"""Erases the stored data of a tenant or of one uploaded object: `python -m serve.erase tenant|object NAME`.
+"""Erases the stored data of a tenant or of one uploaded object: `stylesync erase tenant|object NAME`.
 
 It removes the objects of the bucket and every cached answer and phase result at once. Copies in the memory of replicas
 expire within 5 minutes (docs/privacy.md). Revoke the tenant's keys first, or it may store new data meanwhile.
@@ -24,6 +24,12 @@ from serve.stores.timeouts import ERASE_TIMEOUT_S
 from serve.uploads.object_store import ObjectStore
 from serve.uploads.uploads import prefix_of, tenant_of
 
+PROG = "python -m serve.erase"
+EXAMPLES = """examples, with the service's own REDIS_URL and S3_BUCKET in the environment:
+  stylesync erase tenant shop
+  stylesync erase object uploads/shop/0f8fad5bd9cb469fa16570867728950e
+
+exit codes: 0 erased, 1 a store failed (give the command again), 2 refused"""
 # Taste: keys per SCAN, so that no single command blocks Redis for long.
 SCAN_COUNT = 1000
 # Taste: larger than any upload that the service accepts.
@@ -43,9 +49,9 @@ class Erased:
         return f"Erased: {objects}; {cached}."
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, *, prog: str = PROG) -> int:
     """Runs the command. Exit status: 0; 1 when a store failed and the command must be run again; 2 when refused."""
-    options = _parser().parse_args(arguments)
+    options = parser(prog).parse_args(arguments)
     erase = erase_tenant if options.what == "tenant" else erase_object
     try:
         erased = asyncio.run(erase(options.name, Environment()))
@@ -120,14 +126,22 @@ async def _objects(environment: Environment) -> AsyncIterator[ObjectStore | None
             await store.close()
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m serve.erase", description=__doc__)
-    commands = parser.add_subparsers(dest="what", required=True)
+def parser(prog: str = PROG) -> argparse.ArgumentParser:
+    """The command's parser."""
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description="Erase the stored data of a tenant, or one upload and what was computed from it.\n"
+        "Revoke the keys of the tenant first, or it may store new data meanwhile.\n"
+        "Copies in replicas' memory expire within 5 minutes.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = made.add_subparsers(dest="what", required=True)
     tenant = commands.add_parser("tenant", help="erase everything of a tenant but its keys")
     tenant.add_argument("name", metavar="TENANT")
     one = commands.add_parser("object", help="erase one upload and everything computed from it")
     one.add_argument("name", metavar="OBJECT_KEY")
-    return parser
+    return made
 
 
 if __name__ == "__main__":

@@ -55,7 +55,8 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("serve.live",),
         ("serve.deployments",),
         ("serve.app",),
-        ("serve.local",),
+        ("serve.local", "serve.mcp"),
+        ("serve.cli",),
     ),
 }
 # Leaves of a layer that lower layers may use: values that load nothing.
@@ -67,7 +68,7 @@ ACROSS: dict[tuple[str, str], set[str]] = {
     ("pipeline", "models"): {"pipeline.backfill.network", "pipeline.backfill.__main__"},
     ("pipeline", "serve"): set(),
     ("models", "serve"): set(),
-    ("serve", "models"): {"serve.deployments"},
+    ("serve", "models"): {"serve.deployments", "serve.mcp", "serve.cli.advise", "serve.cli.check"},
 }
 # Packages of others, and the modules or folders of ours that may import them.
 KNOWERS: dict[str, tuple[str, ...]] = {
@@ -76,9 +77,12 @@ KNOWERS: dict[str, tuple[str, ...]] = {
         "serve.deployments",
         "serve.observe.ray_hub",
         "serve.local.__main__",
+        "serve.cli.check",
         "pipeline.backfill.ray_pool",
     ),
     "fastapi": ("serve.api", "serve.callers", "serve.http.pages", "serve.openapi.document"),
+    "typer": ("serve.cli.command", "serve.cli.forward"),
+    "mcp": ("serve.mcp",),
     "starlette": ("serve.api", "serve.http", "serve.gate"),
     "pydantic": ("serve",),
     "redis": ("serve.stores", "serve.keys", "serve.erase", "serve.local.stores"),
@@ -97,7 +101,7 @@ KNOWERS: dict[str, tuple[str, ...]] = {
 TOP_LEVEL = {
     "pipeline", "models", "serve", "configs", "tests", "docs", ".ci", ".github",
     "cluster.yaml", "pyproject.toml", "Dockerfile", "Makefile", ".gitignore", ".dockerignore",
-    "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE",
+    ".pre-commit-config.yaml", "README.md", "SECURITY.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "NOTICE",
 }  # fmt: skip
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 60
@@ -221,6 +225,12 @@ def test_a_package_knows_another_in_its_places_when_read(package: str, other: st
     assert all(_is_in(module, "pipeline.backfill") for module in batch)
 
 
+def test_the_command_alone_knows_the_launcher_when_read() -> None:
+    """Nothing but `stylesync` imports the development launcher."""
+    users = {_dotted(file) for file in SOURCE if any(_is_in(name, "serve.local") for name in _ours(file))}
+    assert {module for module in users if not _is_in(module, "serve.local")} == {"serve.cli.command"}
+
+
 @pytest.mark.parametrize("framework", KNOWERS)
 def test_a_framework_stays_in_its_places_when_the_source_is_read(framework: str) -> None:
     """Ray, FastAPI, Starlette, pydantic, redis and torch are each known to few modules."""
@@ -247,7 +257,10 @@ MUST_NOT_LOAD: dict[str, set[str]] = {
     "serve.walk.advisor": {"ray", "fastapi", "torch", "models", "starlette"},
     "serve.service": {"ray", "fastapi", "torch", "models"},
     "serve.assembly": {"ray", "fastapi", "torch", "models"},
-    "models": {"torch", "torchvision", "safetensors"},
+    "models": {"torch", "torchvision", "safetensors", "numpy", "openvino"},
+    "models.advice": {"torch", "openvino", "ray"},
+    "serve.cli.command": {"torch", "ray", "numpy", "pydantic", "models", "pipeline"},
+    "serve.cli.check": {"torch", "ray", "fastapi"},
     "models.registry": {"torch", "httpx"},
     "models.segmenter": {"torch", "openvino", "models.networks"},
     "models.engines.torch": {"torchvision", "transformers", "httpx", "models.fetch", "openvino"},

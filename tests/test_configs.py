@@ -1,12 +1,14 @@
 """Tests every YAML file of configs/: its launch command, and that Ray and this application accept it."""
 
+import importlib
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
+from ray.serve import Application
 from ray.serve.schema import ServeDeploySchema
 
 from models.cards import DEFAULT_MODEL
@@ -137,7 +139,7 @@ def test_a_replica_has_photos_waiting_for_its_next_batch(name: str) -> None:
 
 
 def test_the_gpu_config_fits_when_the_machine_has_ten_cores() -> None:
-    """The initial replicas ask for no more than the ten CPUs that docs/scaling.md promises to suffice."""
+    """The initial replicas ask for no more than the ten CPUs that docs/deploy.md promises to suffice."""
     wanted = sum(
         deployment["ray_actor_options"]["num_cpus"] * deployment["autoscaling_config"]["min_replicas"]
         for deployment in _deployments("serve.gpu.yaml").values()
@@ -196,3 +198,13 @@ def test_the_default_budgets_are_the_contracts() -> None:
     configured = AdviceConfig.model_validate(_deployments("serve.local.yaml")["Advice"]["user_config"]).budgets
     for budgets in (Budgets(), configured):
         assert {name: getattr(budgets, name) for name in contract} == contract
+
+
+def test_the_application_with_defaults_is_built_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`serve run serve.app:app` and `serve build serve.app:app` find an application by Ray's own import."""
+    monkeypatch.setenv("S3_BUCKET", "No_Bucket")
+    module = importlib.import_module("serve.app")
+    with pytest.raises(ValidationError, match="bucket"):
+        assert module.app
+    monkeypatch.delenv("S3_BUCKET")
+    assert isinstance(module.app, Application)

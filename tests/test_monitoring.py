@@ -58,13 +58,16 @@ def test_every_metric_is_on_the_dashboard() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_an_alert_has_both_cases_and_a_page_in_the_runbook(name: str) -> None:
-    """Each alert has a case in which it fires, one in which it does not, and a section in the runbook."""
+    """Each alert has a case in which it fires, one in which it does not, and a chapter that names its severity."""
     cases = {case["name"] for case in yaml.safe_load((MONITORING / "alerts_test.yaml").read_text())["tests"]}
     assert {f"{name} fires", f"{name} is quiet"} <= cases
     (rule,) = (rule for rule in RULES if rule.get("alert") == name)
     page, _, anchor = rule["annotations"]["runbook"].partition("#")
-    titles = re.findall(r"^## (.*)$", (ROOT / page).read_text(), re.MULTILINE)
-    assert anchor in {title.lower().replace("'", "").replace(" ", "-") for title in titles}
+    chapters = {
+        title.lower().replace("'", "").replace(" ", "-"): text
+        for title, text in re.findall(r"^## (.*)\n(.*)$", (ROOT / page).read_text(), re.MULTILINE)
+    }
+    assert f"**{rule['labels']['severity']}" in chapters[anchor].lower()
 
 
 def test_every_time_is_a_tenth_when_rules_are_hurried() -> None:

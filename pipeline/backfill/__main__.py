@@ -1,4 +1,4 @@
-"""The command `python -m pipeline.backfill`: reads its arguments, builds the parts of a run, and runs it."""
+"""The command `stylesync backfill`: reads its arguments, builds the parts of a run, and runs it."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from math import inf
+from math import inf, isfinite, nan
 from pathlib import Path
 from types import FrameType
 from typing import get_args
@@ -26,16 +26,16 @@ from pipeline.options import parse_options, shaping
 EPILOG = """
 examples:
   a folder, on this machine
-    python -m pipeline.backfill --input photos/ --output out/advice
+    stylesync backfill --input photos/ --output out/advice
   a bucket, as a low-priority job on a Ray cluster that also serves requests
     ray job submit --working-dir . -- python -m pipeline.backfill \\
       --input s3://shop/catalogue --output s3://shop/advice --workers 2 --cpus-per-worker 0.5 --nice 19
   a table of ids and URIs; its other columns are copied to the answers
-    python -m pipeline.backfill --input items.parquet --id-column sku --uri-column image_url --output out/advice
+    stylesync backfill --input items.parquet --id-column sku --uri-column image_url --output out/advice
   beside a service that holds most of a small machine, with half a core
     ray job submit --working-dir . -- python -m pipeline.backfill --input photos/ --output out --cpus-per-worker 0.5
   an estimate for one image in a hundred, which writes nothing
-    python -m pipeline.backfill --input s3://shop/catalogue --output s3://shop/trial --sample 0.01 --dry-run
+    stylesync backfill --input s3://shop/catalogue --output s3://shop/trial --sample 0.01 --dry-run
 
 To resume a run that was killed or stopped, or whose disk was full, give the same command again.
 
@@ -50,15 +50,19 @@ exit codes:
 """
 
 
+PROG = "python -m pipeline.backfill"
+
+
 def main(
     arguments: Sequence[str] | None = None,
     *,
+    prog: str = PROG,
     make_pool: Callable[[], Pool] | None = None,
     screen: Screen | None = None,
     stores: Stores | None = None,
 ) -> int:
     """Runs the command, and returns its exit code."""
-    args = _parser().parse_args(arguments)
+    args = parser(prog).parse_args(arguments)
     screen = screen or Screen(log_every_s=args.log_every)
     try:
         given = stores or Stores(_endpoint_url(args), tuple(args.allow_host))
@@ -115,38 +119,44 @@ def _stop_on_signals() -> None:
 
 
 # --- arguments ------------------------------------------------------------------------------------------------
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pipeline.backfill",
-        description="Writes the service's colour advice for every image of a catalogue into Parquet files.",
+def parser(prog: str = PROG) -> argparse.ArgumentParser:
+    """The command's parser."""
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description="Write the service's colour advice for every image of a catalogue into Parquet files.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add = parser.add_argument
+    add = made.add_argument
     add(
         "--input",
         required=True,
         metavar="URI",
-        help="a folder, s3://bucket/prefix, a .parquet or .csv of URIs, or a folder of .parquet files",
+        help="read this folder, s3://bucket/prefix, .parquet or .csv of URIs, or folder of .parquet files",
     )
-    add("--output", required=True, metavar="URI", help="a folder or s3://bucket/prefix, empty or of the same run")
-    add("--endpoint-url", metavar="URL", help="the S3 server, if not Amazon's (default: AWS_ENDPOINT_URL)")
-    _add_selection(parser)
-    _add_processing(parser)
-    _add_resources(parser)
-    return parser
+    add(
+        "--output",
+        required=True,
+        metavar="URI",
+        help="write to this folder or s3://bucket/prefix, which is empty or of the same run",
+    )
+    add("--endpoint-url", metavar="URL", help="use this S3 server instead of Amazon's (default: AWS_ENDPOINT_URL)")
+    _add_selection(made)
+    _add_processing(made)
+    _add_resources(made)
+    return made
 
 
 def _add_selection(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("which images").add_argument
-    add("--id-column", default="id", metavar="NAME", help="a table's column of unique ids (default: id)")
-    add("--uri-column", default="uri", metavar="NAME", help="a table's column of URIs (default: uri)")
+    add = parser.add_argument_group("choose the images").add_argument
+    add("--id-column", default="id", metavar="NAME", help="take unique ids from this column of a table (default: id)")
+    add("--uri-column", default="uri", metavar="NAME", help="take URIs from this column of a table (default: uri)")
     add(
         "--match",
         action="append",
         default=[],
         metavar="GLOB",
-        help="only names of a folder that match, such as '*.jpg'; repeatable",
+        help="take only names that match, such as '*.jpg'; repeatable",
     )
     add(
         "--allow-host",
@@ -160,19 +170,29 @@ def _add_selection(parser: argparse.ArgumentParser) -> None:
         type=_share,
         default=1.0,
         metavar="SHARE",
-        help="only this share, 0 to 1, of the images, by their ids",
+        help="take this share of the images, 0 to 1, chosen by their ids",
     )
-    add("--limit", type=_positive, metavar="N", help="only the first N images")
+    add("--limit", type=_positive, metavar="N", help="take the first N images")
 
 
 def _add_processing(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("how they are processed").add_argument
-    add("--options", default="{}", metavar="JSON", help="options as in a request, or @FILE")
-    add("--model", default=DEFAULT_MODEL, help=f"the segmentation network (default: {DEFAULT_MODEL})")
-    add("--device", choices=("cpu", "cuda"), default="cpu", help="where the network runs (default: cpu)")
-    add("--engine", choices=get_args(Engine), help="what runs it (default: the fastest for the device)")
-    add("--dtype", choices=get_args(Dtype), help="its numbers (default: the fastest that the device computes in)")
-    add("--rows-per-part", type=_positive, default=1000, metavar="N", help="images per output file (default: 1000)")
+    add = parser.add_argument_group("choose how they are processed").add_argument
+    add("--options", default="{}", metavar="JSON", help="set the options of a request, or read them from @FILE")
+    add(
+        "--model",
+        default=DEFAULT_MODEL,
+        help=f"use this network; `stylesync models list` shows them (default: {DEFAULT_MODEL})",
+    )
+    add("--device", choices=("cpu", "cuda"), default="cpu", help="run the network here (default: cpu)")
+    add("--engine", choices=get_args(Engine), help="run it in this engine (default: the fastest for the device)")
+    add("--dtype", choices=get_args(Dtype), help="compute in these numbers (default: the fastest for the device)")
+    add(
+        "--rows-per-part",
+        type=_positive,
+        default=1000,
+        metavar="N",
+        help="put N images into each output file (default: 1000)",
+    )
     add("--dry-run", action="store_true", help="count the images, process a few, print an estimate, and write nothing")
     add(
         "--max-failures",
@@ -184,38 +204,62 @@ def _add_processing(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_resources(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument_group("resources").add_argument
-    add("--workers", type=_whole, default=0, metavar="N", help="processes with a network (default: as many as fit)")
+    add = parser.add_argument_group("choose the resources").add_argument
+    add(
+        "--workers",
+        type=_whole,
+        default=0,
+        metavar="N",
+        help="start N processes with a network (default: as many as fit)",
+    )
     add(
         "--cpus-per-worker",
         type=_above_zero,
         metavar="N",
-        help="Ray's logical CPUs per worker (default: 1, or what is free when that is less)",
+        help="reserve N of Ray's CPUs per worker (default: 1, or what is free)",
     )
-    add("--gpus-per-worker", type=float, metavar="N", help="Ray's GPUs per worker with --device cuda (default: 1)")
+    add(
+        "--gpus-per-worker",
+        type=float,
+        metavar="N",
+        help="with --device cuda: reserve N of Ray's GPUs per worker (default: 1)",
+    )
     add(
         "--helpers",
         type=_whole,
         default=0,
         metavar="N",
-        help="with --device cuda: the most CPU processes that read, and that advise",
+        help="with --device cuda: start at most N CPU processes that read, and N that advise",
     )
-    add("--photos-per-forward", type=_positive, default=16, metavar="N", help="photos per GPU batch (default: 16)")
-    add("--fetches", type=_positive, default=8, metavar="N", help="concurrent downloads per process (default: 8)")
+    add(
+        "--photos-per-forward",
+        type=_positive,
+        default=16,
+        metavar="N",
+        help="put N photos into a GPU batch (default: 16)",
+    )
+    add(
+        "--fetches", type=_positive, default=8, metavar="N", help="download N photos at a time per process (default: 8)"
+    )
     add(
         "--nice",
         type=_niceness,
         default=0,
         metavar="N",
-        help="niceness, 0 to 19; 19 uses only otherwise idle CPU time on Linux (default: 0)",
+        help="run at this niceness, 0 to 19; 19 uses only otherwise idle CPU time on Linux (default: 0)",
     )
-    add("--checkpoint-rows", type=_positive, metavar="N", help="images per checkpoint (default: by the input's size)")
+    add(
+        "--checkpoint-rows",
+        type=_positive,
+        metavar="N",
+        help="save after every N images (default: by the input's size)",
+    )
     add(
         "--log-every",
         type=_seconds,
         default=10.0,
         metavar="S",
-        help="seconds between lines of progress without a terminal (default: 10)",
+        help="without a terminal, print a line of progress every S seconds (default: 10)",
     )
 
 
@@ -287,45 +331,52 @@ def _refuse_overlap(source: str, output: str) -> None:
 
 
 def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
-    return value
+    return _number(text, least=0, most=1)
 
 
 def _whole(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is less than 0")
-    return value
+    return _integer(text, least=0)
 
 
 def _niceness(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 19:
-        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 19")
-    return value
+    return _integer(text, least=0, most=19)
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < inf:
-        raise argparse.ArgumentTypeError(f"{text} is not 0 or above")
-    return value
+    return _number(text, least=0)
 
 
 def _above_zero(text: str) -> float:
-    value = float(text)
-    if not 0 < value < inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    value = _number(text, least=0)
+    if value == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: a number above 0")
     return value
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is less than 1")
+    return _integer(text, least=1)
+
+
+def _integer(text: str, *, least: int, most: float = inf) -> int:
+    """A whole number from a text. Raises ArgumentTypeError, which names what is allowed."""
+    if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: a whole number {_range(least, most)}")
+    return int(text)
+
+
+def _number(text: str, *, least: float, most: float = inf) -> float:
+    """A number from a text. Raises ArgumentTypeError, which names what is allowed."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = nan
+    if not (least <= value <= most and isfinite(value)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not allowed; allowed: a number {_range(least, most)}")
     return value
+
+
+def _range(least: float, most: float) -> str:
+    return f"from {least:g}" if most == inf else f"from {least:g} to {most:g}"
 
 
 if __name__ == "__main__":

@@ -45,8 +45,9 @@ class Estimate:
         skipped = f" ({self.skipped} other objects skipped)" if self.skipped else ""
         took = f"{self.photo_s * 1000:.0f} ms per photo on one core"
         workers = max(1, min(resources.workers, -(-self.images // shard_rows(self.images, resources))))
-        total = duration(self.images * self.photo_s / workers)
-        answers = f"{self.images * self.answer_bytes / 1e6:,.0f} MB of answers"
+        work_s = self.images * self.photo_s / workers
+        total = duration(work_s) if work_s >= 1 else "less than 1 s"
+        answers = f"{_size(self.images * self.answer_bytes)} of answers"
         return [
             f"{self.images} images{size}{skipped}",
             f"{self.tried} processed: {took}, {len(self.failures)} would be dead letters",
@@ -54,6 +55,11 @@ class Estimate:
             f"about {total} with {workers} worker{'s' * (workers > 1)} after some {START_S} s to start, and {answers}",
             "Nothing was written.",
         ]
+
+
+def _size(count: int) -> str:
+    """A number of bytes in kB below a megabyte, else in MB."""
+    return f"{count / 1e3:,.0f} kB" if count < 1e6 else f"{count / 1e6:,.0f} MB"
 
 
 def estimate(job: Job) -> Estimate:

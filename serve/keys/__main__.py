@@ -1,4 +1,4 @@
-"""Creates, lists and revokes API keys, in the state store or in a file: `python -m serve.keys create|list|revoke`."""
+"""Creates, lists and revokes API keys, in the state store or in a file: `stylesync keys create|list|revoke`."""
 
 import argparse
 import asyncio
@@ -22,11 +22,13 @@ from serve.vocabulary import TENANT
 T = TypeVar("T")
 DAY_S = 86_400
 # The development start writes these (records.ensure_development_key).
-DEVELOPMENT_KEYS, DEVELOPMENT_SECRET = Path(".dev/keys.json"), Path(".dev/secret")
+DEVELOPMENT = Path(__file__).resolve().parents[2] / ".dev"
+DEVELOPMENT_KEYS, DEVELOPMENT_SECRET = DEVELOPMENT / "keys.json", DEVELOPMENT / "secret"
+PROG = "python -m serve.keys"
 EXAMPLES = """examples:
-  python -m serve.keys create --tenant shop --scopes advice uploads --per-minute 600 --concurrent 8 --days 90
-  python -m serve.keys list
-  python -m serve.keys revoke 014bed3f0a73
+  stylesync keys create --tenant shop --scopes advice uploads --per-minute 600 --concurrent 8 --days 90
+  stylesync keys list
+  stylesync keys revoke 014bed3f0a73
 
 Where keys are kept: in the file given by --file; else in the state store, when STATE_REDIS_URL names one; else in the
 file STYLESYNC_KEYS_FILE (.dev/keys.json). A service accepts keys from both the store and the file. The pepper is the
@@ -34,14 +36,17 @@ service's own, STYLESYNC_SECRET_FILE (.dev/secret). A key is shown once, when it
 kept. Every replica refuses a revoked key within 2 s."""
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, *, prog: str = PROG) -> int:
     """Runs the command. Exit status: 0, or 2 when refused."""
     try:
         environment = Environment()
-        options = _parser(environment).parse_args(arguments)
+        options = parser(prog, environment).parse_args(arguments)
         return int(options.run(options, _place(options, environment)))
     except StoreError as error:
         sys.stderr.write(f"The state store at STATE_REDIS_URL cannot be asked: {_reason(error, environment)}\n")
+    except FileNotFoundError as error:
+        way_out = "`make serve` makes the development keys; elsewhere name it with --file or --secret"
+        sys.stderr.write(f"{error.filename} does not exist. {way_out}.\n")
     except (OSError, ValueError, KeyError, TypeError) as error:
         sys.stderr.write(f"The keys cannot be used: {error}\n")
     return 2
@@ -132,6 +137,11 @@ def _create(options: argparse.Namespace, place: Place) -> int:
     expires_s = None if options.days is None else time.time() + options.days * DAY_S
     place.add(replace(record, expires_s=expires_s, per_minute=options.per_minute, concurrent=options.concurrent))
     sys.stdout.write(key + "\n")
+    ends = "never expires" if options.days is None else f"expires in {options.days} days"
+    sys.stderr.write(
+        f"Key {record.id} of {record.tenant}, for {', '.join(record.scopes)}, {ends}. It is shown this once.\n"
+        f'Try it: curl -H "X-API-Key: $KEY" "$BASE/v1/palette?colors=navy"\n'
+    )
     return 0
 
 
@@ -153,31 +163,37 @@ def _revoke(options: argparse.Namespace, place: Place) -> int:
     return 0
 
 
-def _parser(environment: Environment) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m serve.keys",
-        description=__doc__,
+def parser(prog: str = PROG, environment: Environment | None = None) -> argparse.ArgumentParser:
+    """The command's parser. environment: gives the defaults; None: that of this process."""
+    environment = environment or Environment()
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description="Create, list and revoke API keys.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--file", type=Path, help="the file of the keys")
+    made.add_argument("--file", type=Path, help="keep the keys in this file")
     secret = environment.stylesync_secret_file or DEVELOPMENT_SECRET
-    parser.add_argument("--secret", type=Path, default=secret, help="the file of the pepper; default: %(default)s")
-    commands = parser.add_subparsers(dest="command", required=True)
+    made.add_argument(
+        "--secret", type=Path, default=secret, help="read the pepper from this file; default: %(default)s"
+    )
+    commands = made.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="create a key and print it")
     create.add_argument(
-        "--tenant", type=_tenant, required=True, help="the owner, who has a cache and uploads of its own"
+        "--tenant", type=_tenant, required=True, help="name the owner, who has a cache and uploads of its own"
     )
-    create.add_argument("--scopes", nargs="+", choices=SCOPES, default=["advice"])
-    create.add_argument("--per-minute", type=_positive, help="most requests per minute; default: no limit")
-    create.add_argument("--concurrent", type=_positive, help="most concurrent requests; default: no limit")
-    create.add_argument("--days", type=_positive, help="how long the key is valid; default: for ever")
+    create.add_argument(
+        "--scopes", nargs="+", choices=SCOPES, default=["advice"], help="grant these scopes; default: advice"
+    )
+    create.add_argument("--per-minute", type=_positive, help="allow this many requests per minute; default: any number")
+    create.add_argument("--concurrent", type=_positive, help="allow this many requests at a time; default: any number")
+    create.add_argument("--days", type=_positive, help="let the key expire after this many days; default: never")
     create.set_defaults(run=_create)
     commands.add_parser("list", help="list the keys, without their secrets").set_defaults(run=_list)
     revoke = commands.add_parser("revoke", help="revoke a key")
     revoke.add_argument("id", help="the part of the key between its first two underscores")
     revoke.set_defaults(run=_revoke)
-    return parser
+    return made
 
 
 def _tenant(text: str) -> str:

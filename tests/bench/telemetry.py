@@ -1,4 +1,4 @@
-"""Measures what telemetry costs a request: `python -m tests.bench.telemetry` writes docs/observability.md.
+"""Measures what telemetry costs a request: `python -m tests.bench.telemetry` writes docs/results/telemetry.md.
 
 The whole application in this process, with colours and with a photo, its phases in place; rounds of the variants follow
 each other in turn, and the CPU time of a request is compared. Log lines go to a file; spans are encoded and dropped.
@@ -27,7 +27,7 @@ from serve.settings import TracingSettings
 from tests.bench.tables import write_section
 from tests.serve.application import Application, app_of, running
 
-PAGE = REPOSITORY / "docs" / "observability.md"
+PAGE = REPOSITORY / "docs" / "results" / "telemetry.md"
 ROUNDS, COLORS_A_ROUND, PHOTOS_A_ROUND = 15, 60, 6
 VARIANTS = ("none", "metrics", "metrics and log lines", "metrics, log lines and every trace")
 

@@ -1,6 +1,6 @@
 """Hostile photos and bodies against the whole application, as users start it: `python -m tests.fuzz.hostile [FILES]`.
 
-Prints rows for docs/security.md. FILES: how many damaged files to make (600); as many of those
+Prints rows for docs/results/security.md. FILES: how many damaged files to make (600); as many of those
 that the fuzzer has kept in out/fuzz come in addition.
 """
 

@@ -1,7 +1,7 @@
 """Proves what a cluster of nodes survives: `python -m tests.nodes.prove [--only live …]`; `make prove-nodes`.
 
 The command runs a head and four nodes on one machine (tests/nodes/machines.py) with a reduced serve.cluster.yaml. An
-open-loop load runs during each step. The command prints a table and puts it into docs/scaling.md.
+open-loop load runs during each step. The command prints a table and puts it into docs/results/deploy.md.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from tests.nodes.machines import Config, Site, copy_of, deployments_of, shrunk, 
 from tests.reliability import load
 from tests.reliability.kit import failed, percentile, tally
 
-DOCUMENT = REPOSITORY / "docs" / "scaling.md"
+DOCUMENT = REPOSITORY / "docs" / "results" / "deploy.md"
 MARKS = ("<!-- measured by make prove-nodes -->", "<!-- end -->")
 NAMES = ("Advice", "Segmentation", "Extraction", "Harmony")
 # Taste: an ample budget of every phase, so that the proof shows Serve's behaviour and not the speed of two cores.

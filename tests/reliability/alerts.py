@@ -1,8 +1,9 @@
 """Proves the shipped alert rules with injected faults: `python -m tests.reliability.alerts [--only NAME …]`.
 
 The command runs the application and a real Prometheus with configs/monitoring, whose times are cut to a tenth. Each
-alert must fire while its fault lasts, and end after it. The command prints a table and puts it into docs/runbook.md. It
-needs `prometheus` (apt-get install prometheus). ColorMatchDeviceMemory needs a GPU, so only promtool's cases test it.
+alert must fire while its fault lasts, and end after it. The command prints a table and puts it into
+docs/results/alerts.md. It needs `prometheus` (apt-get install prometheus). ColorMatchDeviceMemory needs a GPU, so
+only promtool's cases test it.
 """
 
 import argparse
@@ -30,7 +31,7 @@ from tests.reliability.cluster import Cluster, cluster, wait_until
 from tests.reliability.faults import Fault
 
 MONITORING = REPOSITORY / "configs" / "monitoring"
-DOCUMENT = REPOSITORY / "docs" / "runbook.md"
+DOCUMENT = REPOSITORY / "docs" / "results" / "alerts.md"
 SECTION = "tried by make prove-alerts"
 CALM = {"new": 0.5, "colors": 0.5}
 # Taste: the factor by which every time of the rules is divided.

@@ -1,8 +1,8 @@
 """Defines every bar that the kit measures: its number, its name, what is done, and the target.
 
-A bar is one promise of the service in numbers. Its number names it in docs/reliability.md and on the command line.
-Numbers never change and are not used again, so there are gaps. C is the capacity of the machine: whole answers to new
-photos per second.
+A bar is one promise of the service in numbers. Its number names it in docs/results/reliability.md and on the command
+line. Numbers never change and are not used again, so there are gaps. C is the capacity of the machine: whole answers to
+new photos per second.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """Measures the reliability bars: `python -m tests.reliability.run [chaos|overload|soak] [--bar N …]`.
 
-The command starts its own cluster, prints a table and puts its rows into docs/reliability.md. The machine should do
-nothing else. --share 0.1 makes everything ten times shorter, for a quick look. `--help` lists the bars (bars.py).
+The command starts its own cluster, prints a table and puts its rows into docs/results/reliability.md. The machine
+should do nothing else. --share 0.1 makes everything ten times shorter, for a quick look. `--help` lists the bars.
 """
 
 import argparse

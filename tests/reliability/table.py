@@ -1,4 +1,4 @@
-"""Writes rows into the table of docs/reliability.md."""
+"""Writes rows into the table of docs/results/reliability.md."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ import os
 from serve.local.plan import REPOSITORY
 from tests.reliability.kit import Row
 
-DOCUMENT = REPOSITORY / "docs" / "reliability.md"
+DOCUMENT = REPOSITORY / "docs" / "results" / "reliability.md"
 MARKS = ("<!-- measured by python -m tests.reliability.run -->", "<!-- end -->")
 HEAD = ("| bar | transport | what | target | measured | | beside it ran |", "|---|---|---|---|---|---|---|")
 

@@ -32,12 +32,20 @@ from tests.serve.application import Application, app_of, listening, running, val
 PAGE = (REPOSITORY / "docs" / "api.md").read_text()
 TOOLS = REPOSITORY / "tests" / "api_tools"
 MODES = {
-    "Colours": "colors",
-    "A photo in the body (up to 10 MiB)": "image",
-    "A photo past the service (up to 50 MiB)": "object",
-    "When something is wrong": "colors",
+    "Get advice for colours": "colors",
+    "Send a photo (up to 10 MiB)": "image",
+    "Send a large photo (up to 50 MiB)": "object",
+    "Handle errors": "colors",
 }
-TYPED = "A typed client"
+TYPED = "Use every operation with types"
+# Recipes in one language, and what they print or leave in `answer`.
+RECIPES = {
+    ("Match a wardrobe", "python"): r"^shirt \w+ .+\.$",
+    ("Build filters for a shop", "python"): r"^\{'astronaut.jpg': \{",
+    ("Find similar palettes", "python"): r'^\{"near": [\d.]+, "far": [\d.]+\}$',
+    ("Save a palette", "sh"): r"^  --color-camel: #c19a6b;$",
+    ("Get the masks", "python"): r"^\(512, 512\) \[",
+}
 GLOBALS = "declare const BASE: string;\ndeclare const KEY: string;\ndeclare const photo: Blob;\n"
 PRELUDE = """
 import { openAsBlob } from "node:fs";
@@ -171,10 +179,10 @@ RUNNERS: dict[str, Callable[[str, Path], list[str]]] = {"sh": _shell, "python": 
 
 
 # --- the examples ---------------------------------------------------------------------------------------------
-def test_every_section_of_the_page_has_three_languages() -> None:
-    """No section lacks a language, and these tests leave out no block."""
+def test_every_way_in_is_shown_in_three_languages() -> None:
+    """No way in lacks a language, and these tests leave out no block."""
     ways = {(title, language) for title in MODES for language in RUNNERS}
-    assert EXAMPLES.keys() == ways | {(TYPED, "python")}
+    assert EXAMPLES.keys() == ways | {(TYPED, "python"), *RECIPES}
 
 
 @pytest.mark.asyncio(loop_scope="module")
@@ -185,13 +193,27 @@ async def test_an_example_gives_advice_when_it_is_run(
 ) -> None:
     """Each example works as the page shows it. The one about a busy service meets a busy one first."""
     command = await asyncio.to_thread(RUNNERS[language], EXAMPLES[title, language], tmp_path)
-    server.door.once = title == "When something is wrong"
+    server.door.once = title == "Handle errors"
     said = await server.run(*command, folder=tmp_path)
     assert not server.door.once
     answer = json.loads(said.strip().splitlines()[-1])
     validate(answer, {"$ref": "#/components/schemas/AdviceAnswer"}, server.application.document)
     assert answer["mode"] == MODES[title]
     assert answer["suggestions"]
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize(("title", "language"), RECIPES)
+async def test_a_recipe_does_what_it_says_when_it_is_run(
+    title: str, language: str, server: Server, tmp_path: Path
+) -> None:
+    """Each recipe runs as the page shows it; similar palettes are nearer than others."""
+    command = await asyncio.to_thread(RUNNERS[language], EXAMPLES[title, language], tmp_path)
+    said = await server.run(*command, folder=tmp_path)
+    assert re.search(RECIPES[title, language], said, re.MULTILINE), said
+    if title == "Find similar palettes":
+        found = json.loads(said)
+        assert found["near"] < found["far"]
 
 
 # --- the typed client -----------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The command `stylesync`. Its modules are imported when a subcommand needs them, so that help appears at once."""
