@@ -57,7 +57,7 @@ def pack_typescript(out: Path, document: dict[str, Any], version: str) -> Path:
     """Generates, compiles and packs the TypeScript package; returns its tarball."""
     folder = _emptied(out / "typescript")
     programs = TOOLS / "node_modules" / ".bin"
-    if not programs.is_dir():
+    if not (programs / "openapi-typescript").exists():
         _run("npm", "ci", "--silent", "--ignore-scripts", folder=TOOLS)
     shutil.copytree(CLIENTS / "typescript", folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("example.mts"))
     _run(str(programs / "openapi-typescript"), str(DOCUMENT), "-o", "src/schema.ts", folder=folder)
