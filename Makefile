@@ -116,10 +116,10 @@ bench-harmony: development-environment ## prove: the pair score against chance, 
 	@$(PY) -m tests.bench.harmony_evidence $(if $(WADA),--wada $(WADA)) $(if $(DATA),--data $(DATA))
 	@$(if $(PRODUCTS),$(PY) -m tests.bench.harmony_answers --data $(DATA) --products $(PRODUCTS))
 
-bench-transport: runtime-environment ## prove: measure both transport profiles and write docs/transport.md
+bench-transport: runtime-environment ## prove: measure both transport profiles and write docs/results/transport.md
 	@$(PY) -m tests.bench.transport
 
-bench-batcher: torch-environment ## prove: the batcher beside @serve.batch on this CPU, into docs/batching.md
+bench-batcher: torch-environment ## prove: the batcher beside @serve.batch on this CPU, into docs/results/batching.md
 	@$(PY) -m tests.bench.batcher --section cpu
 
 bench-gpu: torch-environment ## prove: the same on a GPU: make bench-gpu MODEL= DTYPE=bf16 COMPILE=off (DEVICE=cpu to try it)

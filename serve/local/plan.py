@@ -22,7 +22,7 @@ DASHBOARD_PORT = 8265
 OUR_APPLICATION = "serve.app:build"
 # Taste: requests pass through Ray's object store only briefly.
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
-# Ray reads these at import, so every process needs them, on every node before `ray start` (docs/transport.md).
+# Ray reads these at import, so every process needs them, on every node before `ray start` (docs/performance.md).
 TRANSPORT_FLAGS = {
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -157,7 +157,7 @@ def cluster_environment(plan: Plan, environment: Mapping[str, str]) -> dict[str,
 
 
 def transport_profile(run_folder: Path) -> dict[str, str]:
-    """Serve's throughput-optimised profile behind HAProxy, on ports and paths of this start only (docs/transport.md).
+    """Serve's throughput-optimised profile behind HAProxy, on ports and paths of this start only (docs/performance.md).
 
     HAProxy binds its statistics and metrics ports to all interfaces and has no setting against it. They are read-only.
     """

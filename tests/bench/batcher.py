@@ -31,7 +31,7 @@ from serve.deployments import batch_limits
 from serve.settings import BatchConfig
 from tests.bench.tables import write_section
 
-PAGE = Path(__file__).parents[2] / "docs" / "batching.md"
+PAGE = Path(__file__).parents[2] / "docs" / "results" / "batching.md"
 # Contract: the phase's budget in the default configuration.
 BUDGET_S = 1.2
 # Taste: the offered rates, as shares of the bare loop's.
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="the number of torch threads on a CPU")
     parser.add_argument("--most", type=int, help="the most photos in a batch of ours; default: as deployed")
     parser.add_argument("--seconds", type=float, default=6.0, help="the duration for each rate and batcher")
-    parser.add_argument("--section", metavar="NAME", help="write this section of docs/batching.md")
+    parser.add_argument("--section", metavar="NAME", help="write this section of docs/results/batching.md")
     options = parser.parse_args()
     table = measured(options)
     print(f"\n{table}")

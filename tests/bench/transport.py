@@ -1,4 +1,4 @@
-"""Measures both transport profiles of Ray Serve: `make bench-transport` writes docs/transport.md.
+"""Measures both transport profiles of Ray Serve: `make bench-transport` writes docs/results/transport.md.
 
 Each profile runs the bare application of transport_app.py in a fresh process, on ports and folders of its own; this
 process only asks. Needs about three minutes and a machine that does nothing else.
@@ -16,7 +16,7 @@ from serve.local.plan import REPOSITORY
 from tests.bench.transport_load import Measured, measure
 from tests.bench.transport_profiles import FAST, PROFILES, STOCK, serving
 
-DOCUMENT = REPOSITORY / "docs" / "transport.md"
+DOCUMENT = REPOSITORY / "docs" / "results" / "transport.md"
 MARKS = ("<!-- measured by make bench-transport -->", "<!-- end -->")
 ALONE_S, TOGETHER_S, CLIENTS = 3.0, 4.0, 16
 BODY = bytes(300_000)
