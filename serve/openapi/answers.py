@@ -98,7 +98,7 @@ class Health(Part, frozen=True):
 
 
 RefusedConfig: TypeAlias = Annotated[
-    Annotated[str, Meta(max_length=2000)] | None,
+    Annotated[str, Meta(pattern=NO_CONTROLS, max_length=2000)] | None,
     Meta(description="What is wrong with the latest `user_config`; null: it is in force."),
 ]
 

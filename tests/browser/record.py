@@ -11,6 +11,7 @@ import numpy as np
 
 from models.cards import DEFAULT_MODEL, load_card
 from models.engines.choice import open_segmenter
+from models.segmenter import Segmenter
 from pipeline.analysis import Advice, advise, colors_extraction, compose, fallback_segmentation
 from pipeline.color.words import parse_color
 from pipeline.contract import advice_to_json
