@@ -5,6 +5,7 @@ Only this project's own samples are on them. They need the same Chromium as the 
 
 import argparse
 import io
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from tests.browser.stub import Asked, Reply, Stub, answer, problem, stub
 
 SAMPLES = {name: PLAYGROUND / f"sample-{name}.webp" for name in ("knit", "dress", "jacket", "stripes")}
 # Taste: text stays sharp.
-QUALITY = 88
+QUALITY = 82
 WARDROBE = (
     "localStorage.setItem('wardrobe', JSON.stringify([['Camel coat', 'outerwear', '#c19a6b'], ['White sneakers', "
     "'shoes', '#f4f4f0'], ['Brown belt', 'accessory', '#6b4428']].map(([id, category, hex]) => "
@@ -73,6 +74,36 @@ def take(server: Stub, browser: Any, out: Path) -> None:
     refused.wait_for_selector("#countdown:text('in')")
     save(refused, out / "page-error.webp")
     save(page(address="docs/errors/rate-limited", height=720), out / "page-error-code.webp")
+    take_passing(server, page, out)
+    reference = page()
+    reference.goto(server.url + "docs#post-/v1/advice")
+    reference.wait_for_selector("rapi-doc input[type=file]")
+    save(reference, out / "page-reference.webp")
+
+
+def take_passing(server: Stub, page: Callable[..., Any], out: Path) -> None:
+    """Takes what passes: the wait, a lost network, a phase that failed, a tinted light, nothing found, the key."""
+    server.answering = lambda _: answer(recorded("dress"), delay_s=20)
+    waiting = page()
+    waiting.set_input_files("#photo", SAMPLES["dress"])
+    waiting.wait_for_selector("#cancel")
+    save(waiting, out / "page-loading.webp")
+    lost = page()
+    lost.context.set_offline(True)
+    lost.fill("#colors", "camel, navy")
+    lost.keyboard.press("Enter")
+    lost.wait_for_selector("#trouble-title:text('You are offline')")
+    save(lost, out / "page-offline.webp")
+    for name, photo in (("degraded", "dress"), ("warm", "knit"), ("nothing", "knit")):
+        server.answering = lambda _, name=name: answer(recorded(name))  # type: ignore[misc]
+        noticed = page()
+        noticed.set_input_files("#photo", SAMPLES[photo])
+        noticed.wait_for_selector("#notices :text('.')")
+        save(noticed, out / f"page-{name}.webp")
+    asked = page()
+    asked.click("#key-open")
+    asked.wait_for_selector("#key-dialog[open]")
+    save(asked, out / "page-key.webp")
 
 
 def save(page: Any, path: Path) -> None:
