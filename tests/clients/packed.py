@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -65,8 +64,9 @@ def pack(folder: Path) -> Packed:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(packed.python)  # noqa: S202
     modules = packed.typescript / "node_modules"
-    with tarfile.open(tarball) as archive:
-        archive.extractall(modules / "@stylesync", filter="data")
+    # Python before 3.11.4 has no safe way, and Python from 3.12 on warns of the other one.
+    (modules / "@stylesync").mkdir(parents=True)
+    _run("tar", "-xzf", str(tarball), "-C", str(modules / "@stylesync"), folder=folder, variables={})
     (modules / "@stylesync" / "package").rename(modules / "@stylesync" / "client")
     (packed.typescript / "package.json").write_text('{"type": "module"}')
     types = modules / "@types" / "node"
