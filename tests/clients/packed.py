@@ -62,7 +62,7 @@ def pack(folder: Path) -> Packed:
     wheel, tarball = (Path(line) for line in out.split())
     packed = Packed(folder / "python", folder / "typescript")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(packed.python)  # noqa: S202
+        archive.extractall(packed.python)
     modules = packed.typescript / "node_modules"
     # Python before 3.11.4 has no safe way, and Python from 3.12 on warns of the other one.
     (modules / "@stylesync").mkdir(parents=True)
