@@ -231,15 +231,16 @@ class Advice:
     def __init__(
         self,
         settings: Settings,
-        environment: Environment,
-        secret: bytes,
+        throwaway_pepper: bytes | None,
         *,
         segmentation: DeploymentHandle[Any],
         extraction: DeploymentHandle[Any],
         harmony: DeploymentHandle[Any],
     ) -> None:
         from serve.assembly import assemble
+        from serve.keys.peppers import read_peppers
 
+        environment = Environment()
         handles: dict[PhaseName, DeploymentHandle[Any]] = {
             "segmentation": segmentation,
             "extraction": extraction,
@@ -251,7 +252,7 @@ class Advice:
         self._service = assemble(
             settings,
             environment,
-            secret,
+            read_peppers(environment, throwaway_pepper),
             start={name: handle.run.remote for name, handle in handles.items()},
             describe={name: handle.describe.remote for name, handle in handles.items()},
             translate=translate,
