@@ -74,6 +74,15 @@ def test_the_cluster_file_puts_no_work_on_the_head() -> None:
     assert all(group["min_workers"] >= 1 for group in groups.values())
 
 
+def test_the_gpu_nodes_give_their_containers_the_gpu() -> None:
+    """Docker passes the GPUs to the containers of the GPU nodes, beside the options that all nodes have."""
+    config = _ray_up()
+    for name, group in config["available_node_types"].items():
+        options = {**config["docker"], **group.get("docker", {})}  # as the autoscaler merges them
+        assert options["run_options"] == config["docker"]["run_options"]
+        assert ("--gpus all" in options.get("worker_run_options", [])) == (name == "gpu")
+
+
 # --- the transport flags ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "variables",
@@ -194,6 +203,15 @@ def test_the_image_is_pinned_and_runs_without_root() -> None:
     targets = [stage for stage in text.split("\nFROM ")[1:] if stage.startswith("runtime AS ")]
     assert [stage.splitlines()[0] for stage in targets] == ["runtime AS gpu", "runtime AS cpu"]
     assert all("\nUSER 1000\n" in stage and "HAProxy-GPL-2" in stage for stage in targets)
+
+
+def test_the_gpu_image_asks_for_the_gpu() -> None:
+    """NVIDIA's container runtime gives a container nothing unless these variables name it."""
+    text = (REPOSITORY / "Dockerfile").read_text()
+    gpu, _, cpu = text.partition("FROM runtime AS gpu")[2].partition("FROM runtime AS cpu")
+    for variable in ("NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"):
+        assert variable in gpu
+        assert variable not in cpu
 
 
 def test_one_version_stands_in_every_release_file() -> None:
