@@ -105,7 +105,7 @@ def test_no_cluster_file_holds_a_secret() -> None:
     """Secrets come from the machine's role or from Kubernetes' secrets, never from a literal."""
     for variables in (_run_options(), _image_variables(), *map(_pod_variables, _ray_groups())):
         literal = {name: value for name, value in variables.items() if SECRET_NAMES.search(name)}
-        assert set(literal) <= {"STYLESYNC_SECRET_FILE"}
+        assert set(literal) <= {"STYLESYNC_SECRET_FILE", "STYLESYNC_PREVIOUS_SECRET_FILE"}
     password = _kubernetes()[0]["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisPassword"]
     assert set(password["valueFrom"]) == {"secretKeyRef"}
 
@@ -138,7 +138,9 @@ RAY_SERVICE = _closed(
             authOptions_=_closed(mode={"enum": ["disabled", "token"]}, secretName=TEXT),
             gcsFaultToleranceOptions_=_closed(redisAddress_=TEXT, redisPassword=SECRET_KEY),
             enableInTreeAutoscaling=FLAG,
-            autoscalerOptions=_closed(version={"enum": ["v1", "v2"]}, idleTimeoutSeconds=COUNT),
+            autoscalerOptions=_closed(
+                version={"enum": ["v1", "v2"]}, idleTimeoutSeconds=COUNT, securityContext=ANYTHING
+            ),
             headGroupSpec_=_closed(rayStartParams=TEXTS, labels=TEXTS, template_=ANYTHING),
             workerGroupSpecs={
                 "type": "array",
@@ -149,7 +151,7 @@ RAY_SERVICE = _closed(
                     maxReplicas_=COUNT,
                     labels=TEXTS,
                     rayStartParams=TEXTS,
-                    template_=_closed(spec_=ANYTHING),
+                    template_=_closed(metadata=_closed(labels=TEXTS), spec_=ANYTHING),
                 ),
             },
         ),
