@@ -38,6 +38,8 @@ class Cost:
 
 # Segmentation by OpenVINO takes 16 ms alone and 20 to 28 among the others. Decoding takes 5 of Advice's 20 ms.
 COSTS = {"Advice": Cost(20, 15), "Segmentation": Cost(28, 28), "Extraction": Cost(32, 32), "Harmony": Cost(11, 11)}
+# Estimate: how long a new photo takes in all when its replicas are BUSY, s.
+LATENCY_S = 0.14
 # Estimate: one Python process feeds a GPU at 300 photos a second.
 GPU_FEED = Cost(3.3, 3.3)
 
@@ -302,6 +304,24 @@ def test_a_deployment_that_scales_reaches_its_target_before_photos_are_refused(n
     admitted = advice.least * admission.START
     unreachable = [one.name for one in found.values() if one.least < one.most and one.target * one.least > admitted]
     assert unreachable == []
+
+
+@pytest.mark.parametrize("name", ["serve.gpu.yaml", "serve.cluster.yaml"])
+def test_a_replica_at_its_target_is_as_busy_as_it_should_be(name: str) -> None:
+    """60 to 70 %: ongoing calls are rate times latency (Little). So Serve adds a replica before photos wait long.
+
+    Extraction and Harmony are one thread with random arrivals: n calls on average mean that it is busy n / (n + 1) of
+    the time (M/M/1). A GPU works in batches and is left out.
+    """
+    busy = {
+        one.name: one.target / LATENCY_S * one.cost.thread_ms / 1000
+        if one.name == "Advice"
+        else one.target / (one.target + 1)
+        for one in _deployments(name).values()
+        if not one.gpus
+    }
+    assert set(busy) == {"Advice", "Extraction", "Harmony"}
+    assert {deployment: share for deployment, share in busy.items() if not 0.6 <= share <= 0.7} == {}
 
 
 @pytest.mark.parametrize("name", SERVE_CONFIGS)

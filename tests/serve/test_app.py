@@ -21,7 +21,7 @@ PEPPERS = {"STYLESYNC_SECRET_FILE": "current-pepper", "STYLESYNC_PREVIOUS_SECRET
 
 def _arguments() -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments that Serve pickles into its checkpoint."""
-    deployment = app.build(Settings())._bound_deployment
+    deployment: Any = app.build(Settings())._bound_deployment
     return deployment.init_args, deployment.init_kwargs
 
 

@@ -60,9 +60,9 @@ def test_a_pepper_is_refused_with_the_way_out(tmp_path: Path) -> None:
         read_peppers(Environment(stylesync_secret_file=tmp_path / "nowhere"), None)
     with pytest.raises(ValueError, match=r"STYLESYNC_SECRET_FILE is '.*empty', which is empty"):
         read_peppers(Environment(stylesync_secret_file=_file(tmp_path / "empty", b"")), None)
-    pair = {"stylesync_secret_file": _file(tmp_path / "new", NEW), "stylesync_previous_secret_file": tmp_path / "gone"}
+    new = _file(tmp_path / "new", NEW)
     with pytest.raises(ValueError, match=r"STYLESYNC_PREVIOUS_SECRET_FILE is '.*gone', which cannot be read"):
-        read_peppers(Environment(**pair), None)
+        read_peppers(Environment(stylesync_secret_file=new, stylesync_previous_secret_file=tmp_path / "gone"), None)
 
 
 def test_a_pepper_is_not_shown_when_printed() -> None:
