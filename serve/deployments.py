@@ -1,6 +1,7 @@
 """The four deployments: thin adapters between Ray Serve and the core."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,16 @@ from pipeline.types import PhaseName
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
+from serve.device import require_device, start_line
 from serve.live import LiveConfig
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
 from serve.observe.ray_hub import exchange, report
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
 from serve.walk.phase_call import FROM_A_PHASE
+
+# Serve's own logger, whose lines are in the replica's log.
+_log = logging.getLogger("ray.serve")
 
 R = TypeVar("R", wire.ExtractRequest, wire.HarmoniseRequest)
 T = TypeVar("T")
@@ -76,6 +81,7 @@ class Segmentation:
 
     def __init__(self) -> None:
         settings = SegmentationSettings()
+        gpu = require_device(settings)
         self._on_cpu = settings.device == "cpu"
         # The engine is imported in this process alone.
         from models.cards import DEFAULT_MODEL, load_card
@@ -90,6 +96,7 @@ class Segmentation:
             threads=settings.threads,
             compile_mode=settings.compile_mode,
         )
+        _log.info(start_line(self._segmenter.version, settings, gpu))
         limits = batch_limits(BatchConfig(), on_cpu=self._on_cpu)
         self._metrics = Metrics("segmentation")
         self._live = LiveConfig("Segmentation", BatchConfig, self._metrics)
@@ -231,15 +238,16 @@ class Advice:
     def __init__(
         self,
         settings: Settings,
-        environment: Environment,
-        secret: bytes,
+        throwaway_pepper: bytes | None,
         *,
         segmentation: DeploymentHandle[Any],
         extraction: DeploymentHandle[Any],
         harmony: DeploymentHandle[Any],
     ) -> None:
         from serve.assembly import assemble
+        from serve.keys.peppers import read_peppers
 
+        environment = Environment()
         handles: dict[PhaseName, DeploymentHandle[Any]] = {
             "segmentation": segmentation,
             "extraction": extraction,
@@ -251,7 +259,7 @@ class Advice:
         self._service = assemble(
             settings,
             environment,
-            secret,
+            read_peppers(environment, throwaway_pepper),
             start={name: handle.run.remote for name, handle in handles.items()},
             describe={name: handle.describe.remote for name, handle in handles.items()},
             translate=translate,

@@ -177,7 +177,11 @@ class S3Environment(BaseSettings):
 
 
 class Environment(BaseSettings):
-    """The stores and secrets, from the environment of the process that builds the application.
+    """The stores and secrets, from the environment of each `Advice` replica.
+
+    They are never arguments of a deployment, because Serve keeps those in Ray's own store in clear.
+
+    stylesync_previous_secret_file: the pepper before the present one, whose keys stay valid.
 
     ssl_cert_file: PEM certificates of a private CA, which are trusted beside the public ones by the clients of S3 and
     Redis (STYLESYNC_CA_FILE, or SSL_CERT_FILE as other tools have it).
@@ -192,6 +196,7 @@ class Environment(BaseSettings):
     state_redis_url: SecretStr | None = None
     stylesync_keys_file: Path | None = None
     stylesync_secret_file: Path | None = None
+    stylesync_previous_secret_file: Path | None = None
     stylesync_ca_file: Path | None = None
     ssl_cert_file: Path | None = None
     s3: S3Environment = Field(default_factory=S3Environment)

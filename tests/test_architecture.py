@@ -46,7 +46,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "serve.waiting",
         ),
         ("serve.observe",),
-        ("serve.stores", "serve.decode", "serve.batcher"),
+        ("serve.stores", "serve.decode", "serve.batcher", "serve.device"),
         ("serve.keys", "serve.uploads", "serve.walk", "serve.erase"),
         ("serve.http", "serve.gate"),
         ("serve.openapi",),

@@ -74,6 +74,15 @@ def test_the_cluster_file_puts_no_work_on_the_head() -> None:
     assert all(group["min_workers"] >= 1 for group in groups.values())
 
 
+def test_the_gpu_nodes_give_their_containers_the_gpu() -> None:
+    """Docker passes the GPUs to the containers of the GPU nodes, beside the options that all nodes have."""
+    config = _ray_up()
+    for name, group in config["available_node_types"].items():
+        options = {**config["docker"], **group.get("docker", {})}  # as the autoscaler merges them
+        assert options["run_options"] == config["docker"]["run_options"]
+        assert ("--gpus all" in options.get("worker_run_options", [])) == (name == "gpu")
+
+
 # --- the transport flags ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "variables",
@@ -96,7 +105,7 @@ def test_no_cluster_file_holds_a_secret() -> None:
     """Secrets come from the machine's role or from Kubernetes' secrets, never from a literal."""
     for variables in (_run_options(), _image_variables(), *map(_pod_variables, _ray_groups())):
         literal = {name: value for name, value in variables.items() if SECRET_NAMES.search(name)}
-        assert set(literal) <= {"STYLESYNC_SECRET_FILE"}
+        assert set(literal) <= {"STYLESYNC_SECRET_FILE", "STYLESYNC_PREVIOUS_SECRET_FILE"}
     password = _kubernetes()[0]["spec"]["rayClusterConfig"]["gcsFaultToleranceOptions"]["redisPassword"]
     assert set(password["valueFrom"]) == {"secretKeyRef"}
 
@@ -129,7 +138,9 @@ RAY_SERVICE = _closed(
             authOptions_=_closed(mode={"enum": ["disabled", "token"]}, secretName=TEXT),
             gcsFaultToleranceOptions_=_closed(redisAddress_=TEXT, redisPassword=SECRET_KEY),
             enableInTreeAutoscaling=FLAG,
-            autoscalerOptions=_closed(version={"enum": ["v1", "v2"]}, idleTimeoutSeconds=COUNT),
+            autoscalerOptions=_closed(
+                version={"enum": ["v1", "v2"]}, idleTimeoutSeconds=COUNT, securityContext=ANYTHING
+            ),
             headGroupSpec_=_closed(rayStartParams=TEXTS, labels=TEXTS, template_=ANYTHING),
             workerGroupSpecs={
                 "type": "array",
@@ -140,7 +151,7 @@ RAY_SERVICE = _closed(
                     maxReplicas_=COUNT,
                     labels=TEXTS,
                     rayStartParams=TEXTS,
-                    template_=_closed(spec_=ANYTHING),
+                    template_=_closed(metadata=_closed(labels=TEXTS), spec_=ANYTHING),
                 ),
             },
         ),
@@ -194,6 +205,15 @@ def test_the_image_is_pinned_and_runs_without_root() -> None:
     targets = [stage for stage in text.split("\nFROM ")[1:] if stage.startswith("runtime AS ")]
     assert [stage.splitlines()[0] for stage in targets] == ["runtime AS gpu", "runtime AS cpu"]
     assert all("\nUSER 1000\n" in stage and "HAProxy-GPL-2" in stage for stage in targets)
+
+
+def test_the_gpu_image_asks_for_the_gpu() -> None:
+    """NVIDIA's container runtime gives a container nothing unless these variables name it."""
+    text = (REPOSITORY / "Dockerfile").read_text()
+    gpu, _, cpu = text.partition("FROM runtime AS gpu")[2].partition("FROM runtime AS cpu")
+    for variable in ("NVIDIA_VISIBLE_DEVICES=all", "NVIDIA_DRIVER_CAPABILITIES=compute,utility"):
+        assert variable in gpu
+        assert variable not in cpu
 
 
 def test_one_version_stands_in_every_release_file() -> None:

@@ -119,7 +119,7 @@ def backfill(context: typer.Context) -> None:
 
 @app.command("keys", cls=Forwarded, context_settings=ANY_ARGUMENTS, add_help_option=False, rich_help_panel=OPERATE)
 def keys(context: typer.Context) -> None:
-    """Create, list and revoke API keys."""
+    """Create, list, rotate and revoke API keys."""
     raise typer.Exit(forward("keys", context.args))
 
 

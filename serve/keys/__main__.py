@@ -1,4 +1,4 @@
-"""Creates, lists and revokes API keys, in the state store or in a file: `stylesync keys create|list|revoke`."""
+"""Creates, lists, rotates and revokes API keys, in the state store or in a file: `stylesync keys create|list|…`."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from serve.keys.keyring import KeyStore
+from serve.keys.peppers import Peppers, read_previous
 from serve.keys.quota import SCOPES
 from serve.keys.records import KeyRecord, new_key, read_keys, write_keys
 from serve.settings import Environment
@@ -28,12 +29,14 @@ PROG = "python -m serve.keys"
 EXAMPLES = """examples:
   stylesync keys create --tenant shop --scopes advice uploads --per-minute 600 --concurrent 8 --days 90
   stylesync keys list
+  stylesync keys rotate 014bed3f0a73
   stylesync keys revoke 014bed3f0a73
 
 Where keys are kept: in the file given by --file; else in the state store, when STATE_REDIS_URL names one; else in the
 file STYLESYNC_KEYS_FILE (.dev/keys.json). A service accepts keys from both the store and the file. The pepper is the
 service's own, STYLESYNC_SECRET_FILE (.dev/secret). A key is shown once, when it is created; only its keyed hash is
-kept. Every replica refuses a revoked key within 2 s."""
+kept. Every replica refuses a revoked key within 2 s. `rotate` prints a second key with the rights of the first, which
+stays valid until you revoke it."""
 
 
 def main(arguments: list[str] | None = None, *, prog: str = PROG) -> int:
@@ -78,6 +81,10 @@ class FilePlace:
     def records(self) -> list[KeyRecord]:
         return read_keys(self._path)
 
+    def outdated(self) -> frozenset[str]:
+        """Empty: a file does not tell which pepper a key was made with."""
+        return frozenset()
+
     def add(self, record: KeyRecord) -> None:
         write_keys(self._path, [*(self.records() if self._path.exists() else []), record])
 
@@ -91,13 +98,22 @@ class FilePlace:
 class StorePlace:
     """Keys in the state store."""
 
-    def __init__(self, url: str, pepper: bytes, *, ca_file: Path | None = None) -> None:
+    def __init__(self, url: str, peppers: Peppers, *, ca_file: Path | None = None) -> None:
         self._url = url
-        self._pepper = pepper
+        self._peppers = peppers
         self._ca_file = ca_file
 
     def records(self) -> list[KeyRecord]:
         return self._run(lambda store: store.records())
+
+    def outdated(self) -> frozenset[str]:
+        """The ids of the keys that were made with the previous pepper."""
+
+        async def ask(store: KeyStore) -> frozenset[str]:
+            await store.records()
+            return store.outdated
+
+        return self._run(ask)
 
     def add(self, record: KeyRecord) -> None:
         self._run(lambda store: store.add(record))
@@ -108,7 +124,9 @@ class StorePlace:
     def _run(self, ask: Callable[[KeyStore], Awaitable[T]]) -> T:
         async def run() -> T:
             pool = state_pool(self._url, timeout_s=KEYS_COMMAND_TIMEOUT_S, ca_file=self._ca_file)
-            store = KeyStore(pool, self._pepper, timeout_s=KEYS_COMMAND_TIMEOUT_S)
+            store = KeyStore(
+                pool, self._peppers.current, previous=self._peppers.previous, timeout_s=KEYS_COMMAND_TIMEOUT_S
+            )
             try:
                 return await ask(store)
             finally:
@@ -123,7 +141,8 @@ Place = FilePlace | StorePlace
 def _place(options: argparse.Namespace, environment: Environment) -> Place:
     url = environment.state_redis_url
     if options.file is None and url and url.get_secret_value():
-        return StorePlace(url.get_secret_value(), _pepper(options), ca_file=environment.ca_file)
+        peppers = Peppers(_pepper(options), read_previous(environment))
+        return StorePlace(url.get_secret_value(), peppers, ca_file=environment.ca_file)
     return FilePlace(options.file or environment.stylesync_keys_file or DEVELOPMENT_KEYS)
 
 
@@ -145,11 +164,32 @@ def _create(options: argparse.Namespace, place: Place) -> int:
     return 0
 
 
+def _rotate(options: argparse.Namespace, place: Place) -> int:
+    old = next((record for record in place.records() if record.id == options.id), None)
+    if old is None:
+        return _no_key(options.id)
+    key, record = new_key(tenant=old.tenant, scopes=(), pepper=_pepper(options))
+    place.add(replace(old, id=record.id, digest=record.digest))
+    sys.stdout.write(key + "\n")
+    sys.stderr.write(
+        f"Key {record.id} has the rights, the limits and the expiry of {old.id}. It is shown this once.\n"
+        f"Give it to {old.tenant}, and end the old one then: stylesync keys revoke {old.id}\n"
+    )
+    return 0
+
+
+def _no_key(key_id: str) -> int:
+    sys.stderr.write(f"There is no key with the id {key_id!r}; `list` shows them.\n")
+    return 2
+
+
 def _list(options: argparse.Namespace, place: Place) -> int:
     row = "{:<14} {:<20} {:<24} {:>10} {:>10}  {}\n"
     sys.stdout.write(row.format("id", "tenant", "scopes", "per minute", "concurrent", "expires"))
+    outdated = place.outdated()
     for record in sorted(place.records(), key=lambda record: (record.tenant, record.id)):
         ends = "never" if record.expires_s is None else time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(record.expires_s))
+        ends += "  (previous pepper)" if record.id in outdated else ""
         limits = (str(limit or "any") for limit in (record.per_minute, record.concurrent))
         sys.stdout.write(row.format(record.id, record.tenant, ",".join(record.scopes), *limits, ends))
     return 0
@@ -157,8 +197,7 @@ def _list(options: argparse.Namespace, place: Place) -> int:
 
 def _revoke(options: argparse.Namespace, place: Place) -> int:
     if not place.remove(options.id):
-        sys.stderr.write(f"There is no key with the id {options.id!r}; `list` shows them.\n")
-        return 2
+        return _no_key(options.id)
     sys.stdout.write(f"Revoked {options.id}.\n")
     return 0
 
@@ -168,7 +207,7 @@ def parser(prog: str = PROG, environment: Environment | None = None) -> argparse
     environment = environment or Environment()
     made = argparse.ArgumentParser(
         prog=prog,
-        description="Create, list and revoke API keys.",
+        description="Create, list, rotate and revoke API keys.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -190,6 +229,9 @@ def parser(prog: str = PROG, environment: Environment | None = None) -> argparse
     create.add_argument("--days", type=_positive, help="let the key expire after this many days; default: never")
     create.set_defaults(run=_create)
     commands.add_parser("list", help="list the keys, without their secrets").set_defaults(run=_list)
+    rotate = commands.add_parser("rotate", help="print a new key with the rights of another")
+    rotate.add_argument("id", help="the part of the old key between its first two underscores")
+    rotate.set_defaults(run=_rotate)
     revoke = commands.add_parser("revoke", help="revoke a key")
     revoke.add_argument("id", help="the part of the key between its first two underscores")
     revoke.set_defaults(run=_revoke)

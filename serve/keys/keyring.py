@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from pipeline.errors import NotReady, Unauthenticated
+from serve.keys.peppers import Peppers
 from serve.keys.quota import Principal
 from serve.keys.records import NO_KEY, KeyFile, KeyRecord, admit, key_id_of
 from serve.stores import timeouts
@@ -37,15 +38,20 @@ class KeyStore:
         pool: Pool,
         pepper: bytes,
         *,
+        previous: bytes | None = None,
         timeout_s: float = timeouts.KEYS_TIMEOUT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """pepper: seals what is added. previous: the pepper before it, whose records count too."""
         self._pool = pool
         self._redis = client_of(pool)
         self._cooldown = Cooldown(
             permits=timeouts.KEYS_CONNECTIONS, timeout_s=timeout_s, probe=self._redis.ping, clock=clock
         )
         self._seal = Seal(pepper, "key-record")
+        self._previous_seal = Seal(previous, "key-record") if previous is not None else None
+        # The ids of the records that only the previous pepper opens.
+        self.outdated: frozenset[str] = frozenset()
         self._clock = clock
         self._reading = asyncio.Lock()
         self._records: dict[str, KeyRecord] = {}
@@ -107,14 +113,18 @@ class KeyStore:
             opened = (
                 self._opened(key_id.decode(errors="replace"), sealed) for key_id, sealed in sealed_records.items()
             )
-            self._records = {record.id: record for record in opened if record is not None}
+            found = [one for one in opened if one is not None]
+            self._records = {record.id: record for record, _ in found}
+            self.outdated = frozenset(record.id for record, outdated in found if outdated)
         self._asked_s = asked_s
 
-    def _opened(self, key_id: str, sealed: bytes) -> KeyRecord | None:
-        """The record, or None when it was not sealed with this pepper: others must not be able to grant rights."""
-        value = self._seal.open(key_id, sealed)
+    def _opened(self, key_id: str, sealed: bytes) -> tuple[KeyRecord, bool] | None:
+        """The record, and whether the previous pepper sealed it. None when neither did: others may grant no rights."""
+        value, outdated = self._seal.open(key_id, sealed), False
+        if value is None and self._previous_seal is not None:
+            value, outdated = self._previous_seal.open(key_id, sealed), True
         try:
-            return None if value is None else msgspec.json.decode(value, type=KeyRecord)
+            return None if value is None else (msgspec.json.decode(value, type=KeyRecord), outdated)
         # Another version of this code may have written the record.
         except msgspec.MsgspecError:
             return None
@@ -130,8 +140,16 @@ class KeyStore:
 class KeyRing:
     """The keys of a file and those of the state store; either may be missing. The file's keys need no store."""
 
-    def __init__(self, pepper: bytes, *, file: KeyFile | None = None, store: KeyStore | None = None) -> None:
-        self._pepper = pepper
+    def __init__(
+        self,
+        pepper: bytes,
+        *,
+        previous: bytes | None = None,
+        file: KeyFile | None = None,
+        store: KeyStore | None = None,
+    ) -> None:
+        """previous: the pepper before this one, whose keys stay valid."""
+        self._peppers = Peppers(pepper, previous).all()
         self._file = file
         self._store = store
 
@@ -146,7 +164,7 @@ class KeyRing:
         record = self._file.find(key_id) if self._file else None
         if record is None and self._store is not None:
             record = await self._store.find(key_id)
-        return admit(key, record, self._pepper)
+        return admit(key, record, *self._peppers)
 
     async def close(self) -> None:
         """Closes the store."""

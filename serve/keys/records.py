@@ -57,12 +57,15 @@ class KeyFile:
                 raise NotReady("The API keys cannot be read; try again shortly.") from error
 
 
-def admit(key: str, record: KeyRecord | None, pepper: bytes) -> Principal:
+def admit(key: str, record: KeyRecord | None, *peppers: bytes) -> Principal:
     """The owner of a key `ssk_<id>_<secret>`, given the record under its id.
 
-    It does the same work whether there is a record or not. Raises Unauthenticated for an unknown, wrong or expired key.
+    peppers: the key was made with one of these. It does the same work whether there is a record or not.
+    Raises Unauthenticated for an unknown, wrong or expired key.
     """
-    matches = hmac.compare_digest(key_digest(key, pepper), record.digest if record else _NOBODY)
+    stored = record.digest if record else _NOBODY
+    # Every pepper is tried, so that the time does not tell which one a key was made with.
+    matches = any([hmac.compare_digest(key_digest(key, pepper), stored) for pepper in peppers])
     if record is None or not matches:
         raise Unauthenticated("The API key is not valid.")
     if record.expires_s is not None and record.expires_s <= time.time():

@@ -251,8 +251,10 @@ def shrunk(name: str, port: int, *, budget_ms: float) -> Config:
         options["num_cpus"] = 0.5
         scaling = deployment["autoscaling_config"]
         scaling |= {"max_replicas": min(3, scaling["max_replicas"]), "downscale_delay_s": 15, "upscale_delay_s": 5}
-        scaling |= {"metrics_interval_s": 1, "look_back_period_s": 5}
+        scaling |= {"metrics_interval_s": 1, "look_back_period_s": 5, "min_replicas": 2}
     named = deployments_of(config)
+    # Two replicas on two nodes: one on each.
+    named["Advice"]["max_replicas_per_node"] = 1
     variables = named["Segmentation"]["ray_actor_options"]["runtime_env"]["env_vars"]
     variables |= {"SEGMENTATION_DEVICE": "cpu", "SEGMENTATION_DTYPE": "fp32", "SEGMENTATION_THREADS": "1"}
     # A larger batch would need compilation and warm-up on this CPU.

@@ -23,6 +23,7 @@ from pipeline.types import RgbImage
 from serve import wire
 from serve.api import create_app
 from serve.assembly import assemble
+from serve.keys.peppers import Peppers
 from serve.keys.quota import SCOPES, Scope
 from serve.keys.records import new_key, write_keys
 from serve.local.processes import free_port
@@ -74,7 +75,7 @@ async def running(
         Environment(
             redis_url=None, state_redis_url=state_url, stylesync_keys_file=folder / "keys.json", s3=s3 or NOWHERE
         ),
-        SECRET,
+        Peppers(SECRET),
         start={name: walk.phase(name).start for name in PHASES},
         describe={one.phase: _describe(one) for one in descriptions()},
         translate=translate,

@@ -14,6 +14,7 @@ from pipeline.errors import PhaseFailed, Unauthenticated
 from pipeline.types import PhaseName
 from serve import readiness
 from serve.assembly import assemble
+from serve.keys.peppers import Peppers
 from serve.keys.records import write_keys
 from serve.service import ANONYMOUS, Service
 from serve.settings import AdviceConfig, Budgets, Environment, Settings
@@ -27,7 +28,7 @@ def _service(describe: dict[PhaseName, Describe], keys: Path | None = None, **se
     return assemble(
         Settings(**{"decode_workers": 1, "require_keys": False, **settings}),
         Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=keys),
-        SECRET,
+        Peppers(SECRET),
         start={name: walk.phase(name).start for name in PHASES},
         describe=describe,
         translate=translate,

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from redis.asyncio import BlockingConnectionPool
 
 from serve.assembly import assemble
+from serve.keys.peppers import Peppers
 from serve.settings import Environment, Settings
 from serve.stores import timeouts
 from tests.serve.application import NOWHERE
@@ -41,7 +42,7 @@ async def test_a_replica_has_three_pools_at_most_when_assembled(
     )
     before, walk = _pools(), Walk()
     start = {name: walk.phase(name).start for name in PHASES}
-    service = assemble(Settings(), environment, SECRET, start=start, describe={}, translate=translate)
+    service = assemble(Settings(), environment, Peppers(SECRET), start=start, describe={}, translate=translate)
     assert len(_pools() - before) == pools
     assert service.uploads is not None
 
