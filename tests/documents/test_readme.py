@@ -4,7 +4,6 @@ import os
 import shlex
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
@@ -65,7 +64,8 @@ def test_every_line_to_deploy_names_a_good_file() -> None:
     assert [line[:2] for line in lines] == [
         [".venv/bin/stylesync", "check"], ["serve", "deploy"], ["kubectl", "apply"], ["ray", "up"]
     ]  # fmt: skip
-    files = [Path(REPOSITORY / line[-1]) for line in lines]
+    paths = [REPOSITORY / line[-1] for line in lines]
+    files = [path / "kustomization.yaml" if path.is_dir() else path for path in paths]
     assert all(list(yaml.safe_load_all(file.read_text())) for file in files)
     assert ServeDeploySchema.model_validate(yaml.safe_load(files[1].read_text()))
     assert _bare(shlex.join(lines[0])).returncode == 0
