@@ -28,8 +28,7 @@ def _service(describe: dict[PhaseName, Describe], keys: Path | None = None, **se
         Settings(**{"decode_workers": 1, "require_keys": False, **settings}),
         Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=keys),
         SECRET,
-        start={name: walk.phase(name).start for name in PHASES},
-        describe=describe,
+        handles={name: walk.handle(name, describe[name]) for name in PHASES},
         translate=translate,
     )
 
