@@ -91,6 +91,7 @@ class Readiness:
     async def watch(self) -> None:
         """Asks every POLL_S, until it is cancelled."""
         while True:
+            self.advisor.settle()
             await asyncio.gather(*(self._ask(phase) for phase in self.describe), self._ask_cache(), self._ask_objects())
             await asyncio.sleep(POLL_S)
 
