@@ -77,6 +77,7 @@ KNOWERS: dict[str, tuple[str, ...]] = {
         "serve.deployments",
         "serve.observe.ray_hub",
         "serve.local.__main__",
+        "serve.local.rays",
         "serve.cli.check",
         "pipeline.backfill.ray_pool",
     ),
