@@ -163,9 +163,8 @@ def test_this_version_of_serve_has_what_is_read() -> None:
 async def test_a_call_is_taken_when_its_router_has_assigned_it() -> None:
     """A response of Serve tells whether a replica has its call; of any other call it is assumed."""
     assigned: concurrent.futures.Future[Any] = concurrent.futures.Future()
-    response: Any = DeploymentResponse(
-        assigned, SimpleNamespace(request_id="1"), _is_router_running_in_separate_loop=True
-    )
+    metadata: Any = SimpleNamespace(request_id="1")
+    response: Any = DeploymentResponse(assigned, metadata, _is_router_running_in_separate_loop=True)
     assert not replica_has(response)
     assigned.set_result(None)
     assert replica_has(response)

@@ -77,7 +77,7 @@ def test_a_configuration_of_another_shape_stays(config: str) -> None:
 )
 def test_the_documents_are_those_of_the_service(told: tuple[int, str, str, str], error: ColorMatchError) -> None:
     """Status, code, title, detail and type are the same as in the service's own problem documents."""
-    own = json.loads(problem_response(error, "1").body)
+    own = json.loads(bytes(problem_response(error, "1").body))
     assert told == (own["status"], own["code"], own["title"], own["detail"])
     changed = with_problems(rays_config(**PORTS))
     (written,) = {
