@@ -1,6 +1,6 @@
 """Assembles the parts of one ingress replica."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from pydantic import SecretStr
 
@@ -11,7 +11,7 @@ from serve.keys.limits import Limiter
 from serve.keys.peppers import Peppers
 from serve.keys.records import KeyFile
 from serve.observe.metrics import Metrics
-from serve.readiness import Describe, Readiness
+from serve.readiness import Readiness
 from serve.service import Service
 from serve.settings import AdviceConfig, Environment, Settings
 from serve.stores.cache import Cache
@@ -22,7 +22,7 @@ from serve.uploads.remote import RemotePhotos
 from serve.uploads.uploads import Uploads
 from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
-from serve.walk.phase_call import PendingCall, Phase, Translate
+from serve.walk.phase_call import Phase, PhaseHandle, Translate
 from serve.walk.phases import Phases
 
 
@@ -31,8 +31,7 @@ def assemble(
     environment: Environment,
     peppers: Peppers,
     *,
-    start: Mapping[PhaseName, Callable[[bytes], PendingCall]],
-    describe: Mapping[PhaseName, Describe],
+    handles: Mapping[PhaseName, PhaseHandle],
     translate: Translate,
     metrics: Metrics | None = None,
 ) -> Service:
@@ -51,21 +50,22 @@ def assemble(
         count_write=metrics.counts_write,
     )
     decoder = DecodePool(workers=settings.decode_workers, memory_bytes=settings.decode_memory_bytes)
-    phases = Phases(**{name: _phase(name, call, translate, metrics) for name, call in start.items()})
+    phases = Phases(**{name: _phase(name, handle, translate, metrics) for name, handle in handles.items()})
     advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig(), metrics=metrics)
     keys = _keys(environment, peppers, state) if settings.require_keys else None
     limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
     uploads = _uploads(settings, environment, peppers.current, state)
-    readiness = Readiness(advisor, cache, uploads, describe)
+    readiness = Readiness(advisor, cache, uploads, {name: handle.describe for name, handle in handles.items()})
     remote = RemotePhotos(
         settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
     )
     return Service(settings, advisor, decoder, cache, keys, limiter, readiness, remote, uploads, metrics)
 
 
-def _phase(name: PhaseName, start: Callable[[bytes], PendingCall], translate: Translate, metrics: Metrics) -> Phase:
+def _phase(name: PhaseName, handle: PhaseHandle, translate: Translate, metrics: Metrics) -> Phase:
     breaker = Breaker(on_change=lambda state: metrics.breaker_changes.labels(name, state).inc())
-    return Phase(name, start, translate, breaker=breaker, count_outcome=metrics.counts_call(name))
+    count = metrics.counts_call(name)
+    return Phase(name, handle.start, translate, breaker=breaker, count_outcome=count, replicas=handle.replicas)
 
 
 def _revealed(url: SecretStr | None) -> str | None:

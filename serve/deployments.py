@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ray import serve as ray_serve
@@ -25,7 +26,7 @@ from serve.observe import tracing
 from serve.observe.metrics import Metrics
 from serve.observe.ray_hub import exchange, report
 from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
-from serve.walk.phase_call import FROM_A_PHASE
+from serve.walk.phase_call import FROM_A_PHASE, PendingCall, PhaseHandle, Replicas
 
 # Serve's own logger, whose lines are in the replica's log.
 _log = logging.getLogger("ray.serve")
@@ -260,8 +261,7 @@ class Advice:
             settings,
             environment,
             read_peppers(environment, throwaway_pepper),
-            start={name: handle.run.remote for name, handle in handles.items()},
-            describe={name: handle.describe.remote for name, handle in handles.items()},
+            handles={name: phase_handle(handle) for name, handle in handles.items()},
             translate=translate,
             metrics=metrics,
         )
@@ -287,6 +287,32 @@ class Advice:
         from serve.api import create_app
 
         return create_app(self._service)
+
+
+def phase_handle(handle: DeploymentHandle[Any]) -> PhaseHandle:
+    """A phase's handle as the walk uses it."""
+    run = handle.run
+    return PhaseHandle(run.remote, handle.describe.remote, Replicas(partial(running_replicas, run), replica_has))
+
+
+def running_replicas(handle: DeploymentHandle[Any]) -> int | None:
+    """How many replicas the handle's router can send a call to; None before it knew one.
+
+    While there are none, the router keeps calls until one comes. It drops a replica when a call or a probe finds it
+    dead, and the controller tells it of new ones. Serve has no public way to ask for this, and a status from the
+    controller would be later than the router's own.
+    """
+    router = getattr(handle, "_router", None)
+    if router is None or not handle.running_replicas_populated():
+        return None
+    requests = getattr(getattr(router, "_asyncio_router", None), "_request_router", None)
+    return None if requests is None else len(requests.curr_replicas)
+
+
+def replica_has(call: PendingCall) -> bool:
+    """Whether a replica has taken the call; True where this cannot be seen."""
+    assigned = getattr(call, "_replica_result_future", None)
+    return True if assigned is None else bool(assigned.done())
 
 
 def translate(error: Exception) -> ColorMatchError:

@@ -25,11 +25,15 @@ Describe = Callable[[], Awaitable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class PhaseHealth:
-    """One phase: whether it answered lately, its version, its breaker's state, and what is wrong with its config."""
+    """One phase: whether it answered lately, its version, its breaker's state, and what is wrong with its config.
+
+    replicas: how many this ingress replica can call; 0: answers are degraded at once; None: not known yet.
+    """
 
     ready: bool
     version: str | None
     breaker: BreakerState
+    replicas: int | None
     refused_config: str | None
 
 
@@ -69,9 +73,14 @@ class Readiness:
 
     def view(self) -> Health:
         """What /v1/readyz shows."""
+        replicas = self.advisor.running_replicas()
         phases = {
             phase: PhaseHealth(
-                self.phase_ready(phase), self.advisor.versions.get(phase), breaker, self.refused.get(phase)
+                self.phase_ready(phase),
+                self.advisor.versions.get(phase),
+                breaker,
+                replicas[phase],
+                self.refused.get(phase),
             )
             for phase, breaker in self.advisor.breaker_states().items()
         }
@@ -82,6 +91,7 @@ class Readiness:
     async def watch(self) -> None:
         """Asks every POLL_S, until it is cancelled."""
         while True:
+            self.advisor.settle()
             await asyncio.gather(*(self._ask(phase) for phase in self.describe), self._ask_cache(), self._ask_objects())
             await asyncio.sleep(POLL_S)
 

@@ -58,6 +58,8 @@ class Service:
         limit, taken = self.advisor.slots()
         metrics.seats.set(limit)
         metrics.seats_taken.set(taken)
+        for phase, replicas in self.advisor.running_replicas().items():
+            metrics.phase_absent.labels(phase).set(replicas == 0)
         for phase, present in self.advisor.breaker_states().items():
             metrics.phase_ready.labels(phase).set(readiness.phase_ready(phase))
             for state in BREAKER_STATES:

@@ -82,7 +82,7 @@ def judge(cases: Sequence[Case]) -> Found:
             counts = np.bincount(labels[real], minlength=len(CLASSES))
             kinds[label, int(counts[1:].argmax()) + 1 if counts[1:].any() else 0] += 1
             if label in CLOTHES:
-                cuts |= bool(np.sort(counts[1:])[-2] >= CUT_SHARE * max(1, counts[1:].sum()))
+                cuts |= bool(np.sort(counts[1:])[-2] >= CUT_SHARE * max(1, int(counts[1:].sum())))
                 pixels = np.bincount(case.found.labels[real], minlength=len(CLASSES))[FIRST_GARMENT : len(CLASSES)]
                 seen.append(int(pixels.argmax()) + FIRST_GARMENT == label)
         cut += cuts

@@ -88,7 +88,8 @@ def find_components(labels: LabelMap, weight: Floats) -> tuple[Ids, list[Compone
         sums = np.bincount(numbers.ravel(), weight[window].ravel())
         ids[window][inside] = numbers[inside] + (len(components) - 1)
         top, left = window[0].start, window[1].start
-        for k, (rows, columns) in enumerate(ndimage.find_objects(numbers), start=1):
+        places = [place for place in ndimage.find_objects(numbers) if place is not None]
+        for k, (rows, columns) in enumerate(places, start=1):
             votes = np.zeros(len(CLASSES))
             votes[label] = sums[k]
             box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)

@@ -72,7 +72,7 @@ def group_garments(
     everywhere = np.zeros(labels.shape, np.int32)
     if not garment.any():
         return everywhere, []
-    window = ndimage.find_objects(garment.view(np.uint8))[0]
+    (window,) = (found for found in ndimage.find_objects(garment.view(np.uint8)) if found is not None)
     weight = np.full(labels.shape, 0.5)[window] if confidence is None else confidence[window] / 255.0
     if _is_worn(labels, options):
         window_codes = None if codes is None else codes[window]

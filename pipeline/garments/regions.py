@@ -134,7 +134,7 @@ def _garment_pixels(
 ) -> _GarmentPixels:
     inside = groups == group.id
     votes = np.bincount(small[inside], minlength=len(CLASSES))[FIRST_GARMENT : len(CLASSES)]
-    shares = votes / max(1, votes.sum())
+    shares = votes / max(1, int(votes.sum()))
     others = [
         CategoryShare(name, round(float(share), 3))
         for name, share in zip(GARMENT_CLASSES, shares, strict=True)

@@ -19,6 +19,7 @@ from serve.local import plan as local_plan
 from serve.local import stores
 from serve.local.plan import Plan
 from serve.local.processes import HOST, adopt_orphans, kill_descendants
+from serve.local.rays import start_ray
 
 # Taste: processes that survive SIGKILL for longer are left to the launcher.
 KILL_TIMEOUT_S = 2.0
@@ -96,8 +97,7 @@ def _serve(plan: Plan, launcher: Launcher, objects: local_objects.ObjectServer |
     import ray
     from ray import serve as ray_serve
 
-    ray.init(
-        "local",
+    start_ray(
         num_cpus=max(2, os.cpu_count() or 1),
         object_store_memory=local_plan.OBJECT_STORE_BYTES,
         include_dashboard=True,

@@ -77,6 +77,7 @@ class Metrics:
         self.config_refused = self._gauge(
             "config_refused", "Replicas that refused the latest user_config and keep the one before.", "deployment"
         )
+        self.phase_absent = self._gauge("phase_absent", "Ingress replicas that know no replica of a phase.", "phase")
         self.phase_ready = self._gauge("phase_ready", "Ingress replicas that a phase answered lately.", "phase")
 
     def _replica(self, component: str) -> None:
@@ -95,7 +96,7 @@ class Metrics:
         for phase in PHASES:
             self.degraded.labels(phase)
             self.retries.labels(phase)
-            for outcome in ("ok", "timeout", "failed", "refused", "overloaded", "rejected"):
+            for outcome in ("ok", "timeout", "failed", "absent", "refused", "overloaded", "rejected"):
                 self.calls.labels(phase, outcome)
             for state in BREAKER_STATES:
                 self.breaker_changes.labels(phase, state)

@@ -201,13 +201,13 @@ COLORS_ADVICE = {
     "warnings": [],
 }
 
-_READY = {"ready": True, "version": "1", "breaker": "closed", "refused_config": None}
+_READY = {"ready": True, "version": "1", "breaker": "closed", "replicas": 2, "refused_config": None}
 _PHASES = {"segmentation": {**_READY, "version": _SEGMENTER}, "extraction": _READY, "harmony": _READY}
 HEALTH = {"status": "ok", "version": "0.1.0"}
 READY = {"ready": True, "phases": _PHASES, "cache": "up", "objects": "up", "refused_config": None}
 NOT_READY = {
     "ready": False,
-    "phases": {**_PHASES, "segmentation": {**_READY, "ready": False, "version": None}},
+    "phases": {**_PHASES, "segmentation": {**_READY, "ready": False, "version": None, "replicas": 0}},
     "cache": "up",
     "objects": "up",
     "refused_config": None,

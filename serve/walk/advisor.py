@@ -75,6 +75,15 @@ class Advisor:
         """Each phase's breaker."""
         return {phase.name: phase.breaker.state for phase in self._phases}
 
+    def settle(self) -> None:
+        """Makes the changes that time brings to the breakers, also while no request comes."""
+        for phase in self._phases:
+            phase.breaker.settle()
+
+    def running_replicas(self) -> dict[PhaseName, int | None]:
+        """How many replicas of each phase can take a call; None: not known yet."""
+        return {phase.name: phase.replicas.running() for phase in self._phases}
+
     def learn(self, description: wire.Description) -> None:
         """Takes in what a phase's replica says of itself: cache lookups and the network's input size follow it."""
         self.versions[description.phase] = description.version

@@ -2,7 +2,7 @@
 
 Closed: all calls pass, and the breaker keeps the outcomes of the last `window_calls`. It opens when at least
 `minimum_calls` outcomes are known and the rate of failures or of slow calls reaches its threshold.
-Open: all calls are refused for `open_s`. The first call after that makes the breaker half open.
+Open: all calls are refused for `open_s`. After that the breaker is half open, whether or not a call comes.
 Half open: exactly `half_open_calls` calls pass, as probes. Their rates then close the breaker or open it again.
 
 One rule differs from resilience4j: the outcome of a call that began before the last change of state is dropped.
@@ -72,21 +72,24 @@ class Breaker:
 
     @property
     def state(self) -> BreakerState:
-        """The present state. An open breaker becomes half open when a call asks for a permit, not by itself."""
-        return self._state
+        """The present state. Reading it changes nothing, so that any thread may."""
+        return "half_open" if self._is_half_open_by_time() else self._state
+
+    def settle(self) -> None:
+        """Makes the change of state that the time brought, if any, and reports it."""
+        if self._is_half_open_by_time():
+            self._enter("half_open")
 
     def acquire(self) -> Permit | None:
         """Gives a permit for one call, or None when the call must not be made."""
-        now_s = self._clock()
-        if self._state == "open" and now_s - self._opened_s >= self._config.open_s:
-            self._enter("half_open")
+        self.settle()
         if self._state == "open":
             return None
         if self._state == "half_open":
             if self._permits_left == 0:
                 return None
             self._permits_left -= 1
-        return Permit(self, self._epoch, now_s)
+        return Permit(self, self._epoch, self._clock())
 
     def reconfigure(self, config: BreakerConfig) -> None:
         """Changes the thresholds. The state and the newest outcomes stay."""
@@ -106,6 +109,9 @@ class Breaker:
     def _give_back(self, epoch: int) -> None:
         if epoch == self._epoch and self._state == "half_open":
             self._permits_left += 1
+
+    def _is_half_open_by_time(self) -> bool:
+        return self._state == "open" and self._clock() - self._opened_s >= self._config.open_s
 
     def _least_calls(self) -> int:
         return min(self._config.minimum_calls, self._config.window_calls)

@@ -1,7 +1,7 @@
 """Calls a phase with a circuit breaker, a time budget, one retry, and errors translated into ours."""
 
 import asyncio
-from collections.abc import Callable, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,10 +22,33 @@ class PendingCall(Protocol):
 
 
 Translate = Callable[[Exception], ColorMatchError]
-# Counts an outcome of a call: ok, timeout, failed, refused, overloaded or rejected. It also counts a retry, as retried.
+# Counts an outcome of a call: ok, timeout, failed, absent, refused, overloaded or rejected. It also counts a retry, as
+# retried.
 CountOutcome = Callable[[str], None]
 # The kinds of error that a phase may send to a client. Any other kind is a bug of the phase.
 FROM_A_PHASE = (BadInput, Overloaded, PhaseTimeout, PhaseFailed)
+# Taste: how often a waiting call looks whether its phase has lost its last replica.
+LOOK_EVERY_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Replicas:
+    """What the transport knows of a phase's replicas, without asking anybody.
+
+    running: how many can take a call; None: not known. have: whether one of them has taken this call.
+    """
+
+    running: Callable[[], int | None] = lambda: None
+    have: Callable[[PendingCall], bool] = lambda _: True
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseHandle:
+    """A phase's handle. start: sends a payload. describe: asks a replica for its Description, in wire form."""
+
+    start: Callable[[bytes], PendingCall]
+    describe: Callable[[], Awaitable[bytes]]
+    replicas: Replicas = field(default_factory=Replicas)
 
 
 class RetryBudget:
@@ -64,15 +87,28 @@ class Phase:
     breaker: Breaker = field(default_factory=Breaker)
     retries: RetryBudget = field(default_factory=RetryBudget)
     count_outcome: CountOutcome = lambda _: None
+    replicas: Replicas = field(default_factory=Replicas)
+
+    @property
+    def absent(self) -> bool:
+        """Whether the phase is known to have no replica. A call could only wait for one to start.
+
+        This state needs no probe: it ends as soon as the transport knows a replica.
+        """
+        return self.replicas.running() == 0
 
     async def call(self, payload: bytes, *, budget_s: float) -> bytes:
         """Sends a payload and waits for the phase's answer, for at most the budget, s.
 
-        Raises PhaseTimeout after the budget, PhaseFailed when the phase failed or its breaker is open, Overloaded when
-        its queue is full, and the phase's own BadInput. The breaker does not count the last two as failures.
+        Raises PhaseTimeout after the budget, PhaseFailed when the phase failed or its breaker is open, PhaseLost when
+        its last replica is gone, Overloaded when its queue is full, and the phase's own BadInput. The breaker does not
+        count the last three as failures.
         """
         if budget_s <= 0:
             raise PhaseTimeout(f"{self.name} had no time left.")
+        if self.absent:
+            self.count_outcome("absent")
+            raise self._without_replica()
         self.retries.earn()
         permit = self.breaker.acquire()
         if permit is None:
@@ -81,6 +117,11 @@ class Phase:
         try:
             answer = await self._call_with_retry(payload, budget_s)
         except (PhaseTimeout, PhaseFailed) as error:
+            if isinstance(error, PhaseLost) and self.absent:
+                # The breaker would stay open for a while after the next replica has come.
+                permit.give_back()
+                self.count_outcome("absent")
+                raise
             permit.fail()
             self.count_outcome("timeout" if isinstance(error, PhaseTimeout) else "failed")
             raise
@@ -100,7 +141,7 @@ class Phase:
             return await self._call_once(payload, budget_s)
         except PhaseLost:
             left_s = until_s - loop.time()
-            if left_s <= 0 or not self.retries.take():
+            if left_s <= 0 or self.absent or not self.retries.take():
                 raise
         self.count_outcome("retried")
         return await self._call_once(payload, left_s)
@@ -116,14 +157,32 @@ class Phase:
             raise self.translate(error) from error
         task = asyncio.ensure_future(_result(pending))
         try:
-            in_time = await ended(task, budget_s)
-        except asyncio.CancelledError:
+            in_time = await self._ended(pending, task, budget_s)
+        except (asyncio.CancelledError, PhaseLost):
             await _drop(pending, task)
             raise
         if not in_time:
             await _drop(pending, task)
             raise PhaseTimeout(f"{self.name} took longer than {budget_s * 1000:.0f} ms.")
         return self._outcome(task)
+
+    async def _ended(self, pending: PendingCall, task: asyncio.Task[bytes], budget_s: float) -> bool:
+        """Whether the call ended within the budget.
+
+        Raises PhaseLost once no replica runs and none has the call. A replica that is stopping may still answer.
+        """
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + budget_s
+        while (left_s := until_s - loop.time()) > LOOK_EVERY_S:
+            await asyncio.wait({task}, timeout=LOOK_EVERY_S)
+            if task.done():
+                return True
+            if self.absent and not self.replicas.have(pending):
+                raise self._without_replica()
+        return await ended(task, left_s)
+
+    def _without_replica(self) -> PhaseLost:
+        return PhaseLost(f"{self.name} has no running replica.")
 
     def _outcome(self, task: asyncio.Task[bytes]) -> bytes:
         if task.cancelled():

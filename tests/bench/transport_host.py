@@ -12,6 +12,7 @@ from ray import serve as ray_serve
 
 from serve.local.plan import OBJECT_STORE_BYTES
 from serve.local.processes import HOST, adopt_orphans, kill_descendants
+from serve.local.rays import start_ray
 
 
 def main(import_path: str, port: int, folder: str) -> None:
@@ -19,8 +20,7 @@ def main(import_path: str, port: int, folder: str) -> None:
     adopt_orphans()
     module, _, name = import_path.partition(":")
     try:
-        ray.init(
-            "local",
+        start_ray(
             num_cpus=2,
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import time
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -12,10 +13,10 @@ from ray.serve.handle import DeploymentHandle
 
 from pipeline import errors
 from pipeline.errors import ColorMatchError
-from serve.deployments import OneThread, translate
+from serve.deployments import OneThread, replica_has, running_replicas, translate
 from serve.observe.metrics import Metrics
 from serve.walk.breaker import Breaker
-from serve.walk.phase_call import Phase
+from serve.walk.phase_call import Phase, Replicas
 
 MAX_ONGOING, MAX_QUEUED = 4, 6
 app = FastAPI()
@@ -81,7 +82,9 @@ class Caller:
         return len(asyncio.all_tasks())
 
     async def _outcome(self, payload: str, budget_s: float) -> list[str]:
-        phase = Phase("segmentation", self._told.run.remote, translate, Breaker())
+        run = self._told.run
+        replicas = Replicas(partial(running_replicas, run), replica_has)
+        phase = Phase("segmentation", run.remote, translate, Breaker(), replicas=replicas)
         try:
             return [(await phase.call(payload.encode(), budget_s=budget_s)).decode()]
         except ColorMatchError as error:

@@ -80,6 +80,7 @@ class Site:
             f"--port={self.gcs_port}",
             f"--redis-password={gcs.password}",
             "--include-dashboard=true",
+            "--dashboard-agent-listen-port=0",
         ]
         arguments += [f"--dashboard-host={HOST}", f"--dashboard-port={self.dashboard_port}"]
         return self._start(machine, arguments, RAY_REDIS_ADDRESS=f"{HOST}:{gcs.port}")

@@ -20,6 +20,7 @@ from ray import serve as ray_serve
 
 from serve.local.plan import OBJECT_STORE_BYTES
 from serve.local.processes import HOST, adopt_orphans, kill_descendants
+from serve.local.rays import start_ray
 
 # Taste: generous on a busy machine.
 DEPLOY_TIMEOUT_S = 240.0
@@ -35,8 +36,7 @@ def main(port: int, folder: str, cpus: int) -> None:
     adopt_orphans()
     _keep_stdout_for_words()
     try:
-        ray.init(
-            "local",
+        start_ray(
             num_cpus=cpus,
             object_store_memory=OBJECT_STORE_BYTES,
             include_dashboard=False,

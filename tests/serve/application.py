@@ -29,7 +29,7 @@ from serve.keys.records import new_key, write_keys
 from serve.local.processes import free_port
 from serve.service import Service
 from serve.settings import Environment, S3Environment, Settings
-from tests.serve.fakes import PHASES, SECRET, Walk, descriptions, painted, translate
+from tests.serve.fakes import SECRET, Walk, descriptions, painted, translate
 
 BASE_URL = "http://localhost"
 # The tenant, scopes and limits of each key.
@@ -76,8 +76,7 @@ async def running(
             redis_url=None, state_redis_url=state_url, stylesync_keys_file=folder / "keys.json", s3=s3 or NOWHERE
         ),
         Peppers(SECRET),
-        start={name: walk.phase(name).start for name in PHASES},
-        describe={one.phase: _describe(one) for one in descriptions()},
+        handles={one.phase: walk.handle(one.phase, _describe(one)) for one in descriptions()},
         translate=translate,
     )
     app = create_app(service)

@@ -20,7 +20,7 @@ from serve.settings import AdviceConfig
 from serve.stores.cache import Cache
 from serve.stores.redis import Store, StoreError
 from serve.walk.advisor import Advisor
-from serve.walk.phase_call import FROM_A_PHASE, Phase
+from serve.walk.phase_call import FROM_A_PHASE, PendingCall, Phase, PhaseHandle, Replicas
 from serve.walk.phases import Phases
 from serve.walk.question import Answer, Question
 
@@ -74,12 +74,13 @@ def harmonise(payload: bytes) -> bytes:
 
 
 class FakeCall:
-    """A call in progress. It records whether it was cancelled and whether it ended."""
+    """A call in progress. It records whether it was cancelled, whether it ended, and whether a replica took it."""
 
     def __init__(self, work: Callable[[], Awaitable[bytes]]) -> None:
         self._work = work
         self.cancelled = False
         self.ended = False
+        self.taken = False
 
     def __await__(self) -> Generator[object, None, bytes]:
         return self._run().__await__()
@@ -97,7 +98,8 @@ class FakeCall:
 class FakePhase:
     """One phase behind a handle. It answers with `work`, unless it hangs, fails, or waits for `gate`.
 
-    errors: the errors of the next calls. error: the error of every later call.
+    errors: the errors of the next calls. error: the error of every later call. running: the number of its replicas;
+    None: not known. At 0 a call waits for a replica, as in Serve's router.
     """
 
     def __init__(self, work: Work) -> None:
@@ -107,17 +109,30 @@ class FakePhase:
         self.error: Exception | None = None
         self.errors: list[Exception] = []
         self.hangs = False
+        self.running: int | None = None
         self.gate = asyncio.Event()
         self.gate.set()
 
     def start(self, payload: bytes) -> FakeCall:
         """Sends a payload, as a handle's `remote` does."""
-        call = FakeCall(lambda: self._answer(payload))
+        call = FakeCall(lambda: self._answer(call, payload))
         self.calls.append(call)
         self.payloads.append(payload)
         return call
 
-    async def _answer(self, payload: bytes) -> bytes:
+    @property
+    def replicas(self) -> Replicas:
+        """What its transport knows."""
+        return Replicas(lambda: self.running, self._have)
+
+    def _have(self, call: PendingCall) -> bool:
+        assert isinstance(call, FakeCall)
+        return call.taken
+
+    async def _answer(self, call: FakeCall, payload: bytes) -> bytes:
+        while self.running == 0:
+            await asyncio.sleep(0.001)
+        call.taken = True
         if self.hangs:
             await asyncio.Event().wait()
         await self.gate.wait()
@@ -229,7 +244,7 @@ class Walk:
     def replica(self, store: Store | None = None) -> Advisor:
         """Makes another ingress replica on the same phases and store, which knows no description yet."""
         cache = Cache(store or self.store, secret=SECRET, memory_bytes=self.memory_bytes)
-        phases = Phases(**{name: Phase(name, self.phase(name).start, translate) for name in PHASES})
+        phases = Phases(**{name: _phase(name, self.phase(name)) for name in PHASES})
         return Advisor(decoder=self.decoder, phases=phases, cache=cache, config=self.config)
 
     def phase(self, name: PhaseName) -> FakePhase:
@@ -237,9 +252,17 @@ class Walk:
         fake: FakePhase = getattr(self, name)
         return fake
 
+    def handle(self, name: PhaseName, describe: Callable[[], Awaitable[bytes]]) -> PhaseHandle:
+        """A handle of this fake phase."""
+        return PhaseHandle(self.phase(name).start, describe, self.phase(name).replicas)
+
     def calls(self) -> dict[str, int]:
         """The number of calls of each phase."""
         return {name: len(self.phase(name).calls) for name in PHASES}
+
+
+def _phase(name: PhaseName, fake: FakePhase) -> Phase:
+    return Phase(name, fake.start, translate, replicas=fake.replicas)
 
 
 PHASES: tuple[PhaseName, ...] = ("segmentation", "extraction", "harmony")

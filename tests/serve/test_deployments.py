@@ -1,9 +1,11 @@
 """Tests the translation of Ray's errors and the work thread of a replica, without starting Ray."""
 
 import asyncio
+import concurrent.futures
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import grpc  # type: ignore[import-untyped]
@@ -21,12 +23,15 @@ from ray.exceptions import (
     WorkerCrashedError,
 )
 from ray.serve._private.common import DeploymentID
+from ray.serve._private.request_router.request_router import RequestRouter
+from ray.serve._private.router import AsyncioRouter, CurrentLoopRouter, SingletonThreadRouter
 from ray.serve.exceptions import (
     BackPressureError,
     DeploymentUnavailableError,
     ReplicaUnavailableError,
     RequestCancelledError,
 )
+from ray.serve.handle import DeploymentHandle, DeploymentResponse
 
 from models.cards import ModelError
 from models.engines.torch import device_is_lost
@@ -44,7 +49,7 @@ from pipeline.errors import (
 from pipeline.types import Segmentation as SegmentationResult
 from serve import wire
 from serve.batcher import Batcher, BatchLimits
-from serve.deployments import OneThread, Segmentation, batch_limits, translate
+from serve.deployments import OneThread, Segmentation, batch_limits, replica_has, running_replicas, translate
 from serve.observe.metrics import Metrics
 from serve.settings import BatchConfig
 
@@ -125,6 +130,46 @@ def test_our_own_error_arrives_when_a_phase_raises_it(
     assert found.detail == cause.detail
     assert not isinstance(found, RayTaskError)
     assert isinstance(found, BadInput | PhaseTimeout | Overloaded)
+
+
+# --- what Serve's router knows ---------------------------------------------------------------------------------
+def handle_to(*replicas: str, known: bool = True) -> Any:
+    """A handle as Serve makes it, by the attributes that are read, whose router knows these replicas."""
+    requests = SimpleNamespace(curr_replicas=dict.fromkeys(replicas))
+    router = SimpleNamespace(_asyncio_router=SimpleNamespace(_request_router=requests))
+    return SimpleNamespace(_router=router, running_replicas_populated=lambda: known)
+
+
+def test_the_replicas_are_those_of_the_router() -> None:
+    """A handle tells how many replicas its router can call, and nothing before the router knew one."""
+    assert running_replicas(handle_to("a", "b")) == 2
+    assert running_replicas(handle_to()) == 0
+    assert running_replicas(handle_to(known=False)) is None
+    unused: Any = SimpleNamespace(_router=None, running_replicas_populated=lambda: False)
+    assert running_replicas(unused) is None
+    without_cluster: Any = SimpleNamespace(_router=object(), running_replicas_populated=lambda: True)
+    assert running_replicas(without_cluster) is None
+
+
+def test_this_version_of_serve_has_what_is_read() -> None:
+    """The attributes that the two functions read exist in Serve's own classes."""
+    assert "_request_router" in AsyncioRouter.__init__.__code__.co_names
+    for router in (SingletonThreadRouter, CurrentLoopRouter):
+        assert "_asyncio_router" in router.__init__.__code__.co_names
+    assert isinstance(RequestRouter.curr_replicas, property)
+    assert "_router" in DeploymentHandle.__init__.__code__.co_names
+
+
+async def test_a_call_is_taken_when_its_router_has_assigned_it() -> None:
+    """A response of Serve tells whether a replica has its call; of any other call it is assumed."""
+    assigned: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    metadata: Any = SimpleNamespace(request_id="1")
+    response: Any = DeploymentResponse(assigned, metadata, _is_router_running_in_separate_loop=True)
+    assert not replica_has(response)
+    assigned.set_result(None)
+    assert replica_has(response)
+    other: Any = object()
+    assert replica_has(other)
 
 
 # --- the one thread -------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from serve.assembly import assemble
 from serve.keys.peppers import Peppers
 from serve.keys.records import write_keys
 from serve.service import ANONYMOUS, Service
-from serve.settings import AdviceConfig, Budgets, Environment, Settings
+from serve.settings import AdviceConfig, BreakerConfig, Budgets, Environment, Settings
 from tests.serve.fakes import NETWORK_PX, NETWORK_VERSION, PHASES, SECRET, Walk, descriptions, translate, until
 
 Describe = Callable[[], Awaitable[bytes]]
@@ -29,8 +29,7 @@ def _service(describe: dict[PhaseName, Describe], keys: Path | None = None, **se
         Settings(**{"decode_workers": 1, "require_keys": False, **settings}),
         Environment(redis_url=None, state_redis_url=None, stylesync_keys_file=keys),
         Peppers(SECRET),
-        start={name: walk.phase(name).start for name in PHASES},
-        describe=describe,
+        handles={name: walk.handle(name, describe[name]) for name in PHASES},
         translate=translate,
     )
 
@@ -93,6 +92,24 @@ async def test_a_phase_is_not_ready_when_it_has_been_silent() -> None:
         await until(lambda: service.readiness.view().ready)
     service.readiness.seen_s["extraction"] -= readiness.STALE_AFTER_S
     assert not service.readiness.view().ready
+
+
+async def test_a_breaker_is_half_open_by_time_when_no_request_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watch makes the change and counts it, and readiness and the gauge say so."""
+    monkeypatch.setattr(readiness, "POLL_S", 0.01)
+    service = _service(_working())
+    phase = service.advisor._phases.harmony
+    phase.breaker.reconfigure(BreakerConfig(open_s=0.3))
+    for _ in range(10):
+        permit = phase.breaker.acquire()
+        assert permit is not None
+        permit.fail()
+    assert 'colormatch_breaker_state{phase="harmony",state="open"} 1.0' in service.metrics.text().decode()
+    changed = 'colormatch_breaker_transitions_total{phase="harmony",to="half_open"} 1.0'
+    async with service.running():
+        await until(lambda: changed in service.metrics.text().decode())
+    assert service.readiness.view().phases["harmony"].breaker == "half_open"
+    assert 'colormatch_breaker_state{phase="harmony",state="half_open"} 1.0' in service.metrics.text().decode()
 
 
 async def test_nothing_is_left_when_the_service_ends() -> None:

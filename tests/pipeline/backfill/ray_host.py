@@ -96,9 +96,10 @@ def main(cpus: Sequence[int]) -> None:
     os.dup2(2, 1)
     port = free_port()
     head = {"num_cpus": cpus[0], "include_dashboard": True, "dashboard_port": port}
-    sizes: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES}
-    nodes = Nodes(initialize_head=True, head_node_args={**head, **sizes})
-    more = [nodes.add_node(num_cpus=count, **sizes) for count in cpus[1:]]
+    # By default every node's job agent listens on the same port.
+    own: dict[str, Any] = {"object_store_memory": OBJECT_STORE_BYTES, "dashboard_agent_listen_port": 0}
+    nodes = Nodes(initialize_head=True, head_node_args={**head, **own})
+    more = [nodes.add_node(num_cpus=count, **own) for count in cpus[1:]]
     nodes.wait_for_nodes()
     words.write(json.dumps({"address": nodes.address, "dashboard_url": f"http://127.0.0.1:{port}"}) + "\n")
     for _ in sys.stdin:

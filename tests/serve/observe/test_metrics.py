@@ -114,6 +114,23 @@ async def test_degraded_answers_and_breakers_are_counted(tmp_path: Path) -> None
     assert of(text, "colormatch_phase_duration_seconds_count", phase="extraction", source="fallback") == 12
 
 
+async def test_a_phase_without_a_replica_is_told(tmp_path: Path) -> None:
+    """Its gauge is 1, its calls count as absent and not as failed, and readiness shows no replica."""
+    async with running(tmp_path) as application:
+        application.walk.phase("harmony").running = 0
+        application.walk.phase("extraction").running = 2
+        for _ in range(12):
+            await application.client.post("/v1/advice", **form(cache="bypass"))
+        text = await scraped(application)
+        phases = (await application.stranger.get("/v1/readyz")).json()["phases"]
+    assert of(text, "colormatch_phase_absent", phase="harmony") == 1
+    assert of(text, "colormatch_phase_absent", phase="extraction") == 0
+    assert of(text, "colormatch_phase_calls_total", phase="harmony", outcome="absent") == 12
+    assert of(text, "colormatch_phase_calls_total", phase="harmony", outcome="failed") == 0
+    assert of(text, "colormatch_breaker_state", phase="harmony", state="closed") == 1
+    assert [phases[name]["replicas"] for name in ("segmentation", "extraction", "harmony")] == [None, 2, 0]
+
+
 async def test_limits_are_counted(application: Application) -> None:
     """A refused request counts under the limit's name, not the key's."""
     before = of(await scraped(application), "colormatch_rate_limited_total", limit="minute")

@@ -41,10 +41,14 @@ async def test_a_replica_has_three_pools_at_most_when_assembled(
         s3=NOWHERE,
     )
     before, walk = _pools(), Walk()
-    start = {name: walk.phase(name).start for name in PHASES}
-    service = assemble(Settings(), environment, Peppers(SECRET), start=start, describe={}, translate=translate)
+    handles = {name: walk.handle(name, _silent) for name in PHASES}
+    service = assemble(Settings(), environment, Peppers(SECRET), handles=handles, translate=translate)
     assert len(_pools() - before) == pools
     assert service.uploads is not None
+
+
+async def _silent() -> bytes:
+    raise AssertionError
 
 
 def test_no_user_waits_for_another_when_they_share_a_pool() -> None:

@@ -68,8 +68,6 @@ class Model(RuleBasedStateMachine):
 
     @rule(target=permits)
     def ask(self) -> tuple[Permit, int, float] | None:
-        if self.state == "open" and self.clock.now_s >= self.opened_s + 10.0:
-            self.turn("half_open")
         allowed = self.state == "closed" or (self.state == "half_open" and self.out + len(self.history) < 3)
         permit = self.breaker.acquire()
         assert (permit is not None) == allowed
@@ -102,6 +100,11 @@ class Model(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from((0.1, 0.4, 1.0, 3.0, 9.9, 10.0)))
     def wait(self, seconds: float) -> None:
         self.clock.now_s += seconds
+        if self.state == "open" and self.clock.now_s >= self.opened_s + 10.0:
+            assert self.breaker.state == "half_open"
+            assert self.changes == self.expected_changes
+            self.turn("half_open")
+            self.breaker.settle()
 
     @invariant()
     def agrees(self) -> None:
@@ -124,6 +127,23 @@ def test_three_calls_pass_when_a_thousand_ask_a_half_open_breaker() -> None:
     for permit in permits:
         permit.succeed()
     assert breaker.state == "closed"
+
+
+def test_the_breaker_is_half_open_by_time_when_no_call_comes() -> None:
+    """Without a call the state is half open after its time, not before it. Settling reports the change once."""
+    clock, changes = Clock(), list[BreakerState]()
+    breaker = Breaker(CONFIG, clock=clock, on_change=changes.append)
+    for _ in range(4):
+        permitted(breaker).fail()
+    clock.now_s += 9.9
+    breaker.settle()
+    assert (breaker.state, changes) == ("open", ["open"])
+    clock.now_s += 0.2
+    assert (breaker.state, changes) == ("half_open", ["open"])
+    for _ in range(3):
+        breaker.settle()
+    assert (breaker.state, changes) == ("half_open", ["open", "half_open"])
+    assert [breaker.acquire() is not None for _ in range(5)] == [True, True, True, False, False]
 
 
 def test_a_permit_returns_when_the_client_caused_the_error() -> None:

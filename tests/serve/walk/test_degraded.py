@@ -126,3 +126,21 @@ async def test_one_phase_views_are_degraded_when_their_phases_fail(walk: Walk, v
     body, _ = await ask(walk, replace(photo(), view=view))
     expected = {"segment": ["segmentation"], "extract": ["segmentation", "extraction"], "harmony": list(PHASES)}
     assert body["degraded"] == expected[view]
+
+
+@pytest.mark.parametrize("absent", PHASES)
+async def test_the_answer_is_degraded_at_once_when_a_phase_has_no_replica(walk: Walk, absent: PhaseName) -> None:
+    """Its part comes from the fallback, without a wait. The others stay real, and the next replica makes it whole."""
+    whole, _ = await ask(walk, photo(cache="bypass"))
+    walk.phase(absent).running = 0
+    sent = walk.calls()
+    for _ in range(30):
+        body, answer = await ask(walk, photo(cache="bypass"))
+        assert body["degraded"] == [absent]
+        # The budget of segmentation alone is 1,200 ms.
+        assert answer.progress.timing_ms[absent] < 1000
+    assert walk.calls() == {name: sent[name] + (0 if name == absent else 30) for name in PHASES}
+    assert walk.store.values == {}
+    walk.phase(absent).running = 1
+    body, _ = await ask(walk, photo(cache="bypass"))
+    assert (body["degraded"], body["garments"]) == ([], whole["garments"])

@@ -18,7 +18,7 @@ from pipeline.errors import (
 )
 from serve.settings import BreakerConfig
 from serve.walk.breaker import Breaker
-from serve.walk.phase_call import FROM_A_PHASE, Phase
+from serve.walk.phase_call import FROM_A_PHASE, LOOK_EVERY_S, Phase, Replicas
 from tests.serve.fakes import FakeCall, FakePhase
 
 SHORT_S = 0.03
@@ -44,7 +44,7 @@ def _translate(error: Exception) -> ColorMatchError:
 
 
 def _phase(fake: FakePhase) -> Phase:
-    return Phase("extraction", fake.start, _translate)
+    return Phase("extraction", fake.start, _translate, replicas=fake.replicas)
 
 
 def _others() -> set[asyncio.Task[object]]:
@@ -235,3 +235,105 @@ async def test_retries_are_a_fifth_of_the_calls_when_all_are_lost() -> None:
     for _ in range(200):
         await _outcomes(phase, 1)
     assert 200 + 38 <= len(fake.calls) <= 200 + 41
+
+
+# --- phases without a replica ---------------------------------------------------------------------------------
+AT_ONCE_S = 1.0
+
+
+async def _time_of(phase: Phase, kind: type[Exception], *, budget_s: float = 60.0) -> float:
+    """How long a call takes that raises this error, s."""
+    since_s = time.perf_counter()
+    with pytest.raises(kind):
+        await phase.call(b"x", budget_s=budget_s)
+    return time.perf_counter() - since_s
+
+
+async def test_nothing_is_sent_when_no_replica_runs() -> None:
+    """Without a replica calls fail at once, without end and unsent. The first call after its return is answered."""
+    fake, counted = FakePhase(_echo), list[str]()
+    phase = Phase("extraction", fake.start, _translate, count_outcome=counted.append, replicas=fake.replicas)
+    fake.running = 0
+    for _ in range(100):
+        assert await _time_of(phase, PhaseLost) < AT_ONCE_S
+    assert counted == ["absent"] * 100
+    assert not fake.calls
+    fake.running = 1
+    assert await phase.call(b"x", budget_s=5) == b"answer to x"
+    assert phase.breaker.state == "closed"
+
+
+async def test_a_waiting_call_ends_when_the_last_replica_is_gone() -> None:
+    """A call that no replica has taken ends soon after the last one is known to be gone, and leaves nothing."""
+    fake = FakePhase(_echo)
+    phase = _phase(fake)
+    fake.running = 0
+    counts = iter((1, 1, 1))
+    waiting = Phase("extraction", fake.start, _translate, replicas=Replicas(lambda: next(counts, 0), lambda _: False))
+    assert await _time_of(waiting, PhaseLost) < AT_ONCE_S
+    assert fake.calls[0].cancelled
+    assert fake.calls[0].ended
+    assert not _others()
+    assert phase.absent
+
+
+async def test_no_retry_is_sent_when_the_lost_replica_was_the_last() -> None:
+    """A call that dies with the last replica fails at once. Neither the breaker nor the retries pay for it."""
+    fake = FakePhase(_echo)
+    fake.error = PhaseLost("Gone.")
+    phase = Phase("extraction", fake.start, _translate, replicas=Replicas(lambda: 0 if fake.calls else 1))
+    for _ in range(50):
+        fake.calls.clear()
+        assert await _time_of(phase, PhaseLost) < AT_ONCE_S
+        assert len(fake.calls) == 1
+    assert phase.breaker.state == "closed"
+    assert phase.retries.take()
+
+
+async def test_a_call_is_answered_when_its_replica_is_stopping() -> None:
+    """A replica that takes no new calls still answers those that it has."""
+    fake = FakePhase(_echo)
+    fake.running = 1
+    fake.gate.clear()
+    call = asyncio.create_task(_phase(fake).call(b"x", budget_s=5))
+    while not (fake.calls and fake.calls[0].taken):
+        await asyncio.sleep(0)
+    fake.running = 0
+    await asyncio.sleep(3 * LOOK_EVERY_S)
+    fake.gate.set()
+    assert await call == b"answer to x"
+
+
+@pytest.mark.parametrize("running", [None, 1, 3])
+async def test_a_slow_phase_keeps_its_budget_when_a_replica_runs(running: int | None) -> None:
+    """A call of a phase that is only slow, or of which nothing is known, has its whole budget."""
+    fake = FakePhase(_echo)
+    fake.running, fake.hangs = running, True
+    assert await _time_of(_phase(fake), PhaseTimeout, budget_s=0.3) >= 0.27
+    fake.hangs = False
+    fake.gate.clear()
+    call = asyncio.create_task(_phase(fake).call(b"x", budget_s=5))
+    await asyncio.sleep(3 * LOOK_EVERY_S)
+    fake.gate.set()
+    assert await call == b"answer to x"
+
+
+async def test_another_replica_answers_when_one_of_several_is_lost() -> None:
+    """The loss of one of two replicas is repeated on the other and degrades nothing."""
+    fake = FakePhase(_echo)
+    fake.running, fake.errors = 2, [PhaseLost("Gone.")]
+    assert await _phase(fake).call(b"x", budget_s=5) == b"answer to x"
+
+
+async def test_an_answer_counts_when_the_event_loop_was_blocked() -> None:
+    """An answer that a blocked loop reads late counts, although the replica has gone since."""
+    fake = FakePhase(_echo)
+    fake.running = 1
+    fake.gate.clear()
+    call = asyncio.create_task(_phase(fake).call(b"x", budget_s=0.2))
+    while not (fake.calls and fake.calls[0].taken):
+        await asyncio.sleep(0)
+    fake.gate.set()
+    time.sleep(0.3)
+    fake.running = 0
+    assert await call == b"answer to x"

@@ -1,0 +1,25 @@
+"""Starts a Ray on this machine beside others: no port of it is fixed."""
+
+from typing import Any
+
+
+def start_ray(**options: Any) -> None:
+    """Starts a Ray with `ray.init("local", **options)` whose every agent listens on a free port.
+
+    By default the agents that run submitted jobs all listen on port 52365, so a second Ray on the machine refuses jobs.
+    `ray.init` has no option for this port, which Ray itself chooses when it is 0, as it does for its other agents.
+    """
+    # Ray reads the environment at import, so nothing here may load it earlier.
+    import ray
+    from ray._private.parameter import RayParams
+
+    rays_own = RayParams.__init__
+
+    def with_free_ports(self: RayParams, *arguments: Any, **named: Any) -> None:
+        rays_own(self, *arguments, **{"dashboard_agent_listen_port": 0, **named})
+
+    setattr(RayParams, "__init__", with_free_ports)  # noqa: B010 - mypy refuses the assignment
+    try:
+        ray.init("local", **options)
+    finally:
+        setattr(RayParams, "__init__", rays_own)  # noqa: B010
