@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
-import cloudpickle  # type: ignore[import-untyped]
 import pytest
+from ray import cloudpickle
 
 from serve import app
 from serve.settings import Settings
