@@ -108,7 +108,7 @@ class PhaseReadiness(Part, frozen=True):
     version: Version | None
     breaker: Annotated[BreakerState, Meta(description="`open`: the phase is not called and answers are degraded.")]
     replicas: Annotated[
-        Annotated[int, Meta(ge=0)] | None,
+        Annotated[int, Meta(ge=0, le=1_000_000)] | None,
         Meta(description="Replicas that can be called; 0: answers are degraded; null: not known yet."),
     ]
     refused_config: RefusedConfig

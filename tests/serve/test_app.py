@@ -38,7 +38,7 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_the_built_application_carries_no_secret(secrets: list[str]) -> None:
     """Serve keeps the bound arguments in Ray's store in clear. They hold neither pepper, address nor credential."""
-    pickled: bytes = cloudpickle.dumps(_arguments())
+    pickled: bytes = cloudpickle.dumps(_arguments())  # type: ignore[no-untyped-call]
     assert b"Settings" in pickled
     assert [secret for secret in secrets if secret.encode() in pickled] == []
     assert _arguments()[0] == (Settings(), None)
