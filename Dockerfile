@@ -39,7 +39,6 @@ ENV PATH=/opt/stylesync/bin:$PATH \
     RAY_SERVE_HAPROXY_RETRY_ON="conn-failure empty-response" \
     RAY_SERVE_HAPROXY_RETRIES=4 \
     RAY_SERVE_HAPROXY_TUNE_BUFSIZE=131072 \
-    RAY_SERVE_HAPROXY_BINARY_PATH=/app/serve/haproxy.sh \
     RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve.gate:middlewares \
     RAY_USAGE_STATS_ENABLED=0 \
     RAY_worker_niceness=0 \

@@ -48,7 +48,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("serve.observe",),
         ("serve.stores", "serve.decode", "serve.batcher", "serve.device"),
         ("serve.keys", "serve.uploads", "serve.walk", "serve.erase"),
-        ("serve.http", "serve.gate", "serve.haproxy"),
+        ("serve.http", "serve.gate"),
         ("serve.openapi",),
         ("serve.readiness", "serve.service", "serve.callers", "serve.assembly"),
         ("serve.api",),

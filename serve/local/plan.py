@@ -35,8 +35,6 @@ TRANSPORT_FLAGS = {
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
 }
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Ray starts this as HAProxy. Without the permission, which an unpacked archive may have lost, Ray would not start it.
-HAPROXY = REPOSITORY / "serve/haproxy.sh"
 
 
 class CannotStart(Exception):
@@ -165,7 +163,6 @@ def transport_profile(run_folder: Path) -> dict[str, str]:
     """
     return {
         **TRANSPORT_FLAGS,
-        **({"RAY_SERVE_HAPROXY_BINARY_PATH": str(HAPROXY)} if os.access(HAPROXY, os.X_OK) else {}),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
         "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
