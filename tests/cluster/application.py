@@ -148,7 +148,8 @@ def stop(launched: Launch, interrupt: Callable[[Launch], None]) -> Remains:
     below = descendants(launched.process.pid)
     began_s = time.monotonic()
     interrupt(launched)
-    launched.process.wait(3 * STOP_TIMEOUT_S)
+    # The promise is checked by took_s; this only says how long a loaded machine may take before the test gives up.
+    launched.process.wait(6 * STOP_TIMEOUT_S)
     took_s = time.monotonic() - began_s
     left = [process for process in below if is_alive(process)]
     for process in left:
