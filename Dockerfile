@@ -39,6 +39,7 @@ ENV PATH=/opt/stylesync/bin:$PATH \
     RAY_SERVE_HAPROXY_RETRY_ON="conn-failure empty-response" \
     RAY_SERVE_HAPROXY_RETRIES=4 \
     RAY_SERVE_HAPROXY_TUNE_BUFSIZE=131072 \
+    RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S=2 \
     RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH=serve.gate:middlewares \
     RAY_USAGE_STATS_ENABLED=0 \
     RAY_worker_niceness=0 \

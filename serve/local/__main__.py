@@ -18,7 +18,7 @@ from serve.local import objects as local_objects
 from serve.local import plan as local_plan
 from serve.local import stores
 from serve.local.plan import Plan
-from serve.local.processes import HOST, adopt_orphans, kill_descendants
+from serve.local.processes import HOST, adopt_orphans, keep_free, kill_descendants
 from serve.local.rays import start_ray
 
 # Taste: processes that survive SIGKILL for longer are left to the launcher.
@@ -53,6 +53,7 @@ def cluster_main() -> None:
     adopt_orphans()
     launcher = Launcher()
     plan = Plan.from_json(sys.stdin.readline())
+    keep_free(plan.port, plan.dashboard_port, *(int(os.environ[name]) for name in local_plan.TRANSPORT_PORTS))
     servers: list[stores.Running] = []
     try:
         launcher.send(step="Stores")

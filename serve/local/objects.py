@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -14,10 +13,10 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from pipeline.errors import ColorMatchError
+from serve.local.processes import HOST, free_port
 from serve.settings import S3Environment
 from serve.uploads.object_store import ObjectStore
 
-HOST = "127.0.0.1"
 BUCKET = "uploads"
 # Taste: SeaweedFS takes some seconds, and longer on a busy machine.
 START_TIMEOUT_S = 60.0
@@ -70,7 +69,7 @@ def start(run_folder: Path, data_folder: Path) -> ObjectServer:
     config.touch(mode=0o600)
     actions = ["Admin", "Read", "Write", "List"]
     config.write_text(json.dumps({"identities": [{"name": "local", "credentials": credentials, "actions": actions}]}))
-    ports = _free_ports(2 * len(PORTS))
+    ports = [free_port() for _ in range(2 * len(PORTS))]
     with log.open("ab") as output:
         process = subprocess.Popen(  # noqa: S603 - our own command line
             _command(config, data_folder, ports),
@@ -112,15 +111,3 @@ def _command(config: Path, data_folder: Path, ports: list[int]) -> list[str]:
         "-master.volumeSizeLimitMB=64", "-volume.max=200", "-master.telemetry=false", "-filer=true", "-s3=true",
         f"-s3.config={config}", "-s3.port.iceberg=0", "-s3.port.lance=0", *listen,
     ]  # fmt: skip
-
-
-def _free_ports(count: int) -> list[int]:
-    """Free ports, all different because they are bound at the same time."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for bound in sockets:
-            bound.bind((HOST, 0))
-        return [bound.getsockname()[1] for bound in sockets]
-    finally:
-        for bound in sockets:
-            bound.close()

@@ -12,7 +12,7 @@ import yaml
 from pydantic import TypeAdapter
 
 from serve.keys.records import ensure_development_key, write_private
-from serve.local.processes import HOST, free_port, port_is_free, port_owner
+from serve.local.processes import HOST, free_port, keep_free, port_is_free, port_owner
 
 DEFAULT_PORT = 8000
 DEFAULT_CONFIG = "configs/serve.local.yaml"
@@ -32,8 +32,17 @@ TRANSPORT_FLAGS = {
     "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
     "RAY_SERVE_HAPROXY_RETRIES": "4",
     "RAY_SERVE_HAPROXY_TUNE_BUFSIZE": "131072",
+    # Serve starts an HAProxy that died again once three checks have failed: 27 s at the default of 10 s between them.
+    "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
 }
+# The ports of Serve's own that each start gives anew.
+TRANSPORT_PORTS = (
+    "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
+    "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT",
+    "RAY_SERVE_HAPROXY_STATS_PORT",
+    "RAY_SERVE_HAPROXY_METRICS_PORT",
+)
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
@@ -93,6 +102,7 @@ def make_plan(environment: Mapping[str, str], *, run_folder: Path) -> Plan:
     config_path = Path(environment.get("CONFIG") or DEFAULT_CONFIG)
     config = read_config(config_path)
     refuse_taken_port(port)
+    keep_free(port)
     config["http_options"] = {**(config.get("http_options") or {}), "host": HOST, "port": port}
     _allow_pages_of_this_machine(config)
     dashboard_port = DASHBOARD_PORT if port_is_free(DASHBOARD_PORT) else free_port()
@@ -164,10 +174,7 @@ def transport_profile(run_folder: Path) -> dict[str, str]:
     return {
         **TRANSPORT_FLAGS,
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
-        "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
-        "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
-        "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+        **{name: str(free_port()) for name in TRANSPORT_PORTS},
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_folder / "haproxy.cfg"),
         "RAY_SERVE_HAPROXY_SOCKET_PATH": str(run_folder / "admin.sock"),
         "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(run_folder / "metrics.sock"),

@@ -3,6 +3,7 @@
 import contextlib
 import ctypes
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -15,6 +16,10 @@ import psutil
 PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.05
 HOST = "127.0.0.1"
+# Standard: Linux gives outgoing connections, and listeners that ask for any port, 32768 to 60999, and Serve gives its
+# replicas 30000 to 31000. A port below these is still free when its owner binds it, seconds later.
+PORTS = range(20_000, 30_000)
+_GIVEN: set[int] = set()
 
 
 def adopt_orphans() -> None:
@@ -128,9 +133,15 @@ def port_is_free(port: int) -> bool:
     return True
 
 
+def keep_free(*ports: int) -> None:
+    """Makes `free_port` give none of these ports in this process."""
+    _GIVEN.update(ports)
+
+
 def free_port() -> int:
-    """A TCP port of the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP port that nothing listens on, and that no earlier call in this process gave."""
+    while True:
+        port = secrets.choice(PORTS)
+        if port not in _GIVEN and port_is_free(port):
+            keep_free(port)
+            return port

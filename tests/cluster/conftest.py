@@ -46,6 +46,7 @@ class House:
             variables = {"CONFIG": str(self.config_path), "REDIS_URL": self.cache_url, **EXPORTED}
             launched = launch(self.folder / "dev", LAUNCHER, **variables)
             self.running = wait_until_ready(launched)
+        must_answer(self.running)
         return self.running
 
     def stop(self) -> Remains:
@@ -60,6 +61,16 @@ class House:
         if not path.exists():
             path.write_text(yaml.safe_dump(local_config(budget_ms=AMPLE_MS)))
         return path
+
+
+def must_answer(application: Application) -> None:
+    """Raises AssertionError with what its proxies logged when the application takes no connection any more."""
+    try:
+        httpx.get(f"{application.url}/v1/healthz", trust_env=False, timeout=60.0)
+    except httpx.TransportError as error:
+        logs = application.run_folder.glob("session_latest/logs/serve/proxy*.log")
+        ends = [line for log in logs for line in log.read_text(errors="replace").splitlines()[-20:]]
+        raise AssertionError("\n".join([f"The application is gone: {error}", *ends])) from error
 
 
 def local_config(*, budget_ms: float) -> dict[str, Any]:
