@@ -40,9 +40,10 @@ def delta_e_2000(first: Floats, second: Floats) -> Floats:
     x, y = x1 + x2, y1 + y2
     # 14: the mean of two opposite hues is the one in [90°, 270°).
     opposite = (np.abs(x) + np.abs(y) < 1e-9) & (c1 * c2 > 0)
-    across, along = y2 - y1, x1 - x2
-    side = np.where((across > 1e-9) | ((across > -1e-9) & (along < 0)), -1.0, 1.0)
-    x, y = np.where(opposite, side * across, x), np.where(opposite, side * along, y)
+    if opposite.any():
+        across, along = y2 - y1, x1 - x2
+        side = np.where((across > 1e-9) | ((across > -1e-9) & (along < 0)), -1.0, 1.0)
+        x, y = np.where(opposite, side * across, x), np.where(opposite, side * along, y)
     length = np.maximum(_length(x, y), 1e-12)
     cos1, sin1 = x / length, y / length
     cos2, sin2 = cos1 * cos1 - sin1 * sin1, 2 * sin1 * cos1

@@ -44,7 +44,7 @@ _OKLAB_TO_LMS = np.linalg.inv(_LMS_TO_OKLAB)
 def srgb_to_linear(rgb: Floats) -> Floats:
     """sRGB to linear light. Negative values are mirrored (CSS Color 4)."""
     size = np.abs(rgb)
-    return np.where(size <= 0.04045, rgb / 12.92, np.sign(rgb) * ((size + 0.055) / 1.055) ** 2.4)
+    return np.where(size <= 0.04045, rgb / 12.92, np.copysign(((size + 0.055) / 1.055) ** 2.4, rgb))
 
 
 _LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255)
@@ -53,7 +53,7 @@ _LINEAR_OF_BYTE = srgb_to_linear(np.arange(256) / 255)
 def linear_to_srgb(linear: Floats) -> Floats:
     """Linear light to sRGB. Negative values are mirrored (CSS Color 4)."""
     size = np.abs(linear)
-    return np.where(size <= 0.0031308, linear * 12.92, np.sign(linear) * (1.055 * size ** (1 / 2.4) - 0.055))
+    return np.where(size <= 0.0031308, linear * 12.92, np.copysign(1.055 * size ** (1 / 2.4) - 0.055, linear))
 
 
 def srgb_to_xyz(rgb: Floats) -> Floats:
@@ -71,12 +71,22 @@ def xyz_to_oklab(xyz: Floats) -> Floats:
 
 def srgb_to_oklab(rgb: Floats) -> Floats:
     """sRGB to OKLab: L 0..1, a, b."""
-    return times_matrix(np.cbrt(times_matrix(srgb_to_linear(rgb), _RGB_TO_LMS)), _LMS_TO_OKLAB)
+    return linear_to_oklab(srgb_to_linear(rgb))
+
+
+def linear_to_oklab(linear: Floats) -> Floats:
+    """Linear light of sRGB's primaries to OKLab."""
+    return times_matrix(np.cbrt(times_matrix(linear, _RGB_TO_LMS)), _LMS_TO_OKLAB)
+
+
+def bytes_to_linear(rgb: NDArray[np.uint8]) -> Floats:
+    """sRGB bytes, 0..255, to linear light, by a table."""
+    return np.asarray(_LINEAR_OF_BYTE[rgb])
 
 
 def bytes_to_oklab(rgb: NDArray[np.uint8]) -> Floats:
     """sRGB bytes, 0..255, to OKLab: equal to `srgb_to_oklab(rgb / 255)`, but faster, by a table of linear light."""
-    return times_matrix(np.cbrt(times_matrix(_LINEAR_OF_BYTE[rgb], _RGB_TO_LMS)), _LMS_TO_OKLAB)
+    return linear_to_oklab(bytes_to_linear(rgb))
 
 
 def oklab_to_srgb(oklab: Floats) -> Floats:
@@ -99,15 +109,23 @@ def oklch_to_oklab(oklch: Floats) -> Floats:
 
 def srgb_to_lab_d65(rgb: Floats) -> Floats:
     """sRGB to CIE Lab of D65."""
-    return xyz_to_lab_d65(srgb_to_xyz(rgb))
+    return linear_to_lab_d65(srgb_to_linear(rgb))
+
+
+def linear_to_lab_d65(linear: Floats) -> Floats:
+    """Linear light of sRGB's primaries to CIE Lab of D65."""
+    return xyz_to_lab_d65(times_matrix(linear, _RGB_TO_XYZ))
 
 
 def xyz_to_lab_d65(xyz: Floats) -> Floats:
     """XYZ to CIE Lab (CIE 15:2004), white D65."""
     ratio = xyz / WHITE_D65
     f = np.where(ratio > 216 / 24389, np.cbrt(ratio), (24389 / 27 * ratio + 16) / 116)
-    x, y, z = f[..., 0], f[..., 1], f[..., 2]
-    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1)
+    lab: Floats = np.empty_like(f)
+    lab[..., 0] = 116 * f[..., 1] - 16
+    lab[..., 1] = 500 * (f[..., 0] - f[..., 1])
+    lab[..., 2] = 200 * (f[..., 1] - f[..., 2])
+    return lab
 
 
 def times_matrix(values: Floats, matrix: Floats) -> Floats:

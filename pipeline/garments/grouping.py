@@ -82,7 +82,7 @@ def group_garments(
     else:
         single = options.subject == "product" or options.category not in (None, "unknown")
         ids, groups = _product(labels[window], garment[window], weight, single=single)
-    least_px = max(SPECK_OF_IMAGE * labels.size, SPECK_OF_GARMENTS * int(garment.sum()))
+    least_px = max(SPECK_OF_IMAGE * labels.size, SPECK_OF_GARMENTS * np.count_nonzero(garment))
     everywhere[window], groups = _without_specks(ids, groups, least_px)
     return everywhere, _with_hint(everywhere, groups, options)
 

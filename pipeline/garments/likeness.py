@@ -27,8 +27,8 @@ Codes: TypeAlias = NDArray[np.uint16]  # (...), the histogram bin of each pixel
 
 def color_codes(pixels: RgbImage) -> Codes:
     """The histogram bin of each pixel, (H, W, 3) to (H, W)."""
-    level = (pixels >> (8 - BITS)).astype(np.uint16)
-    return np.asarray(level[..., 0] << 2 * BITS | level[..., 1] << BITS | level[..., 2])
+    red, green, blue = ((pixels[..., k] >> (8 - BITS)).astype(np.uint16) for k in range(3))
+    return np.asarray(red << 2 * BITS | green << BITS | blue)
 
 
 def skin_taken_for_cloth(codes: Codes, labels: LabelMap, weight: Floats) -> Mask:

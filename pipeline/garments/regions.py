@@ -9,6 +9,7 @@ from PIL import Image
 from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
+from pipeline.garments.components import Ids
 from pipeline.garments.confidence import kind_confidence
 from pipeline.garments.grouping import Group, group_garments
 from pipeline.garments.kinds import FIRST_GARMENT, SKIN
@@ -60,7 +61,7 @@ def find_regions(
     else:
         garments = _from_network(labels, confidence, options, pixels)
     kept = [garment for garment in garments if garment.category == "unknown" or garment.category in options.garments]
-    kept.sort(key=lambda garment: -int(garment.mask.sum()))
+    kept.sort(key=lambda garment: -np.count_nonzero(garment.mask))
     return tuple(_region(f"g{k}", garment) for k, garment in enumerate(kept, start=1))
 
 
@@ -119,9 +120,19 @@ def _from_network(
         cloth &= ~_enlarged(skin, step, labels.shape)
     groups, members = group_garments(small, coarse, options, codes=codes)
     # The coarse map misses up to a step of pixels at each edge, so groups first grow by one coarse pixel.
-    spread = np.where(groups == 0, ndimage.grey_dilation(groups, size=(3, 3)), groups)
+    spread = np.where(groups == 0, _grown(groups), groups)
     full = np.where(cloth, _enlarged(spread, step, labels.shape), 0)
     return [_garment_pixels(group, small, groups, coarse, full) for group in members]
+
+
+def _grown(ids: Ids) -> Ids:
+    """The largest id within a pixel of each, (H, W)."""
+    grown = ids.copy()
+    for first, second in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
+        before = grown.copy()
+        np.maximum(grown[first], before[second], out=grown[first])
+        np.maximum(grown[second], before[first], out=grown[second])
+    return grown
 
 
 def _enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:
@@ -162,7 +173,7 @@ def _region(region_id: str, garment: _GarmentPixels) -> Region:
     left, right = round(float(columns[0]) / width_px, 4), round(float(columns[-1] + 1) / width_px, 4)
     top, bottom = round(float(rows[0]) / height_px, 4), round(float(rows[-1] + 1) / height_px, 4)
     bbox = (left, top, round(right - left, 4), round(bottom - top, 4))
-    area = round(float(garment.mask.mean()), 4)
+    area = round(float(np.count_nonzero(garment.mask)) / garment.mask.size, 4)
     return Region(region_id, garment.category, garment.confidence, bbox, area, garment.mask, garment.alternatives)
 
 

@@ -6,7 +6,7 @@ lightness and chroma gives muddy colours. For speed, plans with equally many slo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from itertools import chain, product
 from typing import TypeAlias
 
 import numpy as np
@@ -66,12 +66,12 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class _FilledPlan:
-    """A plan and all the ways to fill it. rows: catalogue indices, (r, k)."""
+    """A plan and all the ways to fill it. rows: catalogue indices, one a slot."""
 
     scheme: Scheme
     plan: Plan
     layout: Layout
-    rows: np.ndarray
+    rows: list[tuple[int, ...]]
 
 
 def offers(scored: BaseScores, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
@@ -111,7 +111,7 @@ def _filled_plans(scored: BaseScores, schemes: Sequence[Scheme]) -> list[_Filled
     return [
         _FilledPlan(scheme, plan, layout, rows)
         for scheme, plan, layout in plans
-        if len(rows := _rows(scored, plan, layout, firsts=firsts, candidates=candidates))
+        if (rows := _rows(scored, plan, layout, firsts=firsts, candidates=candidates))
     ]
 
 
@@ -121,8 +121,8 @@ def _slots(scored: BaseScores, plan: Plan, layout: Layout, firsts: dict[Role, li
         anchor, uses = scored.anchor_position or 0.0, (_first_use(scored), "", "")
         return [(kind, role, anchor, use) for kind, (role, _), use in zip(plan, layout, uses, strict=False)]
     related = list(zip(plan[1:], layout[1:], strict=True))
-    positions = _positions(scored)
-    return [(kind, role, positions[first], "") for first in firsts[layout[0][0]] for kind, (role, _) in related]
+    positions = catalogue_positions(scored.wheel)
+    return [(kind, role, float(positions[first]), "") for first in firsts[layout[0][0]] for kind, (role, _) in related]
 
 
 def _first_use(scored: BaseScores) -> str:
@@ -136,34 +136,22 @@ def _rows(
     layout: Layout,
     *,
     firsts: dict[Role, list[int]],
-    candidates: dict[Slot, np.ndarray],
-) -> np.ndarray:
-    """All the ways to fill a plan with its slots' candidates, (r, k)."""
+    candidates: dict[Slot, list[int]],
+) -> list[tuple[int, ...]]:
+    """All the ways to fill a plan with its slots' candidates."""
     slots = _slots(scored, plan, layout, firsts)
     if plan[0] != FREE:
-        return _product([candidates[slot][: WIDTHS[len(plan) - 1]] for slot in slots])
-    blocks, related = [], len(plan) - 1
+        return list(product(*[candidates[slot][: WIDTHS[len(plan) - 1]] for slot in slots]))
+    rows: list[tuple[int, ...]] = []
+    related = len(plan) - 1
     for k, first in enumerate(firsts[layout[0][0]]):
         rest = [candidates[slot][:RELATED_WIDTH] for slot in slots[k * related : (k + 1) * related]]
-        blocks.append(_product([np.array([first]), *rest]))
-    return np.concatenate(blocks) if blocks else np.empty((0, len(plan)), dtype=int)
-
-
-def _product(slots: list[np.ndarray]) -> np.ndarray:
-    return np.stack([slot[index] for slot, index in zip(slots, _grid(tuple(map(len, slots))), strict=True)], axis=1)
-
-
-@cache
-def _grid(sizes: tuple[int, ...]) -> np.ndarray:
-    return np.indices(sizes).reshape(len(sizes), -1)
+        rows += product([first], *rest)
+    return rows
 
 
 # --- candidates -----------------------------------------------------------------------------------------------
-def _positions(scored: BaseScores) -> list[float]:
-    return [float(position) for position in catalogue_positions(scored.wheel)]
-
-
-def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
+def _candidates(scored: BaseScores, slots: list[Slot]) -> list[list[int]]:
     """The catalogue indices that fit each slot, the most valuable first."""
     if not slots:
         return []
@@ -183,12 +171,12 @@ def _candidates(scored: BaseScores, slots: list[Slot]) -> list[np.ndarray]:
     plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - table.shown)
     value = np.where(kinds == NEUTRAL, (fit & table.neutral) * scored.intent_scores * plain, value)
     value = np.where(kinds == TONE, (fit & table.grey & step & family) * scored.intent_scores, value)
-    order = np.argsort(-value, axis=1, kind="stable")
-    counts = (value > 0).sum(axis=1)
+    order = np.argsort(-value, axis=1, kind="stable").tolist()
+    counts = np.count_nonzero(value > 0, axis=1).tolist()
     return [
-        _spread(order[k, : counts[k]], PER_GROUP)[: WIDTHS[0]]
+        _spread(order[k][: counts[k]], PER_GROUP)[: WIDTHS[0]]
         if kind == NEUTRAL
-        else order[k, : min(counts[k], WIDTHS[0])]
+        else order[k][: min(counts[k], WIDTHS[0])]
         for k, (kind, *_) in enumerate(slots)
     ]
 
@@ -206,20 +194,20 @@ def _free_colors(scored: BaseScores, role: Role) -> list[int]:
     if scored.intent != "bold":
         leads = leads & table.allowed["main"]
     value = np.where(scored.distinct & leads, scored.intent_scores * (1 - CLARITY + CLARITY * table.shown), 0.0)
-    order = np.argsort(-value, kind="stable")[: int((value > 0).sum())]
-    return [int(k) for k in _spread(order, 1)[:FREE_WIDTH]]
+    order = np.argsort(-value, kind="stable")[: np.count_nonzero(value > 0)].tolist()
+    return _spread(order, 1)[:FREE_WIDTH]
 
 
-def _spread(order: np.ndarray, per_group: int) -> np.ndarray:
+def _spread(order: list[int], per_group: int) -> list[int]:
     """The first `per_group` of each colour group. Without this, whites would fill every list of neutrals."""
     groups = catalogue().groups
     taken: dict[str, int] = {}
     chosen = []
-    for k in order.tolist():
+    for k in order:
         taken[groups[k]] = taken.get(groups[k], 0) + 1
         if taken[groups[k]] <= per_group:
             chosen.append(k)
-    return np.array(chosen, dtype=int)
+    return chosen
 
 
 # --- scores ---------------------------------------------------------------------------------------------------
@@ -228,7 +216,8 @@ def _add_best(
 ) -> None:
     """Adds the best `depth` combinations of each scheme to `ranked`. All plans have equally many slots."""
     counts = [len(one.rows) for one in filled]
-    rows = np.concatenate([one.rows for one in filled])
+    flat = chain.from_iterable(chain.from_iterable(one.rows for one in filled))
+    rows = np.fromiter(flat, np.intp).reshape(sum(counts), -1)
     owner = np.repeat(np.arange(len(filled)), counts)
     shares = np.array([[share for _, share in one.layout] for one in filled])[owner]
     scores = score_rows(scored, rows, shares)

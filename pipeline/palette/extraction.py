@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 from msgspec import UNSET
 
 from pipeline.garments.regions import find_regions, resize_labels
@@ -9,7 +10,7 @@ from pipeline.garments.rle import encode_rle
 from pipeline.options import PhotoOptions
 from pipeline.palette import lighting
 from pipeline.palette.illuminant import estimate_light
-from pipeline.palette.palette import extract_palette, histogram_medoids
+from pipeline.palette.palette import extract_palettes, histogram_medoids
 from pipeline.palette.sampling import garment_samples, sparse_samples
 from pipeline.palette.skin import bare_skin, clothed, without_skin
 from pipeline.palette.swatches import describe
@@ -61,7 +62,10 @@ def extract(
     source = lighting.correct(pixels, light) if corrected else pixels
     full = None if confidence is None else resize_labels(confidence, (labels.shape[1], labels.shape[0]))
     scene = Scene(source, labels, valid=opaque)
-    garments = tuple(_garment(region, source, full, options, scene=scene, bare=bare) for region in regions)
+    samples = [garment_samples(without_skin(region, bare), source, full) for region in regions]
+    exposures = [scene.exposure_beside(region.mask) for region in regions]
+    palettes = extract_palettes(samples, max_colors=options.max_colors, exposures=exposures)
+    garments = _garments(regions, palettes, [_pattern(palette) for palette in palettes], options)
     report = Lighting(light.cast, light.confidence, shift, corrected)
     return Extraction(garments, report, _warnings(pixels, regions, report, opaque), EXTRACTION_VERSION)
 
@@ -71,44 +75,33 @@ def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions)
 
     They have no confidence, spread or pattern.
     """
-    garments = []
     bare = bare_skin(pixels, labels)
-    for region in clothed(find_regions(labels, None, options), bare):
-        rgb, _ = garment_samples(without_skin(region, bare), pixels, None)
-        garments.append(_described(region, histogram_medoids(rgb, max_colors=options.max_colors), None, options))
-    return tuple(garments)
+    regions = clothed(find_regions(labels, None, options), bare)
+    samples = [garment_samples(without_skin(region, bare), pixels, None) for region in regions]
+    palettes = [histogram_medoids(one.rgb, max_colors=options.max_colors) for one in samples]
+    return _garments(regions, palettes, [None] * len(regions), options)
 
 
-def _garment(
-    region: Region,
-    pixels: RgbImage,
-    confidence: ConfidenceMap | None,
+def _garments(
+    regions: Sequence[Region],
+    palettes: Sequence[Sequence[PaletteColor]],
+    patterns: Sequence[Pattern | None],
     options: PhotoOptions,
-    *,
-    scene: Scene,
-    bare: Mask | None,
-) -> Garment:
-    rgb, weights = garment_samples(without_skin(region, bare), pixels, confidence)
-    exposure = scene.exposure_beside(region.mask)
-    palette = extract_palette(rgb, weights, max_colors=options.max_colors, exposure=exposure)
-    return _described(region, palette, _pattern(palette), options)
-
-
-def _described(
-    region: Region, palette: Sequence[PaletteColor], pattern: Pattern | None, options: PhotoOptions
-) -> Garment:
-    colors = describe(palette)
-    return Garment(
-        id=region.id,
-        category=region.category,
-        confidence=region.confidence,
-        bbox=region.bbox,
-        area=region.area,
-        pattern=pattern,
-        colors=colors,
-        mask=encode_rle(region.mask) if "masks" in options.include else UNSET,
-        alternatives=region.alternatives if "alternatives" in options.include else UNSET,
-        vector=palette_vector(colors) if "vector" in options.include and colors else UNSET,
+) -> tuple[Garment, ...]:
+    return tuple(
+        Garment(
+            id=region.id,
+            category=region.category,
+            confidence=region.confidence,
+            bbox=region.bbox,
+            area=region.area,
+            pattern=pattern,
+            colors=colors,
+            mask=encode_rle(region.mask) if "masks" in options.include else UNSET,
+            alternatives=region.alternatives if "alternatives" in options.include else UNSET,
+            vector=palette_vector(colors) if "vector" in options.include and colors else UNSET,
+        )
+        for region, colors, pattern in zip(regions, describe(palettes), patterns, strict=True)
     )
 
 
@@ -127,7 +120,7 @@ def _pattern(palette: Sequence[PaletteColor]) -> Pattern | None:
 
 def _is_cut_out(opaque: Mask | None) -> bool:
     """Whether so much of a photo is transparent that what is left says nothing of the light."""
-    return opaque is not None and float(opaque.mean()) < CUT_OUT_SHARE
+    return opaque is not None and bool(np.count_nonzero(opaque) < CUT_OUT_SHARE * opaque.size)
 
 
 def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, opaque: Mask | None) -> Codes:
@@ -138,13 +131,14 @@ def _warnings(pixels: RgbImage, regions: tuple[Region, ...], light: Lighting, op
 
     # A photo that is all cloth does not tell dark cloth from little light.
     tells = not _is_cut_out(opaque) and sum(region.area for region in regions) < ALL_CLOTH
-    if tells and lighting.is_dark(pixels, valid=opaque):
+    luma = lighting.luma(pixels)
+    if tells and lighting.is_dark(luma, valid=opaque):
         warn("LOW_LIGHT")
-    if lighting.is_blurred(pixels):
+    if lighting.is_blurred(luma):
         warn("BLURRED")
     if not regions:
         warn("NO_GARMENT")
-    if any(int(region.mask.sum()) < TINY_PX for region in regions):
+    if any(np.count_nonzero(region.mask) < TINY_PX for region in regions):
         warn("TINY_GARMENT")
     if any(region.confidence is not None and region.confidence < LOW_CONFIDENCE for region in regions):
         warn("LOW_CONFIDENCE")

@@ -1,11 +1,12 @@
 """Bins pixels by colour, so that the cost of a palette does not depend on their number."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.spaces import oklab_to_srgb, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.color.spaces import linear_to_lab_d65, linear_to_oklab, oklab_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.types import Floats
 
 # Taste: a photo with more bins of 5 bits a channel is binned with 4 bits.
@@ -18,31 +19,56 @@ _STRETCH = np.array([1.0, 2.0, 2.0])
 
 
 @dataclass(frozen=True, slots=True)
-class Bins:
-    """The n non-empty bins of a histogram, in the order of their colours.
+class Samples:
+    """Pixels of one garment, (n, 3), and their weights, (n,), 0 and up; the largest weight counts as one pixel."""
 
-    rgb (0..255), lab, space (stretched OKLab): the bins' mean colours, (n, 3). weight: (n,), sum 1.
+    rgb: NDArray[np.uint8]
+    weights: Floats
+
+    @property
+    def size_px(self) -> float:
+        """How many pixels they count as."""
+        return float(self.weights.sum() / max(self.weights.max(initial=0.0), 1e-9))
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """The n non-empty bins of several garments' histograms, garment by garment, each in the order of its colours.
+
+    rgb (0..255), lab, space (stretched OKLab): the bins' mean colours, (n, 3). weight: (n,), sum 1 for each garment.
+    windows: the bins of each garment.
     """
 
     rgb: Floats
     lab: Floats
     space: Floats
     weight: Floats
+    windows: tuple[slice, ...]
+
+    def of(self, garment: int) -> "Bins":
+        """The bins of one garment."""
+        window = self.windows[garment]
+        weight = self.weight[window]
+        return Bins(self.rgb[window], self.lab[window], self.space[window], weight, (slice(0, len(weight)),))
 
 
-def histogram(rgb: NDArray[np.uint8], weights: Floats) -> Bins | None:
-    """The bins of pixels (n, 3) with weights (n,), or None without pixels.
+def histograms(samples: Sequence[Samples]) -> Bins:
+    """The bins of garments' pixels; a garment without pixels has none.
 
-    When all weights are 0, they count as equal. With whole-numbered weights the sums are exact, so that the order of
-    the pixels changes nothing.
+    When all weights of a garment are 0, they count as equal. With whole-numbered weights the sums are exact, so that
+    the order of the pixels changes nothing.
     """
-    if not len(rgb):
-        return None
-    if not weights.any():
-        weights = np.ones(len(rgb))
-    channels = [np.ascontiguousarray(rgb[:, k]) for k in range(3)]
-    bins = _binned(channels, weights, bits=5)
-    return bins if len(bins.weight) <= MAX_BINS else _binned(channels, weights, bits=4)
+    means, weights, windows, end = [np.zeros((0, 3))], [np.zeros(0)], [], 0
+    for one in samples:
+        mean, weight = _histogram(one)
+        windows.append(slice(end, end + len(weight)))
+        end += len(weight)
+        means.append(mean)
+        weights.append(weight)
+    rgb = np.concatenate(means)
+    linear = srgb_to_linear(rgb / 255)
+    space = linear_to_oklab(linear) * _STRETCH
+    return Bins(rgb, linear_to_lab_d65(linear), space, np.concatenate(weights), tuple(windows))
 
 
 def lab_of(space: Floats) -> Floats:
@@ -50,11 +76,22 @@ def lab_of(space: Floats) -> Floats:
     return srgb_to_lab_d65(np.clip(oklab_to_srgb(space / _STRETCH), 0, 1))
 
 
-def _binned(channels: list[NDArray[np.uint8]], weights: Floats, *, bits: int) -> Bins:
+def _histogram(samples: Samples) -> tuple[Floats, Floats]:
+    """The mean sRGB of each bin, (n, 3), 0..255, and its share, (n,)."""
+    if not len(samples.rgb):
+        return np.zeros((0, 3)), np.zeros(0)
+    weights = samples.weights if samples.weights.any() else np.ones(len(samples.rgb))
+    channels = [np.ascontiguousarray(samples.rgb[:, k]) for k in range(3)]
+    mean, share = _binned(channels, weights, bits=5)
+    return (mean, share) if len(share) <= MAX_BINS else _binned(channels, weights, bits=4)
+
+
+def _binned(channels: list[NDArray[np.uint8]], weights: Floats, *, bits: int) -> tuple[Floats, Floats]:
     red, green, blue = ((channel >> (8 - bits)).astype(np.uint16) for channel in channels)
     index = (red << 2 * bits) | (green << bits) | blue
     weight = np.bincount(index, weights)
     kept = np.flatnonzero(weight > STRAY_SHARE * weight.sum())
-    means = np.stack([np.bincount(index, weights * channel)[kept] for channel in channels], axis=1) / weight[kept, None]
-    share = weight[kept] / weight[kept].sum()
-    return Bins(means, srgb_to_lab_d65(means / 255), srgb_to_oklab(means / 255) * _STRETCH, share)
+    weight, means = weight[kept], np.empty((len(kept), 3))
+    for k, channel in enumerate(channels):
+        means[:, k] = np.bincount(index, weights * channel)[kept]
+    return means / weight[:, None], weight / weight.sum()

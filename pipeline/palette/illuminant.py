@@ -9,6 +9,7 @@ filters on photos in daylight.
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,10 +43,11 @@ HUES: tuple[tuple[float, Cast], ...] = ((20, "magenta"), (110, "warm"), (200, "g
 # Hardly anything looks grey under a cast: of photos under a lamp of 4,800 K, 2 % have more than 1.4 % of pixels this
 # near to grey. Between the two shares of grey the confidence of a cast falls to 0.
 GREY_OFFSET, GREY_SHARES = 0.06, (0.015, 0.08)
+Bytes: TypeAlias = NDArray[np.uint8]
 CHANNELS = ("all", "bright", "background", "skin", "garments")
 
 _LOG = np.log(np.maximum(srgb_to_linear(np.arange(256) / 255), 1e-4)) / BIN_SIZE
-_LUMA = np.array([77, 150, 29])
+_LUMA = np.array([77, 150, 29], np.uint16)
 _AXIS = ((np.arange(BINS) + BINS // 2) % BINS - BINS // 2) * BIN_SIZE
 
 
@@ -116,21 +118,20 @@ def posterior(histogram: Floats) -> Floats:
 
 def histograms(pixels: RgbImage, labels: LabelMap, *, valid: Mask | None = None) -> Floats:
     """The histograms of log chroma of each of CHANNELS, (5, BINS, BINS), each with a sum of at most 1."""
-    view = pixels[::STEP_PX, ::STEP_PX]
-    usable = (view.min(axis=2) >= LEAST_BYTE) & (view.max(axis=2) <= MOST_BYTE)
-    if valid is not None:
-        usable &= valid[::STEP_PX, ::STEP_PX]
-    rgb, kind = view[usable], labels[::STEP_PX, ::STEP_PX][usable]
+    view, kind = pixels[::STEP_PX, ::STEP_PX], labels[::STEP_PX, ::STEP_PX]
+    channels = [np.ascontiguousarray(view[..., k]) for k in range(3)]
+    usable = np.ones(kind.shape, bool) if valid is None else valid[::STEP_PX, ::STEP_PX].copy()
+    for channel in channels:
+        usable &= (channel >= LEAST_BYTE) & (channel <= MOST_BYTE)
+    red, green, blue = (channel[usable] for channel in channels)
     found = np.zeros((len(CHANNELS), BINS, BINS))
-    if len(rgb) < LEAST_PX:
+    if len(red) < LEAST_PX:
         return found
-    green = _LOG[rgb[:, 1]]
-    corners = _corners(green - _LOG[rgb[:, 0]], green - _LOG[rgb[:, 2]])
-    luma = rgb.astype(np.uint16) @ _LUMA.astype(np.uint16)
-    group = np.where(kind == 0, 1, np.where(kind == SKIN, 2, np.where(kind >= FIRST_GARMENT, 3, 0)))
-    parts = _binned(corners, group, 4)
-    bright = _binned(corners, (luma >= np.quantile(luma, BRIGHT_QUANTILE)).astype(np.intp), 2)[1]
-    for k, counts in enumerate((parts.sum(axis=0), bright, *parts[1:])):
+    parts = _binned(
+        _LOG[green] - _LOG[red], _LOG[green] - _LOG[blue], _group(kind[usable]) + 4 * _is_bright(red, green, blue), 8
+    )
+    by_group = parts[:4] + parts[4:]
+    for k, counts in enumerate((by_group.sum(axis=0), parts[4:].sum(axis=0), *by_group[1:])):
         total = counts.sum()
         if total >= LEAST_PX:
             share = total / usable.size
@@ -138,23 +139,32 @@ def histograms(pixels: RgbImage, labels: LabelMap, *, valid: Mask | None = None)
     return found
 
 
-def _corners(u: Floats, v: Floats) -> list[tuple[NDArray[np.intp], Floats]]:
-    """The four bins around each point, and the point's weight in each (bilinear)."""
+def _group(kind: LabelMap) -> NDArray[np.intp]:
+    """The group of each label: 1 background, 2 skin, 3 garments, 0 the rest."""
+    groups = np.zeros(256, np.intp)
+    groups[0], groups[SKIN], groups[FIRST_GARMENT:] = 1, 2, 3
+    return groups[kind]
+
+
+def _is_bright(red: Bytes, green: Bytes, blue: Bytes) -> Mask:
+    """Whether each pixel is among the brightest, by luma."""
+    luma = red.astype(np.uint16) * _LUMA[0] + green.astype(np.uint16) * _LUMA[1] + blue.astype(np.uint16) * _LUMA[2]
+    rank = int(np.ceil(BRIGHT_QUANTILE * (len(luma) - 1)))
+    return np.asarray(luma >= np.partition(luma, rank)[rank])
+
+
+def _binned(u: Floats, v: Floats, group: NDArray[np.intp], count: int) -> Floats:
+    """The histogram of each group of points (n,), (count, BINS, BINS). A point counts in the four bins around it."""
     left, low = np.floor(u), np.floor(v)
     right_weight, high_weight = u - left, v - low
     column, row = left.astype(np.intp), low.astype(np.intp)
-    return [
-        (((column + a) % BINS) * BINS + (row + b) % BINS, np.abs(1 - a - right_weight) * np.abs(1 - b - high_weight))
-        for a in (0, 1)
-        for b in (0, 1)
-    ]
-
-
-def _binned(corners: list[tuple[NDArray[np.intp], Floats]], group: NDArray[np.intp], count: int) -> Floats:
-    """One histogram for each group, (count, BINS, BINS)."""
-    size = BINS * BINS
-    total = sum(np.bincount(group * size + index, weight, minlength=count * size) for index, weight in corners)
-    return np.asarray(total).reshape(count, BINS, BINS)
+    total = np.zeros(count * BINS * BINS)
+    for a, across in ((0, 1 - right_weight), (1, right_weight)):
+        # BINS is a power of two, so the mask wraps around.
+        start = group * (BINS * BINS) + ((column + a) & (BINS - 1)) * BINS
+        for b, along in ((0, 1 - high_weight), (1, high_weight)):
+            total += np.bincount(start + ((row + b) & (BINS - 1)), across * along, minlength=len(total))
+    return total.reshape(count, BINS, BINS)
 
 
 def _mean(chance: Floats) -> Floats:

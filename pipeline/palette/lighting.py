@@ -1,12 +1,17 @@
 """Corrects a photo's light, and detects dark and blurred photos."""
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from pipeline.color.difference import delta_e_2000
 from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.palette.illuminant import Light
 from pipeline.types import Mask, RgbImage
+
+Luma: TypeAlias = NDArray[np.uint8]  # (H, W)
 
 # The constants below are taste.
 # A photo is dark when this share of its pixels is below this luma, 0..1.
@@ -35,34 +40,37 @@ def expected_shift(pixels: RgbImage, light: Light) -> float:
     return round(float(delta_e_2000(before, after).mean()), 1)
 
 
-def is_dark(pixels: RgbImage, *, valid: Mask | None = None) -> bool:
-    """Whether even the brightest parts of a photo (H, W, 3) are dark. valid: (H, W), the pixels that count."""
-    luma = _luma(pixels) if valid is None else _luma(pixels)[valid]
-    if not luma.size:
-        return False
-    return _level(luma, DARK_SHARE) < LOW_LIGHT_LUMA * 255
+def luma(pixels: RgbImage) -> Luma:
+    """Rec. 601 luma of pixels (H, W, 3), 0..255, (H, W), computed in 16 bits."""
+    red, green, blue = (pixels[..., k].astype(np.uint16) for k in range(3))
+    red *= 77
+    green *= 150
+    blue *= 29
+    red += green
+    red += blue
+    return np.asarray((red >> 8).astype(np.uint8))
 
 
-def is_blurred(pixels: RgbImage) -> bool:
-    """Whether a photo (H, W, 3) has hardly any sharp edge, measured against its own range of luma."""
-    luma = _luma(pixels)
-    low, high = _level(luma, 0.005), _level(luma, 0.995)
+def is_dark(seen: Luma, *, valid: Mask | None = None) -> bool:
+    """Whether even the brightest parts of a photo are dark. seen: its luma, (H, W). valid: the pixels that count."""
+    counted = seen if valid is None else seen[valid][None]
+    return bool(counted.size) and _levels(counted, DARK_SHARE)[0] < LOW_LIGHT_LUMA * 255
+
+
+def is_blurred(seen: Luma) -> bool:
+    """Whether a photo has hardly any sharp edge, measured against its own range of luma. seen: its luma, (H, W)."""
+    low, high = _levels(seen, 0.005, 0.995)
     if high - low < LEAST_RANGE * 255:
         return False
     strong = steps = 0
-    for first, second in ((luma[1:], luma[:-1]), (luma[:, 1:], luma[:, :-1])):
+    for first, second in ((seen[1:], seen[:-1]), (seen[:, 1:], seen[:, :-1])):
         step = np.maximum(first, second) - np.minimum(first, second)
         strong += int(np.count_nonzero(step >= BLUR_RATIO * (high - low)))
         steps += step.size
     return strong <= SHARP_SHARE * steps
 
 
-def _level(luma: NDArray[np.uint8], share: float) -> int:
-    """The least luma, 0..255, that this share of the pixels does not exceed."""
-    return int(np.searchsorted(np.cumsum(np.bincount(luma.ravel(), minlength=256)), share * luma.size))
-
-
-def _luma(pixels: RgbImage) -> NDArray[np.uint8]:
-    """Rec. 601 luma, 0..255, (H, W), computed in 16 bits."""
-    red, green, blue = (pixels[..., k].astype(np.uint16) for k in range(3))
-    return ((77 * red + 150 * green + 29 * blue) >> 8).astype(np.uint8)
+def _levels(seen: Luma, *shares: float) -> list[int]:
+    """The least luma, 0..255, that each of these shares of the pixels does not exceed."""
+    counts = np.cumsum(Image.fromarray(seen).histogram())
+    return [int(np.searchsorted(counts, share * seen.size)) for share in shares]

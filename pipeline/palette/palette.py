@@ -4,13 +4,17 @@ A histogram stands for the pixels, and the modes of its density are the colours.
 colours that they mix. A colour is reported as the mean of the pixels around its cluster's median.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.difference import delta_e_2000
 from pipeline.color.spaces import srgb_to_lab_d65
-from pipeline.palette.histogram import Bins, histogram, lab_of
-from pipeline.palette.modes import color_clusters, density_at, lowest_density, nearest_centre
+from pipeline.palette.density import Density
+from pipeline.palette.histogram import Bins, Samples, histograms, lab_of
+from pipeline.palette.modes import color_clusters, nearest_centre
 from pipeline.palette.whites import Exposure, white_in_full_light
 from pipeline.types import Floats, PaletteColor
 
@@ -44,29 +48,36 @@ CONFIDENCE_WEIGHTS = (-9.13, 0.91, 1.74, -0.66, 9.05)
 MOST_PX, LEAST_SPREAD_DE00, MOST_NEXT_DE00 = 1000.0, 4.0, 60.0
 
 
-def extract_palette(
-    rgb: NDArray[np.uint8], weights: Floats, *, max_colors: int, exposure: Exposure | None = None
-) -> tuple[PaletteColor, ...]:
-    """The colours of pixels, the largest share first. Shares sum to 1.
+def extract_palettes(
+    samples: Sequence[Samples], *, max_colors: int, exposures: Sequence[Exposure] | None = None
+) -> list[tuple[PaletteColor, ...]]:
+    """The colours of each garment's pixels, the largest share first. Shares sum to 1; without pixels there is none.
 
-    rgb: (n, 3). weights: (n,), 0 and up; the largest weight counts as one pixel. exposure: what the surroundings tell;
-    with it, a largest colour that is white cloth is reported as in full light. A colour is the mean of the pixels
-    around the geometric median of its cluster. Its spread is the mean ΔE00 of the cluster's pixels to it. Its
-    confidence is the chance, 0 to 1, that it lies within 3 ΔE00 of a dye of the cloth.
+    exposures: what the surroundings of each garment tell; with them, a largest colour that is white cloth is reported
+    as in full light. A colour is the mean of the pixels around the geometric median of its cluster. Its spread is the
+    mean ΔE00 of the cluster's pixels to it. Its confidence is the chance, 0 to 1, that it lies within 3 ΔE00 of a dye
+    of the cloth. All garments take each step together, because a step costs more than its pixels.
     """
-    bins = histogram(rgb, weights)
-    if bins is None:
-        return ()
-    cluster = _without_blends(bins, color_clusters(bins))
-    cluster = _largest(bins, cluster, max_colors)
-    return _described(bins, cluster, float(weights.sum() / max(weights.max(), 1e-9)), exposure)
+    shown = [k for k, one in enumerate(samples) if len(one.rgb)]
+    palettes: list[tuple[PaletteColor, ...]] = [()] * len(samples)
+    if not shown:
+        return palettes
+    bins = histograms([samples[k] for k in shown])
+    densities = [Density(bins.of(garment)) for garment in range(len(shown))]
+    clusters = _without_blends(bins, densities, _Clusters.of(bins, color_clusters(bins, densities)))
+    clusters = _largest(bins, clusters, max_colors)
+    sizes_px = np.array([samples[k].size_px for k in shown])
+    described = _described(bins, clusters, sizes_px, None if exposures is None else [exposures[k] for k in shown])
+    for k, palette in zip(shown, described, strict=True):
+        palettes[k] = palette
+    return palettes
 
 
 def histogram_medoids(rgb: NDArray[np.uint8], *, max_colors: int) -> tuple[PaletteColor, ...]:
     """The degraded palette: the fullest bins that are apart from each other, without confidence or spread."""
-    bins = histogram(rgb, np.ones(len(rgb)))
-    if bins is None:
+    if not len(rgb):
         return ()
+    bins = histograms([Samples(rgb, np.ones(len(rgb)))])
     chosen: list[int] = []
     distance = np.full((len(bins.weight), 0), np.inf)
     free = np.ones(len(bins.weight), bool)
@@ -80,116 +91,159 @@ def histogram_medoids(rgb: NDArray[np.uint8], *, max_colors: int) -> tuple[Palet
 
 
 # --- which clusters count -------------------------------------------------------------------------------------
-def _without_blends(bins: Bins, cluster: NDArray[np.intp]) -> NDArray[np.intp]:
+@dataclass(frozen=True, slots=True)
+class _Clusters:
+    """The k clusters of all garments, garment by garment. of_bin: the cluster of each bin, (n,). garment: (k,)."""
+
+    of_bin: NDArray[np.intp]
+    garment: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, bins: Bins, of_bin: NDArray[np.intp]) -> "_Clusters":
+        """Clusters that are numbered garment by garment, as the bins are."""
+        garment = np.empty(int(of_bin.max()) + 1, np.intp)
+        for k, window in enumerate(bins.windows):
+            garment[of_bin[window]] = k
+        return cls(of_bin, garment)
+
+    def mass(self, weight: Floats) -> Floats:
+        """The sum over each cluster, (k,)."""
+        return np.asarray(np.bincount(self.of_bin, weight), float)
+
+    def means(self, values: Floats, weight: Floats) -> Floats:
+        """The weighted mean of each cluster, (k, 3)."""
+        sums = np.empty((len(self.garment), 3))
+        for k in range(3):
+            sums[:, k] = np.bincount(self.of_bin, weight * values[:, k])
+        return np.asarray(sums / np.bincount(self.of_bin, weight)[:, None])
+
+    def by_share(self, share: Floats) -> list[list[int]]:
+        """The clusters of each garment, the largest first."""
+        order = np.lexsort((np.arange(len(share)), -share, self.garment))
+        ends = np.cumsum(np.bincount(self.garment))
+        return [order[start:end].tolist() for start, end in zip([0, *ends[:-1]], ends, strict=True)]
+
+
+def _without_blends(bins: Bins, densities: Sequence[Density], clusters: _Clusters) -> _Clusters:
     """Gives back the clusters that are too small to count, or that are the blends along an edge of two larger ones."""
-    share = _mass(cluster, bins.weight)
-    centres = _medians(bins, cluster)
+    share = clusters.mass(bins.weight)
+    centres = _medians(bins, clusters)
     lab = lab_of(centres)
-    between = delta_e_2000(lab[:, None], lab)
-    kept: list[int] = []
-    for k in np.argsort(-share, kind="stable").tolist():
-        nearest = between[k, kept].min() if kept else np.inf
-        small = share[k] < MIN_SHARE and (nearest < ACCENT_DE00 or _is_speck(bins, share[k], centres[k]))
-        if not kept or not (small or _is_blend(bins, k, kept, share, centres)):
-            kept.append(k)
-    return _kept_only(bins, cluster, kept)
+    between = delta_e_2000(lab[:, None], lab).tolist()
+    kept: list[list[int]] = []
+    for density, ordered in zip(densities, clusters.by_share(share), strict=True):
+        own: list[int] = []
+        for k in ordered:
+            small = share[k] < MIN_SHARE and (
+                min((between[k][j] for j in own), default=np.inf) < ACCENT_DE00
+                or _is_speck(density, share[k], centres[k])
+            )
+            if not own or not (small or _is_blend(density, k, own, share, centres)):
+                own.append(k)
+        kept.append(own)
+    return _kept_only(bins, clusters, kept)
 
 
-def _is_speck(bins: Bins, share: float, centre: Floats) -> bool:
+def _is_speck(density: Density, share: float, centre: Floats) -> bool:
     if share >= ACCENT_SHARE:
         return False
-    return share < EDGELESS_SHARE or float(density_at(bins, centre[None])[0]) < EDGELESS_DENSITY * share
+    return share < EDGELESS_SHARE or float(density.at(centre[None])[0]) < EDGELESS_DENSITY * share
 
 
-def _is_blend(bins: Bins, k: int, kept: list[int], share: Floats, centres: Floats) -> bool:
+def _is_blend(density: Density, k: int, kept: list[int], share: Floats, centres: Floats) -> bool:
     """Whether a cluster lies between two larger ones, with no valley on the path to one of them."""
     if share[k] >= MOST_BLEND_SHARE or len(kept) < 2:
         return False
     first, second = (np.array(kept)[index] for index in np.triu_indices(len(kept), 1))
-    axis = centres[second] - centres[first]
-    along = ((centres[k] - centres[first]) * axis).sum(axis=1) / (axis * axis).sum(axis=1)
-    beside = np.linalg.norm(centres[k] - centres[first] - along[:, None] * axis, axis=1)
+    axis, offset = centres[second] - centres[first], centres[k] - centres[first]
+    along = (offset * axis).sum(axis=1) / (axis * axis).sum(axis=1)
+    beside = np.sqrt(((offset - along[:, None] * axis) ** 2).sum(axis=1))
     between = (along > BLEND_RANGE[0]) & (along < BLEND_RANGE[1]) & (beside < BLEND_WIDTH)
     between &= share[k] < BLEND_SHARE * np.minimum(share[first], share[second])
-    ends = np.unique(np.concatenate((first[between], second[between])))
-    return bool(len(ends)) and bool(lowest_density(bins, centres[k], centres[ends]).max() > BLEND_VALLEY)
+    ends = sorted({*first[between].tolist(), *second[between].tolist()})
+    if not ends:
+        return False
+    lowest = density.lowest_between(np.repeat(centres[k][None], len(ends), axis=0), centres[ends])
+    return float(lowest.max()) > BLEND_VALLEY * float(density.at(centres[k][None])[0])
 
 
-def _largest(bins: Bins, cluster: NDArray[np.intp], count: int) -> NDArray[np.intp]:
-    share = _mass(cluster, bins.weight)
-    return _kept_only(bins, cluster, np.argsort(-share, kind="stable")[:count].tolist())
+def _largest(bins: Bins, clusters: _Clusters, count: int) -> _Clusters:
+    kept = [ordered[:count] for ordered in clusters.by_share(clusters.mass(bins.weight))]
+    return _kept_only(bins, clusters, kept)
 
 
-def _kept_only(bins: Bins, cluster: NDArray[np.intp], kept: list[int]) -> NDArray[np.intp]:
-    """Moves each bin of a dropped cluster to the nearest kept cluster. The clusters are numbered as in `kept`."""
-    if len(kept) > cluster.max():
-        return cluster
-    position = np.full(int(cluster.max()) + 1, -1)
-    position[kept] = np.arange(len(kept))
-    own = position[cluster]
-    centres = _means(bins.space, bins.weight, cluster)[kept]
-    return np.asarray(np.where(own >= 0, own, nearest_centre(bins.space, centres)))
+def _kept_only(bins: Bins, clusters: _Clusters, kept: list[list[int]]) -> _Clusters:
+    """Moves each bin of a dropped cluster to the garment's nearest kept cluster."""
+    flat = [k for own in kept for k in own]
+    if len(flat) == len(clusters.garment):
+        return clusters
+    position = np.full(len(clusters.garment), -1)
+    position[flat] = np.arange(len(flat))
+    of_bin = position[clusters.of_bin]
+    centres, start = clusters.means(bins.space, bins.weight)[flat], 0
+    for own, window in zip(kept, bins.windows, strict=True):
+        dropped = window.start + np.flatnonzero(of_bin[window] < 0)
+        if len(dropped):
+            of_bin[dropped] = start + nearest_centre(bins.space[dropped], centres[start : start + len(own)])
+        start += len(own)
+    return _Clusters(of_bin, clusters.garment[flat])
 
 
 # --- describing the clusters ----------------------------------------------------------------------------------
 def _described(
-    bins: Bins, cluster: NDArray[np.intp], total_px: float, exposure: Exposure | None
-) -> tuple[PaletteColor, ...]:
-    distance = ((bins.space - _medians(bins, cluster)[cluster]) ** 2).sum(axis=1)
+    bins: Bins, clusters: _Clusters, sizes_px: Floats, exposures: Sequence[Exposure] | None
+) -> list[tuple[PaletteColor, ...]]:
+    """The palette of each garment. sizes_px: (garments,)."""
+    offset = bins.space - _medians(bins, clusters)[clusters.of_bin]
+    distance = np.einsum("nc,nc->n", offset, offset)
     # The weights are relative to the nearest bin's, so that they cannot all vanish.
-    nearest = np.full(int(cluster.max()) + 1, np.inf)
-    np.minimum.at(nearest, cluster, distance)
-    core = bins.weight * np.exp((nearest[cluster] - distance) / (2 * CORE_SIGMA**2))
-    rgb, lab = _means(bins.rgb, core, cluster), _means(bins.lab, core, cluster)
-    share = _mass(cluster, bins.weight)
-    if exposure is not None:
-        main = int(np.argmax(share))
-        white = white_in_full_light(bins, cluster == main, exposure)
+    nearest = np.full(len(clusters.garment), np.inf)
+    np.minimum.at(nearest, clusters.of_bin, distance)
+    core = bins.weight * np.exp((nearest[clusters.of_bin] - distance) / (2 * CORE_SIGMA**2))
+    rgb, lab = clusters.means(bins.rgb, core), clusters.means(bins.lab, core)
+    share = clusters.mass(bins.weight)
+    ordered = clusters.by_share(share)
+    for garment, exposure in enumerate(exposures or ()):
+        main, window = ordered[garment][0], bins.windows[garment]
+        white = white_in_full_light(bins.of(garment), clusters.of_bin[window] == main, exposure)
         if white is not None:
             rgb[main], lab[main] = white, srgb_to_lab_d65(white / 255)
-    spread = _mass(cluster, bins.weight * delta_e_2000(bins.lab, lab[cluster])) / share
-    confidence = _confidence(share * total_px, share, spread, lab)
+    spread = clusters.mass(bins.weight * delta_e_2000(bins.lab, lab[clusters.of_bin])) / share
+    chance = _confidence(clusters.garment, share * sizes_px[clusters.garment], share, spread, lab)
     colors = [
         PaletteColor(_byte(color), *facts)
-        for color, *facts in zip(rgb, share.tolist(), confidence.tolist(), spread.tolist(), strict=True)
+        for color, *facts in zip(rgb, share.tolist(), chance.tolist(), spread.tolist(), strict=True)
     ]
-    return tuple(sorted(colors, key=lambda color: (-color.share, color.rgb)))
+    return [tuple(sorted((colors[k] for k in own), key=lambda color: (-color.share, color.rgb))) for own in ordered]
 
 
-def _confidence(pixels: Floats, share: Floats, spread: Floats, lab: Floats) -> Floats:
+def _confidence(garment: NDArray[np.intp], pixels: Floats, share: Floats, spread: Floats, lab: Floats) -> Floats:
     """The chance that each colour is right, (k,), by a logistic regression. All arguments have one entry a colour."""
-    between = delta_e_2000(lab[:, None], lab[None]) + np.diag(np.full(len(lab), MOST_NEXT_DE00))
+    others = (garment[:, None] == garment) & ~np.eye(len(garment), dtype=bool)
+    next_de00 = np.where(others, delta_e_2000(lab[:, None], lab), MOST_NEXT_DE00).min(axis=1)
     values = (
         np.log10(np.clip(pixels, 1.0, MOST_PX)),
         np.log10(share),
         np.maximum(0.0, spread - LEAST_SPREAD_DE00),
-        np.log10(np.minimum(between.min(axis=1), MOST_NEXT_DE00)),
+        np.log10(np.minimum(next_de00, MOST_NEXT_DE00)),
     )
     constant, *slopes = CONFIDENCE_WEIGHTS
     chance = 1 / (1 + np.exp(-constant - sum(slope * value for slope, value in zip(slopes, values, strict=True))))
     return np.asarray(chance * pixels / (pixels + 1))
 
 
-def _medians(bins: Bins, cluster: NDArray[np.intp]) -> Floats:
+def _medians(bins: Bins, clusters: _Clusters) -> Floats:
     """The geometric median of each cluster (Weiszfeld 1937), (k, 3). Folds, glints and edges hardly move it."""
-    member = np.equal(cluster, np.arange(cluster.max() + 1)[:, None]).astype(float)  # (k, n): sums as products
-    median = _means(bins.space, bins.weight, cluster)
+    member = np.equal(clusters.of_bin, np.arange(len(clusters.garment))[:, None]).astype(float)  # sums as products
+    median, rows = clusters.means(bins.space, bins.weight), np.empty((len(bins.weight), 4))
     for _ in range(MEDIAN_STEPS):
-        offset = bins.space - median[cluster]
+        offset = bins.space - median[clusters.of_bin]
         distance = np.sqrt(np.einsum("nc,nc->n", offset, offset))
-        weight = (bins.weight / np.maximum(distance, 0.01))[:, None]
-        median = (member @ (weight * bins.space)) / (member @ weight)
+        np.divide(bins.weight, np.maximum(distance, 0.01), out=rows[:, 3])
+        np.multiply(bins.space, rows[:, 3:], out=rows[:, :3])
+        sums = member @ rows
+        median = sums[:, :3] / sums[:, 3:]
     return median
-
-
-def _means(values: Floats, weight: Floats, cluster: NDArray[np.intp]) -> Floats:
-    """The weighted mean of each cluster, (k, 3)."""
-    sums = [_mass(cluster, weight * values[:, k]) for k in range(3)]
-    return np.asarray(np.stack(sums, axis=1) / _mass(cluster, weight)[:, None])
-
-
-def _mass(cluster: NDArray[np.intp], weight: Floats) -> Floats:
-    return np.asarray(np.bincount(cluster, weight), dtype=float)
 
 
 def _byte(rgb: Floats) -> tuple[int, int, int]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.palette.histogram import Samples
 from pipeline.parts import Region
-from pipeline.types import ConfidenceMap, Floats, Mask, RgbImage
+from pipeline.types import ConfidenceMap, Mask, RgbImage
 
 # The constants below are taste.
 # More pixels of one garment do not change its palette.
@@ -24,8 +25,8 @@ CLIPPED_SHARE = 0.12
 
 def garment_samples(
     region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, *, most_px: int = SAMPLES_PX
-) -> tuple[NDArray[np.uint8], Floats]:
-    """At most `most_px` pixels from the inner part of a garment, (n, 3), and their weights, (n,).
+) -> Samples:
+    """At most `most_px` pixels from the inner part of a garment.
 
     pixels: (H, W, 3). confidence: of the network, (H, W). The weights are whole numbers, so that sums over pixels do
     not depend on their order.
@@ -43,7 +44,7 @@ def garment_samples(
     glare = (rgb[:, 0] >= CLIPPED) & (rgb[:, 1] >= CLIPPED) & (rgb[:, 2] >= CLIPPED)
     if 0 < np.count_nonzero(glare) < CLIPPED_SHARE * len(glare):
         rgb, weights = rgb[~glare], weights[~glare]
-    return rgb, weights
+    return Samples(rgb, weights)
 
 
 def _eroded(region: Region) -> tuple[Mask, int, int]:

@@ -17,7 +17,7 @@ from pipeline.types import UNKNOWN, LabelMap, Mask, RgbImage
 # Skin is looked for on a map of every second pixel, which is fine enough for straps.
 STEP_PX = 2
 # Skin and what is like it are connected when they lie in neighbouring squares of this side, px of that map: a strap
-# or a stitch may lie between.
+# or a stitch may lie between. Eight pixels, one byte each, are compared as one number.
 SQUARE_PX = 8
 # Fewer pixels of skin on that map do not say what the person's skin looks like.
 LEAST_SKIN_PX = 40
@@ -88,7 +88,8 @@ def _in_squares(mask: Mask) -> Mask:
     height, width = (-(-length // SQUARE_PX) for length in mask.shape)
     padded = np.zeros((height * SQUARE_PX, width * SQUARE_PX), bool)
     padded[: mask.shape[0], : mask.shape[1]] = mask
-    return np.asarray(padded.reshape(height, SQUARE_PX, width, SQUARE_PX).any(axis=(1, 3)))
+    # Eight pixels of a row are one number.
+    return np.asarray((padded.view(np.uint64) != 0).reshape(height, SQUARE_PX, width).any(axis=1))
 
 
 def _repeated(mask: Mask, step: int, shape: tuple[int, ...]) -> Mask:
@@ -98,14 +99,15 @@ def _repeated(mask: Mask, step: int, shape: tuple[int, ...]) -> Mask:
 
 def _codes(pixels: RgbImage) -> NDArray[np.uint16]:
     """The colour bin of each pixel, (..., 3) to (...)."""
-    level = (pixels >> (8 - BITS)).astype(np.uint16)
-    return np.asarray(level[..., 0] << 2 * BITS | level[..., 1] << BITS | level[..., 2])
+    red, green, blue = ((pixels[..., k] >> (8 - BITS)).astype(np.uint16) for k in range(3))
+    return np.asarray(red << 2 * BITS | green << BITS | blue)
 
 
 def _tones(skin: RgbImage) -> Mask:
     """Which bins are tones of skin with these colours, (n, 3) to (2^(3·BITS),)."""
     counts = np.bincount(_codes(skin), minlength=1 << 3 * BITS)
-    fullest = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    filled = np.flatnonzero(counts)
+    fullest = filled[np.argsort(-counts[filled], kind="stable")]
     fullest = fullest[: np.searchsorted(np.cumsum(counts[fullest]), TONES_SHARE * len(skin)) + 1]
     centres = np.stack([fullest >> 2 * BITS, fullest >> BITS, fullest], axis=1) & ((1 << BITS) - 1)
     oklab = bytes_to_oklab((centres << (8 - BITS) | 1 << (7 - BITS)).astype(np.uint8))

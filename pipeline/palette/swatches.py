@@ -1,6 +1,7 @@
 """Describes a palette's colours for people and programs: role, names, temperature, text colour."""
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 import numpy as np
 from msgspec import UNSET
@@ -12,49 +13,56 @@ from pipeline.color.sight import temperatures, text_colors
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
 from pipeline.options import ColorShare
 from pipeline.parts import Swatch
-from pipeline.types import Floats, PaletteColor, Role
+from pipeline.types import PaletteColor, Role
 
 # Taste: a colour is an accent below this share.
 SECONDARY_SHARE = 0.15
 
 
-def describe(palette: Sequence[PaletteColor], given: Mapping[str, str] | None = None) -> tuple[Swatch, ...]:
-    """The colours of one garment as swatches, the largest share first. Shares are not normalised.
+def describe(
+    palettes: Sequence[Sequence[PaletteColor]], given: Mapping[str, str] | None = None
+) -> list[tuple[Swatch, ...]]:
+    """The colours of each garment as swatches, the largest share first. Shares are not normalised.
 
     given: the texts that a client wrote, by hex code.
     """
-    if not palette:
-        return ()
-    ordered = sorted(palette, key=lambda color: -color.share)
-    rgb = np.array([color.rgb for color in ordered]) / 255
-    lab = srgb_to_lab_d65(rgb)
-    oklch = oklab_to_oklch(srgb_to_oklab(rgb))
-    neutral = is_neutral(oklch)
-    warm = temperatures(lab)
-    names = name_colors(rgb)
-    inks = text_colors(rgb)
+    palettes = [sorted(palette, key=lambda color: -color.share) for palette in palettes]
+    colors = [(rank, color) for palette in palettes for rank, color in enumerate(palette)]
+    if not colors:
+        return [()] * len(palettes)
+    rgb = np.array([color.rgb for _, color in colors]) / 255
+    lab, oklch = srgb_to_lab_d65(rgb), oklab_to_oklch(srgb_to_oklab(rgb))
+    facts = zip(
+        oklch.tolist(),
+        lab.tolist(),
+        is_neutral(oklch).tolist(),
+        temperatures(lab),
+        name_colors(rgb),
+        text_colors(rgb),
+        strict=True,
+    )
     swatches = []
-    texts = given or {}
-    for k, color in enumerate(ordered):
+    for (rank, color), (lch, point, neutral, warm, names, (ink, contrast)) in zip(colors, facts, strict=True):
         code = rgb_to_hex(color.rgb)
         swatches.append(
             Swatch(
-                role=_role(k, color.share),
+                role=_role(rank, color.share),
                 hex=code,
-                oklch=_rounded(oklch[k], (4, 4, 1)),
-                lab=_rounded(lab[k], (1, 1, 1)),
+                oklch=_rounded(lch, (4, 4, 1)),
+                lab=_rounded(point, (1, 1, 1)),
                 share=round(color.share, 4),
                 confidence=None if color.confidence is None else round(color.confidence, 2),
                 spread_de00=None if color.spread_de00 is None else round(color.spread_de00, 1),
-                temperature=warm[k],
-                neutral=bool(neutral[k]),
-                names=names[k],
-                text_color=inks[k][0],
-                contrast=round(inks[k][1], 1),
-                given=texts.get(code, UNSET),
+                temperature=warm,
+                neutral=neutral,
+                names=names,
+                text_color=ink,
+                contrast=round(contrast, 1),
+                given=(given or {}).get(code, UNSET),
             )
         )
-    return tuple(swatches)
+    rest = iter(swatches)
+    return [tuple(islice(rest, len(palette))) for palette in palettes]
 
 
 def palette_from_colors(colors: Sequence[ColorShare]) -> tuple[Swatch, ...]:
@@ -70,7 +78,7 @@ def palette_from_colors(colors: Sequence[ColorShare]) -> tuple[Swatch, ...]:
             given.setdefault(color.hex, color.given)
     total = sum(shares.values())
     palette = [PaletteColor(hex_to_rgb(code), share / total, 1.0, 0.0) for code, share in shares.items()]
-    return describe(palette, given)
+    return describe([palette], given)[0]
 
 
 def shares_of(colors: Sequence[ColorShare]) -> list[float]:
@@ -92,6 +100,6 @@ def _role(rank: int, share: float) -> Role:
     return "secondary" if share >= SECONDARY_SHARE else "accent"
 
 
-def _rounded(values: Floats, digits: tuple[int, int, int]) -> tuple[float, float, float]:
-    first, second, third = (round(float(value), n) + 0.0 for value, n in zip(values, digits, strict=True))
+def _rounded(values: Sequence[float], digits: tuple[int, int, int]) -> tuple[float, float, float]:
+    first, second, third = (round(value, n) + 0.0 for value, n in zip(values, digits, strict=True))
     return first, second, third

@@ -9,7 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.spaces import linear_to_srgb, oklab_to_srgb, srgb_to_lab_d65, srgb_to_linear, srgb_to_oklab
+from pipeline.color.spaces import (
+    bytes_to_linear,
+    linear_to_srgb,
+    oklab_to_srgb,
+    srgb_to_lab_d65,
+    srgb_to_linear,
+    srgb_to_oklab,
+)
 from pipeline.garments.kinds import SKIN
 from pipeline.palette.histogram import Bins
 from pipeline.types import Floats, LabelMap, Mask, RgbImage
@@ -56,10 +63,10 @@ class Scene:
 
     def __init__(self, pixels: RgbImage, labels: LabelMap, *, valid: Mask | None = None) -> None:
         """pixels: (H, W, 3); labels: (H, W); valid: (H, W), the pixels that count; None: all."""
-        self._luminance = srgb_to_linear(pixels[::STEP_PX, ::STEP_PX] / 255) @ _LUMA
+        self._luminance = bytes_to_linear(pixels[::STEP_PX, ::STEP_PX]) @ _LUMA
         self._valid = None if valid is None else valid[::STEP_PX, ::STEP_PX]
         skin = labels[::STEP_PX, ::STEP_PX] == SKIN
-        enough = skin.mean() >= LEAST_SKIN
+        enough = np.count_nonzero(skin) >= LEAST_SKIN * skin.size
         self._skin = float(np.median(self._luminance[skin])) if enough else None
 
     def exposure_beside(self, mask: Mask) -> Exposure:
@@ -68,7 +75,7 @@ class Scene:
         if self._valid is not None:
             beside &= self._valid
         around = self._luminance[beside]
-        brightest = float(np.quantile(around, BRIGHTEST)) if len(around) else None
+        brightest = _unweighted_quantile(around, BRIGHTEST) if len(around) else None
         return Exposure(self._skin, brightest)
 
 
@@ -105,6 +112,14 @@ def evidence(median: float, lit: float, exposure: Exposure) -> tuple[float, floa
 def _ratio(value: float, other: float, limits: tuple[float, float]) -> float:
     ratio = np.log(max(value, LEAST_LUMINANCE) / max(other, LEAST_LUMINANCE))
     return float(np.clip(ratio, *limits))
+
+
+def _unweighted_quantile(values: Floats, share: float) -> float:
+    """As np.quantile, in a third of its time."""
+    place = share * (len(values) - 1)
+    below, above = int(place), min(int(place) + 1, len(values) - 1)
+    part = np.partition(values, (below, above))
+    return float(part[below] + (part[above] - part[below]) * (place - below))
 
 
 def _quantile(values: Floats, weight: Floats, share: float) -> float:

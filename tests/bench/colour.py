@@ -23,7 +23,8 @@ from threadpoolctl import threadpool_limits
 from pipeline.garments.regions import find_regions, labels_from_mask, whole_labels
 from pipeline.options import Options
 from pipeline.palette.extraction import extract
-from pipeline.palette.palette import extract_palette
+from pipeline.palette.histogram import Samples
+from pipeline.palette.palette import extract_palettes
 from pipeline.palette.sampling import garment_samples
 from pipeline.types import Mask, PaletteColor, RgbImage
 from tests.bench.colour_cloth import mix, plain_cloths
@@ -83,9 +84,9 @@ def run(cases: Iterator[Case]) -> Run:
 def our_colors(case: Case) -> tuple[PaletteColor, ...]:
     """Our palette, from the mask, or from the pixels for mixes."""
     if case.photo is None or case.mask is None:
-        return extract_palette(case.pixels, np.ones(len(case.pixels)), max_colors=MOST_COLORS)
+        return extract_palettes([Samples(case.pixels, np.ones(len(case.pixels)))], max_colors=MOST_COLORS)[0]
     (region,) = find_regions(labels_from_mask(case.mask), None, Options())
-    return extract_palette(*garment_samples(region, case.photo, None), max_colors=MOST_COLORS)
+    return extract_palettes([garment_samples(region, case.photo, None)], max_colors=MOST_COLORS)[0]
 
 
 def _palette(colors: tuple[PaletteColor, ...]) -> Palette:
@@ -105,7 +106,7 @@ def painted(first_seed: int, per_kind: int) -> Iterator[Case]:
         for seed in range(first_seed, first_seed + per_kind):
             one = paint(kind, seed)
             (region,) = find_regions(labels_from_mask(one.mask), None, Options())
-            inner = garment_samples(region, one.pixels, None, most_px=one.mask.size)[0]
+            inner = garment_samples(region, one.pixels, None, most_px=one.mask.size).rgb
             yield Case(kind, inner, Palette(one.rgb, one.share), one.pixels, one.mask)
 
 

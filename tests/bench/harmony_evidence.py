@@ -20,7 +20,8 @@ from scipy.optimize import minimize
 
 from pipeline.color.hex import rgb_to_hex
 from pipeline.harmony.pair_score import WEIGHTS, pair_parts, points_from_hexes
-from pipeline.palette.palette import extract_palette
+from pipeline.palette.histogram import Samples
+from pipeline.palette.palette import extract_palettes
 from pipeline.parts import Components
 from pipeline.types import Floats
 from tests.bench.annotated import garments
@@ -89,7 +90,7 @@ def _looks(folder: Path) -> list[dict[str, str]]:
     """The main colour of each kind of garment per photo. Of two garments of a kind, the later one counts."""
     looks: dict[str, dict[str, str]] = defaultdict(dict)
     for photo, kind, pixels in garments(folder, least_px=LEAST_PX):
-        (main, *_) = extract_palette(pixels, np.ones(len(pixels)), max_colors=5)
+        ((main, *_),) = extract_palettes([Samples(pixels, np.ones(len(pixels)))], max_colors=5)
         looks[photo][kind] = rgb_to_hex(main.rgb)
     return list(looks.values())
 

@@ -10,7 +10,8 @@ from PIL import Image
 from pipeline.color.difference import delta_e_2000
 from pipeline.color.hex import hex_to_rgb
 from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
-from pipeline.palette.palette import extract_palette
+from pipeline.palette.histogram import Samples
+from pipeline.palette.palette import extract_palettes
 from pipeline.types import Floats, PaletteColor
 
 Pixels = NDArray[np.uint8]  # (n, 3)
@@ -41,7 +42,8 @@ def as_jpeg(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
 
 def palette(pixels: Pixels, *, max_colors: int = 8, weights: Floats | None = None) -> tuple[PaletteColor, ...]:
     """The palette of pixels. They have equal weights unless weights are given."""
-    return extract_palette(pixels, np.ones(len(pixels)) if weights is None else weights, max_colors=max_colors)
+    samples = Samples(pixels, np.ones(len(pixels)) if weights is None else weights)
+    return extract_palettes([samples], max_colors=max_colors)[0]
 
 
 def difference(color: PaletteColor, code: str) -> float:

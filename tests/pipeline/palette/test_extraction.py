@@ -85,8 +85,8 @@ def test_samples_when_mask_is_large() -> None:
     """The number of sampled pixels is bounded, however large the garment is."""
     labels = whole_labels(2048, 2048)
     (region,) = find_regions(labels, None, Options())
-    rgb, weights = garment_samples(region, np.full((2048, 2048, 3), 90, np.uint8), None)
-    assert len(rgb) == len(weights) == SAMPLES_PX
+    samples = garment_samples(region, np.full((2048, 2048, 3), 90, np.uint8), None)
+    assert len(samples.rgb) == len(samples.weights) == SAMPLES_PX
 
 
 # --- what belongs to the garment ------------------------------------------------------------------------------

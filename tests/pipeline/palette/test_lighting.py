@@ -6,7 +6,7 @@ import pytest
 from models.train.illuminant import black_body
 from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
 from pipeline.palette.illuminant import Light, estimate_light
-from pipeline.palette.lighting import correct, expected_shift, is_blurred, is_dark
+from pipeline.palette.lighting import correct, expected_shift, is_blurred, is_dark, luma
 from pipeline.types import LabelMap, RgbImage
 
 
@@ -126,19 +126,19 @@ def test_shift_when_there_is_no_cast() -> None:
 @pytest.mark.parametrize(("level", "dark"), [(30, True), (200, False)])
 def test_is_dark_when_wall_is_dim(level: int, dark: bool) -> None:
     """A photo is dark when even its brightest parts are."""
-    assert is_dark(scene((level, level, level))[0]) is dark
+    assert is_dark(luma(scene((level, level, level))[0])) is dark
 
 
 def test_is_blurred_when_flat() -> None:
     """A flat picture has no edges, and is not called blurred."""
-    assert is_blurred(scene((120, 120, 120), (121, 121, 121))[0]) is False
+    assert is_blurred(luma(scene((120, 120, 120), (121, 121, 121))[0])) is False
 
 
 def test_is_dark_when_bright_rows_are_few() -> None:
     """Every row is looked at: stripes of four pixels, half of them bright, are not dark."""
     pixels = np.zeros((96, 96, 3), np.uint8)
     pixels[np.arange(96) % 8 >= 4] = 240
-    assert is_dark(pixels) is False
+    assert is_dark(luma(pixels)) is False
     pixels[:] = 0
     pixels[1::4] = 240
-    assert is_dark(pixels) is False
+    assert is_dark(luma(pixels)) is False

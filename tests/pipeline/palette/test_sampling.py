@@ -35,9 +35,9 @@ def test_samples_when_a_garment_lies_anywhere(window: tuple[slice, slice]) -> No
     assert reach_px >= 2
     square = np.ones((2 * reach_px + 1,) * 2, bool)
     inner = ndimage.binary_erosion(mask, square, border_value=1)
-    rgb, weights = garment_samples(garment, pixels, None, most_px=mask.size)
-    np.testing.assert_array_equal(rgb, pixels[inner])
-    assert (weights == 1).all()
+    samples = garment_samples(garment, pixels, None, most_px=mask.size)
+    np.testing.assert_array_equal(samples.rgb, pixels[inner])
+    assert (samples.weights == 1).all()
 
 
 def test_samples_when_a_garment_is_thin() -> None:
@@ -45,5 +45,5 @@ def test_samples_when_a_garment_is_thin() -> None:
     mask = np.zeros((HEIGHT_PX, WIDTH_PX), bool)
     mask[20:200, 30:34] = mask[20:24, 30:230] = True
     pixels = np.full((HEIGHT_PX, WIDTH_PX, 3), 90, np.uint8)
-    rgb, _ = garment_samples(region(mask), pixels, None)
-    assert len(rgb) == np.count_nonzero(mask)
+    samples = garment_samples(region(mask), pixels, None)
+    assert len(samples.rgb) == np.count_nonzero(mask)

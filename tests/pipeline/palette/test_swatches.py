@@ -19,9 +19,8 @@ few = settings(max_examples=60, derandomize=True, deadline=None)
 
 def test_describe_when_the_contracts_example() -> None:
     """Navy is described as in the contract's example."""
-    navy = describe([PaletteColor((0x1F, 0x2A, 0x44), 0.71, 0.9, 5.2), PaletteColor((255, 255, 255), 0.29, 0.9, 1.0)])[
-        0
-    ]
+    palette = [PaletteColor((0x1F, 0x2A, 0x44), 0.71, 0.9, 5.2), PaletteColor((255, 255, 255), 0.29, 0.9, 1.0)]
+    navy = describe([palette])[0][0]
     assert (navy.role, navy.hex, navy.lab) == ("main", "#1f2a44", (17.3, 3.9, -17.8))
     assert navy.oklch == pytest.approx((0.288, 0.050, 265.9), abs=6e-4)
     assert (navy.share, navy.confidence, navy.spread_de00) == (0.71, 0.9, 5.2)
@@ -33,7 +32,7 @@ def test_describe_when_the_contracts_example() -> None:
 def test_describe_when_shares_differ() -> None:
     """The largest share is the main colour; other colours are secondary from 15 % on, and accents below."""
     shares = {(200, 0, 0): 0.1, (0, 0, 200): 0.65, (0, 200, 0): 0.25}
-    found = describe([PaletteColor(rgb, share, 1.0, 0.0) for rgb, share in shares.items()])
+    (found,) = describe([[PaletteColor(rgb, share, 1.0, 0.0) for rgb, share in shares.items()]])
     assert [(swatch.hex, swatch.role) for swatch in found] == [
         ("#0000c8", "main"),
         ("#00c800", "secondary"),
@@ -42,8 +41,11 @@ def test_describe_when_shares_differ() -> None:
 
 
 def test_describe_when_empty() -> None:
-    """No colours give no swatches."""
-    assert describe([]) == ()
+    """No colours give no swatches, beside a garment with colours too."""
+    assert describe([]) == []
+    assert describe([[]]) == [()]
+    none, one = describe([[], [PaletteColor((200, 0, 0), 1.0, 1.0, 0.0)]])
+    assert (none, [swatch.hex for swatch in one]) == ((), ["#c80000"])
 
 
 @pytest.mark.parametrize(
