@@ -298,7 +298,7 @@ async def get_readyz(request: Request) -> Response:
     if not health.ready:
         waiting = ", ".join(name for name, phase in health.phases.items() if not phase.ready)
         error = NotReady(f"Not every phase has reported lately; waiting for {waiting}.")
-        return problem_response(error, request.state.request_id, more=msgspec.to_builtins(health))
+        return _problem(request, error, more=msgspec.to_builtins(health))
     headers = {"Cache-Control": "no-store"}
     return Response(msgspec.json.encode(health), media_type="application/json", headers=headers)
 
@@ -311,14 +311,19 @@ async def get_metrics(request: Request, principal: Scraper) -> Response:
 
 
 # --- errors ---------------------------------------------------------------------------------------------------
+def _problem(request: Request, error: ColorMatchError, *, more: Mapping[str, object] | None = None) -> Response:
+    prefix = str(request.scope.get("root_path", ""))
+    return problem_response(error, request.state.request_id, prefix=prefix, more=more)
+
+
 async def _on_our_error(request: Request, error: Exception) -> Response:
     known = error if isinstance(error, ColorMatchError) else ColorMatchError()
-    return problem_response(known, request.state.request_id)
+    return _problem(request, known)
 
 
 async def _on_bad_parameters(request: Request, error: Exception) -> Response:
     details = error.errors() if isinstance(error, RequestValidationError) else []
-    return problem_response(InvalidFields(parameter_errors(details)), request.state.request_id)
+    return _problem(request, InvalidFields(parameter_errors(details)))
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
@@ -333,4 +338,4 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         allowed = tuple(headers.get("Allow", "").replace("GET", "GET, HEAD").split(", "))
         detail = f"{request.method} is not allowed here; allowed: {', '.join(allowed)}"
         known = MethodNotAllowed(detail, allowed=allowed)
-    return problem_response(known, request.state.request_id)
+    return _problem(request, known)

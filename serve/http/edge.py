@@ -77,7 +77,9 @@ class Edge:
                 log.exception("request_failed", request_id=request_id, trace_id=scope["state"]["trace_id"])
                 if started:
                     raise
-                await problem_response(ColorMatchError(), request_id)(scope, receive, send_with_headers)
+                await problem_response(ColorMatchError(), request_id, prefix=scope.get("root_path", ""))(
+                    scope, receive, send_with_headers
+                )
             finally:
                 span.set_attributes({"http.route": route_of(scope), "http.response.status_code": status})
                 self._report(scope, status, time.perf_counter() - began_s)
@@ -104,7 +106,9 @@ class Edge:
         if self._allows(headers.getlist("host")):
             await self._app(scope, receive, send)
         else:
-            await problem_response(Unparsable(BAD_HOST), request_id)(scope, receive, send)
+            await problem_response(Unparsable(BAD_HOST), request_id, prefix=scope.get("root_path", ""))(
+                scope, receive, send
+            )
 
     def _allows(self, hosts: list[str]) -> bool:
         """Whether the Host header is well formed and allowed. HTTP/1.0 clients may send none."""

@@ -64,7 +64,8 @@ class Cors:
             await Response(status_code=204, headers=ALLOWED)(scope, receive, send_with_headers)
         elif preflight:
             detail = f"Pages of '{origin[:100]}' may not use this service; its operator allows origins by cors_origins."
-            response = problem_response(AccessDenied(detail), scope["state"]["request_id"])
+            prefix = scope.get("root_path", "")
+            response = problem_response(AccessDenied(detail), scope["state"]["request_id"], prefix=prefix)
             await response(scope, receive, send_with_headers)
         else:
             await self._app(scope, receive, send_with_headers)
@@ -87,7 +88,9 @@ class HttpsOnly:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._required and scope["path"] not in PROBES and self.scheme(scope) != "https":
-            await problem_response(Unparsable(HTTPS_ONLY), scope["state"]["request_id"])(scope, receive, send)
+            prefix = scope.get("root_path", "")
+            response = problem_response(Unparsable(HTTPS_ONLY), scope["state"]["request_id"], prefix=prefix)
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 

@@ -57,7 +57,7 @@ PROBLEMS: dict[type[ColorMatchError], tuple[int, str]] = {
     errors.PhaseLost: (503, "A phase's replica was lost"),
 }
 TITLES: dict[str, str] = {kind.code: title for kind, (_, title) in PROBLEMS.items()}
-# Contract: a problem's `type` is a page that explains it (error_pages.py), relative to the service's address.
+# Contract: a problem's `type` is a page that explains it (error_pages.py), behind the prefix of the application.
 TYPES_AT = "/docs/errors/"
 
 
@@ -71,11 +71,16 @@ def status_of(error: ColorMatchError) -> int:
     return next(PROBLEMS[kind][0] for kind in type(error).__mro__ if kind in PROBLEMS)
 
 
-def problem_response(error: ColorMatchError, request_id: str, *, more: Mapping[str, object] | None = None) -> Response:
-    """The problem document of an error, with the headers of its status. more: extension members of the document."""
+def problem_response(
+    error: ColorMatchError, request_id: str, *, prefix: str = "", more: Mapping[str, object] | None = None
+) -> Response:
+    """The problem document of an error, with the headers of its status.
+
+    prefix: the path below which the application is served, `root_path`. more: extension members of the document.
+    """
     status = status_of(error)
     document: dict[str, object] = {
-        "type": f"{TYPES_AT}{slug_of(error.code)}",
+        "type": f"{prefix.rstrip('/')}{TYPES_AT}{slug_of(error.code)}",
         "title": TITLES[error.code],
         "status": status,
         "detail": _plain(error.detail) or HTTPStatus(status).description or TITLES[error.code],

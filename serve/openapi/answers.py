@@ -82,7 +82,7 @@ class BadField(Part, frozen=True):
 class Problem(Part, frozen=True):
     """An error (RFC 9457)."""
 
-    type: Annotated[str, Meta(pattern="^/docs/errors/[a-z-]+$", max_length=128)]
+    type: Annotated[str, Meta(pattern="^(/[^/?#]+)*/docs/errors/[a-z-]+$", max_length=256)]
     title: Annotated[str, Meta(pattern=NO_CONTROLS, max_length=128, description="The kind of problem, in words.")]
     status: Annotated[int, Meta(ge=400, le=599)]
     detail: Detail

@@ -65,6 +65,28 @@ async def test_pages_belong_to_the_application_when_it_has_a_prefix(client: http
         assert {server.rstrip("/") for server in servers} == {f"http://localhost{prefix}"}
 
 
+@pytest.mark.parametrize("prefix", ["", "/canary", "/a/b"])
+async def test_the_type_of_every_problem_opens_behind_a_prefix(client: httpx.AsyncClient, prefix: str) -> None:
+    """The `type` of an error, whichever part of the service gives it, is the address of a page that explains it."""
+    transport = httpx.ASGITransport(client._transport.app, root_path=prefix)  # type: ignore[attr-defined]
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as behind:
+        found = [
+            await behind.get(f"{prefix}/nothing"),
+            await behind.delete(f"{prefix}/v1/advice"),
+            await behind.post(f"{prefix}/v1/advice", json={"colors": ["camel"]}),
+            await behind.get(f"{prefix}/v1/healthz", headers={"Host": "a b"}),
+            await behind.options(
+                f"{prefix}/v1/advice",
+                headers={"Origin": "https://elsewhere.example", "Access-Control-Request-Method": "POST"},
+            ),
+        ]
+        assert [one.status_code for one in found] == [404, 405, 401, 400, 403]
+        for one in found:
+            page = await behind.get(one.json()["type"])
+            assert page.status_code == 200
+            assert one.json()["code"] in page.text
+
+
 async def test_no_script_names_an_absolute_address() -> None:
     """What a page asks is relative to the page."""
     for path in FILES.values():
