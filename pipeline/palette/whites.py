@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from pipeline.color.spaces import (
     bytes_to_linear,
+    linear_to_lab_d65,
     linear_to_srgb,
     oklab_to_srgb,
-    srgb_to_lab_d65,
     srgb_to_linear,
     srgb_to_oklab,
 )
@@ -32,8 +32,8 @@ LIT = 0.75
 # Taste: cloth whose lit part has more CIE Lab chroma has a colour of its own.
 MOST_CHROMA = 9.0
 # Fitted: a logistic regression of whether cloth is white or cream rather than grey, on 180 painted garments and 140
-# garments of labelled photos (`tests/bench/colour_whites.py` reads both; the fit has no command of its own yet). The
-# constant comes first, then the slopes for `evidence`.
+# garments of labelled photos (`python -m tests.bench.colour_whites --fit`; today's fit judges no better). The constant
+# comes first, then the slopes for `evidence`.
 WEIGHTS = (-3.28, 7.23, 3.32, 1.31, -2.95)
 # Taste: cloth is called white from this chance on, so that few greys are whitened.
 LEAST_CHANCE = 0.63
@@ -81,20 +81,35 @@ class Scene:
 
 def white_in_full_light(bins: Bins, member: NDArray[np.bool_], exposure: Exposure) -> Floats | None:
     """The colour in full light, (3,) 0..255, of the cloth that some bins show; None when the cloth is not white."""
-    weight, rgb = bins.weight[member], bins.rgb[member] / 255
-    luminance = srgb_to_linear(rgb) @ _LUMA
-    lit_from = _quantile(luminance, weight, LIT)
-    lit = luminance >= lit_from
-    color = np.asarray(np.average(srgb_to_linear(rgb[lit]), axis=0, weights=weight[lit]))
-    lab = srgb_to_lab_d65(linear_to_srgb(color))
-    if np.hypot(lab[1], lab[2]) > MOST_CHROMA:
+    lit = lit_part(bins, member)
+    if lit is None:
         return None
     constant, *slopes = WEIGHTS
-    logit = constant + float(np.dot(slopes, evidence(_quantile(luminance, weight, 0.5), lit_from, exposure)))
+    logit = constant + float(np.dot(slopes, evidence(lit.median, lit.from_luminance, exposure)))
     if 1 / (1 + np.exp(-logit)) < LEAST_CHANCE:
         return None
-    full = color * max(1.0, WHITE_LUMINANCE / float(color @ _LUMA))
+    full = lit.color * max(1.0, WHITE_LUMINANCE / float(lit.color @ _LUMA))
     return np.asarray(255 * np.clip(_without_sky(linear_to_srgb(full)), 0, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class LitPart:
+    """The lit part of a cloth. color: linear light, (3,). from_luminance: its least; median: of the whole cloth."""
+
+    color: Floats
+    from_luminance: float
+    median: float
+
+
+def lit_part(bins: Bins, member: NDArray[np.bool_]) -> LitPart | None:
+    """The lit part of the cloth that some bins show; None when it has a colour of its own."""
+    weight, linear = bins.weight[member], srgb_to_linear(bins.rgb[member] / 255)
+    luminance = linear @ _LUMA
+    from_luminance, median = _quantile(luminance, weight, LIT), _quantile(luminance, weight, 0.5)
+    lit = luminance >= from_luminance
+    color = np.asarray(np.average(linear[lit], axis=0, weights=weight[lit]))
+    lab = linear_to_lab_d65(color)
+    return None if np.hypot(lab[1], lab[2]) > MOST_CHROMA else LitPart(color, from_luminance, median)
 
 
 def evidence(median: float, lit: float, exposure: Exposure) -> tuple[float, float, float, float]:
