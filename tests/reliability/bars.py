@@ -13,6 +13,9 @@ MARGIN_MS = 150.0
 FIRST_MS = 60.0
 # Taste: how much a Redis fault may add to the p99 after that second; less than a request waits for Redis.
 NO_WAIT_MS = 25.0
+# Contract: what may be refused, how much slower degraded answers may be, and how soon answers are whole again after the
+# successor of a phase's only replica is ready.
+LOST_REFUSED, LOST_SLOWER_MS, LOST_WHOLE_S = 0.02, 100.0, 2.0
 # Taste: how soon after a Redis fault lookups must find entries again.
 RESUME_S = 5.0
 
@@ -108,6 +111,13 @@ BARS: dict[str, Bar] = {
         "merged metrics",
         "Metrics of three ingress replicas are scraped under load, among junk addresses, and after a replica is killed",
         "monotonic; sums equal the requests after 5 s of quiet; < 50 series of junk",
+    ),
+    "24": Bar(
+        "lost phases",
+        "The only replica of each phase is killed in turn at 0.5 C, in the shipped local layout",
+        f"while it is away ≤ {LOST_REFUSED:.0%} answers 503, no other 5xx, only that phase degraded, p50 of degraded"
+        f" answers ≤ {LOST_SLOWER_MS:.0f} ms over a healthy one's; whole {LOST_WHOLE_S:.0f} s after the successor is"
+        " ready; 0 degraded before the first kill",
     ),
     "25": Bar(
         "soak",

@@ -1,19 +1,24 @@
-"""Measures bars 4 to 6: kills, rolls and scales replicas while photos arrive."""
+"""Measures bars 4 to 6 and 24: kills, rolls and scales replicas while photos arrive."""
 
 import random
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import psutil
 
 from tests.cluster.application import is_alive
 from tests.reliability import layouts, load
+from tests.reliability.bars import LOST_REFUSED, LOST_SLOWER_MS, LOST_WHOLE_S
 from tests.reliability.cluster import DEPLOYMENTS, PHASES, Cluster, wait_until
-from tests.reliability.kit import Kit, failed, tally
+from tests.reliability.kit import Kit, failed, percentile, tally
 
 PAIRS = layouts.layout(2)
 # Taste: the pause after a change before the next one.
 SETTLE_S = 4.0
+# Taste: how long bar 24 watches the healthy service.
+HEALTHY_S = 20.0
 # Taste: each look costs CPU of what is measured, for Serve's status and for a walk through all processes.
 LOOK_S = 1.0
 
@@ -63,6 +68,82 @@ def _killed(kit: Kit, deployments: tuple[str, ...]) -> tuple[list[load.Shot], in
     shots = running.shots()
     kit.tell(shots)
     return shots, kills
+
+
+@dataclass(frozen=True, slots=True)
+class _Loss:
+    """One lost replica: its phase, when it was killed, and when its successor was ready, s after the load's start."""
+
+    phase: str
+    killed_s: float
+    ready_s: float
+
+
+def lost_phases(kit: Kit) -> None:
+    """Measures bar 24, lost phases."""
+    at = kit.cluster(layouts.layout(1))
+    running = load.start(at.load(for_s=3600, per_s=kit.part_of_capacity(at, 0.5), seed=24))
+    began_s, losses = time.monotonic(), list[_Loss]()
+    try:
+        time.sleep(HEALTHY_S)
+        for name in PHASES * kit.times(3):
+            (victim,) = at.replicas(name)
+            killed_s = time.monotonic() - began_s
+            victim.kill()
+            wait_until(partial(_is_succeeded, at, name, victim.pid), every_s=0.2)
+            losses.append(_Loss(name.lower(), killed_s, time.monotonic() - began_s))
+            kit.say(f"{name} killed, ready again after {losses[-1].ready_s - killed_s:.1f} s")
+            time.sleep(LOST_WHOLE_S + SETTLE_S)
+    finally:
+        running.end()
+    shots = running.shots()
+    kit.tell(shots)
+    _judge_losses(kit, shots, losses)
+
+
+def _judge_losses(kit: Kit, shots: Sequence[load.Shot], losses: Sequence[_Loss]) -> None:
+    before = [shot for shot in shots if shot.due_s + shot.took_s < losses[0].killed_s]
+    away = [[one for one in shots if loss.killed_s <= one.due_s < loss.ready_s] for loss in losses]
+    during = [shot for group in away for shot in group]
+    refused = sum(shot.status == 503 for shot in during) / max(1, len(during))
+    others = [shot for shot in failed(shots) if shot.status != 503]
+    also = [one for loss, group in zip(losses, away, strict=True) for one in group if set(one.degraded) - {loss.phase}]
+    late = [one for one in shots if not one.good and _is_whole_again(one, losses)]
+    slow_ms, healthy_ms = (
+        [percentile([shot.took_s * 1000 for shot in group], percent) for percent in (50, 95)]
+        for group in ([shot for shot in during if shot.degraded], [shot for shot in before if shot.good])
+    )
+    not_whole = [shot for shot in before if not shot.good]
+    away_s = percentile([loss.ready_s - loss.killed_s for loss in losses], 50)
+    kit.row(
+        "24",
+        f"kill -9 of the only replica of a phase, {len(losses)} times at 0.5 C",
+        f"away {away_s:.1f} s: {refused:.1%} of {len(during)} 503,"
+        f" {len(others)} other failures, {len(also)} with another phase degraded; degraded p50 {slow_ms[0]:.0f} ms, p95"
+        f" {slow_ms[1]:.0f} ms, healthy {healthy_ms[0]:.0f} and {healthy_ms[1]:.0f} ms; {len(late)} not whole"
+        f" {LOST_WHOLE_S:.0f} s after; {len(not_whole)} of {len(before)} not whole before ({tally(shots)})",
+        refused <= LOST_REFUSED
+        and not others
+        and not also
+        and not late
+        and not not_whole
+        and slow_ms[0] <= healthy_ms[0] + LOST_SLOWER_MS,
+    )
+
+
+def _is_whole_again(shot: load.Shot, losses: Sequence[_Loss]) -> bool:
+    """Whether a request was answered between LOST_WHOLE_S after a successor was ready and the next kill."""
+    ends = [*(loss.killed_s for loss in losses[1:]), float("inf")]
+    return any(
+        loss.ready_s + LOST_WHOLE_S <= shot.due_s and shot.due_s + shot.took_s < end
+        for loss, end in zip(losses, ends, strict=True)
+    )
+
+
+def _is_succeeded(at: Cluster, name: str, pid: int) -> bool:
+    """Whether another replica runs. Serve counts a dead one as running until it notices."""
+    found = {one.pid for one in at.replicas(name)}
+    return bool(found) and pid not in found and at.running()[name] == 1
 
 
 def _is_noticed(at: Cluster, name: str, victim: psutil.Process) -> bool:

@@ -10,7 +10,7 @@ import sys
 
 from tests.reliability import table
 from tests.reliability.bars import BARS, listed
-from tests.reliability.bars_chaos import killed_ingress, killed_phases, rolling
+from tests.reliability.bars_chaos import killed_ingress, killed_phases, lost_phases, rolling
 from tests.reliability.bars_metrics import merged
 from tests.reliability.bars_overload import cold_start, overload
 from tests.reliability.bars_phases import breaker, full_quality, hung, precise
@@ -35,12 +35,13 @@ MEASUREMENTS: dict[str, Measurement] = {
     "13": full_quality,
     "14": limit,
     "23": merged,
+    "24": lost_phases,
     "25": soak,
     "26": cold_start,
 }
 GROUPS = {
     "overload": ("1",),
-    "chaos": ("7", "11", "4", "5", "6", "12", "14", "8", "10", "13", "23", "26"),
+    "chaos": ("7", "11", "24", "4", "5", "6", "12", "14", "8", "10", "13", "23", "26"),
     "soak": ("25",),
 }
 
