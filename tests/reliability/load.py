@@ -33,7 +33,7 @@ class Plan:
     """One load. per_s: arrivals per second. kinds: the share of each kind of request (messages.py).
 
     seed: the seed of times and kinds. clients: the number of clients that each wait for their answers; they replace
-    the schedule, to measure capacity.
+    the schedule, to measure capacity. photo: a photo, or a folder of photos, of which `first` is the first to be sent.
     """
 
     port: int
@@ -45,6 +45,7 @@ class Plan:
     seed: int = 1
     clients: int = 0
     photo: str = "docs/samples/astronaut.jpg"
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,14 +28,18 @@ class Request:
 def request_maker(plan: "Plan") -> Iterator[Request]:
     """Yields requests without end. The plan's shares and seed draw their kinds.
 
-    new: a photo that no cache has seen; bypass: one photo that skips the caches; same: one photo; again: one photo with
-    other options; colors: random colours; health, ready: the probes.
+    new: a photo that no cache has seen, the plan's photos in turn; bypass: one photo that skips the caches; same: one
+    photo; again: one photo with other options; colors: random colours; health, ready: the probes.
     """
     rng = random.Random(plan.seed)
-    photo = (REPOSITORY / plan.photo).read_bytes()
+    given = REPOSITORY / plan.photo
+    photos = [path.read_bytes() for path in (sorted(given.glob("*.jpg")) if given.is_dir() else [given])]
+    photo = photos[0]
     run = secrets.token_hex(8)
     makers: dict[str, Callable[[int], bytes]] = {
-        "new": lambda number: post_photo(plan.key, marked(photo, f"{run}{number:016x}")),
+        "new": lambda number: post_photo(
+            plan.key, marked(photos[(plan.first + number) % len(photos)], f"{run}{number:016x}")
+        ),
         "bypass": lambda number: post_photo(plan.key, photo, cache="bypass"),
         "same": lambda number: post_photo(plan.key, marked(photo, "f" * 32)),
         "again": lambda number: post_photo(plan.key, photo, max_suggestions=number % 25, max_colors=number % 12 + 1),
