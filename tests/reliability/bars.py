@@ -16,6 +16,8 @@ NO_WAIT_MS = 25.0
 # Contract: what may be refused, how much slower degraded answers may be, and how soon answers are whole again after the
 # successor of a phase's only replica is ready.
 LOST_REFUSED, LOST_SLOWER_MS, LOST_WHOLE_S = 0.02, 100.0, 2.0
+# Contract: the CPU time, s, that a replica's start may take over that of an empty one. The ingress starts decoders too.
+START_CPU_S = {"Advice": 0.5, "Segmentation": 1.5, "Extraction": 0.5, "Harmony": 0.5}
 # Taste: how soon after a Redis fault lookups must find entries again.
 RESUME_S = 5.0
 
@@ -128,6 +130,11 @@ BARS: dict[str, Bar] = {
         "cold start",
         "The application starts on a new cluster, and one client sends photos as soon as readiness answers 200",
         "readyz not 200 until warm (503; HAProxy's 404 before a replica is there); first photo ≤ 2 × the p99 after it",
+    ),
+    "27": Bar(
+        "replica starts",
+        "The only replica of each deployment is killed without load, beside an application that does nothing",
+        "the successor's CPU until it is ready ≤ an empty one's + 0.5 s; Segmentation + 1.5 s",
     ),
 }
 

@@ -116,9 +116,9 @@ class Cluster:
         url = f"http://{HOST}:{self.port}"
         return httpx.Client(base_url=url, headers={"X-API-Key": self.key}, timeout=30.0, trust_env=False)
 
-    def replicas(self, deployment: str) -> list[psutil.Process]:
+    def replicas(self, deployment: str, *, application: str = layouts.NAME) -> list[psutil.Process]:
         """The processes of a deployment's replicas."""
-        title = f"ray::ServeReplica:{layouts.NAME}:{deployment}"
+        title = f"ray::ServeReplica:{application}:{deployment}"
         below = descendants(self.process.pid)
         return [process for process in below if title in " ".join(cmdline(process)) and is_alive(process)]
 

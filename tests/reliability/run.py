@@ -15,6 +15,7 @@ from tests.reliability.bars_metrics import merged
 from tests.reliability.bars_overload import cold_start, overload
 from tests.reliability.bars_phases import breaker, full_quality, hung, precise
 from tests.reliability.bars_soak import soak
+from tests.reliability.bars_start import replica_starts
 from tests.reliability.bars_stores import limit, redis_faults, stampede
 from tests.reliability.kit import Kit, Measurement
 
@@ -38,10 +39,11 @@ MEASUREMENTS: dict[str, Measurement] = {
     "24": lost_phases,
     "25": soak,
     "26": cold_start,
+    "27": replica_starts,
 }
 GROUPS = {
     "overload": ("1",),
-    "chaos": ("7", "11", "24", "4", "5", "6", "12", "14", "8", "10", "13", "23", "26"),
+    "chaos": ("7", "11", "24", "4", "5", "6", "12", "14", "8", "10", "13", "23", "26", "27"),
     "soak": ("25",),
 }
 
