@@ -137,9 +137,9 @@ def test_wrong_weights_are_refused_with_both_hashes(volume: Path, engine: Any, e
     changed = DATA[ending][:-1] + bytes([DATA[ending][-1] ^ 1])
     (volume / f"{NEXT}.{ending}").write_bytes(changed)
     assert refusal(settings(volume / f"{NEXT}.json", engine=engine)) == (
-        f"{volume}/{NEXT}.{ending} has the sha256 {sha256(changed).hexdigest()}, but the card {volume}/{NEXT}.json "
-        f"says {sha256(DATA[ending]).hexdigest()}: it is not used. Restore the file, or publish a card with the hash of the "
-        "file that you mean."
+        f"{volume}/{NEXT}.{ending} has the sha256 {sha256(changed).hexdigest()}, but the card "
+        f"{volume}/{NEXT}.json says {sha256(DATA[ending]).hexdigest()}: it is not used. Restore the file, or publish a "
+        "card with the hash of the file that you mean."
     )
 
 
