@@ -109,7 +109,7 @@ class Metrics:
             buckets=AGREEMENTS,
         )  # fmt: skip
         self.shadow_palette = self._histogram(
-            "shadow_palette_de00", "ΔE00 of a garment's main colour, canary to main.", "segmenter", buckets=DIFFERENCES
+            "shadow_palette_de00", "Delta E00 of a garment's main colour.", "segmenter", buckets=DIFFERENCES
         )
         self.shadow_garments = self._counter(
             "shadow_garments", "Garments of compared photos: both, main, canary.", "segmenter", "found_by"
