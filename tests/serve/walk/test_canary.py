@@ -131,9 +131,23 @@ async def test_the_main_network_answers_when_the_canary_fails(walk: Walk, error:
     assert counted(walk, "canary_calls_total", mode="split", outcome="ok") == 0
     assert counted(walk, "canary_calls_total", mode="split") == 1
     assert counted(walk, "degraded_answers_total", phase="segmentation") == 0
+    # The main network gets the photo at its own size.
+    assert [network_px for _, _, network_px in walk.decoder.asked] == [CANARY_PX, NETWORK_PX]
     walk.advisor.reconfigure(config(0.0))
     again, answer = await ask(walk, photo())
     assert (again, answer.progress.cache["advice"]) == (body, "hit")
+
+
+async def test_the_main_networks_cache_serves_when_the_canary_fails(walk: Walk) -> None:
+    """A label map that the main network made before is found again under its own version."""
+    walk.advisor.reconfigure(config(0.0))
+    await ask(walk, photo())
+    walk.advisor.reconfigure(config(1.0))
+    second(walk).error = PhaseFailed("Broken.")
+    body, answer = await ask(walk, photo())
+    assert (answer.progress.cache["advice"], answer.progress.cache["segmentation"]) == ("miss", "hit")
+    assert body["versions"]["segmenter"] == NETWORK_VERSION
+    assert len(walk.segmentation.calls) == 1
 
 
 async def test_the_main_network_answers_in_time_when_the_canary_hangs(walk: Walk) -> None:
@@ -149,6 +163,8 @@ async def test_the_main_network_answers_in_time_when_the_canary_hangs(walk: Walk
     assert counted(walk, "canary_calls_total", mode="split", outcome="timeout") == 10
     assert counted(walk, "canary_calls_total", mode="split", outcome="refused") == 2
     assert set(walk.advisor.breaker_states().values()) == {"closed"}
+    # While the breaker is open the photo is the main network's, and its cached answers serve it.
+    assert (await ask(walk, photo(bytes([11]))))[1].progress.cache["advice"] == "hit"
 
 
 async def test_the_main_network_answers_at_once_when_the_canary_has_no_replica(walk: Walk) -> None:
@@ -211,8 +227,9 @@ async def test_no_answer_waits_for_a_comparison(shadowed: Walk) -> None:
     assert all(call.cancelled for call in second(shadowed).calls)
 
 
-async def test_no_photo_is_compared_when_the_replica_is_busy(shadowed: Walk) -> None:
+async def test_no_photo_is_compared_when_the_replica_is_busy(shadowed: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
     """While more than half of the slots are taken, comparisons are left out."""
+    monkeypatch.setattr(module, "MOST_SHADOWS", START)
     shadowed.harmony.gate.clear()
     busy = [asyncio.ensure_future(shadowed.advisor.advise(one)) for one in PHOTOS[:START]]
     await until(lambda: len(shadowed.harmony.calls) == START)
