@@ -75,8 +75,25 @@ def load_card(model_id: str, folder: Path = WEIGHTS_DIR, *, allow_non_commercial
     if model_id not in known:
         raise ModelError(f"There is no model '{model_id}'; known are: {', '.join(known)}.")
     card = _read(path)
+    require_licence(card, allow_non_commercial=allow_non_commercial)
+    return card
+
+
+def require_licence(card: ModelCard, *, allow_non_commercial: bool) -> None:
+    """Raises ModelError for a licence that is non-commercial, unless that is allowed."""
     if card.non_commercial and not allow_non_commercial:
         raise ModelError(f"The licence of '{card.id}' ({card.licence}) is non-commercial: it must be allowed first.")
+
+
+def decoded_card(data: bytes, name: str) -> ModelCard:
+    """A card from its JSON. name: of the file, for messages. Raises ModelError when it cannot be read."""
+    try:
+        card = msgspec.json.decode(data, type=ModelCard)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise ModelError(f"The card {name} cannot be read: {error}.") from error
+    unknown = sorted(set(card.classes.values()) - {*CLASSES, "unknown"})
+    if unknown:
+        raise ModelError(f"The card {name} maps to unknown classes: {', '.join(unknown)}.")
     return card
 
 
@@ -141,13 +158,7 @@ def _compare(card: ModelCard, size: int, expected_size: int, sha256: str, expect
 
 
 def _read(path: Path) -> ModelCard:
-    try:
-        card = msgspec.json.decode(path.read_bytes(), type=ModelCard)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise ModelError(f"The card {path.name} cannot be read: {error}.") from error
-    unknown = sorted(set(card.classes.values()) - {*CLASSES, "unknown"})
-    if unknown:
-        raise ModelError(f"The card {path.name} maps to unknown classes: {', '.join(unknown)}.")
+    card = decoded_card(path.read_bytes(), path.name)
     return card if card.sha256 else replace(card, sha256=_vouched_for(weights_path(card, path.parent)))
 
 

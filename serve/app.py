@@ -15,6 +15,8 @@ from serve.settings import Environment, Settings
 def build(args: Settings) -> Application:
     """Builds the application graph: `Advice` calls `Segmentation`, `Extraction` and `Harmony`.
 
+    With `canary` in the args it calls `SegmentationCanary` too, a second network.
+
     args: the config's validated `args`. Raises pydantic's ValidationError for an unknown or bad argument or variable.
     Each `Advice` replica reads the stores' addresses and the secrets from its own environment (serve/settings.py).
     """
@@ -23,6 +25,7 @@ def build(args: Settings) -> Application:
         segmentation=deployments.Segmentation,
         extraction=deployments.Extraction,
         harmony=deployments.Harmony,
+        canary=deployments.SegmentationCanary if args.canary else None,
     )
 
 
@@ -33,8 +36,10 @@ def __getattr__(name: str) -> object:
     return build(Settings())
 
 
-def graph(args: Settings, *, segmentation: type, extraction: type, harmony: type) -> Application:
-    """Builds the graph of `Advice` and three classes that answer as the phases do."""
+def graph(
+    args: Settings, *, segmentation: type, extraction: type, harmony: type, canary: type | None = None
+) -> Application:
+    """Builds the graph of `Advice` and three classes that answer as the phases do. canary: as segmentation."""
     # A wrong variable is refused here too, before any replica starts.
     environment = Environment()
     return _deployment(deployments.Advice).bind(
@@ -43,6 +48,7 @@ def graph(args: Settings, *, segmentation: type, extraction: type, harmony: type
         segmentation=_deployment(segmentation).bind(),
         extraction=_deployment(extraction).bind(),
         harmony=_deployment(harmony).bind(),
+        canary=None if canary is None else _deployment(canary).bind(),
     )
 
 

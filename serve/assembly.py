@@ -22,6 +22,7 @@ from serve.uploads.remote import RemotePhotos
 from serve.uploads.uploads import Uploads
 from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
+from serve.walk.canary import CanaryPhases
 from serve.walk.phase_call import Phase, PhaseHandle, Translate
 from serve.walk.phases import Phases
 
@@ -34,9 +35,11 @@ def assemble(
     handles: Mapping[PhaseName, PhaseHandle],
     translate: Translate,
     metrics: Metrics | None = None,
+    canary: PhaseHandle | None = None,
 ) -> Service:
     """The service of one ingress replica. Raises ValueError when required keys have no configured place.
 
+    canary: the second network, where the application has one.
     peppers: API keys that were made with the previous one stay valid; values that were cached under it do not.
     """
     metrics = metrics or Metrics()
@@ -51,11 +54,19 @@ def assemble(
     )
     decoder = DecodePool(workers=settings.decode_workers, memory_bytes=settings.decode_memory_bytes)
     phases = Phases(**{name: _phase(name, handle, translate, metrics) for name, handle in handles.items()})
-    advisor = Advisor(decoder=decoder, phases=phases, cache=cache, config=AdviceConfig(), metrics=metrics)
+    advisor = Advisor(
+        decoder=decoder,
+        phases=phases,
+        cache=cache,
+        config=AdviceConfig(),
+        metrics=metrics,
+        canary=None if canary is None else canary_phases(canary, handles["extraction"], translate, metrics),
+    )
     keys = _keys(environment, peppers, state) if settings.require_keys else None
     limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
     uploads = _uploads(settings, environment, peppers.current, state)
-    readiness = Readiness(advisor, cache, uploads, {name: handle.describe for name, handle in handles.items()})
+    describe = {name: handle.describe for name, handle in handles.items()}
+    readiness = Readiness(advisor, cache, uploads, describe, None if canary is None else canary.describe)
     remote = RemotePhotos(
         settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
     )
@@ -66,6 +77,22 @@ def _phase(name: PhaseName, handle: PhaseHandle, translate: Translate, metrics: 
     breaker = Breaker(on_change=lambda state: metrics.breaker_changes.labels(name, state).inc())
     count = metrics.counts_call(name)
     return Phase(name, handle.start, translate, breaker=breaker, count_outcome=count, replicas=handle.replicas)
+
+
+def canary_phases(canary: PhaseHandle, extraction: PhaseHandle, translate: Translate, metrics: Metrics) -> CanaryPhases:
+    """The ways to the second network. Their outcomes are counted as the canary's, apart from those of the phases."""
+
+    def way(name: PhaseName, mode: str, handle: PhaseHandle) -> Phase:
+        def count(outcome: str) -> None:
+            metrics.canary_calls.labels(mode, outcome).inc()
+
+        return Phase(name, handle.start, translate, count_outcome=count, replicas=handle.replicas)
+
+    return CanaryPhases(
+        split=way("segmentation", "split", canary),
+        shadow=way("segmentation", "shadow", canary),
+        extraction=way("extraction", "shadow_extraction", extraction),
+    )
 
 
 def _revealed(url: SecretStr | None) -> str | None:

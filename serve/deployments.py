@@ -1,4 +1,4 @@
-"""The four deployments: thin adapters between Ray Serve and the core."""
+"""The deployments: thin adapters between Ray Serve and the core."""
 
 import asyncio
 import logging
@@ -25,7 +25,15 @@ from serve.live import LiveConfig
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
 from serve.observe.ray_hub import exchange, report
-from serve.settings import AdviceConfig, BatchConfig, Environment, SegmentationSettings, Settings, TracingSettings
+from serve.settings import (
+    AdviceConfig,
+    BatchConfig,
+    Environment,
+    S3Environment,
+    SegmentationSettings,
+    Settings,
+    TracingSettings,
+)
 from serve.walk.phase_call import FROM_A_PHASE, PendingCall, PhaseHandle, Replicas
 
 # Serve's own logger, whose lines are in the replica's log.
@@ -80,27 +88,34 @@ class Segmentation:
     it.
     """
 
+    # Of its metrics and its spans.
+    component = "segmentation"
+
     def __init__(self) -> None:
         settings = SegmentationSettings()
         gpu = require_device(settings)
         self._on_cpu = settings.device == "cpu"
         # The engine is imported in this process alone.
-        from models.cards import DEFAULT_MODEL, load_card
-        from models.engines.choice import open_segmenter
+        from models.engines.choice import choose, open_segmenter
+        from serve.weights import network_of
 
-        tracing.configure(TracingSettings(), "segmentation")
-        self._segmenter = open_segmenter(
-            load_card(settings.model or DEFAULT_MODEL, allow_non_commercial=settings.allow_non_commercial),
-            device=settings.device,
-            engine=settings.engine,
-            dtype=settings.dtype,
-            threads=settings.threads,
-            compile_mode=settings.compile_mode,
-        )
+        tracing.configure(TracingSettings(), self.component)
+        chosen = partial(choose, device=settings.device, engine=settings.engine, dtype=settings.dtype)
+        with network_of(
+            settings, S3Environment(), lambda card: chosen(card).engine, ca_file=Environment().ca_file
+        ) as card:
+            self._segmenter = open_segmenter(
+                card,
+                device=settings.device,
+                engine=settings.engine,
+                dtype=settings.dtype,
+                threads=settings.threads,
+                compile_mode=settings.compile_mode,
+            )
         _log.info(start_line(self._segmenter.version, settings, gpu))
         limits = batch_limits(BatchConfig(), on_cpu=self._on_cpu)
-        self._metrics = Metrics("segmentation")
-        self._live = LiveConfig("Segmentation", BatchConfig, self._metrics)
+        self._metrics = Metrics(self.component)
+        self._live = LiveConfig(type(self).__name__, BatchConfig, self._metrics)
         self._metrics.knows_model(self._segmenter.version)
         self.batcher: Batcher[Any, Any] = Batcher(
             self._segmenter.stages, limits, is_fatal=self._segmenter.lost, observe=self._observe
@@ -137,7 +152,7 @@ class Segmentation:
         check_photo(item)
         height_px, width_px = request.image.shape[:2]
         px = height_px * width_px + item.height_px * item.width_px
-        with tracing.continued(request.traceparent, "segmentation replica"):
+        with tracing.continued(request.traceparent, f"{self.component} replica"):
             found = await self.batcher.submit(item, px=px, deadline_s=request.deadline_s)
         return await asyncio.to_thread(codec.encode, found)
 
@@ -150,17 +165,17 @@ class Segmentation:
 
     def _observe(self, batch: BatchReport) -> None:
         for waited_s in batch.waited_s:
-            self._metrics.queue_wait.labels("segmentation").observe(waited_s)
-        self._metrics.batch_size.labels("segmentation").observe(batch.items)
-        self._metrics.compute_seconds.labels("segmentation").observe(batch.took_s)
+            self._metrics.queue_wait.labels(self.component).observe(waited_s)
+        self._metrics.batch_size.labels(self.component).observe(batch.items)
+        self._metrics.compute_seconds.labels(self.component).observe(batch.took_s)
 
     def _measure(self) -> None:
         """Updates the metrics that `_observe` does not see."""
-        self._metrics.queued.labels("segmentation").set(self.batcher.queued)
+        self._metrics.queued.labels(self.component).set(self.batcher.queued)
         now, before = replace(self.batcher.tally), self._told
         for reason in ("expired", "cancelled", "failed"):
             more = getattr(now, reason) - getattr(before, reason)
-            self._metrics.dropped.labels("segmentation", reason).inc(more)
+            self._metrics.dropped.labels(self.component, reason).inc(more)
         self._told = now
         for kind, size in self._segmenter.device_memory_bytes().items():
             self._metrics.device_memory.labels(kind).set(size)
@@ -172,6 +187,12 @@ class Segmentation:
         for size in sorted(sizes):
             self.batcher.warm_up([self._segmenter.blank(size)] * WARM_UP_ROUNDS)
         self._warm |= sizes
+
+
+class SegmentationCanary(Segmentation):
+    """A second network beside the first, with settings and a user_config of its own (serve/walk/canary.py)."""
+
+    component = "segmentation_canary"
 
 
 def batch_limits(config: BatchConfig, *, on_cpu: bool) -> BatchLimits:
@@ -244,6 +265,7 @@ class Advice:
         segmentation: DeploymentHandle[Any],
         extraction: DeploymentHandle[Any],
         harmony: DeploymentHandle[Any],
+        canary: DeploymentHandle[Any] | None = None,
     ) -> None:
         from serve.assembly import assemble
         from serve.keys.peppers import read_peppers
@@ -264,6 +286,7 @@ class Advice:
             handles={name: phase_handle(handle) for name, handle in handles.items()},
             translate=translate,
             metrics=metrics,
+            canary=None if canary is None else phase_handle(canary),
         )
         self._service.scrape = exchange().text
         self._reporter = report(metrics)

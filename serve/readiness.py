@@ -59,6 +59,8 @@ class Readiness:
     cache: Cache
     uploads: Uploads | None
     describe: Mapping[PhaseName, Describe]
+    # Asks the second network, where there is one. /v1/readyz does not depend on it.
+    describe_canary: Describe | None = None
     seen_s: dict[PhaseName, float] = field(default_factory=dict)  # when each phase last answered, monotonic clock
     # What is wrong with the latest user_config of each phase, and of this replica.
     refused: dict[PhaseName, str | None] = field(default_factory=dict)
@@ -92,18 +94,21 @@ class Readiness:
         """Asks every POLL_S, until it is cancelled."""
         while True:
             self.advisor.settle()
-            await asyncio.gather(*(self._ask(phase) for phase in self.describe), self._ask_cache(), self._ask_objects())
+            phases = (self._ask(phase) for phase in self.describe)
+            await asyncio.gather(*phases, self._ask_canary(), self._ask_cache(), self._ask_objects())
             await asyncio.sleep(POLL_S)
 
     async def _ask(self, phase: PhaseName) -> None:
-        try:
-            async with asyncio.timeout(POLL_TIMEOUT_S):
-                described = codec.decode(await self.describe[phase](), wire.Description)
-        except Exception:  # Whatever a broken phase raises, it is not ready.
-            return
-        self.advisor.learn(described)
-        self.refused[phase] = described.refused_config
-        self.seen_s[phase] = time.monotonic()
+        described = await _described(self.describe[phase])
+        if described is not None:
+            self.advisor.learn(described)
+            self.refused[phase] = described.refused_config
+            self.seen_s[phase] = time.monotonic()
+
+    async def _ask_canary(self) -> None:
+        described = None if self.describe_canary is None else await _described(self.describe_canary)
+        if described is not None:
+            self.advisor.canary.learn(described)
 
     async def _ask_cache(self) -> None:
         self.cache_up = await self.cache.reachable()
@@ -118,3 +123,12 @@ class Readiness:
             self.objects_up = True
         except ColorMatchError:
             self.objects_up = False
+
+
+async def _described(describe: Describe) -> wire.Description | None:
+    """What a replica says of itself; None when it does not, whatever it raises."""
+    try:
+        async with asyncio.timeout(POLL_TIMEOUT_S):
+            return codec.decode(await describe(), wire.Description)
+    except Exception:
+        return None

@@ -64,6 +64,7 @@ class Service:
             metrics.phase_ready.labels(phase).set(readiness.phase_ready(phase))
             for state in BREAKER_STATES:
                 metrics.breaker_state.labels(phase, state).set(state == present)
+        metrics.canary_ready.set(self.advisor.canary.ready)
         metrics.store_up.labels("cache").set(readiness.cache_up)
         if self.uploads is not None:
             metrics.store_up.labels("objects").set(readiness.objects_up)

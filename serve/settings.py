@@ -2,9 +2,9 @@
 
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from pipeline.limits import MAX_OBJECT_BYTES
@@ -15,6 +15,8 @@ MIB = 1024 * 1024
 Origin = Annotated[str, Field(pattern=r"^(\*|localhost|https?://[a-z0-9.-]+(:[0-9]{1,5})?)$")]
 ImageHost = Annotated[str, Field(pattern=r"^(\*\.)?[a-z0-9-]+(\.[a-z0-9-]+)*(:[0-9]{1,5})?$")]
 Network = Annotated[str, AfterValidator(lambda text: str(ip_network(text)))]
+# A model card by its address: an object of any bucket, or an absolute path.
+CARD = r"^(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/[^?#]+|/[^?#]+)\.json$"
 PositiveMs = Annotated[float, Field(gt=0, le=60_000)]
 
 
@@ -53,12 +55,24 @@ class BreakerConfig(Frozen):
     half_open_calls: Annotated[int, Field(ge=1)] = 3
 
 
+class CanaryConfig(Frozen):
+    """What the second network, `SegmentationCanary`, does, for which share of the photos.
+
+    split: it answers them. shadow: the main network answers, and the two are compared afterwards. The share is by the
+    hash of client and photo, so a client's photo always meets the same network.
+    """
+
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    mode: Literal["split", "shadow"] = "split"
+
+
 class AdviceConfig(Frozen):
     """The user_config of `Advice`; `serve deploy` changes all of it live."""
 
     budgets: Budgets = Budgets()
     breaker: BreakerConfig = BreakerConfig()
     max_photos_in_flight: Annotated[int, Field(ge=1)] = 16
+    canary: CanaryConfig = CanaryConfig()
 
 
 class Settings(Frozen):
@@ -98,6 +112,8 @@ class Settings(Frozen):
     trusted_proxies: tuple[Network, ...] = ()
     # Patterns such as ["api.example.com", "*.example.com"]. Without any, every host is allowed.
     allowed_hosts: tuple[str, ...] = ()
+    # Adds the deployment SegmentationCanary, a second network. `canary` in Advice's user_config gives it photos.
+    canary: bool = False
 
 
 class SegmentationSettings(BaseSettings):
@@ -107,11 +123,17 @@ class SegmentationSettings(BaseSettings):
     dtype: None means the default network, and the fastest engine and dtype for the device. compile_mode:
     torch.compile's mode; a replica then compiles every batch size before it is ready. allow_non_commercial: accepts a
     network whose licence is non-commercial.
+
+    card: a model card in a bucket or on a volume, instead of a model of the image, so that a new network needs no new
+    image. Its files lie beside it. card_sha256: that of the card, which holds those of the files. A replica verifies
+    them when it starts.
     """
 
     model_config = SettingsConfigDict(env_prefix="SEGMENTATION_", frozen=True, extra="ignore")
 
     model: str | None = None
+    card: Annotated[str, Field(pattern=CARD)] | None = None
+    card_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
     device: Literal["cpu", "cuda"] = "cpu"
     engine: Literal["torch", "openvino"] | None = None
     dtype: Literal["fp32", "bf16", "fp16"] | None = None
@@ -119,6 +141,15 @@ class SegmentationSettings(BaseSettings):
     threads: Annotated[int, Field(ge=1)] = 1
     compile_mode: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
     allow_non_commercial: bool = False
+
+    @model_validator(mode="after")
+    def _check_card(self) -> Self:
+        """Raises ValueError for a card without its sha256, or beside a model."""
+        if (self.card is None) != (self.card_sha256 is None):
+            raise ValueError("SEGMENTATION_CARD and SEGMENTATION_CARD_SHA256 go together; set both, or neither.")
+        if self.card is not None and self.model is not None:
+            raise ValueError("SEGMENTATION_CARD and SEGMENTATION_MODEL name one network each; set one of them.")
+        return self
 
 
 class BatchConfig(Frozen):

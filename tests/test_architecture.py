@@ -32,7 +32,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("pipeline.image", "pipeline.garments"),
         ("pipeline.palette",),
         ("pipeline.harmony",),
-        ("pipeline.analysis",),
+        ("pipeline.analysis", "pipeline.agreement"),
         ("pipeline.contract",),
         ("pipeline.picture",),
         ("pipeline.backfill",),
@@ -52,7 +52,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("serve.openapi",),
         ("serve.readiness", "serve.service", "serve.callers", "serve.assembly"),
         ("serve.api",),
-        ("serve.live",),
+        ("serve.live", "serve.weights"),
         ("serve.deployments",),
         ("serve.app",),
         ("serve.local", "serve.mcp"),
@@ -68,7 +68,7 @@ ACROSS: dict[tuple[str, str], set[str]] = {
     ("pipeline", "models"): {"pipeline.backfill.network", "pipeline.backfill.__main__"},
     ("pipeline", "serve"): set(),
     ("models", "serve"): set(),
-    ("serve", "models"): {"serve.deployments", "serve.mcp", "serve.cli.advise", "serve.cli.check"},
+    ("serve", "models"): {"serve.deployments", "serve.weights", "serve.mcp", "serve.cli.advise", "serve.cli.check"},
 }
 # Packages of others, and the modules or folders of ours that may import them.
 KNOWERS: dict[str, tuple[str, ...]] = {

@@ -2,6 +2,7 @@
 
 import importlib
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from ray.serve import Application
 from ray.serve.schema import ServeDeploySchema
 
 from models.cards import DEFAULT_MODEL
+from serve.cli.check import problems_of
 from serve.settings import AdviceConfig, BatchConfig, Budgets, SegmentationSettings, Settings
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -149,16 +151,36 @@ def test_the_gpu_config_fits_when_the_machine_has_ten_cores() -> None:
     assert wanted <= 10
 
 
-def test_ray_accepts_a_canary_beside_the_application() -> None:
-    """The documented canary is a second application with its own route and network."""
+def test_the_documented_canary_fits_into_the_clusters_config() -> None:
+    """With its argument and a smaller Segmentation it is accepted, and the GPUs hold both with an update."""
+    text = (CONFIGS.parent / "docs" / "deploy.md").read_text()
+    (snippet,) = (part for part in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL) if "SegmentationCanary" in part)
+    (canary,) = yaml.safe_load(snippet)
     config = _document("serve.cluster.yaml")
-    (canary,) = _document("serve.cluster.yaml")["applications"]
-    canary |= {"name": "canary", "route_prefix": "/canary"}
-    (network,) = (one for one in canary["deployments"] if one["name"] == "Segmentation")
-    network["ray_actor_options"]["runtime_env"]["env_vars"]["SEGMENTATION_MODEL"] = "lite0-parse-320"
-    config["applications"].append(canary)
-    accepted = ServeDeploySchema.model_validate(config)
-    assert [one.route_prefix for one in accepted.applications] == ["/", "/canary"]
+    (application,) = config["applications"]
+    application["args"]["canary"] = True
+    application["deployments"].append(canary)
+    found = {one["name"]: one for one in application["deployments"]}
+    found["Advice"]["user_config"]["canary"] = {"share": 0.05, "mode": "shadow"}
+    found["Segmentation"]["autoscaling_config"]["max_replicas"] -= 1
+    assert list(problems_of(config)) == []
+    assert ServeDeploySchema.model_validate(config).applications
+    network, gpus = found["Segmentation"], 4  # the most GPU nodes of cluster.yaml
+    replicas = network["autoscaling_config"]["max_replicas"]
+    surge = math.ceil(network["max_surge_percent"] * replicas / 100)
+    wanted = (replicas + surge) * network["ray_actor_options"]["num_gpus"] + canary["ray_actor_options"]["num_gpus"]
+    assert wanted <= gpus
+
+
+def test_the_application_has_a_canary_only_when_asked() -> None:
+    """The shipped configs start nothing more; with the argument there is a fifth deployment."""
+    for name in SERVE_CONFIGS:
+        assert "canary" not in _document(name)["applications"][0]["args"]
+    module = importlib.import_module("serve.app")
+    for canary in (False, True):
+        bound = module.build(Settings(require_keys=False, canary=canary))._bound_deployment.init_kwargs["canary"]
+        assert (bound is not None) == canary
+        assert not canary or bound._bound_deployment.name == "SegmentationCanary"
 
 
 def test_no_deployment_is_lost_with_one_node_of_a_cluster() -> None:

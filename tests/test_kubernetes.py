@@ -97,6 +97,18 @@ def test_the_heads_state_has_probes_and_a_bound() -> None:
     assert int(bound[1]) <= 0.8 * int(limit[1])
 
 
+# --- logs ---------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("group", ["head", "cpu", "gpu"])
+def test_replicas_write_to_the_pods_output(group: str) -> None:
+    """Without these Ray redirects a replica's output to files, which a lost pod takes along. Ray still reads both."""
+    variables = _variables(_pods()[group])
+    assert variables["RAY_LOG_TO_STDERR"] == variables["RAY_SERVE_LOG_TO_STDERR"] == "1"
+    folder = Path(ray.__file__).parent
+    assert '"RAY_LOG_TO_STDERR"' in (folder / "_private/ray_constants.py").read_text()
+    constants = (folder / "serve/_private/constants.py").read_text()
+    assert 'RAY_SERVE_LOG_TO_STDERR = get_env_bool("RAY_SERVE_LOG_TO_STDERR", "0")' in constants
+
+
 # --- disruption ---------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("name", ["head", "cpu", "gpu"])
 def test_a_pod_has_time_to_drain(name: str) -> None:

@@ -24,8 +24,10 @@ from serve.settings import (
 )
 
 IMPORT_PATH, WITH_DEFAULTS = "serve.app:build", "serve.app:app"
-DEPLOYMENTS = ("Advice", "Segmentation", "Extraction", "Harmony")
-USER_CONFIGS: dict[str, type[BaseModel]] = {"Advice": AdviceConfig, "Segmentation": BatchConfig}
+CANARY = "SegmentationCanary"
+NETWORKS = ("Segmentation", CANARY)
+DEPLOYMENTS = ("Advice", *NETWORKS, "Extraction", "Harmony")
+USER_CONFIGS: dict[str, type[BaseModel]] = {"Advice": AdviceConfig, **dict.fromkeys(NETWORKS, BatchConfig)}
 # What Ray starts a replica with; a variable of ours with another name would be ignored without a word.
 PREFIXES: dict[str, type[BaseModel]] = {"SEGMENTATION_": SegmentationSettings, "TRACING_": TracingSettings}
 # Taste: a value in a message is cut here.
@@ -122,8 +124,8 @@ def summary_of(config: Mapping[str, Any]) -> Iterator[str]:
         names = ", ".join(one["name"] for one in application.get("deployments", [])) or "all defaults"
         yield f"Application {application.get('name')} at {application.get('route_prefix', '/')}: {names}"
         if application.get("import_path") in (IMPORT_PATH, WITH_DEFAULTS):
-            card = load_card(_network_of(application), allow_non_commercial=True)
-            yield f"  network {card.id}: {card.bytes / 1e6:.1f} MB, with the SHA-256 of its card"
+            for name in _networks(application):
+                yield f"  {name}: {_network_line(_network_variables(application, name))}"
 
 
 # --- our application ------------------------------------------------------------------------------------------
@@ -142,7 +144,9 @@ def _application_problems(application: Mapping[str, Any], where: str) -> Iterato
         if isinstance(deployment, dict):
             yield from _deployment_problems(deployment, f"{where}.deployments[{number}]")
     yield from _queue_problems(deployments, where)
-    yield from _network_problems(application, where)
+    yield from _canary_problems(application, where)
+    for name in _networks(application):
+        yield from _network_problems(application, name, where)
 
 
 def _deployment_problems(deployment: Mapping[str, Any], where: str) -> Iterator[Problem]:
@@ -155,7 +159,7 @@ def _deployment_problems(deployment: Mapping[str, Any], where: str) -> Iterator[
     if name in USER_CONFIGS:
         yield from _invalid(USER_CONFIGS[name], given or {}, f"{where}.user_config")
     elif given is not None:
-        yield Problem(f"{where}.user_config", f"{name} takes none; allowed: Advice and Segmentation")
+        yield Problem(f"{where}.user_config", f"{name} takes none; allowed: {', '.join(USER_CONFIGS)}")
     for variable, value in _variables(deployment).items():
         yield from _variable_problems(variable, value, f"{where}.ray_actor_options.runtime_env.env_vars")
 
@@ -180,7 +184,9 @@ def _variable_problems(variable: str, value: object, where: str) -> Iterator[Pro
             yield Problem(f"{where}.{variable}", f"unknown variable; {_allowed(variable, names)}")
             continue
         for problem in _invalid(kind, {field: value}, where):
-            yield Problem(f"{where}.{variable}", problem.text)
+            # What is wrong with several variables together has no place of its own (_card_problems).
+            if problem.where != where:
+                yield Problem(f"{where}.{variable}", problem.text)
 
 
 def _queue_problems(deployments: Sequence[Any], where: str) -> Iterator[Problem]:
@@ -200,18 +206,32 @@ def _queue_problems(deployments: Sequence[Any], where: str) -> Iterator[Problem]
             )
 
 
-def _network_of(application: Mapping[str, Any]) -> str:
-    return str(_segmentation_variables(application).get("SEGMENTATION_MODEL") or DEFAULT_MODEL)
+def _canary_problems(application: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    """The second network is in the application when the argument `canary` says so."""
+    args, found = application.get("args") or {}, _named(application)
+    wanted = isinstance(args, dict) and args.get("canary") is True
+    if CANARY in found and not wanted:
+        yield Problem(f"{where}.args.canary", f"without it {CANARY} is no deployment; allowed: true")
+    try:
+        share = AdviceConfig.model_validate(found.get("Advice", {}).get("user_config") or {}).canary.share
+    except ValidationError:
+        return
+    if share > 0 and not wanted:
+        yield Problem(f"{where}.args.canary", f"Advice gives {CANARY} a share of {share:g}; allowed: true")
 
 
-def _network_problems(application: Mapping[str, Any], where: str) -> Iterator[Problem]:
-    variables = _segmentation_variables(application)
+def _network_problems(application: Mapping[str, Any], name: str, where: str) -> Iterator[Problem]:
+    """What is wrong with the network of a deployment. The files that a card elsewhere names are not here to read."""
+    variables = _network_variables(application, name)
     for number, deployment in enumerate(application.get("deployments") or []):
-        if isinstance(deployment, dict) and "SEGMENTATION_MODEL" in _variables(deployment):
+        if isinstance(deployment, dict) and deployment.get("name") == name and _variables(deployment):
             where = f"{where}.deployments[{number}].ray_actor_options.runtime_env.env_vars"
     allowed = str(variables.get("SEGMENTATION_ALLOW_NON_COMMERCIAL", "")).lower() in ("1", "true", "yes", "on")
+    if "SEGMENTATION_CARD" in variables or "SEGMENTATION_CARD_SHA256" in variables:
+        yield from _card_problems(variables, where)
+        return
     try:
-        card = load_card(_network_of(application), allow_non_commercial=allowed)
+        card = load_card(_model_of(variables), allow_non_commercial=allowed)
         verify(card)
         if card.onnx is not None:
             verified_onnx(card)
@@ -221,13 +241,42 @@ def _network_problems(application: Mapping[str, Any], where: str) -> Iterator[Pr
         yield Problem(f"{where}.SEGMENTATION_ENGINE", "'openvino' does not run on 'cuda'; allowed: torch")
 
 
-def _segmentation_variables(application: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The variables of the network's replicas: the application's, then the deployment's own."""
-    found = dict(_env_vars(application.get("runtime_env")))
-    for deployment in application.get("deployments") or []:
-        if isinstance(deployment, dict) and deployment.get("name") == "Segmentation":
-            found |= _variables(deployment)
-    return found
+def _card_problems(variables: Mapping[str, Any], where: str) -> Iterator[Problem]:
+    names = ("SEGMENTATION_CARD", "SEGMENTATION_CARD_SHA256", "SEGMENTATION_MODEL")
+    try:
+        SegmentationSettings.model_validate(
+            {name.removeprefix("SEGMENTATION_").lower(): variables[name] for name in names if name in variables}
+        )
+    except ValidationError as error:
+        # A wrong variable by itself is a problem of its own.
+        found = [one["msg"].removeprefix("Value error, ") for one in error.errors() if not one["loc"]]
+        yield from (Problem(f"{where}.SEGMENTATION_CARD", text) for text in found)
+
+
+def _networks(application: Mapping[str, Any]) -> list[str]:
+    """The deployments of a config that run a network."""
+    return ["Segmentation", *([CANARY] if CANARY in _named(application) else [])]
+
+
+def _network_line(variables: Mapping[str, Any]) -> str:
+    if "SEGMENTATION_CARD" in variables:
+        return f"the network of {variables['SEGMENTATION_CARD']}, which replicas read and verify when they start"
+    card = load_card(_model_of(variables), allow_non_commercial=True)
+    return f"network {card.id}: {card.bytes / 1e6:.1f} MB, with the SHA-256 of its card"
+
+
+def _model_of(variables: Mapping[str, Any]) -> str:
+    return str(variables.get("SEGMENTATION_MODEL") or DEFAULT_MODEL)
+
+
+def _network_variables(application: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The variables of a network's replicas: the application's, then the deployment's own."""
+    return {**_env_vars(application.get("runtime_env")), **_variables(_named(application).get(name, {}))}
+
+
+def _named(application: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """An application's deployments by name."""
+    return {str(one.get("name")): one for one in application.get("deployments") or [] if isinstance(one, dict)}
 
 
 def _variables(deployment: Mapping[str, Any]) -> Mapping[str, Any]:

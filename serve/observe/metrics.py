@@ -23,6 +23,12 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.9
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
 # Taste: a changed report is pushed after 1 s, an unchanged one after 5 s.
 PUSH_S, HEARTBEAT_S = 1.0, 5.0
+# Taste: shares of equal pixels; two trainings of one network agree on 0.97 of a photo.
+AGREEMENTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 1.0)
+# Taste: ΔE00; 1 is just visible, 10 is another colour (pipeline/color/difference.py).
+DIFFERENCES = (0.5, 1, 2, 3, 5, 7, 10, 15, 20, 40)
+CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+GARMENTS = (0, 1, 2, 3, 4, 5, 6, 8, 12)
 
 Labels = tuple[tuple[str, str], ...]
 Push = Callable[[bytes], None]
@@ -47,6 +53,7 @@ class Metrics:
         self.before_report: list[Callable[[], None]] = []
         self._requests()
         self._walk()
+        self._networks()
         self._replica(component)
 
     def _requests(self) -> None:
@@ -79,6 +86,54 @@ class Metrics:
         )
         self.phase_absent = self._gauge("phase_absent", "Ingress replicas that know no replica of a phase.", "phase")
         self.phase_ready = self._gauge("phase_ready", "Ingress replicas that a phase answered lately.", "phase")
+
+    def _networks(self) -> None:
+        """What networks find in new photos, by their version, and how the canary compares."""
+        self.segmentation_seconds = self._histogram(
+            "segmentation_seconds", "A photo's segmentation as an ingress replica sees it.", "segmenter"
+        )
+        self.photos = self._counter(
+            "photos", "New photos by what their network found: garments, empty, degraded.", "segmenter", "result"
+        )
+        self.garments = self._counter("garments", "Garments in new photos.", "segmenter", "kind")
+        self.garment_confidence = self._histogram(
+            "garment_confidence", "Confidence in a garment's kind.", "segmenter", buckets=CONFIDENCES
+        )
+        self.garments_per_photo = self._histogram(
+            "garments_per_photo", "Garments of a new photo.", "segmenter", buckets=GARMENTS
+        )
+        self.canary_calls = self._counter("canary_calls", "Photos meant for the canary.", "mode", "outcome")
+        self.canary_ready = self._gauge("canary_ready", "Ingress replicas that can give photos to the canary.")
+        self.shadow_labels = self._histogram(
+            "shadow_label_agreement", "Share of a photo's pixels on which the two agree.", "segmenter",
+            buckets=AGREEMENTS,
+        )  # fmt: skip
+        self.shadow_palette = self._histogram(
+            "shadow_palette_de00", "Delta E00 of a garment's main colour.", "segmenter", buckets=DIFFERENCES
+        )
+        self.shadow_garments = self._counter(
+            "shadow_garments", "Garments of compared photos: both, main, canary.", "segmenter", "found_by"
+        )
+        self.shadow_seconds = self._histogram(
+            "shadow_seconds",
+            "A compared photo's segmentation, by the main network and the canary.",
+            "segmenter",
+            "role",
+        )
+
+    def counts_photo(self, segmenter: str, garments: Sequence[tuple[str, float | None]], *, degraded: bool) -> None:
+        """Counts what a network found in a new photo: kind and confidence of each garment.
+
+        Of a degraded photo only that fact is counted: a fallback found its garments.
+        """
+        self.photos.labels(segmenter, "degraded" if degraded else "garments" if garments else "empty").inc()
+        if degraded:
+            return
+        self.garments_per_photo.labels(segmenter).observe(len(garments))
+        for kind, confidence in garments:
+            self.garments.labels(segmenter, kind).inc()
+            if confidence is not None:
+                self.garment_confidence.labels(segmenter).observe(confidence)
 
     def _replica(self, component: str) -> None:
         self.queue_wait = self._histogram("queue_wait_seconds", "From arrival at a replica to work begun.", "phase")

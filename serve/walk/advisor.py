@@ -21,12 +21,15 @@ from serve.settings import AdviceConfig
 from serve.stores.cache import Cache
 from serve.vocabulary import BreakerState
 from serve.walk.admission import Admission
+from serve.walk.canary import Canary, CanaryPhases
 from serve.walk.flights import Flights
 from serve.walk.phases import PhaseCaller, PhaseRequest, Phases
 from serve.walk.question import Answer, Progress, Question, bare_garments
 
 # Fitted: python -m tests.reliability.run overload. The share of the request's time that a photo may wait for a slot.
 QUEUE_SHARE = 0.6
+# Taste: the share of the slots in use up to which a replica has room for what no answer needs.
+IDLE_SHARE = 0.5
 
 
 class Decoder(Protocol):
@@ -49,8 +52,9 @@ class Advisor:
         cache: Cache,
         config: AdviceConfig,
         metrics: Metrics | None = None,
+        canary: CanaryPhases | None = None,
     ) -> None:
-        metrics = metrics or Metrics()
+        self._metrics = metrics = metrics or Metrics()
         self._decoder = decoder
         self._phases = phases
         self._admission = Admission(config.max_photos_in_flight, on_refusal=metrics.shed.inc)
@@ -58,6 +62,7 @@ class Advisor:
         self.versions: dict[PhaseName, str] = {}
         self.network_px: tuple[int, int] | None = None
         self._caller = PhaseCaller(cache, self._flights, metrics, self.versions)
+        self.canary = Canary(canary, cache, self._flights, metrics, self._is_idle)
         self.reconfigure(config)
 
     def reconfigure(self, config: AdviceConfig) -> None:
@@ -66,6 +71,7 @@ class Advisor:
         self._admission.most = config.max_photos_in_flight
         for phase in self._phases:
             phase.breaker.reconfigure(config.breaker)
+        self.canary.reconfigure(config)
 
     def slots(self) -> tuple[int, int]:
         """How many photos may be in progress, and how many are."""
@@ -96,6 +102,7 @@ class Advisor:
         fails is no error: the answer is degraded and says so.
         """
         progress = Progress(total_s=self.config.budgets.total_ms / 1000, versions=dict(self.versions))
+        self.canary.choose(question, progress)
         content = question.content()
         walk = partial(self._walk, question, content)
         if question.options.cache == "default":
@@ -110,8 +117,13 @@ class Advisor:
         return answer
 
     async def close(self) -> None:
-        """Waits for the walks and cache writes in progress."""
+        """Waits for the walks and cache writes in progress, and ends comparisons."""
         await self._flights.close()
+        await self.canary.close()
+
+    def _is_idle(self) -> bool:
+        limit, taken = self.slots()
+        return taken <= IDLE_SHARE * limit
 
     # --- the walk ---------------------------------------------------------------------------------------------
     async def _walk(self, question: Question, content: bytes, progress: Progress) -> Answer:
@@ -129,13 +141,27 @@ class Advisor:
     async def _walk_photo(self, question: Question, content: bytes, progress: Progress) -> bytes:
         image = await self._decode(question, progress)
         segmentation = analysis.given_segmentation(image, question.options)
+        found, extracted = None, None
         if segmentation is None:
             found = await self._segment(question, content, progress, image)
             segmentation = analysis.without_transparent(found, image)
         if question.view == "segment":
-            return await asyncio.to_thread(_segments, image, segmentation, question.options, tuple(progress.degraded))
-        extracted = await self._extract(question, content, progress, image, segmentation)
-        return await self._finish(question, progress, extracted, image=image, segmenter=segmentation.version)
+            degraded = tuple(progress.degraded)
+            body = await asyncio.to_thread(_segments, image, segmentation, question.options, degraded)
+        else:
+            extracted = await self._extract(question, content, progress, image, segmentation)
+            body = await self._finish(question, progress, extracted, image=image, segmenter=segmentation.version)
+        if found is not None:
+            self._observe_network(progress, extracted)
+            self.canary.shadow(question, progress, image, found, extracted)
+        return body
+
+    def _observe_network(self, progress: Progress, extracted: Extraction | None) -> None:
+        """Counts what a photo's network found."""
+        segmenter, degraded = progress.versions.get("segmentation", ""), "segmentation" in progress.degraded
+        if degraded or extracted is not None:
+            garments = [] if extracted is None else [(one.category, one.confidence) for one in extracted.garments]
+            self._metrics.counts_photo(segmenter, garments, degraded=degraded)
 
     async def _finish(
         self,
@@ -159,8 +185,8 @@ class Advisor:
         return advice_to_json(advice, question.options.lang, question.view)
 
     async def _decode(self, question: Question, progress: Progress) -> DecodedImage:
-        needs_network = question.options.segment == "auto" and question.mask is None
-        if needs_network and self.network_px is None:
+        network_px = self.canary.network_px if progress.canary else self.network_px
+        if question.needs_network and network_px is None:
             raise NotReady("The segmentation phase has not reported yet; try again shortly.")
         budgets = self.config.budgets
         budget_ms = budgets.heif_decode_ms if is_heif(question.image) else budgets.decode_ms
@@ -170,7 +196,7 @@ class Advisor:
                 image = await self._decoder.decode(
                     question.image,
                     mask=question.mask,
-                    network_px=self.network_px if needs_network else None,
+                    network_px=network_px if question.needs_network else None,
                     budget_s=min(budget_ms / 1000, progress.remaining_s()),
                 )
         except PhaseFailed as error:
@@ -183,16 +209,30 @@ class Advisor:
     async def _segment(
         self, question: Question, content: bytes, progress: Progress, image: DecodedImage
     ) -> Segmentation:
+        if progress.canary:
+            found = await self.canary.segment(question, progress, self._segmentation(content, image))
+            if found is not None:
+                return found
+            progress.canary = False
+            progress.versions["segmentation"] = self.versions.get("segmentation", "")
+            if self.canary.network_px != self.network_px:
+                image = await self._decode(question, progress)
+        return await self._caller.call(
+            self._phases.segmentation,
+            question,
+            progress,
+            self._segmentation(content, image),
+            budgets=self.config.budgets,
+        )
+
+    def _segmentation(self, content: bytes, image: DecodedImage) -> PhaseRequest[Segmentation]:
         height_px, width_px = image.pixels.shape[:2]
         network = image.pixels if image.network is None else image.network
-        request = PhaseRequest(
+        return PhaseRequest(
             Segmentation,
             message=lambda deadline_s: wire.SegmentRequest(deadline_s, network, width_px, height_px),
             content=content,
             fallback=partial(analysis.fallback_segmentation, image),
-        )
-        return await self._caller.call(
-            self._phases.segmentation, question, progress, request, budgets=self.config.budgets
         )
 
     async def _extract(

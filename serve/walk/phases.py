@@ -70,18 +70,9 @@ class PhaseCaller:
         Raises BadInput for what the client can mend, and Overloaded when the phase's queue is full.
         """
         since_s = time.perf_counter()
-        cached = await self._cached(phase, question, progress, request)
-        if cached is not None:
-            progress.lap(phase.name, since_s)
-            self.observe(phase.name, "cache", progress)
-            return cached
         budget_ms = budgets.of(phase.name)
-        budget_s = min(budget_ms / 1000, progress.remaining_s())
         try:
-            with tracing.span(phase.name, SpanKind.CLIENT):
-                message = replace(request.message(time.time() + budget_s), traceparent=tracing.traceparent())
-                reply = await phase.call(codec.encode(message), budget_s=budget_s)
-            answer: T = codec.decode(reply, request.kind)
+            return await self.ask(phase, question, progress, request, budget_ms=budget_ms)
         except (PhaseTimeout, PhaseFailed):
             progress.step(phase.name, since_s, budget_ms=budget_ms)
             progress.degraded.append(phase.name)
@@ -90,11 +81,29 @@ class PhaseCaller:
             progress.lap(phase.name, since_s)
             self.observe(phase.name, "fallback", progress)
             return substitute
+
+    async def ask(
+        self, phase: Phase, question: Question, progress: Progress, request: PhaseRequest[T], *, budget_ms: float
+    ) -> T:
+        """The phase's answer, from its cache or from the phase. Raises all errors of `Phase.call`."""
+        since_s = time.perf_counter()
+        cached = await self._cached(phase, question, progress, request)
+        if cached is not None:
+            progress.lap(phase.name, since_s)
+            self.observe(phase.name, "cache", progress)
+            return cached
+        budget_s = min(budget_ms / 1000, progress.remaining_s())
+        with tracing.span(phase.name, SpanKind.CLIENT):
+            message = replace(request.message(time.time() + budget_s), traceparent=tracing.traceparent())
+            reply = await phase.call(codec.encode(message), budget_s=budget_s)
+        answer: T = codec.decode(reply, request.kind)
         self._versions[phase.name] = progress.versions[phase.name] = answer.version
         if request.content is not None and question.keeps and not progress.degraded:
             self._flights.keep(question.phase_key(phase.name, request.content, answer.version), reply)
         progress.step(phase.name, since_s, budget_ms=budget_ms)
         self.observe(phase.name, "computed", progress)
+        if phase.name == "segmentation":
+            self._metrics.segmentation_seconds.labels(answer.version).observe(progress.timing_ms[phase.name] / 1000)
         return answer
 
     def observe(self, step: str, source: str, progress: Progress) -> None:

@@ -37,6 +37,11 @@ class Question:
         """Whether the caches may keep what is worked out for it."""
         return self.options.store and self.options.cache != "bypass"
 
+    @property
+    def needs_network(self) -> bool:
+        """Whether a network finds the garments."""
+        return self.mode != "colors" and self.options.segment == "auto" and self.mask is None
+
     def content(self) -> bytes:
         """The identity of the photo and its mask."""
         mask = b"" if self.mask is None else hashlib.sha256(self.mask).digest()
@@ -69,7 +74,8 @@ class Progress:
     """What happened to a request on its way; the walk fills it in.
 
     total_s: from its start to its deadline. versions: those that the walk met. served_by: the phases that the ingress
-    stood in for with the phase's own function, so that nothing of the answer is lost.
+    stood in for with the phase's own function, so that nothing of the answer is lost. canary: whether the second
+    network answers.
     """
 
     total_s: float
@@ -80,6 +86,7 @@ class Progress:
     degraded: list[PhaseName] = field(default_factory=list)
     served_by: dict[PhaseName, Literal["ingress"]] = field(default_factory=dict)
     slot: Slot | None = None
+    canary: bool = False
 
     def remaining_s(self) -> float:
         """The time that is left until the request's deadline."""

@@ -20,6 +20,7 @@ MOST_WORDS = {
     "docs/deploy.md": 800,
     "docs/reliability.md": 800,
     "docs/runbook.md": 1000,
+    "docs/runbook-cluster.md": 1000,
     "docs/security.md": 800,
 }
 

@@ -163,9 +163,10 @@ class Prometheus:
     port: int
 
     def firing(self) -> set[str]:
-        """The names of the alerts that fire."""
+        """The names of the alerts that fire, without the one that always does."""
         answer = httpx.get(f"http://{HOST}:{self.port}/api/v1/alerts", trust_env=False).raise_for_status().json()
-        return {alert["labels"]["alertname"] for alert in answer["data"]["alerts"] if alert["state"] == "firing"}
+        firing = {alert["labels"]["alertname"] for alert in answer["data"]["alerts"] if alert["state"] == "firing"}
+        return firing - {"ColorMatchWatchdog"}
 
     def is_up(self) -> bool:
         """Whether the server is ready."""
@@ -187,7 +188,10 @@ def hurried(text: str) -> str:
 def prometheus(program: str, at: Cluster, folder: Path) -> Iterator[Prometheus]:
     """Runs Prometheus with the shipped configuration and shortened times, on a free port."""
     config = yaml.safe_load(hurried((MONITORING / "prometheus.yaml").read_text()))
+    # What lies beside the service is not here: its alerts have promtool's cases alone.
+    config["scrape_configs"] = config["scrape_configs"][:1]
     config["scrape_configs"][0]["static_configs"][0]["targets"] = [f"{HOST}:{at.port}"]
+    del config["alerting"]
     (folder / "prometheus.yaml").write_text(yaml.safe_dump(config))
     (folder / "alerts.yaml").write_text(hurried((MONITORING / "alerts.yaml").read_text()))
     (folder / "metrics.key").write_text(at.key)

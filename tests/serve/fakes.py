@@ -16,10 +16,13 @@ from pipeline.palette import extraction
 from pipeline.types import DecodedImage, LabelMap, PhaseName, RgbImage, Segmentation
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import wire
+from serve.assembly import canary_phases
+from serve.observe.metrics import Metrics
 from serve.settings import AdviceConfig
 from serve.stores.cache import Cache
 from serve.stores.redis import Store, StoreError
 from serve.walk.advisor import Advisor
+from serve.walk.canary import CanaryPhases
 from serve.walk.phase_call import FROM_A_PHASE, PendingCall, Phase, PhaseHandle, Replicas
 from serve.walk.phases import Phases
 from serve.walk.question import Answer, Question
@@ -28,6 +31,8 @@ Work = Callable[[bytes], bytes]
 # The size of the painted photos, so that no edge blurs.
 NETWORK_PX = (64, 96)
 NETWORK_VERSION = "painted:0:fp32:cpu"
+# The second network and its input size.
+CANARY_VERSION, CANARY_PX = "painted-2:1:fp32:cpu", (32, 48)
 SECRET = b"secret"
 
 
@@ -58,6 +63,13 @@ def segment(payload: bytes) -> bytes:
     request = codec.decode(payload, wire.SegmentRequest)
     labels = painted_labels(request.image, request.height_px, request.width_px)
     return codec.encode(Segmentation(labels, None, NETWORK_VERSION))
+
+
+def segment_otherwise(payload: bytes) -> bytes:
+    """Phase 1 by the second network, which sees no trousers."""
+    request = codec.decode(payload, wire.SegmentRequest)
+    labels = painted_labels(request.image, request.height_px, request.width_px)
+    return codec.encode(Segmentation(np.where(labels == 5, 0, labels).astype(np.uint8), None, CANARY_VERSION))
 
 
 def extract(payload: bytes) -> bytes:
@@ -234,18 +246,34 @@ class Walk:
     config: AdviceConfig = field(default_factory=AdviceConfig)
     # Too little for any value, unless a test is about the memory cache.
     memory_bytes: int = 1
+    # The second network, where there is one.
+    canary: FakePhase | None = None
+    metrics: Metrics = field(default_factory=Metrics)
     advisor: Advisor = field(init=False)
 
     def __post_init__(self) -> None:
         self.advisor = self.replica()
         for description in descriptions():
             self.advisor.learn(description)
+        if self.canary is not None:
+            self.advisor.canary.learn(wire.Description("segmentation", CANARY_VERSION, CANARY_PX))
 
     def replica(self, store: Store | None = None) -> Advisor:
         """Makes another ingress replica on the same phases and store, which knows no description yet."""
         cache = Cache(store or self.store, secret=SECRET, memory_bytes=self.memory_bytes)
         phases = Phases(**{name: _phase(name, self.phase(name)) for name in PHASES})
-        return Advisor(decoder=self.decoder, phases=phases, cache=cache, config=self.config)
+        return Advisor(
+            decoder=self.decoder,
+            phases=phases,
+            cache=cache,
+            config=self.config,
+            metrics=self.metrics,
+            canary=None if self.canary is None else self._canary_phases(self.canary),
+        )
+
+    def _canary_phases(self, fake: FakePhase) -> CanaryPhases:
+        handle, extraction = (PhaseHandle(one.start, _silent, one.replicas) for one in (fake, self.extraction))
+        return canary_phases(handle, extraction, translate, self.metrics)
 
     def phase(self, name: PhaseName) -> FakePhase:
         """The fake phase of this name."""
@@ -259,6 +287,10 @@ class Walk:
     def calls(self) -> dict[str, int]:
         """The number of calls of each phase."""
         return {name: len(self.phase(name).calls) for name in PHASES}
+
+
+async def _silent() -> bytes:
+    raise PhaseFailed("It does not describe itself.")
 
 
 def _phase(name: PhaseName, fake: FakePhase) -> Phase:

@@ -33,7 +33,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "a misspelt field": (
         {"max_photos_in_fligth": 16},
-        "max_photos_in_fligth is no field; the fields here are budgets, breaker, max_photos_in_flight",
+        "max_photos_in_fligth is no field; the fields here are budgets, breaker, max_photos_in_flight, canary",
     ),
     "a misspelt field further in": (
         {"breaker": {"open": 5}},
@@ -56,9 +56,21 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "no seat": ({"max_photos_in_flight": 0}, "max_photos_in_flight is 0: should be greater than or equal to 1"),
     "many mistakes": (
         {"a": 1, "b": 2, "c": 3, "d": 4},
-        "a is no field; the fields here are budgets, breaker, max_photos_in_flight; b is no field; the fields here are "
-        "budgets, breaker, max_photos_in_flight; c is no field; the fields here are budgets, breaker, "
-        "max_photos_in_flight; and 1 more",
+        "a is no field; the fields here are budgets, breaker, max_photos_in_flight, canary; b is no field; the fields "
+        "here are budgets, breaker, max_photos_in_flight, canary; c is no field; the fields here are budgets, breaker, "
+        "max_photos_in_flight, canary; and 1 more",
+    ),
+    "a canary for more than all photos": (
+        {"canary": {"share": 1.5}},
+        "canary.share is 1.5: should be less than or equal to 1",
+    ),
+    "a canary in a mode that is none": (
+        {"canary": {"share": 0.1, "mode": "mirror"}},
+        "canary.mode is 'mirror': should be 'split' or 'shadow'",
+    ),
+    "a misspelt field of the canary": (
+        {"canary": {"ratio": 0.1}},
+        "canary.ratio is no field; the fields here are share, mode",
     ),
 }
 

@@ -18,12 +18,26 @@ from serve.keys.peppers import Peppers
 from serve.keys.records import write_keys
 from serve.service import ANONYMOUS, Service
 from serve.settings import AdviceConfig, BreakerConfig, Budgets, Environment, Settings
-from tests.serve.fakes import NETWORK_PX, NETWORK_VERSION, PHASES, SECRET, Walk, descriptions, translate, until
+from serve.wire import Description
+from tests.serve.fakes import (
+    CANARY_PX,
+    CANARY_VERSION,
+    NETWORK_PX,
+    NETWORK_VERSION,
+    PHASES,
+    SECRET,
+    Walk,
+    descriptions,
+    translate,
+    until,
+)
 
 Describe = Callable[[], Awaitable[bytes]]
 
 
-def _service(describe: dict[PhaseName, Describe], keys: Path | None = None, **settings: Any) -> Service:
+def _service(
+    describe: dict[PhaseName, Describe], keys: Path | None = None, *, canary: Describe | None = None, **settings: Any
+) -> Service:
     walk = Walk()
     return assemble(
         Settings(**{"decode_workers": 1, "require_keys": False, **settings}),
@@ -31,6 +45,7 @@ def _service(describe: dict[PhaseName, Describe], keys: Path | None = None, **se
         Peppers(SECRET),
         handles={name: walk.handle(name, describe[name]) for name in PHASES},
         translate=translate,
+        canary=None if canary is None else walk.handle("segmentation", canary),
     )
 
 
@@ -55,6 +70,25 @@ async def test_the_service_is_ready_when_every_phase_has_described_itself() -> N
     assert service.advisor.network_px == NETWORK_PX
     assert service.readiness.view().phases["segmentation"].version == NETWORK_VERSION
     assert service.readiness.view().cache == "down"
+
+
+async def test_the_canary_is_ready_when_it_has_described_itself() -> None:
+    """The watch learns the second network's version and input size, and the metric says that photos can go there."""
+    service = _service(_working(), canary=_saying(encode(Description("segmentation", CANARY_VERSION, CANARY_PX))))
+    assert "colormatch_canary_ready 0.0" in service.metrics.text().decode()
+    async with service.running():
+        await until(lambda: service.advisor.canary.ready)
+        assert "colormatch_canary_ready 1.0" in service.metrics.text().decode()
+    assert service.advisor.canary.network_px == CANARY_PX
+    assert (service.advisor.network_px, service.advisor.versions["segmentation"]) == (NETWORK_PX, NETWORK_VERSION)
+
+
+async def test_the_service_is_ready_when_its_canary_is_silent() -> None:
+    """A second network that does not answer is no reason to take a replica out of service."""
+    service = _service(_working(), canary=_raises)
+    async with service.running():
+        await until(lambda: service.readiness.view().ready)
+        assert not service.advisor.canary.ready
 
 
 async def _raises() -> bytes:

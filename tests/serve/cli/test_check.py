@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from serve.cli.check import problems_of, read, run
+from serve.cli.check import problems_of, read, run, summary_of
 from serve.local.plan import REPOSITORY
 
 CONFIGS = REPOSITORY / "configs"
@@ -28,6 +28,17 @@ def broken(path: str, value: object) -> Callable[[dict[str, Any]], None]:
 
 ADVICE, NETWORK, EXTRACTION = (f"applications/0/deployments/{number}" for number in range(3))
 VARIABLES = "ray_actor_options/runtime_env/env_vars"
+CARD = {"SEGMENTATION_CARD": "s3://models/next.json", "SEGMENTATION_CARD_SHA256": "0" * 64}
+
+
+def _add_canary(config: dict[str, Any], variables: dict[str, str]) -> None:
+    """Adds a second network with its own variables."""
+    (application,) = config["applications"]
+    application["args"] = {"canary": True}
+    options = {"runtime_env": {"env_vars": variables}}
+    application["deployments"].append({"name": "SegmentationCanary", "ray_actor_options": options})
+
+
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "a bad value of a setting": (
         broken("applications/0/args", {"log_level": "loud"}),
@@ -75,7 +86,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     ),
     "a user_config where none is taken": (
         broken(f"{EXTRACTION}/user_config", {"a": 1}),
-        "user_config: Extraction takes none; allowed: Advice and Segmentation",
+        "user_config: Extraction takes none; allowed: Advice, Segmentation, SegmentationCanary",
     ),
     "a queue without room for the photos": (
         broken(f"{NETWORK}/max_queued_requests", 3),
@@ -88,6 +99,30 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
     "arguments where none are taken": (
         lambda config: config["applications"][0].update(import_path="serve.app:app", args={"log_level": "debug"}),
         "args: serve.app:app takes none; with args the import_path is serve.app:build",
+    ),
+    "a canary that is not in the application": (
+        broken(f"{ADVICE}/user_config/canary", {"share": 0.05, "mode": "shadow"}),
+        "applications[0].args.canary: Advice gives SegmentationCanary a share of 0.05; allowed: true",
+    ),
+    "a canary without its argument": (
+        lambda config: config["applications"][0]["deployments"].append({"name": "SegmentationCanary"}),
+        "applications[0].args.canary: without it SegmentationCanary is no deployment; allowed: true",
+    ),
+    "a canary with an unknown network": (
+        lambda config: _add_canary(config, {"SEGMENTATION_MODEL": "lite9"}),
+        "deployments[4].ray_actor_options.runtime_env.env_vars.SEGMENTATION_MODEL: There is no model 'lite9'",
+    ),
+    "a card without its hash": (
+        broken(f"{NETWORK}/{VARIABLES}", {"SEGMENTATION_CARD": "s3://models/next.json"}),
+        "SEGMENTATION_CARD: SEGMENTATION_CARD and SEGMENTATION_CARD_SHA256 go together; set both, or neither.",
+    ),
+    "a card beside a model": (
+        broken(f"{NETWORK}/{VARIABLES}", {**CARD, "SEGMENTATION_MODEL": "lite0-parse-320"}),
+        "SEGMENTATION_CARD: SEGMENTATION_CARD and SEGMENTATION_MODEL name one network each; set one of them.",
+    ),
+    "a card by an address that is none": (
+        broken(f"{NETWORK}/{VARIABLES}", {**CARD, "SEGMENTATION_CARD": "https://models.example/next.json"}),
+        "SEGMENTATION_CARD: 'https://models.example/next.json' is not allowed; allowed: text that matches",
     ),
     "another application": (
         broken("applications/0/import_path", "app:app"),
@@ -113,6 +148,19 @@ def test_a_config_is_refused_when_something_is_wrong(what: str) -> None:
     change(config)
     (problem,) = (str(one) for one in problems_of(config))
     assert expected in problem
+
+
+def test_a_canary_is_good_when_it_is_whole() -> None:
+    """A second network, with its argument and a share, passes; so does one whose card lies elsewhere."""
+    config = read(CONFIGS / "serve.local.yaml")
+    _add_canary(config, CARD)
+    broken(f"{ADVICE}/user_config/canary", {"share": 0.05, "mode": "shadow"})(config)
+    assert list(problems_of(config)) == []
+    lines = list(summary_of(config))
+    assert lines[1].startswith("  Segmentation: network lite0-parse-384")
+    assert lines[2] == (
+        "  SegmentationCanary: the network of s3://models/next.json, which replicas read and verify when they start"
+    )
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,6 +46,12 @@ async def scraped(application: Application) -> str:
     return response.text
 
 
+def test_a_metric_is_described_in_ascii() -> None:
+    """Ray's exporter takes no other letter, and a replica whose export fails reports nothing at all any more."""
+    for family in Metrics().registry.collect():
+        assert (family.name + family.documentation).isascii(), family.name
+
+
 async def test_requests_are_counted_by_route_mode_and_status(application: Application) -> None:
     """Each answer counts once under its route's template, whatever its status."""
     before = await scraped(application)
