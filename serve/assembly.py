@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import SecretStr
 
+from pipeline.color.words import known_words
 from pipeline.types import PhaseName
 from serve.decode.pool import DecodePool
 from serve.keys.keyring import KeyRing, KeyStore
@@ -42,6 +43,8 @@ def assemble(
     canary: the second network, where the application has one.
     peppers: API keys that were made with the previous one stay valid; values that were cached under it do not.
     """
+    # The words of colours are loaded now, and not while the first request waits.
+    known_words()
     metrics = metrics or Metrics()
     cache_url, state_url = _revealed(environment.redis_url), _revealed(environment.state_redis_url)
     state = state_pool(state_url, ca_file=environment.ca_file) if state_url else None

@@ -7,8 +7,6 @@ from functools import cache
 from itertools import product
 
 import numpy as np
-from coloraide import Color
-from coloraide.css.color_names import name2val_map as CSS_NAMES
 
 from pipeline.color.gamut import fit_srgb
 from pipeline.color.hex import rgb_to_hex
@@ -73,7 +71,10 @@ def split_colors(text: str) -> list[str]:
 @cache
 def known_words() -> dict[str, str]:
     """The hex code of every word, by the word as it is usually written."""
-    css = {name: rgb_to_hex(value[:3]) for name, value in CSS_NAMES.items() if name != "transparent"}
+    # Loading coloraide takes a fifth of a second, and a process that reads no words needs none of it.
+    from coloraide.css.color_names import name2val_map
+
+    css = {name: rgb_to_hex(value[:3]) for name, value in name2val_map.items() if name != "transparent"}
     words = vocabulary("fashion")
     cloth = dict(zip(words.names, words.hexes, strict=True))
     return css | cloth | {alias: cloth[name] for alias, name in ALIASES.items()}
@@ -106,6 +107,8 @@ def _suggestion(plain: str) -> str:
 
 # --- functions ------------------------------------------------------------------------------------------------
 def _hex_of_function(plain: str, given: str) -> str:
+    from coloraide import Color
+
     try:
         color = Color(plain)
         alpha, sent = color.alpha(nans=False), color.coords(nans=False)
