@@ -1,12 +1,12 @@
 """An application that does nothing: what a replica of Ray Serve needs by itself."""
 
-from ray import serve
+from ray import serve as ray_serve
 from ray.serve import Application
 
 NAME = "empty"
 
 
-@serve.deployment
+@ray_serve.deployment
 class Empty:
     """A replica without work."""
 
