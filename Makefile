@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help help-all install serve test check bench fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
-.PHONY: bench-growth overload chaos soak prove-nodes prove-alerts
+.PHONY: sizing bench-growth overload chaos soak prove-nodes prove-alerts
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
 .PHONY: bench-environment train-environment install-runtime install-torch peer-environments install-development interpreter
 
@@ -115,6 +115,9 @@ bench-colour: bench-environment ## prove: palettes beside other tools, white clo
 bench-harmony: development-environment ## prove: the pair score against chance, and what answers say (WADA=colors.json DATA= PRODUCTS=)
 	@$(PY) -m tests.bench.harmony_evidence $(if $(WADA),--wada $(WADA)) $(if $(DATA),--data $(DATA))
 	@$(if $(PRODUCTS),$(PY) -m tests.bench.harmony_answers --data $(DATA) --products $(PRODUCTS))
+
+sizing: development-environment ## prove: compute replicas, nodes and costs for a number of photos: docs/results/sizing.md
+	@$(PY) -m tests.bench.sizing
 
 bench-growth: development-environment ## prove: how the service grows with photos, clients, replicas and entries (8 min)
 	@$(PY) -m tests.bench.serving.growth

@@ -337,3 +337,26 @@ def test_a_phase_at_its_target_keeps_within_half_of_its_budget(name: str) -> Non
         and one.target * one.cost.thread_ms > admission.STRAINED * getattr(budgets, f"{one.name.lower()}_ms")
     }
     assert late == {}
+
+
+# --- what a rate needs --------------------------------------------------------------------------------------------
+def test_the_sizing_table_is_that_of_these_costs() -> None:
+    """`make sizing` writes it."""
+    from tests.bench import sizing
+
+    assert sizing.DOCUMENT.read_text() == sizing.document()
+
+
+@pytest.mark.parametrize("gpus", [False, True])
+def test_twice_the_rate_never_needs_less(gpus: bool) -> None:
+    """Replicas and nodes grow with the rate, and no replica or core is busier than planned."""
+    from tests.bench.sizing import CPU_NODE, site
+
+    for per_s in (5, 20, 100, 500):
+        one, two = site(per_s, gpus=gpus), site(2 * per_s, gpus=gpus)
+        assert all(one.replicas[name] <= two.replicas[name] for name in COSTS)
+        assert (one.cpu_nodes, one.gpu_nodes) <= (two.cpu_nodes, two.gpu_nodes)
+        busiest = {name: GPU_FEED if gpus and name == "Segmentation" else cost for name, cost in COSTS.items()}
+        assert all(per_s * busiest[name].thread_ms / 1000 <= BUSY * count for name, count in one.replicas.items())
+        cores = sum(cost.cpu_ms for name, cost in COSTS.items() if not (gpus and name == "Segmentation")) * per_s / 1000
+        assert cores <= BUSY * one.cpu_nodes * MACHINES[CPU_NODE][0]
