@@ -111,7 +111,7 @@ def test_a_second_cluster_is_refused_when_an_image_has_no_digest(arguments: tupl
 
 
 def _second_cluster(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = [CONFIGS / "release/second_cluster.sh", *arguments]
+    command = [str(CONFIGS / "release/second_cluster.sh"), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
 
 

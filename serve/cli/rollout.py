@@ -74,7 +74,7 @@ class Site:
     def namespace(self) -> str:
         """The namespace that the overlay names."""
         text = (OVERLAYS / self.environment / "kustomization.yaml").read_text()
-        return re.findall(r"^namespace: (\S+)$", text, re.MULTILINE)[0]
+        return str(re.findall(r"^namespace: (\S+)$", text, re.MULTILINE)[0])
 
     def get(self, kind: str, name: str) -> dict[str, Any]:
         """An object of the cluster. Raises RolloutFailed when it is not there."""

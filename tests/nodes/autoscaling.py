@@ -88,7 +88,7 @@ def stretched(port: int) -> Config:
 def most_per_s(config: Config) -> float:
     """The photos a second, at full speed, that the least replicas can do with every thread always busy."""
     return min(
-        section["autoscaling_config"]["min_replicas"] * 1000 / COSTS[name].thread_ms
+        int(section["autoscaling_config"]["min_replicas"]) * 1000 / COSTS[name].thread_ms
         for name, section in deployments_of(config).items()
         if name != "Segmentation"
     )

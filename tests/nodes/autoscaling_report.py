@@ -158,8 +158,9 @@ def chart(steps: Sequence[Step], samples: Sequence[Sample]) -> str:
     for number, (name, colour) in enumerate(COLOURS.items()):
         # The lines lie beside each other where counts are equal.
         shift = 2.0 * number
-        for dashes, of in (("2 4", lambda one: one.wanted), ("", lambda one: one.running)):
-            points = [(x(sample.at_s), count_y(of(sample)[name]) - shift) for sample in samples]
+        for dashes, counts in (("2 4", [one.wanted for one in samples]), ("", [one.running for one in samples])):
+            pairs = zip(samples, counts, strict=True)
+            points = [(x(sample.at_s), count_y(count[name]) - shift) for sample, count in pairs]
             curves.append(_line(_steps(points), colour, dashes))
         labels.append(_text(70 + 150 * number, 490, name, colour))
     ticks = [_text(x(at_s), 476, f"{at_s:.0f} s", anchor="middle") for at_s in range(0, int(end_s) + 1, 60)]

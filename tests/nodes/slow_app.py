@@ -6,7 +6,7 @@ scales. For tests only.
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -114,8 +114,9 @@ class SlowDecoder:
 class Advice(deployments.Advice):
     """The real ingress, whose event loop is busy for as long as it costs."""
 
-    async def __init__(self, *given: Any, **handles: Any) -> None:
-        parent: Callable[..., Awaitable[None]] = super().__init__
+    # Ray's decorator makes the parent's an async one.
+    async def __init__(self, *given: Any, **handles: Any) -> None:  # type: ignore[misc]
+        parent: Any = super().__init__
         await parent(*given, **handles)
         advisor = self._service.advisor
         # The walk has no seam for a slower loop, so this changes its parts.
