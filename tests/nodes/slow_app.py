@@ -26,7 +26,7 @@ from serve.walk.advisor import Decoder
 from tests.nodes.costs import COSTS, GPU_BATCH_MS, GPU_FEED
 
 # Taste: the least factor at which two cores carry the load of `make prove-autoscaling`.
-STRETCH = 16.0
+STRETCH = 20.0
 # Advice's loop works in pieces: around decoding, and before each of the three calls.
 PIECES = 5
 # The CPU time of Advice's loop that stays real, ms: it is part of its cost already.
