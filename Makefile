@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help help-all install serve test check bench fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
-.PHONY: sizing bench-growth overload chaos soak prove-nodes prove-alerts
+.PHONY: sizing bench-growth overload chaos soak prove-nodes prove-autoscaling prove-alerts mutate mutation-environment
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
 .PHONY: bench-environment train-environment install-runtime install-torch peer-environments install-development interpreter
 
@@ -153,6 +153,12 @@ soak: development-environment ## prove: twenty minutes at half load: memory and 
 prove-nodes: development-environment ## prove: several nodes on this machine: updates under load, lost nodes, a lost head (10 min)
 	@$(PY) -m tests.nodes.prove $(if $(ONLY),--only $(ONLY))
 
+prove-autoscaling: development-environment ## prove: twice the load adds replicas, and they leave again: docs/results/autoscaling.md (10 min)
+	@$(PY) -m tests.nodes.autoscaling
+
+mutate: mutation-environment ## prove: mutation testing into docs/results/mutation.md (30 min; AGAIN=1: the survivors alone; LOCK=file)
+	@$(PY) -m tests.mutation $(if $(AGAIN),--again) $(if $(AFRESH),--afresh) $(if $(LOCK),--lock $(LOCK))
+
 prove-alerts: development-environment ## prove: each alert against an injected fault, in a real Prometheus (needs prometheus; 15 min)
 	@$(PY) -m tests.reliability.alerts $(if $(ONLY),--only $(ONLY))
 
@@ -162,7 +168,7 @@ COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generat
 lock: interpreter ## develop: resolve pyproject.toml into the hashed locks again (UPGRADE=1: to the newest versions)
 	@all=$$(mktemp); trap 'rm -f "$$all"' EXIT; \
 	if [ -z '$(UPGRADE)' ]; then \
-	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,stores,dev,bench,train,fuzz}.lock | sort -u > "$$all"; \
+	  sed -nE 's/^([A-Za-z0-9._-]+==.*[^ \\]) *\\?$$/\1/p' $(LOCKS)/{torch,heic,stores,dev,bench,train,fuzz,mutation}.lock | sort -u > "$$all"; \
 	fi; \
 	$(COMPILE) pyproject.toml --extra torch --extra heic --extra stores --extra dev -o "$$all" > /dev/null; \
 	$(COMPILE) pyproject.toml -c "$$all" -o $(LOCKS)/base.lock > /dev/null; \
@@ -174,6 +180,7 @@ lock: interpreter ## develop: resolve pyproject.toml into the hashed locks again
 	$(COMPILE) --group pyproject.toml:aws -c "$$all" -o $(LOCKS)/aws.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:train -c "$$all" -o $(LOCKS)/train.lock > /dev/null; \
 	$(COMPILE) --group pyproject.toml:fuzz -c "$$all" -o $(LOCKS)/fuzz.lock > /dev/null; \
+	$(COMPILE) --group pyproject.toml:mutation -c "$$all" -o $(LOCKS)/mutation.lock > /dev/null; \
 	for peer in fastapi litserve bentoml; do \
 	  $(COMPILE) --group pyproject.toml:peer-$$peer -o $(LOCKS)/peer-$$peer.lock > /dev/null; \
 	done; \
@@ -204,6 +211,9 @@ train-environment: torch-environment
 
 fuzz-environment: development-environment
 	@$(LOCKED) $(LOCKS)/fuzz.lock
+
+mutation-environment: development-environment
+	@$(LOCKED) $(LOCKS)/mutation.lock
 
 bench-environment: development-environment
 	@[ -e '$(BENCH_STAMP)' ] || { echo 'Installing the tools to compare with into .venv.'; \

@@ -1,6 +1,6 @@
 """Computes from the configs and the cluster files that replicas, updates and lost nodes fit the machines.
 
-The costs are measured on one core (docs/performance.md), except those of a GPU, which are estimates.
+The costs of a photo are in tests/nodes/costs.py. `make prove-autoscaling` shows the scaling.
 """
 
 import math
@@ -16,32 +16,15 @@ import yaml
 
 from serve.settings import AdviceConfig
 from serve.walk import admission
+from tests.nodes.costs import BUSY, COSTS, GPU_FEED, LATENCY_S, Cost
 
 REPOSITORY = Path(__file__).parent.parent
 CONFIGS = REPOSITORY / "configs"
 SERVE_CONFIGS = ("serve.local.yaml", "serve.gpu.yaml", "serve.cluster.yaml")
-# The share of its busiest thread at which a replica still answers without a long queue.
-BUSY = 0.65
 # Taste: how much of what the nodes hold at their maximum the replicas ask for; the rest is for updates and a lost node.
 USED = 0.55
 # vCPUs, memory in GiB and GPUs of the machines in cluster.yaml (AWS EC2).
 MACHINES = {"c7i.2xlarge": (8, 16, 0), "c7i.4xlarge": (16, 32, 0), "g6.xlarge": (4, 16, 1)}
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one new photo costs a deployment: all its CPU time, and that of its busiest thread, ms."""
-
-    cpu_ms: float
-    thread_ms: float
-
-
-# Segmentation by OpenVINO takes 16 ms alone and 20 to 28 among the others. Decoding takes 5 of Advice's 20 ms.
-COSTS = {"Advice": Cost(20, 15), "Segmentation": Cost(28, 28), "Extraction": Cost(32, 32), "Harmony": Cost(11, 11)}
-# Estimate: how long a new photo takes in all when its replicas are BUSY, s.
-LATENCY_S = 0.14
-# Estimate: one Python process feeds a GPU at 300 photos a second.
-GPU_FEED = Cost(3.3, 3.3)
 
 
 @dataclass(frozen=True, slots=True)

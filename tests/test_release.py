@@ -83,6 +83,38 @@ def test_the_gpu_nodes_give_their_containers_the_gpu() -> None:
         assert ("--gpus all" in options.get("worker_run_options", [])) == (name == "gpu")
 
 
+def test_a_second_cluster_shares_nothing_but_the_stores_when_it_is_made() -> None:
+    """Its nodes, and what its head keeps in the Redis that both use, have a name of their own; its images a digest."""
+    images = {kind: f"registry.test/colormatch@sha256:{digit * 64}" for kind, digit in (("cpu", "a"), ("gpu", "b"))}
+    printed = _second_cluster("0.2.0", *images.values())
+    made, first = prepare_config(yaml.safe_load(printed.stdout)), _ray_up()
+    validate_config(made)
+    assert (made["cluster_name"], first["cluster_name"]) == ("stylesync-0-2-0", "stylesync")
+    namespaces = [" ".join(one["head_start_ray_commands"]).count("namespace=stylesync-0-2-0 ") for one in (made, first)]
+    assert namespaces == [1, 0]
+    assert made["docker"]["image"] == images["cpu"]
+    assert made["available_node_types"]["gpu"]["docker"]["worker_image"] == images["gpu"]
+    lines = zip(printed.stdout.splitlines(), (REPOSITORY / "cluster.yaml").read_text().splitlines(), strict=True)
+    assert sum(one != other for one, other in lines) == 4
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("0.2.0",), ("0.2.0", "registry.test/a:1", "registry.test/a:1"), ("0.2.0", "a@sha256:1", "a@sha256:1")],
+    ids=["no images", "tags", "half a digest"],
+)
+def test_a_second_cluster_is_refused_when_an_image_has_no_digest(arguments: tuple[str, ...]) -> None:
+    """Nothing is printed."""
+    done = _second_cluster(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "sha256" in done.stderr
+
+
+def _second_cluster(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = [str(CONFIGS / "release/second_cluster.sh"), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+
+
 # --- the transport flags ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "variables",
@@ -159,9 +191,39 @@ RAY_SERVICE = _closed(
 )
 
 
-def test_kuberay_knows_every_field_of_the_rayservice() -> None:
+# Every field of KubeRay 1.7, by its Go types (ray-operator/apis/ray/v1). A `!` marks what is required.
+KUBERAY_1_7 = {
+    "RayService": "deploymentUnhealthySecondThreshold excludeHeadPodFromServeSvc rayClusterConfig! "
+    "rayClusterDeletionDelaySeconds serveConfigV2 serveService serviceUnhealthySecondThreshold upgradeStrategy",
+    "RayCluster": "authOptions autoscalerOptions enableInTreeAutoscaling gcsFaultToleranceOptions headGroupSpec! "
+    "headServiceAnnotations historyServerOptions managedBy networkPolicy rayVersion suspend tlsOptions upgradeStrategy "
+    "workerGroupSpecs",
+    "authOptions": "enableK8sTokenAuth mode secretName",
+    "gcsFaultToleranceOptions": "backend externalStorageNamespace redisAddress redisPassword redisUsername storage",
+    "autoscalerOptions": "args command env envFrom idleTimeoutSeconds image imagePullPolicy resources securityContext "
+    "upscalingMode version volumeMounts",
+    "head": "enableIngress headService ingressOptions labels rayStartParams resources serviceType template!",
+    "worker": "groupName! idleTimeoutSeconds labels maxReplicas! minReplicas! numOfHosts priority rayStartParams "
+    "replicas resources scaleStrategy suspend template!",
+}
+
+
+def test_kuberay_1_6_knows_every_field_of_the_rayservice() -> None:
     """The RayService has the CRD's structure: an unknown or missing field is an error."""
     jsonschema.validate(_kubernetes()[0], RAY_SERVICE)
+
+
+def test_kuberay_1_7_knows_every_field_of_the_rayservice() -> None:
+    """Each part has only fields of its type, and those that are required."""
+    spec = _kubernetes()[0]["spec"]
+    cluster = spec["rayClusterConfig"]
+    parts = [("RayService", spec), ("RayCluster", cluster), ("head", cluster["headGroupSpec"])]
+    parts += [("worker", group) for group in cluster["workerGroupSpecs"]]
+    parts += [(name, cluster[name]) for name in ("authOptions", "gcsFaultToleranceOptions", "autoscalerOptions")]
+    for name, part in parts:
+        fields = KUBERAY_1_7[name].split()
+        assert set(part) <= {field.rstrip("!") for field in fields}, name
+        assert {field.rstrip("!") for field in fields if field.endswith("!")} <= set(part), name
 
 
 def test_kubernetes_has_the_config_of_the_cluster() -> None:
@@ -237,6 +299,61 @@ def test_every_action_is_pinned_by_its_commit() -> None:
     used = re.findall(r"uses: (.*)$", "\n".join(path.read_text() for path in WORKFLOWS.iterdir()), re.MULTILINE)
     assert used
     assert [one for one in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\S+|\./\.github/\S+.*", one)] == []
+
+
+def _steps(name: str, job: str) -> list[dict[str, Any]]:
+    steps: list[dict[str, Any]] = yaml.safe_load((WORKFLOWS / name).read_text())["jobs"][job]["steps"]
+    return steps
+
+
+def test_an_image_is_scanned_before_it_is_pushed_and_signed_after() -> None:
+    """What is pushed was scanned; what is signed and attested is the digest that was pushed."""
+    steps = _steps("release.yml", "image")
+    order = [
+        next(number for number, step in enumerate(steps) if mark in str(step))
+        for mark in (
+            "docker build",
+            "scan-action",
+            "sbom-action",
+            "docker push",
+            "cosign sign",
+            "provenance",
+            "attest-sbom",
+        )
+    ]
+    assert order == sorted(order)
+    for step in steps:
+        if "attest" in str(step.get("uses")):
+            assert step["with"]["subject-digest"] == "${{ steps.push.outputs.digest }}"
+            assert step["with"]["push-to-registry"] is True
+
+
+def test_a_release_is_rolled_out_by_digest_first_to_staging() -> None:
+    """Both environments get what the image job pushed, and the signature is checked before the rollout."""
+    jobs = yaml.safe_load((WORKFLOWS / "release.yml").read_text())["jobs"]
+    assert set(jobs["image"]["outputs"]) >= {"cpu", "gpu", "version"}
+    for environment in ("staging", "production"):
+        given = jobs[environment]["with"]
+        assert given == {"environment": environment} | {
+            name: f"${{{{ needs.image.outputs.{name} }}}}" for name in ("version", "cpu", "gpu")
+        }
+    assert "staging" in jobs["production"]["needs"]
+    runs = [step["run"] for step in _steps("deploy.yml", "deploy") if "run" in step]
+    assert ["cosign verify" in run for run in runs] == [True, False]
+    assert ["serve.cli.rollout" in run for run in runs] == [False, True]
+
+
+def test_shellcheck_accepts_the_scripts(tmp_path: Path) -> None:
+    """shellcheck finds nothing in the shell scripts and in the commands of the workflows."""
+    scripts = [path for folder in ("configs", "serve") for path in (REPOSITORY / folder).rglob("*.sh")]
+    assert len(scripts) >= 3
+    for workflow in WORKFLOWS.glob("*.yml"):
+        for name, job in yaml.safe_load(workflow.read_text())["jobs"].items():
+            for number, step in enumerate(job.get("steps", ())):
+                if "run" in step:
+                    scripts.append(tmp_path / f"{workflow.stem}-{name}-{number}.sh")
+                    scripts[-1].write_text(f"#!/bin/bash\n{step['run']}\n")
+    _is_silent("shellcheck", *scripts)
 
 
 def _is_silent(tool: str, *arguments: str | Path) -> None:

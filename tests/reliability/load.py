@@ -24,7 +24,7 @@ from tests.reliability.messages import Request, request_maker
 GIVE_UP_S = 15.0
 # Taste: the pause of a closed-loop client after a refusal.
 PAUSE_S = 0.1
-# The status of a lost request: its connection broke, or it took longer than GIVE_UP_S.
+# The status of a lost request: its connection broke, or it took longer than its plan allows.
 LOST = 0
 
 
@@ -34,6 +34,7 @@ class Plan:
 
     seed: the seed of times and kinds. clients: the number of clients that each wait for their answers; they replace
     the schedule, to measure capacity. photo: a photo, or a folder of photos, of which `first` is the first to be sent.
+    give_up_s: the time after which a request counts as lost.
     """
 
     port: int
@@ -46,6 +47,7 @@ class Plan:
     clients: int = 0
     photo: str = "docs/samples/astronaut.jpg"
     first: int = 0
+    give_up_s: float = GIVE_UP_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,13 @@ async def read_answer(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]
     return int(head.split(" ", 2)[1]), headers, body
 
 
-async def fire(connections: Connections, request: Request, *, due_s: float, start_s: float) -> Shot:
+async def fire(
+    connections: Connections, request: Request, *, due_s: float, start_s: float, give_up_s: float = GIVE_UP_S
+) -> Shot:
     """Sends one request and records its outcome."""
     status, headers, body = LOST, dict[str, str](), b""
     with suppress(OSError, EOFError, TimeoutError):
-        async with asyncio.timeout(GIVE_UP_S):
+        async with asyncio.timeout(give_up_s):
             status, headers, body = await connections.send(request)
     took_s = time.perf_counter() - start_s - due_s
     degraded = tuple(json.loads(body).get("degraded", ())) if status == 200 and request.kind != "health" else ()
@@ -158,7 +162,8 @@ async def run(plan: Plan, on_start: Callable[[], None] = lambda: None) -> list[S
             with suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), max(0.0, start_s + due_s - time.perf_counter()))
                 break
-            tasks.append(asyncio.ensure_future(fire(connections, request, due_s=due_s, start_s=start_s)))
+            shot = fire(connections, request, due_s=due_s, start_s=start_s, give_up_s=plan.give_up_s)
+            tasks.append(asyncio.ensure_future(shot))
         return list(await asyncio.gather(*tasks))
     finally:
         await connections.close()

@@ -69,3 +69,22 @@ def test_warmth_when_known_colours() -> None:
     assert np.sign(warmth(lab)).tolist() == [1, 1, -1, -1]
     sand, grey, lime = (srgb_to_lab_d65(np.array(hex_to_rgb(c)) / 255) for c in ("#dcc9a3", "#808080", "#40c040"))
     assert temperatures(np.stack([sand, grey, lime])) == ["warm", "neutral", "neutral"]
+
+
+@pytest.mark.parametrize(
+    ("chroma", "hue_deg", "said"),
+    [
+        (7.9, 50, "neutral"),
+        (8.1, 50, "warm"),
+        (8.1, 230, "cool"),
+        (30, 50 + 78, "warm"),
+        (30, 50 + 79, "neutral"),
+        (30, 50 + 101, "neutral"),
+        (30, 50 + 102, "cool"),
+    ],
+)
+def test_temperatures_when_near_a_threshold(chroma: float, hue_deg: float, said: str) -> None:
+    """Below a CIE Lab chroma of 8, and where the cosine to the warmest hue is below 0.2, a colour is neither."""
+    angle = np.radians(hue_deg)
+    lab = np.array([[60.0, chroma * np.cos(angle), chroma * np.sin(angle)]])
+    assert temperatures(lab) == [said]
