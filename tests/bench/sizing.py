@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 
 from serve.local.plan import REPOSITORY
-from tests.test_capacity import BUSY, COSTS, GPU_FEED, MACHINES, Cost
+from tests.nodes.costs import BUSY, COSTS, GPU_FEED, Cost
+from tests.test_capacity import MACHINES
 
 DOCUMENT = REPOSITORY / "docs" / "results" / "sizing.md"
 RATES = (5, 20, 50, 100, 200, 500, 1000)
@@ -49,7 +50,7 @@ def document() -> str:
     lines = [
         "# What you need, computed",
         "",
-        "`make sizing` wrote this page from the costs in `tests/test_capacity.py`. A test keeps it up to date.",
+        "`make sizing` wrote this page from the costs in `tests/nodes/costs.py`. A test keeps it up to date.",
         "",
         "| deployment | CPU of a new photo, ms | its busiest thread, ms | |",
         "|---|---|---|---|",
