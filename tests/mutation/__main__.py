@@ -74,9 +74,8 @@ def main(arguments: list[str]) -> int:
             del open_ones[:IN_A_TURN]
             print(f"{len(found)} of {len(mutants)} tried", file=sys.stderr, flush=True)
     tried = [found[_key(mutant)] for _, mutant in mutants if _key(mutant) in found]
-    if len(tried) == len(mutants):
-        write(tried)
-    text, passed = report(tried)
+    write(tried, of=len(mutants))
+    text, passed = report(tried, of=len(mutants))
     print(text)
     return int(not passed)
 

@@ -37,13 +37,13 @@ def equivalents() -> dict[tuple[str, str], str]:
     return {(one["file"], one["line"]): one["why"] for one in listed}
 
 
-def report(tried: Sequence[Tried]) -> tuple[str, bool]:
-    """The table and the survivors as Markdown, and whether enough were killed."""
+def report(tried: Sequence[Tried], *, of: int) -> tuple[str, bool]:
+    """The table and the survivors as Markdown, and whether enough were killed. of: the size of the whole sample."""
     why = equivalents()
     killed = sum(one.outcome != "survived" for one in tried)
     lines = [
-        f"Python {platform.python_version()}, Cosmic Ray {version('cosmic-ray')}; {len(tried)} places drawn with a "
-        "fixed seed, one mutant each.",
+        f"Python {platform.python_version()}, Cosmic Ray {version('cosmic-ray')}; {len(tried)} tried of a sample "
+        f"of {of}.",
         "",
         "| area | mutants | killed | of them by time | survived | of them equivalent |",
         "|---|---|---|---|---|---|",
@@ -73,8 +73,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("`", "'")
 
 
-def write(tried: Sequence[Tried]) -> None:
+def write(tried: Sequence[Tried], *, of: int) -> None:
     """Puts the report into the document."""
     head, rest = DOCUMENT.read_text().split(MARKS[0])
     _, tail = rest.split(MARKS[1])
-    DOCUMENT.write_text(f"{head}{MARKS[0]}\n{report(tried)[0]}\n{MARKS[1]}{tail}")
+    DOCUMENT.write_text(f"{head}{MARKS[0]}\n{report(tried, of=of)[0]}\n{MARKS[1]}{tail}")

@@ -106,7 +106,7 @@ def _in_the_child(tree: Path, tests: Sequence[str], *, show: bool) -> int:
             del sys.modules[name]
         # The plugins are among the libraries that came before pytest.
         quiet = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-        given = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", "-m", "not cluster", "--tb=short"]
+        given = ["-x", "-q", "-p", "no:cacheprovider", "-p", "no:schemathesis", "--tb=short"]
         return int(pytest.main([*given, *quiet, *tests]))
     except BaseException:
         # Only the parent may go on from here.

@@ -35,6 +35,12 @@ def test_oklch_when_red_and_green() -> None:
     assert abs(red - green) < 130
 
 
+def test_oklch_is_the_hue_when_it_is_turned() -> None:
+    """On the OKLCH wheel a position is the hue itself, within one turn."""
+    found = wheel_positions(np.array([0.0, 30.0, 360.0, 400.0, -10.0]), "oklch")
+    np.testing.assert_allclose(found, [0, 30, 0, 40, 350])
+
+
 @settings(derandomize=True, max_examples=50)
 @given(st.floats(0, 360, exclude_max=True), st.floats(0.5, 5))
 def test_ryb_when_hue_grows(hue_deg: float, step_deg: float) -> None:
