@@ -191,7 +191,8 @@ RAY_SERVICE = _closed(
 )
 
 
-# Every field of KubeRay 1.7, by its Go types (ray-operator/apis/ray/v1). A `!` marks what is required.
+# The fields of a KubeRay newer than 1.6, transcribed from its Go types (ray-operator/apis/ray/v1) at a commit whose release
+# is not known. A `!` marks what is required.
 KUBERAY_1_7 = {
     "RayService": "deploymentUnhealthySecondThreshold excludeHeadPodFromServeSvc rayClusterConfig! "
     "rayClusterDeletionDelaySeconds serveConfigV2 serveService serviceUnhealthySecondThreshold upgradeStrategy",
