@@ -191,9 +191,9 @@ RAY_SERVICE = _closed(
 )
 
 
-# The fields of a KubeRay newer than 1.6, transcribed from its Go types (ray-operator/apis/ray/v1) at a commit whose release
-# is not known. A `!` marks what is required.
-KUBERAY_1_7 = {
+# The fields of a KubeRay newer than 1.6, transcribed from its Go types (ray-operator/apis/ray/v1) at a commit whose
+# release is not known. A `!` marks what is required.
+NEWER_KUBERAY = {
     "RayService": "deploymentUnhealthySecondThreshold excludeHeadPodFromServeSvc rayClusterConfig! "
     "rayClusterDeletionDelaySeconds serveConfigV2 serveService serviceUnhealthySecondThreshold upgradeStrategy",
     "RayCluster": "authOptions autoscalerOptions enableInTreeAutoscaling gcsFaultToleranceOptions headGroupSpec! "
@@ -214,7 +214,7 @@ def test_kuberay_1_6_knows_every_field_of_the_rayservice() -> None:
     jsonschema.validate(_kubernetes()[0], RAY_SERVICE)
 
 
-def test_kuberay_1_7_knows_every_field_of_the_rayservice() -> None:
+def test_a_newer_kuberay_knows_every_field_of_the_rayservice() -> None:
     """Each part has only fields of its type, and those that are required."""
     spec = _kubernetes()[0]["spec"]
     cluster = spec["rayClusterConfig"]
@@ -222,7 +222,7 @@ def test_kuberay_1_7_knows_every_field_of_the_rayservice() -> None:
     parts += [("worker", group) for group in cluster["workerGroupSpecs"]]
     parts += [(name, cluster[name]) for name in ("authOptions", "gcsFaultToleranceOptions", "autoscalerOptions")]
     for name, part in parts:
-        fields = KUBERAY_1_7[name].split()
+        fields = NEWER_KUBERAY[name].split()
         assert set(part) <= {field.rstrip("!") for field in fields}, name
         assert {field.rstrip("!") for field in fields if field.endswith("!")} <= set(part), name
 
