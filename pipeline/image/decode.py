@@ -28,7 +28,7 @@ from pipeline.image.header import Header, read_header
 from pipeline.image.limits import DEFAULT_LIMITS, ImageLimits, allowed_pixels
 from pipeline.image.modes import MAX_PROFILE_BYTES, opaque, to_srgb
 from pipeline.image.profiles import declared_profile
-from pipeline.image.shrink import shrunk
+from pipeline.image.shrink import WHOLE_SHARE, bounded, reduced, shrunk
 from pipeline.types import DecodedImage, Mask, RgbImage
 
 __all__ = ["decode_image", "decode_mask", "sniff"]
@@ -53,8 +53,7 @@ MASK_MODES = ("1", "L", "P", "RGB", "LA", "RGBA")
 ASPECT_TOLERANCE = 0.02
 
 # Contract: JPEG's own scaling, which averages sRGB values, leaves twice the analysed side for the averaging of light.
-# Taste: less a twentieth, because a quarter of the common 4,000 and 4,032 px is just below that.
-DRAFT_FACTOR = 1.9
+DRAFT_FACTOR = 2 * WHOLE_SHARE
 # Contract: a pixel below half of full alpha is transparent.
 HALF_ALPHA = 128
 
@@ -103,22 +102,20 @@ def decode_image(
             upright = upright.transpose(_TURNS[turn])
             alpha = alpha and alpha.transpose(_TURNS[turn])
         width_px, height_px = _turned(stored, turn)
-        size = _bounded((width_px, height_px), limits.analysed_side_px)
-        network = None if network_px is None else _array(to_srgb(upright.resize(network_px, _BOX), profile))
-        analysed = _analysed(upright, size, profile)
+        size = bounded((width_px, height_px), limits.analysed_side_px)
+        plain = reduced(upright, size)
+        network = None if network_px is None else _array(to_srgb(plain.resize(network_px, _BOX), profile))
+        analysed = _array(to_srgb(_analysed(upright, plain, size), profile))
         return DecodedImage(analysed, width_px, height_px, network, opaque=_opaque_pixels(alpha, size))
 
 
-def _analysed(upright: Image.Image, size: tuple[int, int], profile: bytes | None) -> RgbImage:
-    """The picture at analysed size, in sRGB. Ink, in CMYK, is no light."""
+def _analysed(upright: Image.Image, plain: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture at analysed size. Ink, in CMYK, is no light."""
     if upright.size == size:
-        return _array(to_srgb(upright, profile))
+        return upright
     if upright.mode not in ("L", "RGB") or upright.width < size[0] or upright.height < size[1]:
-        return _array(to_srgb(upright.resize(size, _BOX), profile))
-    pixels = shrunk(upright, size)
-    if profile is None:
-        return pixels
-    return _array(to_srgb(Image.fromarray(pixels if upright.mode == "RGB" else pixels[..., 0]), profile))
+        return plain.resize(size, _BOX)
+    return shrunk(upright, plain, size)
 
 
 def _opaque_pixels(alpha: Image.Image | None, size: tuple[int, int]) -> Mask | None:
@@ -220,16 +217,11 @@ def _turned(size: tuple[int, int], turn: int) -> tuple[int, int]:
     return (size[1], size[0]) if turn >= 5 else size
 
 
-def _bounded(size: tuple[int, int], side_px: int) -> tuple[int, int]:
-    scale = min(1.0, side_px / max(size))
-    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))
-
-
 def _least_size(size: tuple[int, int], side_px: int, network_px: tuple[int, int] | None) -> tuple[int, int]:
     """The smallest (width, height) at which a JPEG can be decoded and still serve the analysis and the network."""
     # The EXIF turn is still unknown, so either side may become the network's longer side.
     floor_px = max(network_px or (1, 1))
-    width_px, height_px = _bounded(size, round(DRAFT_FACTOR * side_px))
+    width_px, height_px = bounded(size, round(DRAFT_FACTOR * side_px))
     return max(floor_px, width_px), max(floor_px, height_px)
 
 

@@ -12,7 +12,7 @@ from pipeline.codec import canonical
 from pipeline.options import ColorShare, Options, shaping
 from pipeline.parts import Garment
 from pipeline.types import Mode, PhaseName, View
-from pipeline.versions import API_VERSION
+from pipeline.versions import API_VERSION, DECODING_VERSION
 from serve.stores.cache import cache_key
 from serve.stores.owners import owner_of, photo_of
 from serve.version import VERSION
@@ -43,9 +43,9 @@ class Question:
         return self.mode != "colors" and self.options.segment == "auto" and self.mask is None
 
     def content(self) -> bytes:
-        """The identity of the photo and its mask."""
+        """The identity of the decoded photo and its mask."""
         mask = b"" if self.mask is None else hashlib.sha256(self.mask).digest()
-        return hashlib.sha256(self.image).digest() + mask
+        return hashlib.sha256(self.image).digest() + mask + DECODING_VERSION.encode()
 
     def advice_key(self, content: bytes, versions: Mapping[PhaseName, str]) -> str:
         """The key of the whole answer: everything that shapes it, and its owner."""
