@@ -222,7 +222,7 @@ def scenes() -> dict[str, Scene]:
             (("top", "ecru"), ("bottom", "indigo denim")),
         ),
         "dress": Scene(
-            lambda random: plaster(random, "#d9d4ca"), [dress("#a84b35", linen)], (("full_body", "cognac"),)
+            lambda random: plaster(random, "#d9d4ca"), [dress("#a84b35", linen)], (("full_body", "rust"),)
         ),
         "jacket": Scene(
             lambda random: plaster(random, "#dcd8d2"), jacket("#2e4a3d", "#20352b"), (("outerwear", "pine"),)
