@@ -1,6 +1,7 @@
 """Runs an asyncio server in a thread of its own, for proxies that tests put in front of a store."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -10,13 +11,13 @@ Connection = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[No
 
 
 @contextmanager
-def serving(connection: Connection) -> Iterator[int]:
+def serving(connection: Connection, *, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Serves connections on a free port, which it yields. Open connections are cancelled at the end of the block."""
     ports = list[int]()
     started, ended = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        server = await asyncio.start_server(connection, HOST, 0)
+        server = await asyncio.start_server(connection, HOST, 0, ssl=tls)
         async with server:
             ports.append(server.sockets[0].getsockname()[1])
             started.set()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, partial
+from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
 import obstore
@@ -34,6 +35,8 @@ CREDENTIALS_FOR = timedelta(minutes=5)
 COPIES = 16
 # The buffer of an opened object, which is the size of its range requests.
 RANGE_BYTES = 4 * 1024 * 1024
+# Variables that name the file of a private authority's certificates: AWS's, the service's and OpenSSL's.
+AUTHORITIES = ("AWS_CA_BUNDLE", "STYLESYNC_CA_FILE", "SSL_CERT_FILE")
 # obstore reports the HTTP status in its message only.
 _STATUS = re.compile(r"status code: (\d{3})")
 # Standard: the client errors of HTTP that invite a retry. All 5xx do too.
@@ -127,8 +130,7 @@ class S3Store:
         style = {"addressing_style": "path"} if self._endpoint_url else None
         return get_session().create_client(
             "s3",
-            # obstore follows SSL_CERT_FILE by itself.
-            verify=os.environ.get("AWS_CA_BUNDLE") or os.environ.get("SSL_CERT_FILE"),
+            verify=_authorities(),
             endpoint_url=self._endpoint_url,
             region_name=_region(),
             config=Config(
@@ -156,10 +158,12 @@ class S3Store:
                 "expires_at": datetime.now(UTC) + CREDENTIALS_FOR,
             }
 
+        authorities = _authorities()
         return obstore_store.S3Store(
             self._bucket,
             config={"region": _region(), **({"endpoint": self._endpoint_url} if self._endpoint_url else {})},
             client_options={
+                **({"root_certificate": Path(authorities).read_bytes()} if authorities else {}),
                 "allow_http": True,
                 "connect_timeout": timedelta(seconds=CONNECT_TIMEOUT_S),
                 "read_timeout": timedelta(seconds=READ_TIMEOUT_S),
@@ -216,6 +220,11 @@ class S3Store:
             return BadRequest(f"There is no bucket '{self._bucket}'.")
         if status in (401, 403):
             return StorageFailed(f"The store refuses to {verb} {where} (HTTP {status}): check credentials and policy.")
+        if _is_untrusted(error):
+            return BadRequest(
+                f"Cannot {verb} {where}: its certificate is not trusted. Name a file with its authority's certificates in "
+                f"{' or '.join(AUTHORITIES)}."
+            )
         if is_transient(error):
             why = f"HTTP {status}" if status else "no answer"
             return StorageFailed(
@@ -258,7 +267,7 @@ def is_transient(error: Exception) -> bool:
     status = _status(error)
     if status is not None:
         return status >= 500 or status in _TRANSIENT_STATUSES
-    if isinstance(error, botocore_errors.NoCredentialsError | botocore_errors.ClientError):
+    if isinstance(error, botocore_errors.NoCredentialsError | botocore_errors.ClientError) or _is_untrusted(error):
         return False
     passing = (
         obstore_errors.GenericError,
@@ -270,6 +279,13 @@ def is_transient(error: Exception) -> bool:
         TimeoutError,
     )
     return isinstance(error, passing)
+
+
+def _is_untrusted(error: Exception) -> bool:
+    """Whether the store's certificate was refused. obstore says so in its message only."""
+    if isinstance(error, obstore_errors.BaseError):
+        return "InvalidCertificate" in str(error)
+    return isinstance(error, botocore_errors.SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(error)
 
 
 def _status(error: Exception) -> int | None:
@@ -285,3 +301,14 @@ def _status(error: Exception) -> int | None:
 def _region() -> str:
     region: str | None = get_session().get_config_variable("region")
     return region or "us-east-1"
+
+
+def _authorities() -> str | None:
+    """The file of a private authority's certificates. Raises BadRequest for a file that cannot be read."""
+    path = next((os.environ[name] for name in AUTHORITIES if os.environ.get(name)), None)
+    if path is not None:
+        try:
+            Path(path).read_bytes()
+        except OSError as error:
+            raise BadRequest(f"The file of certificates {path} cannot be read: {error.strerror}.") from error
+    return path

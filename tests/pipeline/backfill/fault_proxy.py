@@ -5,6 +5,7 @@ It forwards the Host header unchanged, so that signatures stay valid.  A seed de
 
 import asyncio
 import random
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,16 +43,16 @@ class FaultProxy:
 
 
 @contextmanager
-def fault_proxy(upstream: str, *, share: float = 0.0) -> Iterator[FaultProxy]:
-    """A proxy on a free port in front of the upstream URL. It ends with the block."""
+def fault_proxy(upstream: str, *, share: float = 0.0, tls: ssl.SSLContext | None = None) -> Iterator[FaultProxy]:
+    """A proxy on a free port in front of the upstream URL, with its own certificate or none. It ends with the block."""
     target = urlsplit(upstream)
     proxy = FaultProxy("", share)
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _serve(proxy, str(target.hostname), int(target.port or 80), reader, writer)
 
-    with serving(connection) as port:
-        proxy.url = f"http://{HOST}:{port}"
+    with serving(connection, tls=tls) as port:
+        proxy.url = f"{'https' if tls else 'http'}://{HOST}:{port}"
         yield proxy
 
 

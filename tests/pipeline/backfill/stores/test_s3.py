@@ -1,15 +1,17 @@
 """Tests S3 as a store, and whole runs on it, against a real server with and without faults."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import trustme
 
 from pipeline.backfill.errors import BadRequest, ObjectFailed, StorageFailed
 from pipeline.backfill.stores.retries import Retries
-from pipeline.backfill.stores.s3 import S3Store, is_transient
+from pipeline.backfill.stores.s3 import AUTHORITIES, S3Store, is_transient
 from pipeline.errors import Forbidden, NotFound, TooLarge
 from tests.pipeline.backfill.catalogue import COLORS, CannedPool, backfill, painted
 from tests.pipeline.backfill.fault_proxy import FaultProxy, fault_proxy
@@ -99,6 +101,36 @@ def test_a_wrong_key_is_named_when_the_store_refuses(
     }
     with pytest.raises((StorageFailed, Forbidden), match=r"refuses (to|access)"):
         works[action]()
+
+
+@pytest.mark.parametrize("variable", AUTHORITIES)
+def test_a_private_authority_is_trusted_when_a_variable_names_it(
+    server: S3Server, bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str
+) -> None:
+    """Both clients trust the certificates of the file, of which there may be several, and nothing without it."""
+    for name in AUTHORITIES:
+        monkeypatch.delenv(name, raising=False)
+    ours, other = trustme.CA(), trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ours.issue_cert("127.0.0.1").configure_cert(tls)
+    (tmp_path / "authorities.pem").write_bytes(other.cert_pem.bytes() + ours.cert_pem.bytes())
+    with fault_proxy(server.url, tls=tls) as proxy:
+        for work in (lambda s: list(s.walk()), lambda s: s.write("k", b"1"), lambda s: s.read("k")):
+            with pytest.raises(BadRequest, match=f"certificate is not trusted.*{variable}"):
+                work(S3Store(bucket, "", endpoint_url=proxy.url))
+        monkeypatch.setenv(variable, str(tmp_path / "authorities.pem"))
+        store = S3Store(bucket, "", endpoint_url=proxy.url)
+        store.write("k", b"12")
+        assert [found.key for found in store.walk()] == ["k"]
+        assert store.read("k") == b"12"
+
+
+def test_a_missing_file_of_certificates_is_named(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file that the variable names is told, by both clients."""
+    monkeypatch.setenv(AUTHORITIES[0], "/gone.pem")
+    for work in (lambda s: list(s.walk()), lambda s: s.write("k", b"1")):
+        with pytest.raises(BadRequest, match=r"/gone\.pem cannot be read: No such file"):
+            work(S3Store(bucket, "", endpoint_url="https://127.0.0.1:1"))
 
 
 def test_missing_credentials_are_named_when_none_are_found(
