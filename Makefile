@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .PHONY: help help-all install serve test check bench fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
-.PHONY: sizing bench-growth overload chaos soak prove-nodes prove-autoscaling prove-alerts mutate mutation-environment
+.PHONY: sizing bench-growth overload chaos soak prove-nodes prove-autoscaling prove-alerts prove-shadow mutate mutation-environment
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
 .PHONY: bench-environment train-environment install-runtime install-torch peer-environments install-development interpreter
 
@@ -155,6 +155,9 @@ prove-nodes: development-environment ## prove: several nodes on this machine: up
 
 prove-autoscaling: development-environment ## prove: twice the load adds replicas, and they leave again: docs/results/autoscaling.md (10 min)
 	@$(PY) -m tests.nodes.autoscaling
+
+prove-shadow: development-environment ## prove: a shadow costs no latency: docs/results/shadow.md (5 min)
+	@$(PY) -m tests.bench.serving.shadow
 
 mutate: mutation-environment ## prove: mutation testing into docs/results/mutation.md (30 min; AGAIN=1: the survivors alone; LOCK=file)
 	@$(PY) -m tests.mutation $(if $(AGAIN),--again) $(if $(AFRESH),--afresh) $(if $(LOCK),--lock $(LOCK))

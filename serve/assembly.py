@@ -24,7 +24,7 @@ from serve.uploads.uploads import Uploads
 from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
 from serve.walk.canary import CanaryPhases
-from serve.walk.phase_call import Phase, PhaseHandle, Translate
+from serve.walk.phase_call import CanaryHandles, Phase, PhaseHandle, Translate
 from serve.walk.phases import Phases
 
 
@@ -36,7 +36,7 @@ def assemble(
     handles: Mapping[PhaseName, PhaseHandle],
     translate: Translate,
     metrics: Metrics | None = None,
-    canary: PhaseHandle | None = None,
+    canary: CanaryHandles | None = None,
 ) -> Service:
     """The service of one ingress replica. Raises ValueError when required keys have no configured place.
 
@@ -63,13 +63,13 @@ def assemble(
         cache=cache,
         config=AdviceConfig(),
         metrics=metrics,
-        canary=None if canary is None else canary_phases(canary, handles["extraction"], translate, metrics),
+        canary=None if canary is None else canary_phases(canary, translate, metrics),
     )
     keys = _keys(environment, peppers, state) if settings.require_keys else None
     limiter = Limiter(state, replicas=settings.limit_replicas, count_event=metrics.counts_limit)
     uploads = _uploads(settings, environment, peppers.current, state)
     describe = {name: handle.describe for name, handle in handles.items()}
-    readiness = Readiness(advisor, cache, uploads, describe, None if canary is None else canary.describe)
+    readiness = Readiness(advisor, cache, uploads, describe, None if canary is None else canary.segment.describe)
     remote = RemotePhotos(
         settings.image_url_hosts, max_bytes=settings.max_image_bytes, timeout_s=settings.image_url_timeout_s
     )
@@ -82,7 +82,7 @@ def _phase(name: PhaseName, handle: PhaseHandle, translate: Translate, metrics: 
     return Phase(name, handle.start, translate, breaker=breaker, count_outcome=count, replicas=handle.replicas)
 
 
-def canary_phases(canary: PhaseHandle, extraction: PhaseHandle, translate: Translate, metrics: Metrics) -> CanaryPhases:
+def canary_phases(canary: CanaryHandles, translate: Translate, metrics: Metrics) -> CanaryPhases:
     """The ways to the second network. Their outcomes are counted as the canary's, apart from those of the phases."""
 
     def way(name: PhaseName, mode: str, handle: PhaseHandle) -> Phase:
@@ -92,9 +92,9 @@ def canary_phases(canary: PhaseHandle, extraction: PhaseHandle, translate: Trans
         return Phase(name, handle.start, translate, count_outcome=count, replicas=handle.replicas)
 
     return CanaryPhases(
-        split=way("segmentation", "split", canary),
-        shadow=way("segmentation", "shadow", canary),
-        extraction=way("extraction", "shadow_extraction", extraction),
+        split=way("segmentation", "split", canary.segment),
+        shadow=way("segmentation", "shadow", canary.segment),
+        extraction=way("extraction", "shadow_extraction", canary.extract),
     )
 
 

@@ -20,7 +20,7 @@ from pipeline.types import PhaseName
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
-from serve.device import require_device, start_line
+from serve.device import give_way, require_device, start_line
 from serve.live import LiveConfig
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
@@ -34,7 +34,7 @@ from serve.settings import (
     Settings,
     TracingSettings,
 )
-from serve.walk.phase_call import FROM_A_PHASE, PendingCall, PhaseHandle, Replicas
+from serve.walk.phase_call import FROM_A_PHASE, CanaryHandles, PendingCall, PhaseHandle, Replicas
 
 # Serve's own logger, whose lines are in the replica's log.
 _log = logging.getLogger("ray.serve")
@@ -94,6 +94,7 @@ class Segmentation:
     def __init__(self) -> None:
         settings = SegmentationSettings()
         gpu = require_device(settings)
+        give_way(settings.nice)
         self._on_cpu = settings.device == "cpu"
         # The engine is imported in this process alone.
         from models.engines.choice import choose, open_segmenter
@@ -194,6 +195,25 @@ class SegmentationCanary(Segmentation):
 
     component = "segmentation_canary"
 
+    def __init__(self) -> None:
+        from pipeline.palette.extraction import extract
+
+        super().__init__()
+        self._extract = extract
+
+    async def extract(self, payload: bytes) -> bytes:
+        """The Extraction of an ExtractRequest, both in wire form.
+
+        A comparison asks for it here, so that no answer's extraction waits for it.
+        """
+
+        def work() -> bytes:
+            asked = codec.decode(payload, wire.ExtractRequest)
+            found = self._extract(asked.image, asked.labels, asked.confidence, asked.options, opaque=asked.opaque)
+            return codec.encode(found)
+
+        return await asyncio.to_thread(work)
+
 
 def batch_limits(config: BatchConfig, *, on_cpu: bool) -> BatchLimits:
     """The batcher's limits. What the config leaves open is chosen for the device."""
@@ -286,7 +306,7 @@ class Advice:
             handles={name: phase_handle(handle) for name, handle in handles.items()},
             translate=translate,
             metrics=metrics,
-            canary=None if canary is None else phase_handle(canary),
+            canary=None if canary is None else canary_handles(canary),
         )
         self._service.scrape = exchange().text
         self._reporter = report(metrics)
@@ -312,10 +332,15 @@ class Advice:
         return create_app(self._service)
 
 
-def phase_handle(handle: DeploymentHandle[Any]) -> PhaseHandle:
-    """A phase's handle as the walk uses it."""
-    run = handle.run
+def phase_handle(handle: DeploymentHandle[Any], method: str = "run") -> PhaseHandle:
+    """A phase's handle as the walk uses it. method: the one that takes a payload."""
+    run = getattr(handle, method)
     return PhaseHandle(run.remote, handle.describe.remote, Replicas(partial(running_replicas, run), replica_has))
+
+
+def canary_handles(handle: DeploymentHandle[Any]) -> CanaryHandles:
+    """The handles of `SegmentationCanary`."""
+    return CanaryHandles(phase_handle(handle), phase_handle(handle, "extract"))
 
 
 def running_replicas(handle: DeploymentHandle[Any]) -> int | None:

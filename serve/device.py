@@ -85,6 +85,13 @@ def first_gpu(library: str = DRIVER_LIBRARY) -> Gpu | str:
     return Gpu(name.value.decode(errors="replace"), memory.value, _driver(), version)
 
 
+def give_way(nice: int) -> None:
+    """Lowers the priority of this process's threads, and so of those that they start, as `nice` counts."""
+    if nice:
+        for thread in Path("/proc/self/task").iterdir():
+            os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
+
+
 def start_line(version: str, settings: SegmentationSettings, gpu: Gpu | None) -> str:
     """What runs, and on what. version: the segmenter's, `id:weights-hash:dtype:device[-engine]`."""
     if gpu is not None:

@@ -141,6 +141,8 @@ class SegmentationSettings(BaseSettings):
     threads: Annotated[int, Field(ge=1)] = 1
     compile_mode: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
     allow_non_commercial: bool = False
+    # How far a replica gives way to other processes on its cores, as `nice` counts. It cannot be taken back.
+    nice: Annotated[int, Field(ge=0, le=19)] = 0
 
     @model_validator(mode="after")
     def _check_card(self) -> Self:

@@ -32,7 +32,7 @@ SPLIT_BUDGET_SHARE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class CanaryPhases:
-    """The second network for answers and for comparisons, and extraction for comparisons.
+    """The second network for answers and for comparisons, and its extraction for comparisons.
 
     Each has a breaker of its own, so that no comparison can close the way of an answer.
     """

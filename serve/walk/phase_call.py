@@ -51,6 +51,14 @@ class PhaseHandle:
     replicas: Replicas = field(default_factory=Replicas)
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryHandles:
+    """What the second network's replicas do: they segment, and extract the colours of a comparison."""
+
+    segment: PhaseHandle
+    extract: PhaseHandle
+
+
 class RetryBudget:
     """A token bucket for retries, so that they cannot double the load of a phase in trouble.
 

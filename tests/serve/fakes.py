@@ -23,7 +23,7 @@ from serve.stores.cache import Cache
 from serve.stores.redis import Store, StoreError
 from serve.walk.advisor import Advisor
 from serve.walk.canary import CanaryPhases
-from serve.walk.phase_call import FROM_A_PHASE, PendingCall, Phase, PhaseHandle, Replicas
+from serve.walk.phase_call import FROM_A_PHASE, CanaryHandles, PendingCall, Phase, PhaseHandle, Replicas
 from serve.walk.phases import Phases
 from serve.walk.question import Answer, Question
 
@@ -248,6 +248,7 @@ class Walk:
     memory_bytes: int = 1
     # The second network, where there is one.
     canary: FakePhase | None = None
+    canary_extraction: FakePhase = field(default_factory=lambda: FakePhase(extract))
     metrics: Metrics = field(default_factory=Metrics)
     advisor: Advisor = field(init=False)
 
@@ -272,8 +273,8 @@ class Walk:
         )
 
     def _canary_phases(self, fake: FakePhase) -> CanaryPhases:
-        handle, extraction = (PhaseHandle(one.start, _silent, one.replicas) for one in (fake, self.extraction))
-        return canary_phases(handle, extraction, translate, self.metrics)
+        handles = (PhaseHandle(one.start, _silent, one.replicas) for one in (fake, self.canary_extraction))
+        return canary_phases(CanaryHandles(*handles), translate, self.metrics)
 
     def phase(self, name: PhaseName) -> FakePhase:
         """The fake phase of this name."""

@@ -1,6 +1,9 @@
 """A replica's device: what is refused, with the reason, and what the start-up line tells."""
 
 import ctypes
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +13,7 @@ import pytest
 
 from serve import device
 from serve.device import GIB, Gpu, first_gpu, require_device, start_line
+from serve.local.plan import REPOSITORY
 from serve.settings import SegmentationSettings
 
 L4 = Gpu("NVIDIA L4", 22 * GIB, "580.82.07", "13.0")
@@ -86,6 +90,21 @@ def test_a_replica_on_a_cpu_looks_for_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
     """It was promised none."""
     monkeypatch.setattr(device, "first_gpu", lambda: pytest.fail("looked for a GPU"))
     assert require_device(SegmentationSettings(device="cpu")) is None
+
+
+# --- priority ------------------------------------------------------------------------------------------------------
+def test_a_replica_gives_way_with_every_thread() -> None:
+    """Threads that ran before, and those that start later, have the lower priority."""
+    script = (
+        "import os, threading; from pathlib import Path; from serve.device import give_way;"
+        "stop = threading.Event(); threading.Thread(target=stop.wait).start(); give_way(7);"
+        "threading.Thread(target=stop.wait).start();"
+        "print([os.getpriority(os.PRIO_PROCESS, int(t.name)) for t in Path('/proc/self/task').iterdir()]); stop.set()"
+    )
+    found = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=REPOSITORY)
+    priorities = json.loads(found.stdout)
+    assert len(priorities) >= 3
+    assert set(priorities) == {7}
 
 
 # --- torch.compile ------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from serve.keys.peppers import Peppers
 from serve.keys.records import write_keys
 from serve.service import ANONYMOUS, Service
 from serve.settings import AdviceConfig, BreakerConfig, Budgets, Environment, Settings
+from serve.walk.phase_call import CanaryHandles
 from serve.wire import Description
 from tests.serve.fakes import (
     CANARY_PX,
@@ -45,7 +46,7 @@ def _service(
         Peppers(SECRET),
         handles={name: walk.handle(name, describe[name]) for name in PHASES},
         translate=translate,
-        canary=None if canary is None else walk.handle("segmentation", canary),
+        canary=None if canary is None else CanaryHandles(*(walk.handle("segmentation", canary) for _ in range(2))),
     )
 
 

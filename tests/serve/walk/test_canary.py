@@ -212,6 +212,7 @@ async def test_a_comparison_tells_labels_palette_garments_and_time(shadowed: Wal
     for role in ("main", "canary"):
         assert counted(shadowed, "shadow_seconds_count", **of_canary, role=role) == 1
     assert counted(shadowed, "canary_calls_total", mode="shadow", outcome="ok") == 1
+    assert (len(shadowed.extraction.calls), len(shadowed.canary_extraction.calls)) == (1, 1)
 
 
 async def test_no_answer_waits_for_a_comparison(shadowed: Walk) -> None:
