@@ -7,11 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from msgspec import structs
 
 from pipeline.color.difference import DISTINCT_DE00, hue_difference_deg
 from pipeline.color.neutral import is_neutral
-from pipeline.color.sight import temperatures
+from pipeline.color.sight import NEUTRAL_LAB_CHROMA, temperatures
 from pipeline.garments.kinds import BY_NAME
 from pipeline.harmony.pair_score import CLEAR_STEP, NEAR_MISS_CHROMA, Points
 from pipeline.harmony.schemes import angles_of
@@ -49,13 +50,18 @@ SCHEME_REASONS: dict[Scheme, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Tone:
-    """One colour, as the reasons describe it. warm: 1 for warm, -1 for cool, 0 for neither. vivid: see `Points`."""
+    """One colour, as the reasons describe it.
+
+    warm: 1 for warm, -1 for cool, 0 for neither. between: it has a hue, which is neither warm nor cool, such as violet.
+    vivid: see `Points`.
+    """
 
     name: str
     lightness: float
     chroma: float
     hue_deg: float
     warm: int
+    between: bool
     neutral: bool
     vivid: float
 
@@ -68,8 +74,10 @@ def tones(points: Points, names: Sequence[str] = ()) -> list[Tone]:
     neutral = is_neutral(points.oklch).tolist()
     vivid = points.vivid.tolist()
     warm = [_WARM[one] for one in temperatures(points.lab)]
+    colored = (np.hypot(points.lab[:, 1], points.lab[:, 2]) >= NEUTRAL_LAB_CHROMA).tolist()
+    between = [has and not one for has, one in zip(colored, warm, strict=True)]
     return [
-        Tone(names[k] if names else "", lightness, chroma, hue_deg, warm[k], neutral[k], vivid[k])
+        Tone(names[k] if names else "", lightness, chroma, hue_deg, warm[k], between[k], neutral[k], vivid[k])
         for k, (lightness, chroma, hue_deg) in enumerate(points.oklch.tolist())
     ]
 
@@ -93,9 +101,12 @@ def suggestion_reasons(
     """
     worn = [*base, *added]
     found = [_scheme_reason(scheme, base[0], added, related=related, turn_deg=turn_deg)]
+    if related[0] == related[1] and scheme != "neutral" and echo_de00 is not None:
+        # A relation of two colours of one name says nothing; that one of the base's colours returns does.
+        found = [coded("ECHOES_PRINT", value=round(echo_de00, 1))]
     if cvd_de00 < DISTINCT_DE00:
         found.append(coded("CVD_CLOSE", value=round(cvd_de00, 1)))
-    if echo_de00 is not None and echo_de00 <= ECHO_DE00:
+    if echo_de00 is not None and echo_de00 <= ECHO_DE00 and found[0].code != "ECHOES_PRINT":
         found.append(coded("ECHOES_PRINT", value=round(echo_de00, 1)))
     found += _temperature_reason(worn)
     found += _chroma_reason(worn)
@@ -156,9 +167,8 @@ def wearing_advice(
         found.append(coded("KEEP_PRINT_SOLID"))
     if scheme == "monochromatic":
         found.append(coded("MIX_TEXTURES"))
-    warm = {tone.warm for tone in (*base, *(tone for tone, _ in colors))} - {0}
-    if len(warm) == 1:
-        found.append(coded("METAL_GOLD" if warm == {1} else "METAL_SILVER"))
+    if shared := _shared_warmth([*base, *(tone for tone, _ in colors)]):
+        found.append(coded("METAL_GOLD" if shared > 0 else "METAL_SILVER"))
     return tuple(found)
 
 
@@ -272,6 +282,12 @@ def _temperature_reason(worn: Sequence[Tone]) -> list[Coded]:
     warm = [tone.warm for tone in worn if tone.warm]
     if len(set(warm)) == 2:
         return [coded("WARM_COOL_BALANCE")]
-    if len(warm) < 2:
+    if len(warm) < 2 or not _shared_warmth(worn):
         return []
     return [coded("SHARED_WARMTH" if warm[0] > 0 else "SHARED_COOLNESS")]
+
+
+def _shared_warmth(worn: Sequence[Tone]) -> int:
+    """1 when every hue that is worn is warm, -1 when every one is cool, else 0."""
+    found = {tone.warm for tone in worn if tone.warm or tone.between}
+    return found.pop() if len(found) == 1 else 0

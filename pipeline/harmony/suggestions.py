@@ -200,13 +200,16 @@ def _components(scored: BaseScores, one: Combination) -> Components:
 def _scheme_turn(scored: BaseScores, one: Combination) -> tuple[float, int]:
     """The measured angle on the wheel that stands for the scheme, and the place of its colour among the suggested ones.
 
-    It is that of the colour nearest to the scheme's angle. A tetrad is known by its quarter turn, although it has an
-    opposite too. The angle counts from the base's hue, or from the first suggested colour's where the base has none.
+    It is that of the colour nearest to the scheme's angle, among those that show a hue and have another name than the
+    base's. A tetrad is known by its quarter turn, although it has an opposite too. The angle counts from the base's
+    hue, or from the first suggested colour's where the base has none.
     """
-    positions = catalogue_positions(scored.wheel)
+    positions, table = catalogue_positions(scored.wheel), catalogue()
     anchor = scored.anchor_position
     angles = angles_of(one.scheme)
-    places = range(0 if anchor is not None else 1, len(one.colors))
+    hued = [k for k in range(0 if anchor is not None else 1, len(one.colors)) if table.hued[one.colors[k]]]
+    told = scored.base.names[scored.base.anchor] if scored.base.anchor is not None else table.names[one.colors[0]]
+    places = [k for k in hued if table.names[one.colors[k]] != told] or hued
     if not places or not angles:
         return 0.0, 0
     start = float(positions[one.colors[0]]) if anchor is None else anchor

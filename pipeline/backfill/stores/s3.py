@@ -222,8 +222,8 @@ class S3Store:
             return StorageFailed(f"The store refuses to {verb} {where} (HTTP {status}): check credentials and policy.")
         if _is_untrusted(error):
             return BadRequest(
-                f"Cannot {verb} {where}: its certificate is not trusted. Name a file with its authority's certificates in "
-                f"{' or '.join(AUTHORITIES)}."
+                f"Cannot {verb} {where}: its certificate is not trusted. Name a file with its authority's certificates"
+                f" in {' or '.join(AUTHORITIES)}."
             )
         if is_transient(error):
             why = f"HTTP {status}" if status else "no answer"

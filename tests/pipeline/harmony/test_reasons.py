@@ -4,8 +4,8 @@ import pytest
 
 from pipeline.harmony.reasons import BALANCED_DEVIATION, MAX_REASONS, Tone, outfit_reasons
 
-NAVY = Tone("navy", lightness=0.3, chroma=0.05, hue_deg=265, warm=-1, neutral=True, vivid=0)
-CAMEL = Tone("camel", lightness=0.7, chroma=0.08, hue_deg=75, warm=1, neutral=True, vivid=0)
+NAVY = Tone("navy", lightness=0.3, chroma=0.05, hue_deg=265, warm=-1, between=False, neutral=True, vivid=0)
+CAMEL = Tone("camel", lightness=0.7, chroma=0.08, hue_deg=75, warm=1, between=False, neutral=True, vivid=0)
 
 
 def _codes(*, hues: int = 2, most_hues: int = 2, deviation: float = 0.5) -> list[str]:

@@ -16,6 +16,10 @@ from coloraide import Color
 # limit may count or not: a statement is wrong only when it is wrong both ways.
 SEEN = (0.0475, 0.0525)
 WARM, COOL = 1, -1
+# A colour of less OKLCH chroma shows no hue, so no relation of hues may be claimed of it.
+LEAST_HUED_CHROMA = 0.02
+# A colour of this CIE Lab chroma and a hue between warm and cool has a hue that is neither.
+LEAST_BETWEEN_CHROMA = 12
 # The angles, in degrees of OKLCH, at which each relation of hues may be claimed.
 HUE_CODES = {
     "COMPLEMENTARY_HUES": (154, 180), "SPLIT_COMPLEMENTARY_HUES": (124, 180), "ANALOGOUS_HUES": (4, 56),
@@ -36,8 +40,17 @@ def contradictions(answer: dict[str, Any]) -> list[str]:
         kinds = {garments[name]["category"] for name in one["for"]["garment_ids"]}
         added = [color["hex"] for color in one["colors"]]
         said = [*one["reasons"], *one["how_to_wear"], *answer["common"]]
+        names = _names([garments[name] for name in one["for"]["garment_ids"]], one)
         either = [
-            list(dict.fromkeys([*_wrong(said, base, added, kinds, one), *_wrong_summary(one, base, added)]))
+            list(
+                dict.fromkeys(
+                    [
+                        *_wrong(said, base, added, kinds, one),
+                        *_wrong_summary(one, base, added),
+                        *_wrong_names(one, names),
+                    ]
+                )
+            )
             for base in bases
         ]
         found += [f"{number}: {wrong}: {bases[0]} + {added}" for wrong in either[0] if wrong in either[1]]
@@ -49,15 +62,17 @@ def _wrong(
 ) -> Iterator[str]:
     worn = [*base, *added]
     warm = {warmth(code) for code in worn} - {0}
+    # Violet is neither warm nor cool, but it has a hue: beside it not every hue is warm.
+    between = any(warmth(code) == 0 and _lab_chroma(code) >= LEAST_BETWEEN_CHROMA for code in worn)
     chroma = sorted((_oklch(code)[1] for code in worn), reverse=True)
     light = [_oklch(code)[0] for code in worn]
     step = abs(_oklch(base[0])[0] - _oklch(added[0])[0])
     true = {
-        "SHARED_WARMTH": warm == {WARM},
-        "SHARED_COOLNESS": warm == {COOL},
+        "SHARED_WARMTH": warm == {WARM} and not between,
+        "SHARED_COOLNESS": warm == {COOL} and not between,
         "WARM_COOL_BALANCE": warm == {WARM, COOL},
-        "METAL_GOLD": warm == {WARM},
-        "METAL_SILVER": warm == {COOL},
+        "METAL_GOLD": warm == {WARM} and not between,
+        "METAL_SILVER": warm == {COOL} and not between,
         "LIGHT_CONTRAST": step >= 0.295,
         "SOFT_CONTRAST": max(light) - min(light) <= 0.155,
         "CALM_CHROMA": chroma[0] < 0.105,
@@ -86,6 +101,33 @@ def _wrong(
             yield name
 
 
+def _names(garments: list[dict[str, Any]], one: dict[str, Any]) -> dict[str, list[str]]:
+    """The colours that may be meant by each name: those of the garments and of the suggestion."""
+    found: dict[str, list[str]] = {}
+    for color in (color for garment in garments for color in garment["colors"]):
+        found.setdefault(color["names"]["fashion"]["name"], []).append(color["hex"])
+    for color in one["colors"]:
+        found.setdefault(color["name"], []).append(color["hex"])
+    return found
+
+
+def _wrong_names(one: dict[str, Any], names: dict[str, list[str]]) -> Iterator[str]:
+    """A relation of hues is one of two colours that show a hue, with two names."""
+    for code in one["reasons"]:
+        if code["code"] not in (*HUE_CODES, "TONE_ON_TONE"):
+            continue
+        text, said = code["text"].lower(), list[str]()
+        for name in sorted(names, key=len, reverse=True):
+            count = len(re.findall(rf"\b{re.escape(name)}\b", text))
+            said += [name] * count
+            text = text.replace(name, "")
+        if len(set(said)) != len(said):
+            yield f"{code['code']} names one colour twice: {code['text']}"
+        for name in said:
+            if code["code"] in HUE_CODES and all(_oklch(code)[1] < LEAST_HUED_CHROMA for code in names[name]):
+                yield f"{code['code']} speaks of {name}, which shows no hue"
+
+
 def _wrong_summary(one: dict[str, Any], base: list[str], added: list[str]) -> Iterator[str]:
     sentence = one["summary"].lower()
     if missing := [color["name"] for color in one["colors"] if color["name"] not in sentence]:
@@ -105,9 +147,14 @@ def _wrong_summary(one: dict[str, Any], base: list[str], added: list[str]) -> It
 def warmth(code: str) -> int:
     """1 for warm, -1 for cool, 0 for neither: by the CIE Lab hue, and only with enough chroma."""
     _, a, b = Color(code).convert("lab-d65").coords()
-    chroma = hypot(a, b)
+    chroma = _lab_chroma(code)
     lean = (a * cos(radians(50)) + b * cos(radians(40))) / max(chroma, 1e-9)
     return 0 if chroma < 8 or abs(lean) < 0.2 else WARM if lean > 0 else COOL
+
+
+def _lab_chroma(code: str) -> float:
+    _, a, b = Color(code).convert("lab-d65").coords()
+    return hypot(a, b)
 
 
 def _seen(garments: list[dict[str, Any]], least: float) -> list[str]:
