@@ -13,12 +13,17 @@ from serve.walk.question import Answer
 from tests.serve.fakes import Walk, descriptions, photo, until
 
 REPLICAS = 3
+# A machine that stands still for seconds ends nobody's wait for the lease.
+PATIENT = AdviceConfig(
+    budgets=Budgets(segmentation_ms=60_000, extraction_ms=60_000, harmony_ms=60_000, total_ms=60_000)
+)
 
 
 def replicas(walk: Walk) -> list[Advisor]:
     """Three ingress replicas that share phases and store."""
     made = [walk.replica() for _ in range(REPLICAS)]
     for replica in made:
+        replica.reconfigure(PATIENT)
         for description in descriptions():
             replica.learn(description)
     return made
