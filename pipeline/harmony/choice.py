@@ -36,15 +36,15 @@ def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combinat
         schemes[pick.scheme] += 1
 
     for mood in get_args(Mood):
-        leading = [list(reversed(queue)) for queue in queues if queue and _is_of(queue[0], base=0, mood=mood)]
-        heads = [queue[-1] for queue in leading if _advance(queue, chosen, used=used, repeats=1)]
+        leading = [_Queue(queue) for queue in queues if queue and _is_of(queue[0], base=0, mood=mood)]
+        heads = [head for queue in leading if (head := queue.head(chosen, used=used, repeats=1))]
         if heads and len(chosen) < limit:
             take(min(heads, key=lambda one: (-one.rank, one.colors)))
     first = len(chosen)
     for repeats in (COLOR_REPEATS, limit):
-        waiting = [list(reversed(queue)) for queue in queues]
+        waiting = [_Queue(queue) for queue in queues]
         while len(chosen) < limit:
-            heads = [queue[-1] for queue in waiting if _advance(queue, chosen, used=used, repeats=repeats)]
+            heads = [head for queue in waiting if (head := queue.head(chosen, used=used, repeats=repeats))]
             if not heads:
                 break
             take(min(heads, key=lambda one: (bases[one.base], one.base, schemes[one.scheme], -one.rank, one.colors)))
@@ -55,14 +55,25 @@ def _is_of(one: Combination, *, base: int, mood: Mood) -> bool:
     return one.base == base and MOODS[one.scheme] == mood
 
 
-def _advance(queue: list[Combination], chosen: Sequence[Combination], *, used: Counter[int], repeats: int) -> bool:
-    """Drops combinations that cannot be chosen from the queue's end, and tells whether one is left."""
-    while queue:
-        colors = queue[-1].colors
-        if max(used[color] for color in colors) < repeats and not any(alike(colors, one.colors) for one in chosen):
-            return True
-        queue.pop()
-    return False
+class _Queue:
+    """Combinations of one scheme, the best first, from which those that cannot be chosen any more are dropped."""
+
+    def __init__(self, combinations: Sequence[Combination]) -> None:
+        self._left = list(reversed(combinations))
+        # The first of `chosen` that the head was not compared with.
+        self._compared = 0
+
+    def head(self, chosen: Sequence[Combination], *, used: Counter[int], repeats: int) -> Combination | None:
+        """The best that can be chosen; None when none is left. `chosen` only grows."""
+        while self._left:
+            colors = self._left[-1].colors
+            fresh = chosen[self._compared :]
+            if all(used[color] < repeats for color in colors) and not any(alike(colors, one.colors) for one in fresh):
+                self._compared = len(chosen)
+                return self._left[-1]
+            self._left.pop()
+            self._compared = 0
+        return None
 
 
 def alike(first: tuple[int, ...], second: tuple[int, ...]) -> bool:
