@@ -66,6 +66,8 @@ def test_a_sample_is_one_click_away(open_page: Open, server: Stub) -> None:
     assert KNIT.read_bytes() in server.asked[0].body
     assert page.locator("#figure .found").count() == len(recorded("knit")["garments"])
     assert [row.inner_text() for row in page.locator("#garments .kind").all()] == ["Top ecru", "Bottoms indigo denim"]
+    # The reader has no such file yet.
+    assert page.inner_text("#code").startswith(f"curl -sSO {server.url}assets/sample-knit.webp\n")
     page.go_back()
     page.wait_for_selector("[data-state=idle]")
 

@@ -91,7 +91,7 @@ def test_the_wait_of_a_rate_limit_is_counted_down(open_page: Open, server: Stub)
 
 
 def test_a_missing_key_is_asked_for(open_page: Open, server: Stub) -> None:
-    """Without a valid key the page asks for one, with the focus in its field, and then goes on by itself."""
+    """Without a key the page asks for one, tells a wrong one from none, and goes on by itself with a right one."""
 
     def answering(asked: Asked) -> Reply:
         return answer(recorded("colors")) if asked.key == KEY else problem(errors.Unauthenticated("No key."))
@@ -101,7 +101,11 @@ def test_a_missing_key_is_asked_for(open_page: Open, server: Stub) -> None:
     type_colors(page, "camel, navy")
     page.wait_for_selector("#key-dialog[open]")
     assert page.evaluate("document.activeElement.id") == "key"
-    page.keyboard.type(KEY)
+    assert page.inner_text("#key-why") == "The server wants an API key."
+    page.keyboard.type("ssk_wrong")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#key-why:text('does not take this key')")
+    page.fill("#key", KEY)
     page.keyboard.press("Enter")
     must_answer(page, "colors")
 
