@@ -51,9 +51,10 @@ function name(root) {
   for (const inner of root.querySelectorAll("api-request, api-response, schema-table, schema-tree, json-tree, tag-input")) if (inner.shadowRoot) watch(inner.shadowRoot);
 }
 
-// RapiDoc's light colours are too pale for text, and its line on the licence begins left of the text.
+// RapiDoc's light colours are too pale for text, its line on the licence begins left of the text,
+// and in a narrow window it draws the kinds of keys over the first operation.
 const legible = new CSSStyleSheet();
-legible.replaceSync("#api-info { margin-left: 0 !important; } @media (prefers-color-scheme: light) { *, *::before, *::after { --green: #3a6600; --blue: #0a58a8; --red: #b3261e; --orange: #8a4b00; --yellow: #725800; --purple: #5a3fb0; --nav-get-color: #0a58a8; --nav-post-color: #3a6600; --nav-delete-color: #b3261e; --nav-put-color: #8a4b00; --nav-head-color: #725800; } }");
+legible.replaceSync("#api-info { margin-left: 0 !important; } @media (max-width: 767px) { .summary > div:has(.tooltip) { display: none; } } @media (prefers-color-scheme: light) { *, *::before, *::after { --green: #3a6600; --blue: #0a58a8; --red: #b3261e; --orange: #8a4b00; --yellow: #725800; --purple: #5a3fb0; --nav-get-color: #0a58a8; --nav-post-color: #3a6600; --nav-delete-color: #b3261e; --nav-put-color: #8a4b00; --nav-head-color: #725800; } }");
 
 const watched = new WeakSet();
 

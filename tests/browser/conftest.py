@@ -54,9 +54,9 @@ def launched() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """The browser of a module's tests.
+    """The browser of this folder's tests.
 
     Playwright runs an event loop in this thread for as long as it lives, so it must end before tests that need one of
     their own.
@@ -65,9 +65,9 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Stub]:
-    """The stub of all tests of a module."""
+    """The stub of all tests of this folder."""
     with stub() as running:
         yield running
 
