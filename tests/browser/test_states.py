@@ -141,7 +141,7 @@ def test_the_answer_fits_its_screens(open_page: Open, server: Stub) -> None:
 
 def test_the_first_view_is_light(open_page: Open) -> None:
     """The first view, with its fonts and small samples, weighs less than the contract allows."""
-    page = open_page()
+    page = open_page(fresh=True)
     page.wait_for_load_state("networkidle")
     sizes = page.evaluate(
         "() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')]"

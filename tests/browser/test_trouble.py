@@ -78,7 +78,7 @@ def test_a_misspelt_colour_is_put_right_with_one_click(open_page: Open, server: 
 def test_the_wait_of_a_rate_limit_is_counted_down(open_page: Open, server: Stub) -> None:
     """Try again waits as long as Retry-After says, then works."""
     server.answering = lambda _: problem(RateLimited("3 a minute.", retry_after_s=41))
-    page = open_page()
+    page = open_page(fresh=True)
     page.clock.install()
     type_colors(page, "camel, navy")
     page.wait_for_selector("#countdown:text('in')")
