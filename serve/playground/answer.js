@@ -14,6 +14,7 @@ export function showAnswer() {
   at("result").hidden = false;
   const view = question.colors ? [clothView(answer.garments.flatMap((garment) => garment.colors))] : question.preview ? [photoView(answer, question.preview, altOf(answer))] : [make("p", { class: "fine" }, "This browser cannot draw the photo's format; the service read it.")];
   at("figure").replaceChildren(...view);
+  at("seen").classList.toggle("beside", Boolean(question.preview && answer.garments.length && answer.image?.height > answer.image?.width));
   at("notices").replaceChildren(...notices(answer));
   at("garments").replaceChildren(garmentList(answer, keepButton));
   connect(at("seen"));
@@ -61,7 +62,7 @@ export function connect(place) {
     node.addEventListener("pointerleave", () => light(id, false));
     node.addEventListener("focusin", () => light(id, true));
     node.addEventListener("focusout", () => light(id, false));
-    if (node.matches(".found")) node.addEventListener("click", () => { const row = place.querySelector(`li[data-garment="${id}"] details`); row.open = !row.open; });
+    if (node.matches("svg *")) node.addEventListener("click", () => { const row = place.querySelector(`li[data-garment="${id}"] details`); row.open = !row.open; });
   }
 }
 
@@ -88,17 +89,34 @@ export function choose(number) {
 }
 
 export function bestCard(look, number) {
-  const swaps = Object.values(state.swapped[number] ?? {});
-  const sentence = swaps.length ? `${list(look.colors.filter((color) => color.hex !== color.was).map((color) => `${color.name} instead of ${state.answer.suggestions[number].colors.find((one) => one.hex === color.was).name}`))}.` : look.summary;
+  const changed = look.colors.filter((color) => color.hex !== color.was).map((color) => [color.name, namedFirst(number, color)]);
+  const sentence = changed.length ? `${list(changed.map(([now, first]) => `${now} instead of ${first}`))}.` : look.summary;
+  const why = whyOf(state.answer, look);
+  if (changed.length) why.querySelector("summary").after(make("p", {}, `The reasons below are for ${list(changed.map(([, first]) => first))}, not for ${list(changed.map(([now]) => now))}.`));
   return make("article", { class: "best card" }, layOf(state.answer, look),
     make("div", { class: "told" },
       make("div", { class: "lead" }, titleOf(look), make("h3", { class: "sentence" }, sentence.slice(0, 1).toUpperCase() + sentence.slice(1)),
         make("div", { class: "swaps" }, look.colors.map((color) => swapMenu(color, number)))),
-      look.how_to_wear.length ? make("ul", { class: "how" }, look.how_to_wear.slice(0, 2).map((one) => make("li", {}, one.text))) : null,
-      whyOf(state.answer, look),
+      look.how_to_wear.length ? make("ul", { class: "how" }, look.how_to_wear.slice(0, 2).map((one) => make("li", {}, worded(one, changed)))) : null,
+      why,
       make("div", { class: "row tools" }, exportMenu(look),
         make("button", { type: "button", class: "button slim", onclick: () => saveCard(look) }, "Save as picture"),
         make("button", { type: "button", class: "button slim", onclick: copyLink }, "Copy link"))));
+}
+
+// The name of the colour that was suggested where this one stands now.
+const namedFirst = (number, color) => state.answer.suggestions[number].colors.find((one) => one.hex === color.was).name;
+
+// A hint with the colours that were swapped. changed: pairs of the new and the suggested name. Metals are no cloth.
+export function worded({ code, text }, changed) {
+  if (code.startsWith("METAL")) return text;
+  const names = new Map(changed.map(([now, first]) => [first, now]));
+  const first = [...names.keys()].sort((a, b) => b.length - a.length).join("|");
+  if (!first) return text;
+  return text.replace(new RegExp(`\\b(an? )?(${first})\\b`, "i"), (_, article, found) => {
+    const now = names.get(found.toLowerCase());
+    return `${article ? (/^[aeiou]/.test(now) ? "an " : "a ") : ""}${now}`;
+  });
 }
 
 // A suggested colour, with those that could take its place.

@@ -1,5 +1,5 @@
 // A suggestion as a picture to share: 1,200 × 630 px.
-import { layOf, nameOf, rgbOf } from "./look.js";
+import { layOf, list, nameOf, rgbOf } from "./look.js";
 
 const WIDTH = 1200, HEIGHT = 630;
 
@@ -20,12 +20,12 @@ export async function shareCard(answer, suggestion) {
   context.textBaseline = "alphabetic";
   context.font = '58px "Instrument Serif", serif';
   let y = 120;
-  for (const line of wrapped(context, suggestion.summary, 620)) {
+  const worn = answer.garments.filter((garment) => suggestion.for.garment_ids.includes(garment.id)).flatMap((garment) => garment.colors.slice(0, answer.mode === "colors" ? 4 : 1));
+  for (const line of wrapped(context, sentenceOf(worn, suggestion), 620)) {
     context.fillText(line, 528, y);
     y += 62;
   }
   y += 8;
-  const worn = answer.garments.filter((garment) => suggestion.for.garment_ids.includes(garment.id)).flatMap((garment) => garment.colors.slice(0, answer.mode === "colors" ? 4 : 1));
   const colors = [...worn.map((color) => [color.hex, nameOf(color)]), ...suggestion.colors.map((color) => [color.hex, color.name])].slice(0, 5);
   for (const [hex, name] of colors) {
     swatch(context, hex, 528, y);
@@ -41,6 +41,13 @@ export async function shareCard(answer, suggestion) {
   context.font = '28px "Instrument Serif", serif';
   context.fillText("StyleSync ColorMatch", 528, HEIGHT - 56);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}
+
+// A picture stands alone, so it never says what a swapped colour stands for.
+function sentenceOf(worn, suggestion) {
+  if (suggestion.colors.every((color) => color.hex === color.was)) return suggestion.summary;
+  const told = `${list(worn.map(nameOf))} with ${list(suggestion.colors.map((color) => color.name))}.`;
+  return told.slice(0, 1).toUpperCase() + told.slice(1);
 }
 
 function swatch(context, hex, x, y) {

@@ -16,7 +16,9 @@ export function keepButton(garment) {
 
 export function showOwned() {
   const items = new Map(owned().map((item) => [item.id, item])), { answer } = state;
-  const matches = answer.matches.filter((match) => items.has(match.item_id)), outfits = answer.outfits.filter((outfit) => outfit.item_ids.every((id) => items.has(id)));
+  // A garment that was kept from this photo does not go with itself.
+  const same = (item) => answer.garments.some((garment) => garment.category === item.category && garment.colors[0]?.hex === item.colors[0].hex);
+  const matches = answer.matches.filter((match) => items.has(match.item_id) && !same(items.get(match.item_id))), outfits = answer.outfits.filter((outfit) => outfit.item_ids.every((id) => items.has(id)));
   if (!matches.length && !outfits.length) return at("owned").replaceChildren();
   at("owned").replaceChildren(
     make("h3", {}, "From your wardrobe"),

@@ -1,5 +1,7 @@
 // The request that the page sent, as code to paste.
 
+import { SAMPLES } from "./samples.js";
+
 // Options that a reader wants to see: those that differ from the service's own.
 export function telling(options) {
   const shown = {};
@@ -10,7 +12,11 @@ export function telling(options) {
 
 export function snippets(question, options, address) {
   const shown = telling(options);
-  return question.colors ? ofColors({ colors: question.colors, ...given(shown) }, address) : ofPhoto(question.name ?? "photo.jpg", shown, address);
+  const sample = SAMPLES.some(({ file }) => file === question.name);
+  const code = question.colors ? ofColors({ colors: question.colors, ...given(shown) }, address) : ofPhoto(question.name ?? "photo.jpg", shown, address);
+  // A sample is on the server, and not on the reader's disk.
+  if (sample) code.curl = `curl -sSO ${address.replace("v1/advice", "assets/")}${question.name}\n${code.curl}`;
+  return code;
 }
 
 const given = (options) => (Object.keys(options).length ? { options } : {});

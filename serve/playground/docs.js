@@ -1,12 +1,14 @@
 // Shows the API reference in the playground's colours, with the key that the playground has.
 const dark = matchMedia("(prefers-color-scheme: dark)");
+// RapiDoc hides its list of operations in windows narrower than this. There the operations themselves are the list.
+const narrow = matchMedia("(max-width: 767px)");
 
 function reference() {
   const style = getComputedStyle(document.documentElement);
   const color = (name) => style.getPropertyValue(`--${name}`).trim();
   const element = document.createElement("rapi-doc");
   const settings = {
-    "render-style": "focused", theme: dark.matches ? "dark" : "light", "show-header": "false",
+    "render-style": narrow.matches ? "view" : "focused", theme: dark.matches ? "dark" : "light", "show-header": "false",
     "bg-color": color("paper"), "text-color": color("ink"), "primary-color": color("focus"),
     "nav-bg-color": color("paper"), "nav-text-color": color("ink"), "nav-hover-bg-color": color("line"), "nav-hover-text-color": color("ink"), "nav-accent-color": color("ink"),
     "regular-font": "Instrument Sans, system-ui, sans-serif", "mono-font": "ui-monospace, Menlo, Consolas, monospace", "load-fonts": "false", "font-size": "large",
@@ -49,9 +51,10 @@ function name(root) {
   for (const inner of root.querySelectorAll("api-request, api-response, schema-table, schema-tree, json-tree, tag-input")) if (inner.shadowRoot) watch(inner.shadowRoot);
 }
 
-// RapiDoc's light colours are too pale for text.
+// RapiDoc's light colours are too pale for text, its line on the licence begins left of the text,
+// and in a narrow window it draws the kinds of keys over the first operation.
 const legible = new CSSStyleSheet();
-legible.replaceSync("@media (prefers-color-scheme: light) { *, *::before, *::after { --green: #3a6600; --blue: #0a58a8; --red: #b3261e; --orange: #8a4b00; --yellow: #725800; --purple: #5a3fb0; --nav-get-color: #0a58a8; --nav-post-color: #3a6600; --nav-delete-color: #b3261e; --nav-put-color: #8a4b00; --nav-head-color: #725800; } }");
+legible.replaceSync("#api-info { margin-left: 0 !important; } @media (max-width: 767px) { .summary > div:has(.tooltip) { display: none; } } @media (prefers-color-scheme: light) { *, *::before, *::after { --green: #3a6600; --blue: #0a58a8; --red: #b3261e; --orange: #8a4b00; --yellow: #725800; --purple: #5a3fb0; --nav-get-color: #0a58a8; --nav-post-color: #3a6600; --nav-delete-color: #b3261e; --nav-put-color: #8a4b00; --nav-head-color: #725800; } }");
 
 const watched = new WeakSet();
 
@@ -72,5 +75,5 @@ async function show() {
   element.loadSpec(structuredClone(await described));
 }
 
-dark.addEventListener("change", show);
+for (const query of [dark, narrow]) query.addEventListener("change", show);
 show();

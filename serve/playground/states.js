@@ -6,6 +6,7 @@ import { at, is, say, state } from "./state.js";
 
 export function showLoading(question) {
   is("loading");
+  at("seen").classList.remove("beside");
   at("trouble").hidden = true;
   at("result").hidden = at("loading").hidden = false;
   at("progress").hidden = true;
@@ -28,6 +29,7 @@ export function progress(share) {
 
 export function showTrouble(trouble) {
   is("trouble");
+  at("seen").classList.remove("beside");
   Object.assign(state, { answer: null });
   at("loading").hidden = true;
   at("result").hidden = !state.question?.preview;
@@ -44,7 +46,7 @@ export function showTrouble(trouble) {
   at("retry").textContent = trouble.status === 401 ? "Give a key" : "Try again";
   startCountdown(trouble.retry ? trouble.waitS : 0);
   say(`${trouble.title}. ${trouble.text}`);
-  if (trouble.status === 401) return openKey("The server wants a valid API key. This one is missing, wrong or revoked.");
+  if (trouble.status === 401) return openKey(key.get() ? "The server does not take this key: it is wrong or revoked. Try another." : "The server wants an API key.");
   at("trouble-title").focus();
 }
 

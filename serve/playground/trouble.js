@@ -9,7 +9,7 @@ export class Trouble extends Error {
 }
 
 const BY_CODE = {
-  UNAUTHENTICATED: ["The page needs an API key", "Give a key once, and the page sends it with each request.", false],
+  UNAUTHENTICATED: ["The page needs a valid API key", "Give a key once, and the page sends it with each request.", false],
   FORBIDDEN: ["This key may not do that", "The key lacks the scope for this request. Use another key, or ask its owner to widen it.", false],
   TOO_LARGE: ["This photo is too large", "Save it smaller (about 2,000 pixels on its longer side) and try again.", false],
   UNSUPPORTED_MEDIA_TYPE: ["This file is not a photo we can read", "Use JPEG, PNG, WebP or AVIF. Most phones and viewers can export one of these.", false],

@@ -73,12 +73,20 @@ _OF_COLORS = ["color-contrast"]
 def must_hold(page: Any, state: str, *, colors_only: bool = False) -> None:
     """Fails when the page in this state breaks a rule of axe, hides a control, or scrolls sideways.
 
-    colors_only: of axe's rules only those that depend on the scheme, where another window has tried all.
+    colors_only: of axe's rules only those that depend on the scheme, where all were tried in the other one.
     """
     must_be_accessible(page, state, colors_only=colors_only)
     faint = [(what, ratio) for what, ratio in page.evaluate(_CONTROLS) if ratio < LEAST_CONTRAST]
     assert faint == [], f"{state}: {faint}"
     assert page.evaluate("() => document.documentElement.scrollWidth <= innerWidth"), f"{state} scrolls sideways"
+
+
+def must_hold_in_both(page: Any, state: str, scheme: str) -> None:
+    """The same in both schemes: all rules in the given one, and in the other what depends on the scheme."""
+    must_hold(page, state)
+    page.emulate_media(color_scheme={"light": "dark", "dark": "light"}[scheme])
+    must_hold(page, state, colors_only=True)
+    page.emulate_media(color_scheme=scheme)
 
 
 def must_be_accessible(page: Any, state: str, *, colors_only: bool = False) -> None:

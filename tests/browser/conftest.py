@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,9 @@ def launched() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Any]:
-    """The browser of a module's tests.
+    """The browser of this folder's tests.
 
     Playwright runs an event loop in this thread for as long as it lives, so it must end before tests that need one of
     their own.
@@ -65,9 +66,9 @@ def browser() -> Iterator[Any]:
         yield browser
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def server() -> Iterator[Stub]:
-    """The stub of all tests of a module."""
+    """The stub of all tests of this folder."""
     with stub() as running:
         yield running
 
@@ -75,33 +76,73 @@ def server() -> Iterator[Stub]:
 Open = Callable[..., Any]
 
 
-@pytest.fixture
-def open_page(browser: Any, server: Stub) -> Iterator[Open]:
-    """Opens the page in a fresh context. At the end it checks that nothing failed and nothing was asked elsewhere.
+@dataclass(frozen=True)
+class Reused:
+    """The page that most tests open again and again, and what it noticed in the running test."""
 
-    A page's `expected_errors` is how many requests a test lets fail, which Chromium notes on the console.
-    """
-    contexts: list[Any] = []
+    page: Any
+    noticed: list[str]
+
+    def clear(self, url: str) -> None:
+        """Leaves the page as a new one would be. Only what it loaded stays in the browser's cache."""
+        self.page.context.set_offline(False)
+        if self.page.url.startswith(url):
+            self.page.evaluate("localStorage.clear(), sessionStorage.clear()")
+        self.page.goto("about:blank")
+
+
+@pytest.fixture(scope="package")
+def reused(browser: Any, server: Stub) -> Iterator[Reused]:
+    """One page for all tests: a new context for each would take half of their time."""
     noticed: list[str] = []
+    page = _new_page(browser, server, noticed)
+    yield Reused(page, noticed)
+    page.context.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, server: Stub, reused: Reused) -> Iterator[Open]:
+    """Opens the page. At the end it checks that nothing failed and nothing was asked elsewhere.
+
+    The first page of a test is the reused one, others are fresh. `fresh`: so is the first, with an empty cache and a
+    clock of its own.
+    """
+    pages: list[Any] = []
+    reused.noticed.clear()
     server.asked.clear()
 
-    def opened(address: str = "", *, width: int = 1280, height: int = 860, scheme: str = "light", **more: Any) -> Any:
-        context = browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=scheme, accept_downloads=True, **more
-        )
-        context.set_default_timeout(TIMEOUT_MS)
-        context.grant_permissions(["clipboard-read", "clipboard-write"])
-        contexts.append(context)
-        page = context.new_page()
-        watch(page, server.url, noticed)
+    def opened(
+        address: str = "",
+        *,
+        width: int = 1280,
+        height: int = 860,
+        scheme: str = "light",
+        forced_colors: str = "none",
+        fresh: bool = False,
+    ) -> Any:
+        page = _new_page(browser, server, reused.noticed) if fresh or pages else reused.page
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": height})
+        page.emulate_media(color_scheme=scheme, forced_colors=forced_colors)
         page.goto(server.url + address)
         page.wait_for_selector("#sample-photos button", state="attached")
         return page
 
     yield opened
-    for context in contexts:
-        context.close()
-    assert noticed == []
+    for page in pages:
+        if page is not reused.page:
+            page.context.close()
+    reused.clear(server.url)
+    assert reused.noticed == []
+
+
+def _new_page(browser: Any, server: Stub, noticed: list[str]) -> Any:
+    context = browser.new_context(accept_downloads=True)
+    context.set_default_timeout(TIMEOUT_MS)
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = context.new_page()
+    watch(page, server.url, noticed)
+    return page
 
 
 def watch(page: Any, url: str, noticed: list[str], *, uploads: str = "blob:") -> None:

@@ -5,6 +5,7 @@ Only this project's own samples are on them. They need the same Chromium as the 
 
 import argparse
 import io
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,13 @@ def take(server: Stub, browser: Any, out: Path) -> None:
 
 def take_passing(server: Stub, page: Callable[..., Any], out: Path) -> None:
     """Takes what passes: the wait, a lost network, a phase that failed, a tinted light, nothing found, the key."""
-    server.answering = lambda _: answer(recorded("dress"), delay_s=20)
+    held = threading.Event()
+    server.answering = lambda _: answer(recorded("dress"), after=held)
     waiting = page()
     waiting.set_input_files("#photo", SAMPLES["dress"])
     waiting.wait_for_selector("#cancel")
     save(waiting, out / "page-loading.webp")
+    held.set()
     lost = page()
     lost.context.set_offline(True)
     lost.fill("#colors", "camel, navy")

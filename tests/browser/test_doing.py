@@ -11,6 +11,18 @@ from tests.browser.conftest import Open
 from tests.browser.person import DRESS, KEY, KNIT, must_answer
 from tests.browser.stub import Asked, Reply, Stub, answer, problem
 
+# Keeps the words that a canvas draws.
+_NOTE_DRAWN_TEXT = """
+() => {
+  const drawing = CanvasRenderingContext2D.prototype.fillText;
+  window.drawn = [];
+  CanvasRenderingContext2D.prototype.fillText = function (text, ...place) {
+    drawn.push(text);
+    drawing.call(this, text, ...place);
+  };
+}
+"""
+
 
 # --- looking --------------------------------------------------------------------------------------------------
 def test_list_and_outline_light_up_together(open_page: Open, server: Stub) -> None:
@@ -19,14 +31,17 @@ def test_list_and_outline_light_up_together(open_page: Open, server: Stub) -> No
     page = open_page()
     page.set_input_files("#photo", KNIT)
     must_answer(page, "knit")
-    page.hover(".found[data-garment=g2] circle")
+    # No outline lies over a number.
+    drawn = page.locator("#figure svg > g").evaluate_all("(all) => all.map((one) => one.classList[0])")
+    assert drawn == ["found", "found", "badge", "badge"]
+    page.hover(".badge[data-garment=g2] circle")
     assert page.locator("li.garment.lit").get_attribute("data-garment") == "g2"
     page.locator("li.garment[data-garment=g1] summary").focus()
     assert page.locator(".found[data-garment=g1]").get_attribute("class") == "found lit"
 
 
 def test_a_swapped_colour_dresses_the_drawing(open_page: Open, server: Stub) -> None:
-    """Another colour for a suggested one changes the drawing and the sentence, and can be undone."""
+    """Another colour for a suggested one changes the drawing, every sentence and the picture, and can be undone."""
     server.answering = lambda _: answer(recorded("knit"))
     best = recorded("knit")["suggestions"][0]
     first, other = (
@@ -41,6 +56,14 @@ def test_a_swapped_colour_dresses_the_drawing(open_page: Open, server: Stub) -> 
     page.wait_for_selector(f"#best h3:text-matches('{other['name']} instead of {first['name']}', 'i')")
     assert page.locator(f"#best .piece[data-hex='{other['hex']}']").count() >= 1
     assert page.evaluate("document.activeElement.closest('.swaps') !== null")
+    assert page.inner_text("#best .how li") == f"Below, take {other['name']} jeans or trousers."
+    page.click(".why summary")
+    page.wait_for_selector(f".why p:text('for {first['name']}, not for {other['name']}')")
+    page.evaluate(_NOTE_DRAWN_TEXT)
+    with page.expect_download():
+        page.click("text=Save as picture")
+    assert first["name"] not in (told := page.evaluate("drawn.join(' ')")).lower()
+    assert told.startswith(f"Ecru with {other['name']}")
     page.click(".swaps summary")
     page.click(f".swaps .sheet button:text('{first['name']}')")
     must_answer(page, "knit")
@@ -149,8 +172,13 @@ def test_a_colour_is_copied_with_one_click(open_page: Open, server: Stub) -> Non
 
 # --- the wardrobe ---------------------------------------------------------------------------------------------
 def test_the_wardrobe_is_kept_and_matched(open_page: Open, server: Stub) -> None:
-    """Pieces are added by colour or from a photo, outlive the tab, go with each request, and can be removed."""
-    server.answering = lambda _: answer(recorded("knit"))
+    """Pieces are added by colour or from a photo, outlive the tab, go with each request, and can be removed.
+
+    A garment that was kept from the photo is no match for itself.
+    """
+    match = recorded("wardrobe")["matches"][0]
+    matches = [{**match, "item_id": name} for name in ("Ecru top", "Camel jacket")]
+    server.answering = lambda _: answer({**recorded("knit"), "matches": matches})
     page = open_page()
     page.set_input_files("#photo", KNIT)
     must_answer(page, "knit")
@@ -167,6 +195,7 @@ def test_the_wardrobe_is_kept_and_matched(open_page: Open, server: Stub) -> None
     must_answer(page, "knit")
     sent = server.asked[-1].options()["wardrobe"]
     assert [(item["id"], item["category"]) for item in sent] == [("Ecru top", "top"), ("Camel jacket", "outerwear")]
+    assert [row.inner_text().split("\n")[0] for row in page.locator("#owned .rack li").all()] == ["Camel jacket"]
     page.click("#wardrobe-open")
     page.click("[aria-label='Remove Camel jacket']")
     page.wait_for_selector("#wardrobe-count:text('1')")

@@ -84,3 +84,7 @@ async def test_the_page_suggests_articles_when_opened_with_a_key(shop_url: str, 
         await page.reload()
         await page.wait_for_selector("#why .error")
         assert await page.is_visible("#settings")
+
+        await page.fill("[name=base]", "http://127.0.0.1:1")
+        await page.click("#settings button")
+        await page.wait_for_selector("#why:has-text('http://127.0.0.1:1 does not answer')")

@@ -16,7 +16,7 @@ KINDS = (
     ("Oxford shirt", "top", "top", 49, ("white", "sky blue", "pale pink", "butter", "lavender")),
     ("T-shirt", "top", "top", 19, ("white", "black", "heather grey", "coral", "olive")),
     ("wool coat", "outerwear", "outerwear", 199, ("camel", "charcoal", "navy", "bottle green", "stone")),
-    ("denim jacket", "outerwear", "outerwear", 89, ("denim", "black", "indigo", "ecru", "rust")),
+    ("trucker jacket", "outerwear", "outerwear", 89, ("denim", "black", "indigo", "ecru", "rust")),
     ("chinos", "bottom", "bottom", 59, ("sand", "khaki", "navy", "olive", "brick")),
     ("jeans", "bottom", "bottom", 79, ("denim", "indigo", "black", "graphite", "white")),
     ("midi dress", "full_body", "full_body", 99, ("emerald", "terracotta", "teal", "mustard", "plum")),

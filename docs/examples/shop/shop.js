@@ -48,7 +48,9 @@ async function advise() {
   const wardrobe = others.map(({ id, color, category }) => ({ id, colors: [color], category }));
   const body = { colors: [shown.color], options: { category: shown.category, max_suggestions: 1, wardrobe } };
   const headers = { "X-API-Key": key, "Content-Type": "application/json" };
-  const response = await fetch(`${base}/v1/colors/advice`, { method: "POST", headers, body: JSON.stringify(body) });
+  const response = await fetch(`${base}/v1/colors/advice`, { method: "POST", headers, body: JSON.stringify(body) }).catch(() => {
+    throw new Error(`${base} does not answer. Does make serve run, and on this port? The address can be changed below.`);
+  });
   const answer = await response.json();
   if (call !== latest) return;
   if (!response.ok) throw new Error(answer.detail);

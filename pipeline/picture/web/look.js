@@ -183,17 +183,19 @@ export function photoView(answer, address, alt) {
     draw("image", { ...size, "clip-path": `url(#${clip})` }),
   );
   const radius = 0.03 * Math.max(width, height);
-  const places = [];
+  const places = [], badges = [];
   masked.forEach((garment, k) => {
     const number = answer.garments.indexOf(garment) + 1;
     let [x, y] = middleOf(masks[k]);
-    while (places.some((place) => Math.hypot(place[0] - x, place[1] - y) < 2.2 * radius)) y += radius;
+    while (places.some((place) => Math.hypot(place[0] - x, place[1] - y) < 2.4 * radius)) y += radius;
     places.push([x, y]);
     const text = draw("text", { x, y, "font-size": 1.25 * radius }, String(number));
     svg.append(draw("g", { class: "found", "data-garment": garment.id },
-      draw("path", { d: paths[k], class: "halo" }), draw("path", { d: paths[k], class: "line" }),
-      draw("circle", { cx: x, cy: y, r: radius }), text));
+      draw("path", { d: paths[k], class: "halo" }), draw("path", { d: paths[k], class: "line" })));
+    badges.push(draw("g", { class: "badge", "data-garment": garment.id }, draw("circle", { cx: x, cy: y, r: radius }), text));
   });
+  // No outline lies over a number.
+  svg.append(...badges);
   return svg;
 }
 
