@@ -1,9 +1,10 @@
-#!/usr/bin/env python3
+#!/usr/bin/env -S python3 -P
 """Starts Ray Serve's HAProxy with answers of ours: its own failures are problem documents too.
 
 RAY_SERVE_HAPROXY_BINARY_PATH names this file, so Serve runs it where it would run HAProxy, at each start and reload.
 It changes the config that Serve wrote, and HAProxy takes over its process. It needs the standard library alone, so
-that a reload stays quick. tests/serve/test_haproxy.py holds its fit to Serve's template and to problems.py.
+that a reload stays quick, and -P since this folder has an `http` too. tests/serve/test_haproxy.py holds its fit to
+Serve's template and to problems.py.
 """
 
 import json

@@ -341,7 +341,7 @@ def test_a_module_says_what_it_is_when_opened() -> None:
     """Every module opens with a docstring, before anything else."""
     opened = {module: ast.get_docstring(_tree(module)) or "" for module in MODULES}
     assert [module for module, text in opened.items() if len(text.partition("\n")[0]) < 10] == []
-    scripts = ("#!/usr/bin/env python3\n", "")
+    scripts = ("#!/usr/bin/env -S python3 -P\n", "")
     assert [name for name, path in MODULES.items() if not path.read_text().replace(*scripts, 1).startswith('"""')] == []
 
 
