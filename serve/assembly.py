@@ -1,6 +1,7 @@
 """Assembles the parts of one ingress replica."""
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
@@ -18,14 +19,16 @@ from serve.settings import AdviceConfig, Environment, Settings
 from serve.stores.cache import Cache
 from serve.stores.redis import NoStore, Pool, RedisStore, state_pool
 from serve.uploads.idempotency import Idempotency
-from serve.uploads.object_store import ObjectStore
 from serve.uploads.remote import RemotePhotos
-from serve.uploads.uploads import Uploads
 from serve.walk.advisor import Advisor
 from serve.walk.breaker import Breaker
 from serve.walk.canary import CanaryPhases
 from serve.walk.phase_call import CanaryHandles, Phase, PhaseHandle, Translate
 from serve.walk.phases import Phases
+
+if TYPE_CHECKING:
+    # It loads the client of the object store, which an application without one never needs.
+    from serve.uploads.uploads import Uploads
 
 
 def assemble(
@@ -117,9 +120,12 @@ def _keys(environment: Environment, peppers: Peppers, state: Pool | None) -> Key
     )
 
 
-def _uploads(settings: Settings, environment: Environment, secret: bytes, state: Pool | None) -> Uploads | None:
+def _uploads(settings: Settings, environment: Environment, secret: bytes, state: Pool | None) -> "Uploads | None":
     if environment.s3.bucket is None:
         return None
+    from serve.uploads.object_store import ObjectStore
+    from serve.uploads.uploads import Uploads
+
     memory = RedisStore.of_state(state) if state else NoStore()
     return Uploads(
         ObjectStore(environment.s3, timeout_s=settings.object_timeout_s, ca_file=environment.ca_file),

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
@@ -12,7 +12,10 @@ from pipeline.errors import FieldError, InvalidFields, pointer
 from serve.keys.quota import Principal, Scope, TooManyRequests
 from serve.keys.records import require_scope
 from serve.service import Service, no_object_store
-from serve.uploads.uploads import Uploads
+
+if TYPE_CHECKING:
+    # It loads the client of the object store, which an application without one never needs.
+    from serve.uploads.uploads import Uploads
 
 _header_key = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key.")
 _bearer_key = HTTPBearer(auto_error=False, description="The API key as a bearer token.")
@@ -24,7 +27,7 @@ def service_of(request: Request) -> Service:
     return service
 
 
-def uploads_of(request: Request) -> Uploads:
+def uploads_of(request: Request) -> "Uploads":
     """The replica's uploads. Raises NotReady while no object store is configured."""
     uploads = service_of(request).uploads
     if uploads is None:

@@ -18,7 +18,7 @@ from pipeline import codec
 from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout, from_pair, to_pair
 from pipeline.types import PhaseName
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
-from serve import wire
+from serve import loading, wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
 from serve.device import give_way, require_device, start_line
 from serve.live import LiveConfig
@@ -126,6 +126,7 @@ class Segmentation:
         self._told = Tally()
         self._metrics.before_report.append(self._measure)
         self._reporter = report(self._metrics)
+        loading.freeze()
 
     async def reconfigure(self, config: dict[str, Any]) -> None:
         """Takes in a changed user_config. New sizes of batches are warmed up before they are used.
@@ -236,6 +237,7 @@ class PurePhase(Generic[R]):
         metrics = Metrics(phase)
         self._thread = OneThread(phase, metrics)
         self._reporter = report(metrics)
+        loading.freeze()
 
     async def run(self, payload: bytes) -> bytes:
         """The answer to a request. Raises PhaseTimeout when its turn comes after its deadline."""
@@ -329,7 +331,9 @@ class Advice:
     def __serve_build_asgi_app__(self) -> Any:
         from serve.api import create_app
 
-        return create_app(self._service)
+        app = create_app(self._service)
+        loading.freeze()
+        return app
 
 
 def phase_handle(handle: DeploymentHandle[Any], method: str = "run") -> PhaseHandle:

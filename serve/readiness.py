@@ -5,15 +5,19 @@ import math
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline import codec
 from pipeline.errors import ColorMatchError
 from pipeline.types import PhaseName
 from serve import wire
 from serve.stores.cache import Cache
-from serve.uploads.uploads import Uploads
 from serve.vocabulary import BreakerState, CacheHealth, ObjectsHealth
 from serve.walk.advisor import Advisor
+
+if TYPE_CHECKING:
+    # It loads the client of the object store, which an application without one never needs.
+    from serve.uploads.uploads import Uploads
 
 POLL_S = 1.0  # taste: a probe sees a change within a second
 POLL_TIMEOUT_S = 5.0  # taste: a replica that is busy for this long is still there
@@ -57,7 +61,7 @@ class Readiness:
 
     advisor: Advisor
     cache: Cache
-    uploads: Uploads | None
+    uploads: "Uploads | None"
     describe: Mapping[PhaseName, Describe]
     # Asks the second network, where there is one. /v1/readyz does not depend on it.
     describe_canary: Describe | None = None

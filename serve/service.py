@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.errors import NotReady
 from serve.decode.pool import DecodePool
@@ -15,9 +16,12 @@ from serve.readiness import Readiness
 from serve.settings import Settings
 from serve.stores.cache import Cache
 from serve.uploads.remote import RemotePhotos
-from serve.uploads.uploads import Uploads
 from serve.vocabulary import BREAKER_STATES
 from serve.walk.advisor import Advisor
+
+if TYPE_CHECKING:
+    # It loads the client of the object store, which an application without one never needs.
+    from serve.uploads.uploads import Uploads
 
 ANONYMOUS = Principal("anonymous", "anonymous", frozenset(("advice", "uploads", "metrics")))
 
@@ -36,7 +40,7 @@ class Service:
     limiter: Limiter
     readiness: Readiness
     remote: RemotePhotos
-    uploads: Uploads | None = None
+    uploads: "Uploads | None" = None
     metrics: Metrics = field(default_factory=Metrics)
     scrape: Scrape | None = None
 

@@ -13,7 +13,6 @@ from pathlib import Path, PurePosixPath
 from models.cards import DEFAULT_MODEL, ModelCard, ModelError, decoded_card, load_card, require_licence
 from pipeline.errors import NotFound, NotReady, TooLarge
 from serve.settings import S3Environment, SegmentationSettings
-from serve.uploads.object_store import ObjectStore
 
 BUCKET = "s3://"
 # Taste: a card has a few kilobytes; a file without a size on its card may have this much.
@@ -129,6 +128,9 @@ class _Source:
 
 
 async def _download(config: S3Environment, key: str, most_bytes: int, ca_file: Path | None) -> bytes:
+    # It loads a client of S3, which a network of this installation never needs.
+    from serve.uploads.object_store import ObjectStore
+
     store = ObjectStore(config, timeout_s=TIMEOUT_S, ca_file=ca_file)
     try:
         return await store.read(key, await store.facts(key), max_bytes=most_bytes)

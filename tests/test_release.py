@@ -1,5 +1,6 @@
 """Tests the files of a release: the image, the cluster files and the workflows."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from serve.local.plan import REPOSITORY, TRANSPORT_FLAGS
+from serve.local.plan import HAPROXY, REPOSITORY, TRANSPORT_FLAGS
 from serve.version import VERSION
 
 TOOLS = Path(sysconfig.get_path("scripts"))
@@ -124,6 +125,8 @@ def _second_cluster(*arguments: str) -> "subprocess.CompletedProcess[str]":
 def test_every_node_starts_with_the_transport_flags(variables: dict[str, str]) -> None:
     """Both flags and the gate are in the environment of `ray start` on every node, and HAProxy is not trusted."""
     assert {name: variables.get(name) for name in TRANSPORT_FLAGS} == TRANSPORT_FLAGS
+    assert variables["RAY_SERVE_HAPROXY_BINARY_PATH"] == f"/app/{HAPROXY}"
+    assert os.access(REPOSITORY / HAPROXY, os.X_OK)
     assert variables["FORWARDED_ALLOW_IPS"] == ""
 
 

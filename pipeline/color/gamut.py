@@ -23,7 +23,6 @@ def fit_srgb(oklch: Floats) -> Floats:
     plain = oklab_to_srgb(oklch_to_oklab(current))
     result = np.clip(plain, 0, 1)
     done = in_gamut(plain) | (_clip_error(current, result) < just_noticeable)
-    low_in_gamut = np.ones_like(done)
     for _ in range(40):
         if np.all(done | (high - low <= close)):
             break
@@ -36,10 +35,9 @@ def fit_srgb(oklch: Floats) -> Floats:
         near = error < just_noticeable
         settled = ~inside & near & (just_noticeable - error < close)
         result = np.where(done[..., None], result, clipped)
-        go_up = (low_in_gamut & inside) | (~inside & near)
-        low_in_gamut = np.where(~inside & near & ~settled, False, low_in_gamut)
-        low = np.where(~done & go_up & ~settled, middle, low)
-        high = np.where(~done & ~go_up, middle, high)
+        # The standard remembers whether `low` is in the gamut. That only saves it a look at colours whose error is 0.
+        low = np.where(~done & near & ~settled, middle, low)
+        high = np.where(~done & ~near, middle, high)
         done = done | settled
     return result
 

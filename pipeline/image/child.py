@@ -16,13 +16,13 @@ import struct
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from importlib import import_module
 from pathlib import Path
 
 import msgspec
 
 from pipeline import codec
 from pipeline.errors import BadInput, from_pair, to_pair
-from pipeline.image.decode import decode_image, decode_mask
 from pipeline.image.limits import DEFAULT_LIMITS, ImageLimits
 from pipeline.types import DecodedImage
 
@@ -76,6 +76,8 @@ Decode = Callable[[DecodeRequest, ImageLimits], DecodedImage]
 
 def decode(request: DecodeRequest, limits: ImageLimits) -> DecodedImage:
     """Decodes the photo and its mask. Raises the image errors of pipeline.errors."""
+    from pipeline.image.decode import decode_image, decode_mask
+
     image = decode_image(request.image, limits=limits, network_px=request.network_px)
     if request.mask is None:
         return image
@@ -84,6 +86,8 @@ def decode(request: DecodeRequest, limits: ImageLimits) -> DecodedImage:
 
 def main(work: Decode = decode) -> None:
     """Answers requests until standard input closes."""
+    # Its parent imports this module too, and decodes nothing itself.
+    import_module("pipeline.image.decode")
     confine(int(sys.argv[1]))
     limits = msgspec.json.decode(sys.argv[2], type=ImageLimits)
     requests = msgspec.msgpack.Decoder(DecodeRequest)

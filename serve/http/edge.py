@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable
 from fnmatch import fnmatchcase
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,7 +14,7 @@ from serve.http.headers import SECURITY_HEADERS, clean_request_id
 from serve.http.origins import PROBES
 from serve.http.problems import problem_response
 from serve.keys.quota import Quota
-from serve.observe import tracing
+from serve.observe import logs, tracing
 
 HOST = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(:[0-9]{1,5})?")
 BAD_HOST = "The Host header is not that of this service."
@@ -23,7 +22,7 @@ BAD_HOST = "The Host header is not that of this service."
 METHODS = ("GET", "HEAD", "POST", "OPTIONS", "PUT", "PATCH", "DELETE")
 Done = Callable[[str, str, int, float], None]
 
-log = structlog.get_logger(__name__)
+log = logs.logger(__name__)
 
 
 class Edge:

@@ -36,6 +36,8 @@ TRANSPORT_FLAGS = {
     "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "2",
     "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "serve.gate:middlewares",
 }
+# Serve runs it in the place of HAProxy, which it then becomes: HAProxy's own failures are problem documents.
+HAPROXY = "serve/haproxy.py"
 # The ports of Serve's own that each start gives anew.
 TRANSPORT_PORTS = (
     "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT",
@@ -173,6 +175,7 @@ def transport_profile(run_folder: Path) -> dict[str, str]:
     """
     return {
         **TRANSPORT_FLAGS,
+        "RAY_SERVE_HAPROXY_BINARY_PATH": str(REPOSITORY / HAPROXY),
         "RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S": "1",
         **{name: str(free_port()) for name in TRANSPORT_PORTS},
         "RAY_SERVE_HAPROXY_CONFIG_FILE_LOC": str(run_folder / "haproxy.cfg"),

@@ -76,3 +76,10 @@ def test_no_odd_path_leads_around_the_ingress(application: Application, line: st
     (status, *more) = _answers(application, f"{line}\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert status in (400, 404, 405, 501)
     assert more == []
+
+
+def test_haproxys_own_answer_is_a_problem(client: httpx.Client) -> None:
+    """HAProxy finds no application for `OPTIONS *`, and says so in the project's format (serve/haproxy.py)."""
+    response = client.request("OPTIONS", "/", extensions={"target": b"*"})
+    assert (response.status_code, response.headers["content-type"]) == (404, "application/problem+json")
+    assert response.json()["request_id"] == response.headers["x-request-id"]

@@ -129,7 +129,7 @@ BARS: dict[str, Bar] = {
     "26": Bar(
         "cold start",
         "The application starts on a new cluster, and one client sends photos as soon as readiness answers 200",
-        "readyz not 200 until warm (503; HAProxy's 404 before a replica is there); first photo ≤ 2 × the p99 after it",
+        "readyz not 200 until warm (503, HAProxy's own before a replica is there); first photo ≤ 2 × the p99 after it",
     ),
     "27": Bar(
         "replica starts",

@@ -21,6 +21,13 @@ def test_fit_srgb_when_out_of_gamut() -> None:
     assert np.all(in_gamut(found))
 
 
+def test_fit_srgb_when_the_gamut_is_entered_twice() -> None:
+    """On this ray of chroma the search meets a displayable colour above one that is not, and goes on upwards."""
+    oklch = [0.44721081, 0.44276191, 264.16424877]
+    oracle = Color("oklch", oklch).fit("srgb", method="oklch-chroma").convert("srgb").coords()
+    np.testing.assert_allclose(fit_srgb(np.array(oklch)), oracle, atol=0.006)
+
+
 @few
 @given(rgb_colors)
 def test_fit_srgb_when_in_gamut(rgb: Floats) -> None:

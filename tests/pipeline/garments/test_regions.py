@@ -294,6 +294,15 @@ def test_fallback_finds_something_when_pixels_are_noise() -> None:
     assert labels.tobytes() == fallback_labels(pixels).tobytes()
 
 
+def test_fallback_is_the_garment_when_a_strap_reaches_the_border() -> None:
+    """A colour that is rare on the border is no ground, so the bag is found with its strap."""
+    pixels = np.full((200, 200, 3), (205, 200, 196), np.uint8)
+    pixels[80:180, 50:150], pixels[:80, 98:102] = (31, 42, 68), (31, 42, 68)
+    labels = fallback_labels(pixels)
+    assert (labels[82:178, 52:148] == UNKNOWN).all()
+    assert (labels[2:198, 2:40] != UNKNOWN).all()
+
+
 def test_whole_image_is_the_garment_when_nothing_is_segmented() -> None:
     """The whole image is one garment of unknown kind."""
     (region,) = find_regions(whole_labels(30, 20), None, Options())

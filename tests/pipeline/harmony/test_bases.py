@@ -6,7 +6,7 @@ from msgspec import structs
 from pipeline.harmony.bases import bases_of, look_of
 from pipeline.harmony.harmonise import harmonise, neutral_classics
 from pipeline.options import Options
-from pipeline.parts import Garment
+from pipeline.parts import Garment, worded
 from pipeline.types import Category
 from tests.pipeline.from_hexes import garment
 
@@ -83,6 +83,8 @@ def test_bases_when_no_area_is_known() -> None:
         pytest.param(("#5e77a9", "#333f57"), (0.66, 0.34), False, id="a denim shirt and its folds"),
         pytest.param(("#9c0d2b", "#383943", "#d8d6d2"), (0.89, 0.06, 0.05), False, id="red shorts and their trim"),
         pytest.param(("#ddd4cd", "#1c222e"), (0.89, 0.11), False, id="a cream dress and its sash"),
+        pytest.param(("#b95f7d", "#bd6255"), (0.5, 0.5), False, id="two reds whose hues differ by 29.3 degrees"),
+        pytest.param(("#b95f7d", "#bd6253"), (0.5, 0.5), True, id="two reds whose hues differ by 30.5 degrees"),
         pytest.param(("#403f42", "#6a696c"), (0.5, 0.5), False, id="two greys"),
         pytest.param((NAVY,), (1.0,), False, id="one colour"),
     ],
@@ -92,6 +94,17 @@ def test_print_when_told(hexes: tuple[str, ...], shares: tuple[float, ...], prin
     answer = harmonise((garment(*hexes, shares=shares),), Options())
     assert ("KEEP_PRINT_SOLID" in {code.code for code in answer.common}) == printed
     assert not any("KEEP_PRINT_SOLID" in {advice.code for advice in one.how_to_wear} for one in answer.suggestions)
+
+
+def test_common_is_worded_by_the_leading_garment_when_the_look_has_another_main_colour() -> None:
+    """The words of what holds for all follow the leading garment, so that a second garment does not change them."""
+    skirt = structs.replace(garment(RED, WHITE, category="bottom", id="skirt"), area=0.15)
+    top = structs.replace(garment(NAVY, WHITE, category="top", id="top", shares=(0.9, 0.1)), area=0.14)
+    bases = bases_of((skirt, top))
+    assert (bases[0].hexes[0], bases[-1].hexes[0]) == (RED, NAVY)
+    common = harmonise((skirt, top), Options(max_suggestions=3)).common
+    assert common
+    assert common == worded(common, RED) != worded(common, NAVY)
 
 
 def test_classics_when_accessory_comes_first() -> None:

@@ -12,7 +12,7 @@ import resvg_py
 import swatch
 import tinycss2
 import tinycss2.color3
-from PIL import Image
+from PIL import Image, ImageFont
 from PIL.GimpPaletteFile import GimpPaletteFile
 
 from pipeline.color.hex import hex_to_rgb
@@ -82,6 +82,17 @@ def test_png_when_opened() -> None:
         colors = swatch.getcolors(image.width * image.height) or []
         assert max(colors)[1] == hex_to_rgb(code)
         assert len(colors) > 2
+
+
+def test_png_when_words_are_measured() -> None:
+    """Name and code are 12 px away from the left side of their swatch, as in the SVG: their last stroke shows it."""
+    image = Image.open(io.BytesIO(export(COLORS[:1], "png")[0])).convert("RGB")
+    ink = np.array(image) != np.array(hex_to_rgb(COLORS[0][0]))
+    lines = {"navy": (16, image.height - 54), "#1f2a44": (14, image.height - 30)}
+    for word, (size_px, top_px) in lines.items():
+        columns = np.flatnonzero(ink[top_px : top_px + 20].any(axis=(0, 2)))
+        right_px = ImageFont.load_default(size_px).getbbox(word)[2]
+        assert columns[-1] == 12 + right_px - 1
 
 
 def test_svg_when_rendered() -> None:

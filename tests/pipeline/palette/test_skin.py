@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.options import Options
 from pipeline.palette.extraction import extract, histogram_palette
-from pipeline.palette.skin import bare_skin
+from pipeline.palette.skin import SQUARE_PX, STEP_PX, bare_skin
 from pipeline.types import CLASSES, LabelMap, RgbImage
 
 SKIN_TONES = {"light": (224, 172, 148), "medium": (190, 134, 100), "dark": (96, 62, 48)}
@@ -55,6 +55,17 @@ def test_sandals_have_their_own_colour_when_a_foot_shows(skin: tuple[int, int, i
     for left in (130, 165, 200):
         _paint(scene, (340, 380), (left, left + 10), WHITE, "shoes")
     assert _near(_main(scene, "shoes"), WHITE)
+
+
+def test_skin_is_found_when_it_fills_one_square(skin: tuple[int, int, int]) -> None:
+    """A patch of skin as small as one square of the map shows what the skin beside it is."""
+    scene = _ground()
+    side_px = STEP_PX * SQUARE_PX
+    _paint(scene, (10 * side_px, 11 * side_px), (8 * side_px, 9 * side_px), skin, "skin")
+    _paint(scene, (11 * side_px, 13 * side_px), (7 * side_px, 10 * side_px), skin, "shoes")
+    bare = bare_skin(*scene)
+    assert bare is not None
+    assert bare[11 * side_px : 13 * side_px, 8 * side_px : 9 * side_px].mean() > 0.9
 
 
 def test_no_colour_of_shoes_is_skin_when_palettes_are_degraded(skin: tuple[int, int, int]) -> None:
