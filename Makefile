@@ -156,7 +156,7 @@ prove-nodes: development-environment ## prove: several nodes on this machine: up
 prove-autoscaling: development-environment ## prove: twice the load adds replicas, and they leave again: docs/results/autoscaling.md (10 min)
 	@$(PY) -m tests.nodes.autoscaling
 
-prove-shadow: development-environment ## prove: a shadow costs no latency: docs/results/shadow.md (5 min)
+prove-shadow: development-environment ## prove: a shadow costs no latency: docs/results/shadow.md (10 min)
 	@$(PY) -m tests.bench.serving.shadow
 
 mutate: mutation-environment ## prove: mutation testing into docs/results/mutation.md (30 min; AGAIN=1: the survivors alone; LOCK=file)

@@ -20,19 +20,20 @@ NEXT = "lite0-next"
 class SecondNetwork:
     """A running application in which the default network runs a second time, under another name.
 
-    folder: for the weights and the config. share and mode: as in `Advice`'s user_config.
+    folder: for the weights and the config. share and mode: as in `Advice`'s user_config. build: the import path of the
+    application.
     """
 
-    def __init__(self, folder: Path, *, share: float, mode: str) -> None:
-        self._variables = _volume(folder)
+    def __init__(self, folder: Path, *, share: float, mode: str, build: str = "serve.app:build") -> None:
+        self._variables, self._build = _volume(folder), build
         config = folder / "serve.yaml"
-        config.write_text(yaml.safe_dump(_config(self._variables, share, mode)))
+        config.write_text(yaml.safe_dump(self._config(share, mode)))
         self.application: Application = wait_until_ready(launch(folder / "dev", LAUNCHER, CONFIG=str(config)))
         self.client = self.application.client()
 
     def put(self, share: float, mode: str) -> None:
         """Changes the share and the mode, live."""
-        config = _config(self._variables, share, mode)
+        config = self._config(share, mode)
         config["http_options"]["port"] = int(self.application.launch.port)
         with self.application.ray_client() as ray:
             ray.put("/api/serve/applications/", json=config).raise_for_status()
@@ -45,6 +46,19 @@ class SecondNetwork:
         """Ends the application."""
         self.client.close()
         stop(self.application.launch, interrupt)
+
+    def _config(self, share: float, mode: str) -> dict[str, Any]:
+        """The local config with a second network."""
+        config = local_config(budget_ms=AMPLE_MS)
+        (application,) = config["applications"]
+        application["import_path"] = self._build
+        application["args"] = {"canary": True, "cors_origins": ["localhost"]}
+        deployments = {one["name"]: one for one in application["deployments"]}
+        deployments["Advice"]["user_config"]["canary"] = {"share": share, "mode": mode}
+        options = {"num_cpus": 0.2, "runtime_env": {"env_vars": self._variables}}
+        canary = {**deployments["Segmentation"], "name": "SegmentationCanary", "ray_actor_options": options}
+        application["deployments"].append(canary)
+        return config
 
 
 def _volume(folder: Path) -> dict[str, str]:
@@ -61,16 +75,3 @@ def _volume(folder: Path) -> dict[str, str]:
         "SEGMENTATION_ENGINE": "openvino",
         "SEGMENTATION_NICE": "19",
     }
-
-
-def _config(variables: dict[str, str], share: float, mode: str) -> dict[str, Any]:
-    """The local config with a second network."""
-    config = local_config(budget_ms=AMPLE_MS)
-    (application,) = config["applications"]
-    application["args"] = {"canary": True, "cors_origins": ["localhost"]}
-    deployments = {one["name"]: one for one in application["deployments"]}
-    deployments["Advice"]["user_config"]["canary"] = {"share": share, "mode": mode}
-    options = {"num_cpus": 0.2, "runtime_env": {"env_vars": variables}}
-    canary = {**deployments["Segmentation"], "name": "SegmentationCanary", "ray_actor_options": options}
-    application["deployments"].append(canary)
-    return config
