@@ -55,20 +55,20 @@ def launched() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """The browser of this folder's tests.
+    """The browser of one module's tests.
 
     Playwright runs an event loop in this thread for as long as it lives, so it must end before tests that need one of
-    their own.
+    their own. Without an `__init__.py` in this folder, pytest would keep a package's fixture to the end of the session.
     """
     with launched() as browser:
         yield browser
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def server() -> Iterator[Stub]:
-    """The stub of all tests of this folder."""
+    """The stub of one module's tests."""
     with stub() as running:
         yield running
 
@@ -91,9 +91,9 @@ class Reused:
         self.page.goto("about:blank")
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def reused(browser: Any, server: Stub) -> Iterator[Reused]:
-    """One page for all tests: a new context for each would take half of their time."""
+    """One page for a module's tests: a new context for each would take half of their time."""
     noticed: list[str] = []
     page = _new_page(browser, server, noticed)
     yield Reused(page, noticed)
