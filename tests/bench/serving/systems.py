@@ -15,7 +15,7 @@ from pathlib import Path
 import psutil
 
 from serve.local.plan import REPOSITORY
-from serve.local.processes import free_port, kill_descendants
+from serve.local.processes import free_port
 from tests.bench.transport_profiles import FAST, serving
 from tests.reliability.load import Plan, once
 
@@ -118,6 +118,8 @@ def _started(command: _Command, port: int, name: str) -> Iterator[System]:
     folder = Path(tempfile.mkdtemp(prefix="bench-"))
     environment = {**os.environ, **command.environment, "PYTHONPATH": str(REPOSITORY)}
     began_s = time.monotonic()
+    # What ran before, such as a store that the measurement shares, stays.
+    kept = set(psutil.Process().children(recursive=True))
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
             command.line, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, start_new_session=True
@@ -136,7 +138,9 @@ def _started(command: _Command, port: int, name: str) -> Iterator[System]:
         process.kill()
         process.wait()
         shutil.rmtree(folder, ignore_errors=True)
-        kill_descendants(within_s=5.0)
+        for one in set(psutil.Process().children(recursive=True)) - kept:
+            with suppress(psutil.Error):
+                one.kill()
 
 
 def _first_answer(process: "subprocess.Popen[bytes]", port: int, key: Callable[[], str], log: Path) -> str:
