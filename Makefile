@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help help-all install serve test check bench fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
+.PHONY: help help-all install serve test check lint bench fuzz-api fuzz-inputs fuzz-environment lint-api clients platforms picture gallery material train report format lock bench-colour bench-harmony bench-transport clean
 .PHONY: sizing bench-growth overload chaos soak prove-nodes prove-autoscaling prove-alerts prove-shadow mutate mutation-environment
 .PHONY: bench-backfill bench-batcher bench-gpu bench-engines chaos-backfill runtime-environment torch-environment development-environment
 .PHONY: bench-environment train-environment install-runtime install-torch peer-environments install-development interpreter
@@ -46,11 +46,13 @@ serve: runtime-environment ## run: install what is needed, then run everything i
 test: development-environment ## develop: run every test, those that start a real cluster too
 	@$(PY) -m pytest
 
-check: development-environment ## develop: format, lint, types and the fast tests
+check: lint ## develop: format, lint, types and the fast tests
+	@$(PY) -m pytest -m 'not cluster'
+
+lint: development-environment ## develop: format, lint and types
 	@$(PY) -m ruff format --check
 	@$(PY) -m ruff check
 	@$(PY) -m mypy
-	@$(PY) -m pytest -m 'not cluster'
 
 picture: runtime-environment ## run: draw a photo's advice without a server: make picture PHOTO=photo.jpg OUT=out/
 	@$(PY) -m models.picture $(if $(PHOTO),$(PHOTO),serve/playground/sample-knit.webp) $(if $(OUT),-o $(OUT))
