@@ -104,9 +104,15 @@ def decode_image(
         width_px, height_px = _turned(stored, turn)
         size = bounded((width_px, height_px), limits.analysed_side_px)
         plain = reduced(upright, size)
-        network = None if network_px is None else _array(to_srgb(plain.resize(network_px, _BOX), profile))
+        network = None if network_px is None else _array(to_srgb(_squeezed(upright, plain, network_px), profile))
         analysed = _array(to_srgb(_analysed(upright, plain, size), profile))
         return DecodedImage(analysed, width_px, height_px, network, opaque=_opaque_pixels(alpha, size))
+
+
+def _squeezed(upright: Image.Image, plain: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The picture at the network's size; of a wide or a tall photo the analysed picture has too few rows or columns."""
+    enough = plain.width >= size[0] and plain.height >= size[1]
+    return (plain if enough else upright).resize(size, _BOX)
 
 
 def _analysed(upright: Image.Image, plain: Image.Image, size: tuple[int, int]) -> Image.Image:

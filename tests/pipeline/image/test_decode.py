@@ -227,6 +227,15 @@ def test_network_input_is_the_whole_photo_at_the_requested_size(turn: int) -> No
         assert _difference(found.network, quarters(64, 48)).max() <= EXACT_DE00
 
 
+@pytest.mark.parametrize("size", [(2048, 512), (512, 2048)])
+def test_network_input_keeps_the_rows_of_a_wide_photo_and_the_columns_of_a_tall_one(size: tuple[int, int]) -> None:
+    """The analysed picture is 128 px there, less than the network's input, which is made from the photo itself."""
+    photo = Image.fromarray(np.random.default_rng(3).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    found = decode_image(encoded(photo), network_px=(288, 384)).network
+    assert found is not None
+    assert np.array_equal(found, np.asarray(photo.resize((288, 384), Image.Resampling.BOX)))
+
+
 def test_colours_are_means_of_areas_when_a_picture_shrinks() -> None:
     """A fine check becomes the colour of its mean light, because every pixel of the original counts."""
     for first, second in CHECKS:
