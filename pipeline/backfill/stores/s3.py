@@ -35,8 +35,9 @@ CREDENTIALS_FOR = timedelta(minutes=5)
 COPIES = 16
 # The buffer of an opened object, which is the size of its range requests.
 RANGE_BYTES = 4 * 1024 * 1024
-# Variables that name the file of a private authority's certificates: AWS's, the service's and OpenSSL's.
-AUTHORITIES = ("AWS_CA_BUNDLE", "STYLESYNC_CA_FILE", "SSL_CERT_FILE")
+# Variables that name the file of a private authority's certificates: AWS's and OpenSSL's. The service's
+# STYLESYNC_CA_FILE counts beside the public authorities, and botocore would take a file in their place.
+AUTHORITIES = ("AWS_CA_BUNDLE", "SSL_CERT_FILE")
 # obstore reports the HTTP status in its message only.
 _STATUS = re.compile(r"status code: (\d{3})")
 # Standard: the client errors of HTTP that invite a retry. All 5xx do too.
