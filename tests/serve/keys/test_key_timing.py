@@ -14,6 +14,7 @@ from serve.keys.records import KeyFile, new_key, write_keys
 
 PEPPER = b"pepper"
 ROUNDS = 10_000
+ATTEMPTS = 12
 # Contract: how far the medians of wrong secrets may be apart.
 MOST = 0.01
 # Taste: an unknown id may take longer, since a dictionary lookup fails; ids are not secret.
@@ -45,7 +46,7 @@ def _no_collections() -> Iterator[None]:
 
 
 def test_the_time_tells_nothing_when_a_key_is_wrong(tmp_path: Path) -> None:
-    """Medians of 10,000 interleaved checks hardly differ. Each difference is the least of eight, as load widens it."""
+    """Medians of 10,000 interleaved checks hardly differ. Each difference is the least of several, as load widens it."""
     key, record = new_key(tenant="shop", scopes=("advice",), pepper=PEPPER)
     write_keys(tmp_path / "keys.json", [record])
     prefix, key_id, secret = key.split("_", 2)
@@ -56,9 +57,12 @@ def test_the_time_tells_nothing_when_a_key_is_wrong(tmp_path: Path) -> None:
     }
     keys = KeyRing(PEPPER, file=KeyFile(tmp_path / "keys.json"))
     spread = of_id = math.inf
-    for _ in range(8):
+    copies = []
+    for _ in range(ATTEMPTS):
+        # Where a text lies in memory moves its median by more than a percent, so every attempt has new copies.
+        copies.append({name: "".join(list(one)) for name, one in wrong.items()})
         with _no_collections():
-            medians = _median_ns(keys, wrong)
+            medians = _median_ns(keys, copies[-1])
         spread = min(spread, _spread(medians["first"], medians["last"]))
         of_id = min(of_id, _spread(*medians.values()))
         if spread < MOST and of_id < MOST_OF_ID:
