@@ -4,13 +4,16 @@ EfficientNet: Tan & Le, ICML 2019; its Lite variants (no squeeze-and-excitation,
 Feature pyramid: Lin et al., CVPR 2017. Shapes below are for an input of (B, 3, H, W), sides divisible by 32.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+# `F.conv2d`, or a function like it.
+Convolve: TypeAlias = Callable[..., Tensor]
 # Standard: the published EfficientNet-Lite encoder was trained with it.
 NORM_EPS = 1e-3
 
@@ -76,18 +79,29 @@ class ConvNorm(nn.Module):
         )
         self.norm = nn.Identity() if folded else nn.BatchNorm2d(out_channels, eps=NORM_EPS, momentum=0.01)
         self.relu = relu
+        # Training on a CPU has faster ones (models.train.kernels).
+        self.convolve: Convolve = F.conv2d
+        self.activate: Callable[[Tensor], Tensor] = _relu6
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.pad(x, self.pad) if any(self.pad) else x
-        x = self.norm(self.conv(x)) if isinstance(self.norm, nn.Identity) or self.norm.training else self._fixed(x)
-        return F.relu6(x, inplace=True) if self.relu else x
+        x = (
+            self.norm(self._convolved(x))
+            if isinstance(self.norm, nn.Identity) or self.norm.training
+            else self._fixed(x)
+        )
+        return self.activate(x) if self.relu else x
+
+    def _convolved(self, x: Tensor) -> Tensor:
+        conv = self.conv
+        return self.convolve(x, conv.weight, conv.bias, conv.stride, conv.padding, groups=conv.groups)
 
     def _fixed(self, x: Tensor) -> Tensor:
         """Convolution and norm in one when the norm's statistics are fixed: maps are written once, not twice."""
-        norm = self.norm.state_dict(keep_vars=True)
+        norm, conv = self.norm.state_dict(keep_vars=True), self.conv
         gain, offset = norm_affine(norm["weight"], norm["bias"], norm["running_mean"], norm["running_var"])
-        weight = self.conv.weight * gain[:, None, None, None]
-        return F.conv2d(x, weight, offset, self.conv.stride, self.conv.padding, groups=self.conv.groups)
+        weight = conv.weight * gain[:, None, None, None]
+        return self.convolve(x, weight, offset, conv.stride, conv.padding, groups=conv.groups)
 
 
 class InvertedResidual(nn.Module):
@@ -168,6 +182,10 @@ class EfficientNetLiteParser(nn.Module):
 def lite2_parser(classes: int, *, folded: bool = True) -> EfficientNetLiteParser:
     """The parser with the larger encoder: 4.6 million parameters."""
     return EfficientNetLiteParser(classes, encoder=LITE2, width=80, folded=folded)
+
+
+def _relu6(x: Tensor) -> Tensor:
+    return F.relu6(x, inplace=True)
 
 
 def _doubled(x: Tensor) -> Tensor:

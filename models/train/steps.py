@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from models.cards import ModelError
 from models.networks.efficientnet import LITE0, LITE2, EfficientNetLiteParser, Stage, encoder_weights, lite2_parser
+from models.train import kernels
 from models.train.augment import Chances
 from models.train.data import Material, Sample, cut, tinted, varied
 from models.train.teacher import UNKNOWN
@@ -103,13 +104,17 @@ class Data:
 
 @dataclass(slots=True)
 class Run:
-    """A training in progress: the network, its running average, the optimiser and the next step."""
+    """A training in progress: the network, its running average, the optimiser and the next step.
+
+    bfloat16: whether the network's maps are, which depends on the device.
+    """
 
     recipe: Recipe
     device: torch.device
     network: EfficientNetLiteParser
     average: EfficientNetLiteParser
     optimiser: torch.optim.Optimizer
+    bfloat16: bool
     step: int = 0
 
 
@@ -155,7 +160,9 @@ def begin(
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
     )
-    return Run(recipe, device, network, deepcopy(network).requires_grad_(False), optimiser)
+    average = deepcopy(network).requires_grad_(False)
+    bfloat16 = device.type == "cuda" or kernels.use(network)
+    return Run(recipe, device, network, average, optimiser, bfloat16)
 
 
 def _take_encoder(network: EfficientNetLiteParser, encoder: Mapping[str, Tensor]) -> None:
@@ -243,7 +250,7 @@ def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
         group["lr"] = rate(recipe, run.step) * group["share"]
     prepare(run)
     photos = ((photos.to(run.device, non_blocking=True) - MEAN) / STD).to(memory_format=torch.channels_last)
-    with torch.autocast("cuda", dtype=torch.bfloat16, enabled=run.device.type == "cuda"):
+    with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.bfloat16):
         logits = run.network(photos)
     loss = loss_of(recipe, logits.float(), labels.to(run.device, non_blocking=True))
     if not torch.isfinite(loss):
