@@ -10,7 +10,7 @@ from pipeline.garments.kinds import BODY, BY_NAME, area_of, covered_by
 from pipeline.harmony.catalogue import catalogue, shows_hue
 from pipeline.harmony.pair_score import Points, points_from_hexes, take
 from pipeline.harmony.schemes import Place
-from pipeline.parts import Garment
+from pipeline.parts import Garment, Swatch
 from pipeline.types import Category, Floats
 
 # The constants below are taste. Shares of colours are shares of the base, 0 to 1.
@@ -58,10 +58,17 @@ class Base:
 def bases_of(garments: Sequence[Garment]) -> list[Base]:
     """One base for each leading garment, then one for the look when several garments have colours."""
     colored = by_salience(garments)
-    bases = [_base((garment,)) for garment in colored[:MAX_GARMENT_BASES] if _is_seen(garment, colored[0])]
-    if len(colored) > 1:
-        bases.append(_base(tuple(colored)))
-    return bases
+    groups = [(garment,) for garment in colored[:MAX_GARMENT_BASES] if _is_seen(garment, colored[0])]
+    worn: list[tuple[Garment, ...]] = [*groups, tuple(colored)] if len(colored) > 1 else [*groups]
+    if not worn:
+        return []
+    # For speed, the colours of all bases are converted at once.
+    colors = [_colors(one) for one in worn]
+    row = {code: k for k, code in enumerate(dict.fromkeys(swatch.hex for some in colors for swatch, _ in some))}
+    points = points_from_hexes(list(row))
+    rows = [np.array([row[swatch.hex] for swatch, _ in some]) for some in colors]
+    loud = _are_loud(take(points, np.array([some[0] for some in rows]))).tolist()
+    return [_base(*one) for one in zip(worn, colors, (take(points, some) for some in rows), loud, strict=True)]
 
 
 def by_salience(garments: Sequence[Garment]) -> list[Garment]:
@@ -91,7 +98,8 @@ def garment_area(garment: Garment) -> float:
     return garment.area or area_of(garment.category)
 
 
-def _base(garments: tuple[Garment, ...]) -> Base:
+def _colors(garments: tuple[Garment, ...]) -> list[tuple[Swatch, float]]:
+    """The colours that enter a base's score with their weights, the largest first."""
     pairs = [
         (swatch, swatch.share * garment_area(garment))
         for garment in garments
@@ -99,22 +107,30 @@ def _base(garments: tuple[Garment, ...]) -> Base:
         if k == 0 or swatch.share >= MIN_SHARE
     ]
     pairs.sort(key=lambda pair: -pair[1])
-    weights = np.array([weight for _, weight in pairs])
+    return pairs
+
+
+def _base(
+    garments: tuple[Garment, ...], colors: Sequence[tuple[Swatch, float]], points: Points, main_is_loud: bool
+) -> Base:
+    """A base of its colours. points: theirs.
+
+    A swatch's own OKLCH and Lab values are rounded for the answer. The scores use the exact values of its hex code.
+    """
+    weights = np.array([weight for _, weight in colors])
     weights = weights / weights.sum()
-    hexes = tuple(swatch.hex for swatch, _ in pairs)
-    # A swatch's own OKLCH and Lab values are rounded for the answer. The scores use the exact values of its hex code.
-    points = points_from_hexes(hexes)
+    hexes = tuple(swatch.hex for swatch, _ in colors)
     return Base(
         garment_ids=tuple(garment.id for garment in garments),
         categories=tuple(garment.category for garment in garments),
         hexes=hexes,
-        names=tuple(swatch.names.fashion.name for swatch, _ in pairs),
+        names=tuple(swatch.names.fashion.name for swatch, _ in colors),
         seen=max(1, int((weights >= ANCHOR_SHARE).sum())),
         points=points,
         weights=weights,
         target=_target(hexes, weights),
         anchor=_anchor(points, weights),
-        place=_place(garments, points),
+        place=_place(garments, main_is_loud=main_is_loud),
         printed=len(garments) == 1 and _is_print(points, weights),
     )
 
@@ -130,7 +146,7 @@ def _anchor(points: Points, weights: Floats) -> int | None:
     return int(hued[0]) if len(hued) else None
 
 
-def _place(garments: tuple[Garment, ...], points: Points) -> Place:
+def _place(garments: tuple[Garment, ...], *, main_is_loud: bool) -> Place:
     """The base's place in the outfit.
 
     Shoes and accessories are the accent. A garment whose main colour is too loud for large areas is secondary, unless
@@ -140,9 +156,14 @@ def _place(garments: tuple[Garment, ...], points: Points) -> Place:
         return "look"
     if _is_added(garments[0].category):
         return "accent"
-    nearest = int(np.argmin(delta_e_2000(points.lab[0], catalogue().points.lab)))
-    loud = not catalogue().allowed["main"][nearest]
-    return "secondary" if loud and covered_by(garments[0].category) != BODY else "main"
+    return "secondary" if main_is_loud and covered_by(garments[0].category) != BODY else "main"
+
+
+def _are_loud(points: Points) -> np.ndarray:
+    """Which of the colours are too loud for large areas, as the nearest colour of the catalogue is, (n,)."""
+    table = catalogue()
+    nearest = np.argmin(delta_e_2000(points.lab[:, None], table.points.lab[None]), axis=1)
+    return np.asarray(~table.allowed["main"][nearest])
 
 
 def _is_print(points: Points, weights: Floats) -> bool:

@@ -1,13 +1,13 @@
 """Fills the plans of colour schemes with catalogue colours, and scores the combinations.
 
 A scheme determines only hues. Lightness and chroma come from the catalogue, because a hue that is rotated at constant
-lightness and chroma gives muddy colours. For speed, plans with equally many slots are scored together.
+lightness and chroma gives muddy colours. For speed, plans with equally many slots are scored together, for all bases.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, product
-from typing import TypeAlias
+from itertools import chain, pairwise, product
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -41,15 +41,14 @@ NEUTRAL_CLARITY = 0.4
 # Colours that are accents only lose this share of their rank, unless the intent is bold.
 EASE = 0.08
 
-# A slot's kind, its role, the wheel position from which its angle counts, and the use of `Vocabulary.wear` that its
-# colour must have, or "".
-Slot: TypeAlias = tuple[int, Role, float, str]
+# A slot's base, its kind, its role, the wheel position from which its angle counts, and the use of `Vocabulary.wear`
+# that its colour must have, or "".
+Slot: TypeAlias = tuple[int, int, Role, float, str]
 # A filled plan: minus its rank, its colours, its score and its layout. It sorts best first.
 _Ranked: TypeAlias = tuple[float, tuple[int, ...], float, Layout]
 
 
-@dataclass(frozen=True, slots=True)
-class Combination:
+class Combination(NamedTuple):
     """A plan that is filled with catalogue colours.
 
     base: the index of its base. colors: catalogue indices, one a slot. score: 0 to 1. rank: the score, lowered where
@@ -66,18 +65,21 @@ class Combination:
 
 @dataclass(frozen=True, slots=True)
 class _FilledPlan:
-    """A plan and all the ways to fill it. rows: catalogue indices, one a slot."""
+    """A plan of a base and all the ways to fill it. rows: catalogue indices, one a slot."""
 
+    base: int
     scheme: Scheme
     plan: Plan
     layout: Layout
     rows: list[tuple[int, ...]]
 
 
-def offers(scored: BaseScores, base: int, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
-    """At most `depth` combinations of each scheme for a base, best first. Catalogue order decides ties."""
+def offers(scored: BaseScores, schemes: Sequence[Scheme], *, depth: int) -> list[list[Combination]]:
+    """For each base, at most `depth` combinations of each scheme, best first. Catalogue order decides ties."""
     filled = _filled_plans(scored, schemes)
-    ranked: dict[Scheme, list[_Ranked]] = {scheme: [] for scheme in schemes}
+    ranked: dict[tuple[int, Scheme], list[_Ranked]] = {
+        (base, scheme): [] for base in range(len(scored.bases)) for scheme in schemes
+    }
     for slots in (1, 2, 3):
         same_length = [one for one in filled if len(one.plan) == slots]
         if same_length:
@@ -87,7 +89,7 @@ def offers(scored: BaseScores, base: int, schemes: Sequence[Scheme], *, depth: i
             Combination(scheme, base, colors, layout, round(score, 3), -minus_rank)
             for minus_rank, colors, score, layout in _distinct(sorted(best), depth)
         ]
-        for scheme, best in ranked.items()
+        for (base, scheme), best in ranked.items()
     ]
 
 
@@ -102,51 +104,50 @@ def _distinct(ranked: list[_Ranked], depth: int) -> list[_Ranked]:
 
 
 def _filled_plans(scored: BaseScores, schemes: Sequence[Scheme]) -> list[_FilledPlan]:
-    """Every plan of the schemes that the catalogue can fill."""
-    hued = scored.anchor_position is not None
-    plans = [(scheme, *one) for scheme in schemes for one in plans_for(scheme, scored.base.place, hued=hued)]
-    firsts = {role: _free_colors(scored, role) for _, plan, ((role, _), *_) in plans if plan[0] == FREE}
-    wanted = dict.fromkeys(slot for _, plan, layout in plans for slot in _slots(scored, plan, layout, firsts))
+    """Every plan of the schemes that the catalogue can fill, base by base."""
+    plans: list[tuple[int, Scheme, Plan, Layout, list[int], list[Slot]]] = []
+    for k, base in enumerate(scored.bases):
+        firsts: dict[Role, list[int]] = {}
+        hued = scored.anchor_positions[k] is not None
+        for scheme in schemes:
+            for plan, layout in plans_for(scheme, base.place, hued=hued):
+                role = layout[0][0]
+                if plan[0] == FREE and role not in firsts:
+                    firsts[role] = _free_colors(scored, k, role)
+                first = firsts[role] if plan[0] == FREE else []
+                plans.append((k, scheme, plan, layout, first, _slots(scored, k, plan, layout, first)))
+    wanted = dict.fromkeys(slot for *_, slots in plans for slot in slots)
     candidates = dict(zip(wanted, _candidates(scored, list(wanted)), strict=True))
     return [
-        _FilledPlan(scheme, plan, layout, rows)
-        for scheme, plan, layout in plans
-        if (rows := _rows(scored, plan, layout, firsts=firsts, candidates=candidates))
+        _FilledPlan(k, scheme, plan, layout, rows)
+        for k, scheme, plan, layout, first, slots in plans
+        if (rows := _rows(plan, first, [candidates[slot] for slot in slots]))
     ]
 
 
-def _slots(scored: BaseScores, plan: Plan, layout: Layout, firsts: dict[Role, list[int]]) -> list[Slot]:
+def _slots(scored: BaseScores, base: int, plan: Plan, layout: Layout, firsts: list[int]) -> list[Slot]:
     """The slots of a plan. A plan whose first colour is free has one set of related slots for each first colour."""
     if plan[0] != FREE:
-        anchor, uses = scored.anchor_position or 0.0, (_first_use(scored), "", "")
-        return [(kind, role, anchor, use) for kind, (role, _), use in zip(plan, layout, uses, strict=False)]
+        anchor, uses = scored.anchor_positions[base] or 0.0, (_first_use(scored, base), "", "")
+        return [(base, kind, role, anchor, use) for kind, (role, _), use in zip(plan, layout, uses, strict=False)]
     related = list(zip(plan[1:], layout[1:], strict=True))
     positions = catalogue_positions(scored.wheel)
-    return [(kind, role, float(positions[first]), "") for first in firsts[layout[0][0]] for kind, (role, _) in related]
+    return [(base, kind, role, float(positions[first]), "") for first in firsts for kind, (role, _) in related]
 
 
-def _first_use(scored: BaseScores) -> str:
+def _first_use(scored: BaseScores, base: int) -> str:
     """What the first suggested colour must be made as: with a top it is worn on the legs."""
-    return "legs" if scored.base.categories == ("top",) else ""
+    return "legs" if scored.bases[base].categories == ("top",) else ""
 
 
-def _rows(
-    scored: BaseScores,
-    plan: Plan,
-    layout: Layout,
-    *,
-    firsts: dict[Role, list[int]],
-    candidates: dict[Slot, list[int]],
-) -> list[tuple[int, ...]]:
+def _rows(plan: Plan, firsts: list[int], candidates: list[list[int]]) -> list[tuple[int, ...]]:
     """All the ways to fill a plan with its slots' candidates."""
-    slots = _slots(scored, plan, layout, firsts)
     if plan[0] != FREE:
-        return list(product(*[candidates[slot][: WIDTHS[len(plan) - 1]] for slot in slots]))
+        return list(product(*[some[: WIDTHS[len(plan) - 1]] for some in candidates]))
     rows: list[tuple[int, ...]] = []
     related = len(plan) - 1
-    for k, first in enumerate(firsts[layout[0][0]]):
-        rest = [candidates[slot][:RELATED_WIDTH] for slot in slots[k * related : (k + 1) * related]]
-        rows += product([first], *rest)
+    for k, first in enumerate(firsts):
+        rows += product([first], *[some[:RELATED_WIDTH] for some in candidates[k * related : (k + 1) * related]])
     return rows
 
 
@@ -156,28 +157,31 @@ def _candidates(scored: BaseScores, slots: list[Slot]) -> list[list[int]]:
     if not slots:
         return []
     table = catalogue()
-    kinds = np.array([kind for kind, *_ in slots])[:, None]
-    anchors = np.array([anchor for _, _, anchor, _ in slots])[:, None]
-    fit = scored.distinct & np.stack([_made_for(role, use) for _, role, _, use in slots])
-    depth = np.abs(table.points.oklch[:, 0] - scored.base.points.oklch[0, 0])
-    step, family = depth >= TONE_STEP, depth <= MOST_TONE_STEP
+    base = np.array([k for k, *_ in slots])
+    kinds = np.array([kind for _, kind, *_ in slots])[:, None]
+    anchors = np.array([anchor for *_, anchor, _ in slots])[:, None]
+    fit = scored.distinct[base] & np.stack([_made_for(role, use) for *_, role, _, use in slots])
+    lightness = np.array([one.points.oklch[0, 0] for one in scored.bases])
+    depth = np.abs(table.points.oklch[:, 0] - lightness[:, None])
+    step, family = (depth >= TONE_STEP)[base], (depth <= MOST_TONE_STEP)[base]
     turn = hue_difference_deg(catalogue_positions(scored.wheel) - anchors, kinds)
     near = fit & table.hued & (turn <= HUE_TOLERANCE_DEG) & (step | (kinds != 0))
     for k in np.flatnonzero(~near.any(axis=1) & (kinds[:, 0] < 360)):
-        closest = np.where(fit[k] & table.hued & (step | (kinds[k] != 0)), turn[k], np.inf)
+        closest = np.where(fit[k] & table.hued & (step[k] | (kinds[k] != 0)), turn[k], np.inf)
         near[k] = np.isfinite(closest) & (closest <= np.sort(closest)[NEAREST_HUES - 1])
+    worth = scored.intent_scores[base]
     exact = np.maximum(LEAST_HUE_VALUE, 1 - HUE_LOSS * (turn / HUE_TOLERANCE_DEG) ** 2)
-    value = np.where(near, scored.intent_scores * exact * (1 - CLARITY + CLARITY * table.shown), 0.0)
+    value = np.where(near, worth * exact * (1 - CLARITY + CLARITY * table.shown), 0.0)
     plain = 1 - CLARITY * NEUTRAL_CLARITY * (1 - table.shown)
-    value = np.where(kinds == NEUTRAL, (fit & table.neutral) * scored.intent_scores * plain, value)
-    value = np.where(kinds == TONE, (fit & table.grey & step & family) * scored.intent_scores, value)
-    order = np.argsort(-value, axis=1, kind="stable").tolist()
-    counts = np.count_nonzero(value > 0, axis=1).tolist()
+    value = np.where(kinds == NEUTRAL, (fit & table.neutral) * worth * plain, value)
+    value = np.where(kinds == TONE, (fit & table.grey & step & family) * worth, value)
+    owner, fitting = np.nonzero(value)
+    ordered = fitting[np.lexsort((-value[owner, fitting], owner))].tolist()
+    ends = np.cumsum(np.bincount(owner, minlength=len(slots))).tolist()
+    found = [ordered[start:end] for start, end in pairwise([0, *ends])]
     return [
-        _spread(order[k][: counts[k]], PER_GROUP)[: WIDTHS[0]]
-        if kind == NEUTRAL
-        else order[k][: min(counts[k], WIDTHS[0])]
-        for k, (kind, *_) in enumerate(slots)
+        _spread(some, PER_GROUP)[: WIDTHS[0]] if kind == NEUTRAL else some[: WIDTHS[0]]
+        for some, (_, kind, *_) in zip(found, slots, strict=True)
     ]
 
 
@@ -187,13 +191,14 @@ def _made_for(role: Role, use: str) -> np.ndarray:
     return table.allowed[role] & table.wear[use] if use else table.allowed[role]
 
 
-def _free_colors(scored: BaseScores, role: Role) -> list[int]:
+def _free_colors(scored: BaseScores, base: int, role: Role) -> list[int]:
     """The first colours of a plan whose hue is free, best first, one of each colour group."""
     table = catalogue()
-    leads = _made_for(role, _first_use(scored)) & table.hued
+    leads = _made_for(role, _first_use(scored, base)) & table.hued
     if scored.intent != "bold":
         leads = leads & table.allowed["main"]
-    value = np.where(scored.distinct & leads, scored.intent_scores * (1 - CLARITY + CLARITY * table.shown), 0.0)
+    worth = scored.intent_scores[base] * (1 - CLARITY + CLARITY * table.shown)
+    value = np.where(scored.distinct[base] & leads, worth, 0.0)
     order = np.argsort(-value, kind="stable")[: np.count_nonzero(value > 0)].tolist()
     return _spread(order, 1)[:FREE_WIDTH]
 
@@ -212,26 +217,26 @@ def _spread(order: list[int], per_group: int) -> list[int]:
 
 # --- scores ---------------------------------------------------------------------------------------------------
 def _add_best(
-    ranked: dict[Scheme, list[_Ranked]], scored: BaseScores, filled: list[_FilledPlan], *, depth: int
+    ranked: dict[tuple[int, Scheme], list[_Ranked]], scored: BaseScores, filled: list[_FilledPlan], *, depth: int
 ) -> None:
-    """Adds the best `depth` combinations of each scheme to `ranked`. All plans have equally many slots."""
+    """Adds the best `depth` combinations of each base and scheme to `ranked`. All plans have equally many slots."""
     counts = [len(one.rows) for one in filled]
     flat = chain.from_iterable(chain.from_iterable(one.rows for one in filled))
     rows = np.fromiter(flat, np.intp).reshape(sum(counts), -1)
     owner = np.repeat(np.arange(len(filled)), counts)
     shares = np.array([[share for _, share in one.layout] for one in filled])[owner]
-    scores = score_rows(scored, rows, shares)
+    scores = score_rows(scored, np.array([one.base for one in filled])[owner], rows, shares)
     factor = _rank_factor(scored, rows, np.array([_hue_slots(one.plan) for one in filled])[owner])
     ranks = np.where(_apart(rows), scores * factor, 0.0)
-    schemes = list(dict.fromkeys(one.scheme for one in filled))
-    scheme_of = np.array([schemes.index(one.scheme) for one in filled])[owner]
-    order = np.lexsort((-ranks, scheme_of))
-    bounds = np.searchsorted(scheme_of[order], np.arange(len(schemes) + 1))
-    for k, scheme in enumerate(schemes):
+    groups = list(dict.fromkeys((one.base, one.scheme) for one in filled))
+    group_of = np.array([groups.index((one.base, one.scheme)) for one in filled])[owner]
+    order = np.lexsort((-ranks, group_of))
+    bounds = np.searchsorted(group_of[order], np.arange(len(groups) + 1))
+    for k, group in enumerate(groups):
         best = order[bounds[k] : bounds[k + 1]][:depth]
         best = best[ranks[best] > 0]
         layout = filled[int(owner[order[bounds[k]]])].layout
-        ranked[scheme] += [
+        ranked[group] += [
             (-rank, tuple(colors), score, layout)
             for rank, colors, score in zip(
                 ranks[best].tolist(), rows[best].tolist(), scores[best].tolist(), strict=True

@@ -10,7 +10,7 @@ from msgspec import UNSET, structs
 
 from pipeline.color.difference import DISTINCT_DE00, delta_e_2000, hue_difference_deg
 from pipeline.color.hex import hex_to_rgb
-from pipeline.harmony.base_scores import BaseScores, score_base, score_rows
+from pipeline.harmony.base_scores import BaseScores, score_bases, score_rows
 from pipeline.harmony.bases import Base
 from pipeline.harmony.catalogue import catalogue, catalogue_cvd_lab, catalogue_positions, cvd_lab
 from pipeline.harmony.choice import choose
@@ -31,6 +31,7 @@ from pipeline.parts import (
     coded,
     worded,
 )
+from pipeline.types import Floats
 
 # The constants below are taste.
 # Each scheme offers this number of extra combinations, because some are too much like those chosen already.
@@ -53,14 +54,14 @@ def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[tuple[Sugge
     """
     if options.max_suggestions == 0 or not bases:
         return (), ()
-    scored_bases = [score_base(base, options.intent, options.wheel) for base in bases]
+    scored = score_bases(bases, options.intent, options.wheel)
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
-    queues = [queue for k, scored in enumerate(scored_bases) for queue in offers(scored, k, schemes, depth=depth)]
-    chosen = choose(queues, options.max_suggestions)
-    reports = _cvd_reports(scored_bases, chosen)
+    chosen = choose(offers(scored, schemes, depth=depth), options.max_suggestions)
+    worn = [tones(take(base.points, np.arange(base.seen)), base.names) for base in bases]
     found = [
-        _suggestion(scored_bases[one.base], one, cvd, options=options) for one, cvd in zip(chosen, reports, strict=True)
+        _suggestion(scored, one, cvd, worn=worn[one.base], options=options)
+        for one, cvd in zip(chosen, _cvd_reports(bases, chosen), strict=True)
     ]
     trimmed, common = told_once(found)
     return tuple(_worded(one) for one in trimmed), worded(common, bases[0].hexes[0])
@@ -78,7 +79,7 @@ def _worded(one: Suggestion) -> Suggestion:
 
 
 # --- colour-blind vision ---------------------------------------------------------------------------------------
-def _cvd_reports(scored_bases: Sequence[BaseScores], chosen: Sequence[Combination]) -> list[CvdReport]:
+def _cvd_reports(bases: Sequence[Base], chosen: Sequence[Combination]) -> list[CvdReport]:
     """For each combination, the least ΔE00 of a suggested colour to the target's and the other suggested colours.
 
     Pairs within the target do not count, because a print's own shades say nothing about the advice. For speed, all
@@ -86,14 +87,14 @@ def _cvd_reports(scored_bases: Sequence[BaseScores], chosen: Sequence[Combinatio
     """
     if not chosen:
         return []
-    hexes = list(dict.fromkeys(code for scored in scored_bases for code in scored.base.target))
+    hexes = list(dict.fromkeys(code for base in bases for code in base.target))
     row = {code: k for k, code in enumerate(hexes)}
     used = sorted({color for one in chosen for color in one.colors})
     column = {color: len(hexes) + k for k, color in enumerate(used)}
     rgb = np.array([hex_to_rgb(code) for code in hexes], dtype=float) / 255
     lab = np.concatenate([cvd_lab(rgb), catalogue_cvd_lab()[:, used]], axis=1)
     edges = [
-        [(row[code], column[color]) for code in scored_bases[one.base].base.target for color in one.colors]
+        [(row[code], column[color]) for code in bases[one.base].target for color in one.colors]
         + [(column[a], column[b]) for a, b in pairs(one.colors, 2)]
         for one in chosen
     ]
@@ -109,13 +110,15 @@ def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:
 
 
 # --- the answer's parts -----------------------------------------------------------------------------------------
-def _suggestion(scored: BaseScores, one: Combination, cvd: CvdReport, *, options: HarmonyOptions) -> Suggestion:
-    table, base = catalogue(), scored.base
+def _suggestion(
+    scored: BaseScores, one: Combination, cvd: CvdReport, *, worn: Sequence[Tone], options: HarmonyOptions
+) -> Suggestion:
+    """A combination as the answer has it. worn: the base's visible colours, the largest first."""
+    table, base = catalogue(), scored.bases[one.base]
     added = [_catalogue_tones()[color] for color in one.colors]
-    worn = tones(take(base.points, np.arange(base.seen)), base.names)
     score = percentile(one.score, options.intent)
     return Suggestion(
-        summary=_summary(scored, one, worn),
+        summary=_summary(base, one, worn),
         mood=MOODS[one.scheme],
         scheme=one.scheme,
         intent=options.intent,
@@ -133,7 +136,7 @@ def _suggestion(scored: BaseScores, one: Combination, cvd: CvdReport, *, options
             added,
             related=_related(scored, one),
             turn_deg=_scheme_turn(scored, one)[0],
-            echo_de00=_echo(scored, one.colors),
+            echo_de00=_echo(scored.difference[one.base], one.colors),
             cvd_de00=min(cvd.protan_min_de00, cvd.deutan_min_de00, cvd.tritan_min_de00),
         ),
         how_to_wear=wearing_advice(
@@ -150,9 +153,9 @@ def _suggestion(scored: BaseScores, one: Combination, cvd: CvdReport, *, options
     )
 
 
-def _summary(scored: BaseScores, one: Combination, worn: Sequence[Tone]) -> Coded:
+def _summary(base: Base, one: Combination, worn: Sequence[Tone]) -> Coded:
     """What the suggestion does to the base, for a sentence that could be said aloud."""
-    base, names = scored.base, [catalogue().names[color] for color in one.colors]
+    names = [catalogue().names[color] for color in one.colors]
     kind = "look" if len(base.categories) > 1 else base.categories[0]
     further: Any = dict(zip(("second", "third"), names[1:], strict=False))
     return coded(
@@ -190,7 +193,7 @@ def _components(scored: BaseScores, one: Combination) -> Components:
     shares = [share for _, share in one.layout]
     base_share = 1 - sum(shares)
     weights = [base_share * share for share in shares]
-    parts = [scored.mean_parts[:, color] for color in one.colors]
+    parts = [scored.mean_parts[one.base][:, color] for color in one.colors]
     for i, j in pairs(range(len(shares)), 2):
         weights.append(shares[i] * shares[j])
         parts.append(catalogue().parts[:, one.colors[i], one.colors[j]])
@@ -204,11 +207,11 @@ def _scheme_turn(scored: BaseScores, one: Combination) -> tuple[float, int]:
     base's. A tetrad is known by its quarter turn, although it has an opposite too. The angle counts from the base's
     hue, or from the first suggested colour's where the base has none.
     """
-    positions, table = catalogue_positions(scored.wheel), catalogue()
-    anchor = scored.anchor_position
+    positions, table, base = catalogue_positions(scored.wheel), catalogue(), scored.bases[one.base]
+    anchor = scored.anchor_positions[one.base]
     angles = angles_of(one.scheme)
     hued = [k for k in range(0 if anchor is not None else 1, len(one.colors)) if table.hued[one.colors[k]]]
-    told = scored.base.names[scored.base.anchor] if scored.base.anchor is not None else table.names[one.colors[0]]
+    told = base.names[base.anchor] if base.anchor is not None else table.names[one.colors[0]]
     places = [k for k in hued if table.names[one.colors[k]] != told] or hued
     if not places or not angles:
         return 0.0, 0
@@ -219,15 +222,15 @@ def _scheme_turn(scored: BaseScores, one: Combination) -> tuple[float, int]:
 
 def _related(scored: BaseScores, one: Combination) -> tuple[str, str]:
     """The names of the two colours that stand in the scheme's relation: a suggested one, and the base's or another."""
-    names, anchor = catalogue().names, scored.base.anchor
-    if one.scheme == "monochromatic" or anchor is not None:
-        return names[one.colors[_scheme_turn(scored, one)[1]]], scored.base.names[anchor or 0]
+    names, base = catalogue().names, scored.bases[one.base]
+    if one.scheme == "monochromatic" or base.anchor is not None:
+        return names[one.colors[_scheme_turn(scored, one)[1]]], base.names[base.anchor or 0]
     return names[one.colors[_scheme_turn(scored, one)[1]]], names[one.colors[0]]
 
 
-def _echo(scored: BaseScores, colors: tuple[int, ...]) -> float | None:
+def _echo(difference: Floats, colors: tuple[int, ...]) -> float | None:
     """The least ΔE00 from a suggested colour to the base's smaller colours; None when the base has one colour."""
-    return float(scored.difference[1:, colors].min()) if len(scored.difference) > 1 else None
+    return float(difference[1:, colors].min()) if len(difference) > 1 else None
 
 
 def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
@@ -238,9 +241,9 @@ def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
     for k, color in enumerate(one.colors):
         rows = np.tile(np.array(one.colors), (len(table.names), 1))
         rows[:, k] = np.arange(len(table.names))
-        scores = np.where(
-            _swappable(scored, one, k), score_rows(scored, rows, np.broadcast_to(shares, rows.shape)), 0.0
-        )
+        base = np.full(len(rows), one.base)
+        scores = score_rows(scored, base, rows, np.broadcast_to(shares, rows.shape))
+        scores = np.where(_swappable(scored, one, k), scores, 0.0)
         best = np.argsort(-scores, kind="stable")[:MAX_SWAPS]
         swaps += [
             SwapColor(table.hexes[color], table.hexes[other], table.names[other], rise(float(scores[other])))
@@ -253,7 +256,7 @@ def _swaps(scored: BaseScores, one: Combination) -> tuple[SwapColor, ...]:
 def _swappable(scored: BaseScores, one: Combination, k: int) -> np.ndarray:
     """Which catalogue colours can replace the k-th one: same role, same kind, and distinct from the other colours."""
     table, color = catalogue(), one.colors[k]
-    fit = scored.distinct & table.allowed[one.layout[k][0]]
+    fit = scored.distinct[one.base] & table.allowed[one.layout[k][0]]
     fit[list(one.colors)] = False
     for other in one.colors:
         if other != color:
