@@ -9,6 +9,7 @@ import statistics
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -141,7 +142,7 @@ def _clients(system: System, folder: Path) -> list[str]:
     measured = []
     for number, clients in enumerate(CLIENTS):
         shots = start(_plan(system, photo=str(photos), first=150 * number, clients=clients, for_s=LOAD_S)).shots()
-        good = [shot for shot in shots if shot.good]
+        good = _whole(shots)
         over_s = max(shot.due_s + shot.took_s for shot in shots)
         measured.append((clients, len(good) / over_s, _p50(good), _p99(good), 1 - len(good) / len(shots)))
     most_per_s, least_ms = max(row[1] for row in measured), measured[0][2]
@@ -183,7 +184,7 @@ def _replicas(folder: Path) -> list[str]:
             photos = str(folder / "load")
             start(_plan(system, photo=photos, clients=4, for_s=LOAD_S / 2)).shots()
             shots = start(_plan(system, photo=photos, first=200, clients=8, for_s=LOAD_S)).shots()
-            good = [shot for shot in shots if shot.good]
+            good = _whole(shots)
             over_s = max(shot.due_s + shot.took_s for shot in shots)
             rows.append(
                 f"| {count} | {len(good) / over_s:.1f} | {_p50(good):.0f} | {system.memory_bytes() / 2**20:,.0f} |"
@@ -219,6 +220,15 @@ def _plan(system: System, **what: Any) -> Plan:
 def _client(system: System) -> httpx.Client:
     url, headers = f"http://127.0.0.1:{system.port}", {"X-API-Key": system.key}
     return httpx.Client(base_url=url, headers=headers, timeout=30.0, trust_env=False)
+
+
+def _whole(shots: Sequence[Shot]) -> list[Shot]:
+    """The shots with whole answers. Raises RuntimeError when there are none, with what came in their place."""
+    good = [shot for shot in shots if shot.good]
+    if not good:
+        others = Counter((shot.status, shot.code, shot.degraded) for shot in shots)
+        raise RuntimeError(f"No answer is whole; status, code, degraded phases: {others.most_common(3)}")
+    return good
 
 
 def _p50(shots: Sequence[Shot]) -> float:
