@@ -47,7 +47,7 @@ test: development-environment ## develop: run every test, those that start a rea
 	@$(PY) -m pytest
 
 check: lint ## develop: format, lint, types and the fast tests
-	@$(PY) -m pytest -m 'not cluster'
+	@$(PY) -m pytest -m 'not cluster' -n auto --maxprocesses 4 --dist loadfile
 
 lint: development-environment ## develop: format, lint and types
 	@$(PY) -m ruff format --check
