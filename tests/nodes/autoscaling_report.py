@@ -114,8 +114,9 @@ def _row(step: Step, samples: Sequence[Sample]) -> str:
     more = "; ".join(f"{name} {wanted[name]:.0f} s, {_s(running.get(name))}" for name in wanted)
     offered, good = step.at_its_end()
     count = len(step.shots)
-    refused = sum(shot.status == 503 for shot in step.shots)
-    lost = sum(shot.status not in (200, 503) for shot in step.shots)
+    # HAProxy answers 503 as well, for what a replica lost.
+    refused = sum(shot.code == "OVERLOADED" for shot in step.shots)
+    lost = sum(shot.status != 200 for shot in step.shots) - refused
     degraded = sum(bool(shot.degraded) for shot in step.shots)
     cells = (
         f"{step.per_s:.0f} for {step.for_s:.0f} s",
