@@ -123,8 +123,9 @@ class InvertedResidual(nn.Module):
 class EfficientNetLiteParser(nn.Module):
     """(B, 3, H, W) normalised RGB to logits (B, classes, H/2, W/2).
 
-    encoder: the stages of a published variant. width: channels of the pyramid. folded: the convolutions' weights
-    contain the batch norms, as `fold` makes them.
+    encoder: the stages of a published variant. width: channels of the pyramid. even_scene: the vector for the whole
+    photo is normalised before its weights. folded: the convolutions' weights contain the batch norms, as `fold` makes
+    them.
     """
 
     def __init__(
@@ -134,10 +135,12 @@ class EfficientNetLiteParser(nn.Module):
         encoder: tuple[Stage, ...] = LITE0,
         width: int = 64,
         fine: int = 24,
+        even_scene: bool = False,
         folded: bool = True,
     ) -> None:
         super().__init__()
         self.encoder = encoder
+        self.even_scene = even_scene
         # Fitted: python -m tests.bench.engines. bf16 up to here moves more labels than in all other layers together.
         self.exact_until = "stages.0"
         self.stem = ConvNorm(3, 32, 3, stride=2, folded=folded)
@@ -160,7 +163,10 @@ class EfficientNetLiteParser(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         finest, *maps = self.features(x)
         # One vector for the whole photo, added everywhere: it says what kind of photo this is.
-        scene = self.scene(maps[-1].mean(dim=(2, 3)))[:, :, None, None]
+        pooled = maps[-1].mean(dim=(2, 3))
+        if self.even_scene:
+            pooled = F.layer_norm(pooled, pooled.shape[1:])
+        scene = self.scene(pooled)[:, :, None, None]
         total = self.merge[-1](F.relu6(self.lateral[-1](maps[-1]) + scene))
         for level in (2, 1, 0):
             total = self.merge[level](F.relu6(self.lateral[level](maps[level]) + _doubled(total)))
@@ -180,8 +186,12 @@ class EfficientNetLiteParser(nn.Module):
 
 
 def lite2_parser(classes: int, *, folded: bool = True) -> EfficientNetLiteParser:
-    """The parser with the larger encoder: 4.6 million parameters."""
-    return EfficientNetLiteParser(classes, encoder=LITE2, width=80, folded=folded)
+    """The parser with the larger encoder: 4.6 million parameters.
+
+    Its last stage's values are four times those of Lite0. Without the normalisation, a step of training moved the
+    scene by more than ReLU6's range, its branch died, and the last two stages got no gradient.
+    """
+    return EfficientNetLiteParser(classes, encoder=LITE2, width=80, even_scene=True, folded=folded)
 
 
 def _relu6(x: Tensor) -> Tensor:

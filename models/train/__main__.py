@@ -29,10 +29,12 @@ from models.train.steps import (
     Trainable,
     batch,
     begin,
+    dead_parts,
     learn,
     read_recipe,
     resume,
     save,
+    settle_norms,
     validate,
 )
 from pipeline.types import CLASSES
@@ -63,6 +65,8 @@ def train(run: Run, data: Data, out: Path, console: Console, *, workers: int = 1
             recent.append(learn(run, photos, labels))
             progress.update(task, completed=run.step, description=f"training, loss {np.mean(recent):.3f}")
             last = run.step == recipe.steps
+            if last:
+                settle_norms(run, data)
             if run.step % recipe.validate_every == 0 or last:
                 console.print(_note(out / "log.jsonl", run, float(np.mean(recent)), data.aside))
                 save(run, out / f"run-{run.step}.pt")
@@ -89,6 +93,7 @@ def _note(path: Path, run: Run, loss: float, aside: Sequence[Sample]) -> str:
         "clothes": round(float(both / max(1.0, either)), 4),
         "products": round(float(np.mean(shares)), 4) if shares else None,
         "iou": {name: round(float(iou), 3) for name, iou in zip(CLASSES, ious, strict=True) if np.isfinite(iou)},
+        "dead": dead_parts(run.network),
         "at": time.strftime("%FT%TZ", time.gmtime()),
     }
     line = json.dumps(figures)

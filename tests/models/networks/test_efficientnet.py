@@ -76,6 +76,20 @@ def test_larger_encoder_has_the_published_sizes_when_built() -> None:
     assert sum(one.numel() for one in encoder) + head == 6_092_072
 
 
+def test_scene_is_even_when_the_last_stage_is_loud() -> None:
+    """The larger parser's vector for the whole photo has mean 0 and variance 1, however large the encoder's values."""
+    torch.manual_seed(2)
+    network, seen = lite2_parser(9, folded=False).train(), list[Tensor]()
+    network.scene.register_forward_pre_hook(lambda _module, given: seen.append(given[0]))
+    with torch.inference_mode():
+        for loudness in (1.0, 100.0):
+            nn.init.constant_(network.stages[-1][-1].project.norm.weight, loudness)  # type: ignore[index]
+            network(torch.rand(2, 3, 64, 64))
+    for vector in seen:
+        torch.testing.assert_close(vector.mean(dim=1), torch.zeros(2), rtol=0, atol=1e-4)
+        torch.testing.assert_close(vector.var(dim=1, unbiased=False), torch.ones(2), rtol=0.02, atol=0)
+
+
 @pytest.mark.parametrize("kernel_px", [3, 5])
 def test_padding_is_tensorflows_when_the_stride_is_two(kernel_px: int) -> None:
     """TensorFlow's "same": the odd pixel of padding goes to the right and the bottom; the encoder was trained so."""

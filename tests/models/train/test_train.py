@@ -30,12 +30,14 @@ from models.train.steps import (
     Run,
     batch,
     begin,
+    dead_parts,
     learn,
     loss_of,
     rate,
     read_recipe,
     resume,
     save,
+    settle_norms,
     shares_of,
 )
 from models.train.teacher import UNKNOWN
@@ -165,6 +167,35 @@ def test_loss_falls_when_the_same_batch_is_learned(recipe: Recipe, data: Data, e
     photos, labels = batch(recipe, data, 1)
     losses = [learn(run, photos.clone(), labels) for _ in range(10)]
     assert losses[-1] < 0.75 * losses[0]
+
+
+def test_norms_are_those_of_the_averaged_weights_when_a_run_ends(
+    recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """The last step measures the averaged network's norms over whole batches; its weights and the encoder's stay."""
+    run = _run(recipe, encoder)
+    for step in range(2):
+        learn(run, *batch(recipe, data, step))
+    before = {name: value.clone() for name, value in run.average.state_dict().items()}
+    settle_norms(run, data)
+    after = run.average.state_dict()
+    statistics = {name for name in after if "running" in name and not name.startswith(("stem.", "stages."))}
+    assert all(not torch.equal(after[name], before[name]) for name in statistics)
+    kept = [name for name in after if name not in statistics and not name.endswith("num_batches_tracked")]
+    assert all(torch.equal(after[name], before[name]) for name in kept)
+    assert not run.average.training
+
+
+def test_a_dead_branch_is_named_when_its_activation_is_saturated(
+    recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """A scene far beyond ReLU6's range passes no gradient on: the log names what stands before it, and nothing else."""
+    run = _run(msgspec.structs.replace(recipe, decoder_steps=0), encoder)
+    learn(run, *batch(recipe, data, 1))
+    assert dead_parts(run.network) == []
+    torch.nn.init.constant_(run.network.scene.bias, 1e4)
+    learn(run, *batch(recipe, data, 2))
+    assert dead_parts(run.network) == ["stages.5", "stages.6", "lateral.3", "scene"]
 
 
 def test_batches_are_the_same_when_made_twice(recipe: Recipe, data: Data) -> None:
