@@ -46,7 +46,7 @@ def _no_collections() -> Iterator[None]:
 
 
 def test_the_time_tells_nothing_when_a_key_is_wrong(tmp_path: Path) -> None:
-    """Medians of 10,000 interleaved checks hardly differ. Each difference is the least of several, as load widens it."""
+    """Medians of 10,000 interleaved checks hardly differ. Each difference is the least of several: load widens it."""
     key, record = new_key(tenant="shop", scopes=("advice",), pepper=PEPPER)
     write_keys(tmp_path / "keys.json", [record])
     prefix, key_id, secret = key.split("_", 2)
