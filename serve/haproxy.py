@@ -112,7 +112,9 @@ def _haproxy() -> str:
     bundled = Path(package.origin).parent / "bin/haproxy" if package and package.origin else None
     found = str(bundled) if bundled and os.access(bundled, os.X_OK) else shutil.which("haproxy")
     if found is None:
-        raise FileNotFoundError("There is no HAProxy: install ray[serve] on Linux, or put haproxy on PATH.")
+        raise FileNotFoundError(
+            "There is no HAProxy: put the Python that has ray[serve] first on PATH, or haproxy on it."
+        )
     return found
 
 

@@ -47,4 +47,6 @@ def _environment(profile: str, folder: Path) -> dict[str, str]:
     flags = transport_profile(folder) if profile == FAST else {}
     # The gate belongs to the application, not to the transport.
     flags.pop("RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH", None)
-    return {**inherited, **ray_environment(folder), **flags, "PYTHONPATH": str(REPOSITORY)}
+    # HAProxy is found by the Python that comes first here.
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {**inherited, **ray_environment(folder), **flags, "PATH": programs, "PYTHONPATH": str(REPOSITORY)}

@@ -139,11 +139,15 @@ class Site:
         return {node["node_id"]: node for node in listed if node["state"] == "ALIVE"}
 
     def deploy(self, config: Config) -> None:
-        """Deploys a config with `serve deploy`."""
+        """Deploys a config with `serve deploy`. Raises RuntimeError with what it printed when it fails."""
         path = self.folder / "serve.yaml"
         path.write_text(yaml.safe_dump(config))
         command = [str(PROGRAMS / "serve"), "deploy", "--address", f"http://{HOST}:{self.dashboard_port}", str(path)]
-        subprocess.run(command, env=self._variables, cwd=REPOSITORY, check=True, capture_output=True, timeout=120)
+        done = subprocess.run(
+            command, env=self._variables, cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=120
+        )
+        if done.returncode:
+            raise RuntimeError(f"serve deploy failed: {done.stdout[-1000:]} {done.stderr[-2000:]}")
 
     def deployments(self, application: str = "colormatch") -> dict[str, dict[str, Any]]:
         """The deployments of an application as Serve reports them; empty while there is none."""
@@ -231,6 +235,8 @@ def _variables(made: Site) -> dict[str, str]:
         "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
         "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "60",
         "RAY_external_storage_namespace": "nodes",
+        # HAProxy is found by the Python that comes first here.
+        "PATH": f"{PROGRAMS}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
         "PYTHONPATH": str(REPOSITORY),
         "STATE_REDIS_URL": made.stores["state"].url,
         "STYLESYNC_KEYS_FILE": str(made.folder / "dev/keys.json"),
