@@ -189,7 +189,7 @@ def lite2_parser(classes: int, *, folded: bool = True) -> EfficientNetLiteParser
     """The parser with the larger encoder: 4.6 million parameters.
 
     Its last stage's values are four times those of Lite0. Without the normalisation, a step of training moved the
-    scene by more than ReLU6's range, its branch died, and the last two stages got no gradient.
+    scene so far that ReLU6 was saturated everywhere, and the last two stages got no gradient.
     """
     return EfficientNetLiteParser(classes, encoder=LITE2, width=80, even_scene=True, folded=folded)
 

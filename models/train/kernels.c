@@ -29,7 +29,9 @@ static inline void store16(bf16 *to, __m512 value) {
 static float *zeros(int rows, int columns) {
     size_t bytes = (size_t)rows * columns * 16 * sizeof(float);
     float *map = aligned_alloc(64, bytes);
-    if (map) memset(map, 0, bytes);
+    // Without memory there is no gradient, and a wrong one must not be learned from.
+    if (!map) abort();
+    memset(map, 0, bytes);
     return map;
 }
 
@@ -43,7 +45,7 @@ static inline __attribute__((always_inline)) void weight_gradient_of(
         for (int c = 0; c < s.channels; c += 16) {
             __m512 sums[25];
             for (int t = 0; t < kernel * kernel; t++) sums[t] = _mm512_setzero_ps();
-            for (int n = 0; n < s.photos && padded; n++) {
+            for (int n = 0; n < s.photos; n++) {
                 for (int y = 0; y < s.height; y++)
                     for (int x0 = 0; x0 < s.width; x0++)
                         _mm512_store_ps(
@@ -79,7 +81,7 @@ static inline __attribute__((always_inline)) void input_gradient_of(
             __m512 taps[25];
             for (int t = 0; t < kernel * kernel; t++)
                 taps[t] = _mm512_loadu_ps(weight + (size_t)(kernel * kernel - 1 - t) * s.channels + c);
-            for (int n = 0; n < s.photos && spread; n++) {
+            for (int n = 0; n < s.photos; n++) {
                 for (int y = 0; y < s.out_height && y * s.stride + edge < rows; y++)
                     for (int x = 0; x < s.out_width && x * s.stride + edge < columns; x++)
                         _mm512_store_ps(

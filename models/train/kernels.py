@@ -4,7 +4,6 @@
 """
 
 import ctypes
-import hashlib
 import shutil
 import subprocess
 import tempfile
@@ -24,6 +23,8 @@ CHANNELS_LAST = torch.channels_last
 
 
 class _Shape(ctypes.Structure):
+    """`Shape` of kernels.c."""
+
     _fields_ = [
         (name, ctypes.c_int)
         for name in ("photos", "height", "width", "channels", "out_height", "out_width", "kernel", "stride", "pad")
@@ -40,8 +41,7 @@ def library() -> ctypes.CDLL | None:
         return None
     if compiler is None or not flags.issuperset(NEEDED):
         return None
-    name = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
-    with tempfile.TemporaryDirectory(prefix=f"stylesync-kernels-{name}-") as folder:
+    with tempfile.TemporaryDirectory(prefix="stylesync-kernels-") as folder:
         built = Path(folder) / "kernels.so"
         # PyTorch's threads and ours must be the same, or they take turns spinning; so its own OpenMP library is linked.
         openmp = Path(torch.__file__).parent / "lib" / "libgomp.so.1"
