@@ -1,6 +1,6 @@
 """Runs one application for all tests of this folder, as users start it, and starts it again when it was stopped."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,25 @@ def must_answer(application: Application) -> None:
     try:
         httpx.get(f"{application.url}/v1/healthz", trust_env=False, timeout=60.0)
     except httpx.TransportError as error:
-        logs = application.run_folder.glob("session_latest/logs/serve/proxy*.log")
-        ends = [line for log in logs for line in log.read_text(errors="replace").splitlines()[-20:]]
-        raise AssertionError("\n".join([f"The application is gone: {error}", *ends])) from error
+        raise AssertionError(f"The application is gone: {error}\n{ends_of_logs(application)}") from error
+
+
+def ends_of_logs(application: Application) -> str:
+    """The last lines of the controller, the proxies and HAProxy, which end with the application's folder."""
+    folder = application.run_folder
+    logs = [log for name in ("controller*", "proxy*") for log in folder.glob(f"session_latest/logs/serve/{name}.log")]
+    logs += sorted(folder.rglob("admin.sock*.stderr.log"), key=lambda log: log.stat().st_mtime)[-3:]
+    return "\n".join(f"{log.name}:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-25:]) for log in logs)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Adds to a failed test's report what the running application logged."""
+    report = yield
+    application = getattr(item, "funcargs", {}).get("application")
+    if report.failed and isinstance(application, Application):
+        report.sections.append(("the application's logs", ends_of_logs(application)))
+    return report
 
 
 def local_config(*, budget_ms: float) -> dict[str, Any]:
