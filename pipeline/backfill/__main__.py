@@ -4,7 +4,8 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from math import inf, isfinite, nan
@@ -51,6 +52,8 @@ exit codes:
 
 
 PROG = "python -m pipeline.backfill"
+# Of Ctrl-C and of `ray job stop`.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def main(
@@ -87,8 +90,8 @@ def _run(args: argparse.Namespace, stores: Stores, make_pool: Callable[[], Pool]
         for line in estimated.lines(fitted):
             screen.line(line)
         return EXIT_DONE
-    _stop_on_signals()
-    summary = run(Run(output, _endpoint_url(args), identity, resources), stores, make_pool, screen)
+    with _stopped_by_signals():
+        summary = run(Run(output, _endpoint_url(args), identity, resources), stores, make_pool, screen)
     screen.summary(summary, output)
     if summary.dead_letters > args.max_failures * summary.rows:
         screen.line(f"More than {args.max_failures:.0%} of the images are dead letters. Their codes say why.")
@@ -108,13 +111,23 @@ def _ray_pool(screen: Screen) -> Pool:
     return pool
 
 
-def _stop_on_signals() -> None:
-    """Ends the run in order at Ctrl-C (SIGINT) and at `ray job stop` (SIGTERM)."""
+@contextmanager
+def _stopped_by_signals() -> Iterator[None]:
+    """Inside, the signals that stop a run end it in order. Afterwards they do what they did before."""
+    before = {number: signal.getsignal(number) for number in STOP_SIGNALS}
+    _stop_on_signals()
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
+
+def _stop_on_signals() -> None:
     def stop(number: int, frame: FrameType | None) -> None:
         raise Stopped("give the same command again to resume.")
 
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, stop)
 
 

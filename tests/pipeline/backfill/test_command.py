@@ -1,10 +1,12 @@
 """Tests the command: its help, its refusals, its dry run and its exit codes."""
 
+import signal
 from pathlib import Path
 
 import pytest
 
 from pipeline.backfill.__main__ import main
+from pipeline.backfill.plan import Resources
 from tests.pipeline.backfill.catalogue import CannedPool, backfill, paint_catalogue
 
 
@@ -53,6 +55,22 @@ def test_the_output_is_refused_when_it_lies_in_the_input(tmp_path: Path) -> None
     paint_catalogue(tmp_path, 1)
     for output in (tmp_path, tmp_path / "out"):
         assert backfill("--input", tmp_path, output=output).exit_code == 2
+
+
+def test_signals_do_what_they_did_when_a_run_is_over(tmp_path: Path) -> None:
+    """A caller in the same process, such as `stylesync`, keeps its own handlers of SIGINT and SIGTERM."""
+    paint_catalogue(tmp_path / "photos", 1)
+    handlers = []
+
+    class Watching(CannedPool):
+        def fit(self, resources: Resources) -> Resources:
+            handlers.append(signal.getsignal(signal.SIGTERM))
+            return super().fit(resources)
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert backfill("--input", tmp_path / "photos", output=tmp_path / "out", pool=Watching()).exit_code == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert handlers[0] not in before
 
 
 def test_a_dry_run_counts_and_writes_nothing_when_asked_for(tmp_path: Path) -> None:
