@@ -16,10 +16,11 @@ import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
-from models.cards import ModelError
+from models.cards import ModelError, load_card
 from models.evaluate.scores import CLOTHES, iou_of_classes
+from models.loading import load_network
 from models.train.data import Material, Sample, load_samples
 from models.train.steps import (
     TRAINABLE,
@@ -145,6 +146,16 @@ def _start(path: Path) -> dict[str, Tensor]:
     return weights
 
 
+def _teacher(path: Path, architecture: str) -> nn.Module:
+    """The network of a run with the recipe's architecture, or of a card."""
+    if path.suffix == ".json":
+        return load_network(load_card(path.stem, path.parent, allow_non_commercial=True))
+    weights = _start(path)
+    network = TRAINABLE[architecture].build(len(CLASSES), folded="stem.norm.weight" not in weights)
+    network.load_state_dict(weights)
+    return network
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Runs `python -m models.train RECIPE …`; returns the exit code."""
     parser = argparse.ArgumentParser(
@@ -157,6 +168,14 @@ def main(arguments: list[str] | None = None) -> int:
         "--material", type=Path, required=True, metavar="FOLDER", help="as python -m models.train.material makes it"
     )
     parser.add_argument("--start", type=Path, metavar="FILE", help="begin from a run.pt or the registry's .safetensors")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="learn a network's answers too, with the recipe's weight `distil`: a run.pt or a card's .json; repeatable",
+    )
     parser.add_argument("--encoder", type=Path, metavar="FILE", help="default: the installed package's")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="where the run's state and log go")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="default: %(default)s")
@@ -168,12 +187,15 @@ def main(arguments: list[str] | None = None) -> int:
     console = Console()
     try:
         recipe = read_recipe(options.recipe)
+        if bool(options.teacher) != (recipe.distil > 0):
+            raise ValueError(f"The recipe's distil is {recipe.distil:g}; it goes with --teacher: give both or neither.")
         options.out.mkdir(parents=True, exist_ok=True)
         data = load_data(recipe, options.material)
         torch.set_num_threads(options.threads)
         start = _start(options.start) if options.start else None
         encoder = _encoder(options.encoder, TRAINABLE[recipe.architecture])
-        run = begin(recipe, encoder, torch.device(options.device), start)
+        teachers = [_teacher(path, recipe.architecture) for path in options.teacher]
+        run = begin(recipe, encoder, torch.device(options.device), start, teachers)
         if (options.out / "run.pt").exists():
             resume(run, options.out / "run.pt")
             console.print(f"Resumed at step {run.step} of {recipe.steps}.")

@@ -101,17 +101,17 @@ class Material:
 
 
 def cut(sample: Sample, side_px: int, random: Random) -> tuple[RgbImage, LabelMap]:
-    """A random crop of a sample as a square: nearly the whole, a bust, or a close-up. Half of them are mirrored.
+    """A random crop of a sample as a square: nearly the whole, a portrait, or a close-up. Half of them are mirrored.
 
     Labels are taken at the centres of the square's pixels.
     """
     chance = random.random()
     if sample.source == "product":
         box = _whole(sample, random) if chance < 0.8 else _close_up(sample, random)
-    elif chance < 0.45:
+    elif chance < 0.42:
         box = _whole(sample, random)
     else:
-        box = _bust(sample, random) if chance < 0.6 else _close_up(sample, random)
+        box = _portrait(sample, random) if chance < 0.68 else _close_up(sample, random)
     size_px = (side_px, side_px)
     photo = Image.fromarray(sample.pixels).resize(size_px, Image.Resampling.BOX, box=box)
     labels = Image.fromarray(sample.labels).resize(size_px, Image.Resampling.NEAREST, box=box)
@@ -143,15 +143,15 @@ def _close_up(sample: Sample, random: Random) -> Box:
     return left, top, left + max(8.0, width), top + max(8.0, height)
 
 
-def _bust(sample: Sample, random: Random) -> Box:
-    """A portrait: from above the head down to the chest or the hips, which cuts the garments at the photo's edge."""
+def _portrait(sample: Sample, random: Random) -> Box:
+    """From above the head down to the neck, the chest or the hips, which cuts the garments at the photo's edge."""
     height_px, width_px = sample.labels.shape
     person_rows = np.flatnonzero((sample.labels > 0).any(axis=1))
     if person_rows.size < 32 or not np.any(sample.labels == SKIN):
         return _whole(sample, random)
     tall = person_rows[-1] - person_rows[0] + 1
     top = max(0.0, float(person_rows[0] - random.uniform(0.0, 0.08) * tall))
-    bottom = min(float(height_px), top + random.uniform(0.22, 0.5) * tall)
+    bottom = min(float(height_px), top + random.uniform(0.14, 0.5) * tall)
     upper = sample.labels[int(top) : int(bottom)] > 0
     columns = np.flatnonzero(upper.any(axis=0))
     margin = random.uniform(-0.12, 0.35) * (columns[-1] - columns[0] + 1)

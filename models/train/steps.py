@@ -90,6 +90,7 @@ class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     products: dict[str, float]
     chances: Chances
     class_weights: dict[str, float] = {}
+    distil: float = 0.0
 
     def side_at(self, step: int) -> int:
         """The side of the square inputs at a step, px."""
@@ -108,7 +109,8 @@ class Data:
 class Run:
     """A training in progress: the network, its running average, the optimiser and the next step.
 
-    bfloat16: whether the network's maps are, which depends on the device.
+    bfloat16: whether the network's maps are, which depends on the device. teachers: fixed networks, whose mean
+    answer is learned beside the labels.
     """
 
     recipe: Recipe
@@ -117,6 +119,7 @@ class Run:
     average: EfficientNetLiteParser
     optimiser: torch.optim.Optimizer
     bfloat16: bool
+    teachers: tuple[nn.Module, ...] = ()
     step: int = 0
 
 
@@ -139,11 +142,16 @@ def read_recipe(path: Path) -> Recipe:
 
 
 def begin(
-    recipe: Recipe, encoder: Mapping[str, Tensor], device: torch.device, start: Mapping[str, Tensor] | None = None
+    recipe: Recipe,
+    encoder: Mapping[str, Tensor],
+    device: torch.device,
+    start: Mapping[str, Tensor] | None = None,
+    teachers: Sequence[nn.Module] = (),
 ) -> Run:
     """A run before its first step: the published encoder and a random decoder, or the weights `start`.
 
-    start: of another run, or of the registry. Those have no batch norms any more, and go on without.
+    start: of another run, or of the registry. Those have no batch norms any more, and go on without. teachers: networks
+    with our classes and the same normalisation.
     """
     torch.manual_seed(recipe.seed)
     trainable = TRAINABLE[recipe.architecture]
@@ -164,7 +172,14 @@ def begin(
     )
     average = deepcopy(network).requires_grad_(False)
     bfloat16 = device.type == "cuda" or kernels.use(network)
-    return Run(recipe, device, network, average, optimiser, bfloat16)
+    return Run(recipe, device, network, average, optimiser, bfloat16, tuple(_fixed(one, device) for one in teachers))
+
+
+def _fixed(network: nn.Module, device: torch.device) -> nn.Module:
+    """A network that does not learn, on a device."""
+    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    kernels.use(network)
+    return network.requires_grad_(False).eval()
 
 
 def _take_encoder(network: EfficientNetLiteParser, encoder: Mapping[str, Tensor]) -> None:
@@ -251,6 +266,11 @@ def loss_of(recipe: Recipe, logits: Tensor, labels: Tensor) -> Tensor:
     return entropy + recipe.dice * dice
 
 
+def distance_to(answers: Tensor, logits: Tensor) -> Tensor:
+    """Cross-entropy with the teachers' posteriors (B, 9, H/2, W/2), over all pixels (Hinton et al. 2015)."""
+    return -(answers * logits.log_softmax(dim=1)).sum(dim=1).mean()
+
+
 def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
     """Trains one step on a batch and returns its loss. Raises FloatingPointError when the loss is not finite."""
     recipe = run.recipe
@@ -259,8 +279,12 @@ def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
     prepare(run)
     photos = ((photos.to(run.device, non_blocking=True) - MEAN) / STD).to(memory_format=torch.channels_last)
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.bfloat16):
-        logits = run.network(photos)
-    loss = loss_of(recipe, logits.float(), labels.to(run.device, non_blocking=True))
+        with torch.no_grad():
+            answers = [teacher(photos).float().softmax(dim=1) for teacher in run.teachers]
+        logits = run.network(photos).float()
+    loss = loss_of(recipe, logits, labels.to(run.device, non_blocking=True))
+    if answers:
+        loss = loss + recipe.distil * distance_to(torch.stack(answers).mean(dim=0), logits)
     if not torch.isfinite(loss):
         raise FloatingPointError(f"The loss of step {run.step} is {loss.item()}.")
     run.optimiser.zero_grad(set_to_none=True)
