@@ -262,8 +262,8 @@ def loss_of(recipe: Recipe, logits: Tensor, labels: Tensor) -> Tensor:
     found = logits.softmax(dim=1) * truth.sum(dim=1, keepdim=True)
     overlap, total = (found * truth).sum(dim=(0, 2, 3)), (found + truth).sum(dim=(0, 2, 3))
     present = truth.sum(dim=(0, 2, 3)) > 0
-    dice = 1 - ((2 * overlap + 1) / (total + 1))[present].mean()
-    return entropy + recipe.dice * dice
+    missed = (1 - (2 * overlap + 1) / (total + 1))[present]
+    return entropy + recipe.dice * missed.sum() / max(1, len(missed))
 
 
 def distance_to(answers: Tensor, logits: Tensor) -> Tensor:
