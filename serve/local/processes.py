@@ -15,6 +15,8 @@ import psutil
 # Standard: linux/prctl.h.
 PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.05
+# Taste: starting a program takes make less.
+MAKE_STARTS_S = 0.3
 HOST = "127.0.0.1"
 # Standard: Linux gives outgoing connections, and listeners that ask for any port, 32768 to 60999, and Serve gives its
 # replicas 30000 to 31000. A port below these is still free when its owner binds it, seconds later.
@@ -91,7 +93,8 @@ class Stop:
 
     def __init__(self) -> None:
         self._requested = False
-        self._make = os.getppid() if os.environ.get("MAKELEVEL") else None
+        self._make = os.getppid() if _is_make(os.getppid()) else None
+        self._blocked_since_s: float | None = None
 
     def listen(self) -> None:
         """Handles the three signals. A second Ctrl-C changes nothing, so it cannot interrupt the clean-up."""
@@ -101,20 +104,37 @@ class Stop:
     @property
     def requested(self) -> bool:
         """True once a stop was requested."""
-        return self._requested or (self._make is not None and _make_is_leaving(self._make))
+        if self._make is not None and self._is_left_by(self._make):
+            self._requested = True
+        return self._requested
 
     def _request(self, *_: object) -> None:
         self._requested = True
 
+    def _is_left_by(self, make: int) -> bool:
+        """Whether the parent make died, or received a SIGINT that we did not get.
 
-def _make_is_leaving(pid: int) -> bool:
-    """Whether the parent make died, or received a SIGINT that we did not get.
+        GNU make passes SIGTERM on. After a SIGINT it only waits for its children, inside the signal's handler
+        (fatal_error_signal in its commands.c), where SIGINT is blocked. It also blocks SIGINT for the moment in which
+        it starts another program.
+        """
+        if os.getppid() != make:
+            return True
+        if not _blocks_sigint(make):
+            self._blocked_since_s = None
+            return False
+        self._blocked_since_s = self._blocked_since_s or time.monotonic()
+        return time.monotonic() - self._blocked_since_s > MAKE_STARTS_S
 
-    GNU make passes SIGTERM on. After a SIGINT it only waits for its children, inside the signal's handler
-    (fatal_error_signal in its commands.c), where SIGINT is blocked.
-    """
-    if os.getppid() != pid:
-        return True
+
+def _is_make(pid: int) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).name() in ("make", "gmake")
+    return False
+
+
+def _blocks_sigint(pid: int) -> bool:
+    """Whether a process blocks SIGINT; False where that cannot be known."""
     with contextlib.suppress(OSError, StopIteration, ValueError):
         status = Path(f"/proc/{pid}/status").read_text().splitlines()
         blocked = int(next(line.split()[1] for line in status if line.startswith("SigBlk:")), 16)

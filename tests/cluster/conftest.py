@@ -1,4 +1,4 @@
-"""Runs one application for all tests of this folder, as users start it, and starts it again when it was stopped."""
+"""Runs one application for all tests of this folder, as users start it, and starts another after a test of its stop."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
@@ -42,7 +42,12 @@ class House:
 
     def application(self) -> Application:
         """The running application."""
-        if self.running is None or self.running.launch.process.poll() is not None:
+        before = self.running
+        if before is not None and before.launch.process.poll() is not None:
+            # The next test starts another.
+            self.running = None
+            raise AssertionError(f"The application ended by itself: {before.launch.rest_of_output()}")
+        if self.running is None:
             variables = {"CONFIG": str(self.config_path), "REDIS_URL": self.cache_url, **EXPORTED}
             launched = launch(self.folder / "dev", LAUNCHER, **variables)
             self.running = wait_until_ready(launched)
