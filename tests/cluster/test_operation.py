@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from threading import Event
+from typing import Any, TypeAlias
 
 import httpx
 import psutil
@@ -108,27 +110,80 @@ def test_budget_applies_live_when_the_config_changes(
     assert {name: application.replicas(name) for name in before} == before
 
 
+# By deployment: a user_config, and how /v1/readyz begins to say what is wrong with it.
+Refusals: TypeAlias = dict[str, tuple[dict[str, Any], str]]
+BAD_CONFIGS: list[Refusals] = [
+    {
+        "Advice": ({"budgets": {"segmentation_ms": -5}}, "budgets.segmentation_ms is -5: should be greater than 0"),
+        "Segmentation": ({"max_photo": 3}, "max_photo is no field; the fields here are max_photos, max_px, in_flight"),
+    },
+    {
+        "Advice": ({"budgets": {"harmony_ms": "fast"}}, "budgets.harmony_ms is 'fast': should be a valid number"),
+        "Segmentation": ({"max_photos": 0}, "max_photos is 0: should be greater than or equal to 1"),
+    },
+    {
+        "Advice": ({"budgets": {"harmony": 100}}, "budgets.harmony is no field; the fields here are decode_ms"),
+        "Segmentation": ({"stall_s": "long"}, "stall_s is 'long': should be a valid number"),
+    },
+    {
+        "Advice": ({"budgets": 1200}, "budgets is 1200: should be"),
+        "Segmentation": ({"in_flight": 1.5}, "in_flight is 1.5: should be a valid integer"),
+    },
+    {"Advice": ({"max_photo_in_flight": 4}, "max_photo_in_flight is no field; the fields here are budgets")},
+    {"Advice": ({"breaker": {"failure_rate": 1.5}}, "breaker.failure_rate is 1.5: should be less than or equal to 1")},
+    {"Advice": ({"canary": {"share": 0.1, "mode": "both"}}, "canary.mode is 'both': should be 'split' or 'shadow'")},
+]
+
+
+def _with(configs: Refusals) -> Callable[[dict[str, dict[str, Any]]], None]:
+    def change(deployments: dict[str, dict[str, Any]]) -> None:
+        for name, (config, _) in configs.items():
+            deployments[name]["user_config"] = config
+
+    return change
+
+
+def _told(client: httpx.Client) -> dict[str, str]:
+    """What /v1/readyz says of each deployment's latest config."""
+    answer = client.get("/v1/readyz").raise_for_status().json()
+    segmentation = answer["phases"]["segmentation"]
+    return {"Advice": str(answer["refused_config"]), "Segmentation": str(segmentation["refused_config"])}
+
+
+def _tells(client: httpx.Client, configs: Refusals) -> bool:
+    told = _told(client)
+    return all(told[name].startswith(text) for name, (_, text) in configs.items())
+
+
 def test_a_bad_config_is_refused_when_the_service_runs(
-    application: Application, client: httpx.Client, deployer: Deployer
+    application: Application, client: httpx.Client, grace_hopper: bytes, deployer: Deployer
 ) -> None:
-    """The same replicas serve on, and /v1/readyz says what is wrong until a good config comes."""
+    """The same replicas serve on under load, and /v1/readyz says what is wrong until a good config comes."""
     before = {name: application.replicas(name) for name in ("Advice", "Segmentation")}
+    form = photo_form(grace_hopper, cache="bypass")
+    over = Event()
 
-    def break_both(deployments: dict[str, dict[str, Any]]) -> None:
-        deployments["Advice"]["user_config"]["budgets"]["segmentation_ms"] = -5
-        deployments["Segmentation"]["user_config"] = {"max_photo": 3}
+    def load() -> list[tuple[int, Any]]:
+        outcomes = []
+        while not over.is_set():
+            response = client.post("/v1/advice", **form)
+            outcomes.append((response.status_code, response.json().get("degraded")))
+        return outcomes
 
-    def told() -> tuple[str, str]:
-        answer = client.get("/v1/readyz").raise_for_status().json()
-        client.post("/v1/advice", json={"colors": ["navy"]}).raise_for_status()
-        return str(answer["refused_config"]), str(answer["phases"]["segmentation"]["refused_config"])
-
-    deployer.put(break_both)
-    wait_until(lambda: "None" not in told())
-    assert told()[0] == "budgets.segmentation_ms is -5: should be greater than 0"
-    assert told()[1].startswith("max_photo is no field; the fields here are max_photos,")
-    deployer.put(lambda deployments: None)
-    wait_until(lambda: told() == ("None", "None"))
+    with ThreadPoolExecutor(2) as clients:
+        calls = [clients.submit(load) for _ in range(2)]
+        try:
+            for bad in BAD_CONFIGS:
+                deployer.put(_with(bad))
+                wait_until(partial(_tells, client, bad))
+            deployer.put(lambda deployments: None)
+            wait_until(lambda: set(_told(client).values()) == {"None"})
+        finally:
+            over.set()
+        outcomes = [outcome for call in calls for outcome in call.result()]
+    assert len(outcomes) > 2 * len(BAD_CONFIGS)
+    # Serve sends a replica nothing while it takes in a config, and a phase without a replica is done without.
+    assert {(status, *degraded) for status, degraded in outcomes} <= {(200,), (200, "segmentation")}
     assert {name: application.replicas(name) for name in before} == before
 
 
