@@ -64,7 +64,10 @@ TRAINABLE = {
 
 
 class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a network is trained; configs/parser.toml explains each value."""
+    """How a network is trained; configs/parser.toml explains each value.
+
+    distil: the weight of the teachers' answers beside the labels; 0: there are none.
+    """
 
     architecture: str
     seed: int
