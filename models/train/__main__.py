@@ -32,6 +32,7 @@ from models.train.steps import (
     begin,
     dead_parts,
     learn,
+    network_of,
     read_recipe,
     resume,
     save,
@@ -150,10 +151,7 @@ def _teacher(path: Path, architecture: str) -> nn.Module:
     """The network of a run with the recipe's architecture, or of a card."""
     if path.suffix == ".json":
         return load_network(load_card(path.stem, path.parent, allow_non_commercial=True))
-    weights = _start(path)
-    network = TRAINABLE[architecture].build(len(CLASSES), folded="stem.norm.weight" not in weights)
-    network.load_state_dict(weights)
-    return network
+    return network_of(architecture, _start(path))
 
 
 def main(arguments: list[str] | None = None) -> int:

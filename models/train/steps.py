@@ -144,6 +144,13 @@ def read_recipe(path: Path) -> Recipe:
     return recipe
 
 
+def network_of(architecture: str, weights: Mapping[str, Tensor]) -> EfficientNetLiteParser:
+    """The network of a run's weights, or of the registry's, which have no batch norms any more."""
+    network = TRAINABLE[architecture].build(len(CLASSES), folded="stem.norm.weight" not in weights)
+    network.load_state_dict(weights)
+    return network
+
+
 def begin(
     recipe: Recipe,
     encoder: Mapping[str, Tensor],
@@ -153,14 +160,12 @@ def begin(
 ) -> Run:
     """A run before its first step: the published encoder and a random decoder, or the weights `start`.
 
-    start: of another run, or of the registry. Those have no batch norms any more, and go on without. teachers: networks
-    with our classes and the same normalisation.
+    start: of another run, or of the registry. teachers: networks with our classes and the same normalisation.
     """
     torch.manual_seed(recipe.seed)
     trainable = TRAINABLE[recipe.architecture]
     if start is not None:
-        network = trainable.build(len(CLASSES), folded="stem.norm.weight" not in start)
-        network.load_state_dict(start)
+        network = network_of(recipe.architecture, start)
     else:
         network = trainable.build(len(CLASSES), folded=False)
         _take_encoder(network, encoder_weights(encoder, trainable.encoder))

@@ -15,7 +15,7 @@ import psutil
 # Standard: linux/prctl.h.
 PR_SET_CHILD_SUBREAPER = 36
 POLL_S = 0.05
-# Taste: starting a program takes make less.
+# Taste: make starts a program in less time.
 MAKE_STARTS_S = 0.3
 HOST = "127.0.0.1"
 # Standard: Linux gives outgoing connections, and listeners that ask for any port, 32768 to 60999, and Serve gives its

@@ -77,7 +77,7 @@ def must_answer(application: Application) -> None:
 
 
 def ends_of_logs(application: Application) -> str:
-    """The last lines of the controller, the proxies and HAProxy, which end with the application's folder."""
+    """The last lines that the controller, the proxies and HAProxy logged. A stop deletes the whole logs."""
     folder = application.run_folder
     logs = [log for name in ("controller*", "proxy*") for log in folder.glob(f"session_latest/logs/serve/{name}.log")]
     logs += sorted(folder.rglob("admin.sock*.stderr.log"), key=lambda log: log.stat().st_mtime)[-3:]

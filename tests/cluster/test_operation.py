@@ -182,8 +182,10 @@ def test_a_bad_config_is_refused_when_the_service_runs(
             over.set()
         outcomes = [outcome for call in calls for outcome in call.result()]
     assert len(outcomes) > 2 * len(BAD_CONFIGS)
-    # Serve sends a replica nothing while it takes in a config, and a phase without a replica is done without.
-    assert {(status, *degraded) for status, degraded in outcomes} <= {(200,), (200, "segmentation")}
+    assert {status for status, _ in outcomes} == {200}
+    # Serve sends a replica nothing while it takes in a config, so answers do without the phase for that moment.
+    assert {tuple(degraded) for _, degraded in outcomes} <= {(), ("segmentation",)}
+    assert sum(not degraded for _, degraded in outcomes) > len(outcomes) / 2
     assert {name: application.replicas(name) for name in before} == before
 
 
