@@ -73,9 +73,9 @@ material: torch-environment ## train: prepare training photos: make material ANN
 	@$(PY) -m models.train.material $(or $(OUT),out/material) --annotated $(ANNOTATED) $(if $(TAGGED),--tagged $(TAGGED)) \
 	  $(if $(PRODUCTS),--products $(PRODUCTS)) $(if $(EXTRA),--extra $(EXTRA)) $(if $(TEACHER),--model $(TEACHER))
 
-train: train-environment ## train: train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt)
+train: train-environment ## train: train the parser: make train MATERIAL=out/material (RECIPE= OUT= START=another run.pt TEACHERS= WORKERS=)
 	@$(PY) -m models.train $(or $(RECIPE),configs/parser.toml) --material $(or $(MATERIAL),out/material) \
-	  --out $(or $(OUT),out/training/parser) $(if $(START),--start $(START))
+	  --out $(or $(OUT),out/training/parser) $(if $(START),--start $(START)) $(TEACHERS:%=--teacher %) $(if $(WORKERS),--workers $(WORKERS))
 
 report: torch-environment ## train: the parser's quality: make report ANNOTATED=ccp/val PRODUCTS=clothing_small/validation EXTRA=
 	@mkdir -p out && $(PY) -m models.evaluate $(ANNOTATED) $(if $(PRODUCTS),--products $(PRODUCTS)) \

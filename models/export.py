@@ -17,7 +17,8 @@ from torch import Tensor
 from models.cards import WEIGHTS_DIR, ModelCard, ModelError, load_card
 from models.networks.efficientnet import fold
 from models.onnx_file import write_onnx
-from models.train.steps import MEAN, STD, Recipe
+from models.train.recipe import Recipe
+from models.train.steps import MEAN, STD
 from pipeline.types import CLASSES
 
 # The card's figures, and where a report of models.evaluate has each.

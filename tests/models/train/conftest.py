@@ -11,7 +11,8 @@ from torch import Tensor
 
 from models.networks.efficientnet import EfficientNetLiteParser
 from models.train.data import Material, Sample
-from models.train.steps import Data, Recipe, read_recipe
+from models.train.recipe import Recipe, read_recipe
+from models.train.steps import Data
 from tests.models.networks.test_efficientnet import published_like
 
 RECIPE = Path("configs/parser.toml")

@@ -15,6 +15,7 @@ from models.train.augment import (
     on_ground,
     pasted,
     person,
+    textured,
 )
 from models.train.data import varied
 from models.train.teacher import UNKNOWN
@@ -124,6 +125,19 @@ def test_strip_has_the_other_photos_labels_when_an_edge_is_covered() -> None:
     pixels, labels = edged(*_figure(), (_painted(everywhere), everywhere), np.random.default_rng(2))
     assert np.array_equal(pixels, _painted(labels))
     assert 0.05 < (labels == FULL_BODY).mean() < 0.4
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_texture_changes_sharpness_and_not_colour(seed: int) -> None:
+    """A photo out of focus or with grain has other edges, but on average the colours that it had."""
+    random = np.random.default_rng(seed)
+    photo = random.integers(60, 190, (64, 64, 3), np.uint8)
+    found = textured(photo, random)
+    assert found.shape == photo.shape
+    assert np.abs(np.diff(found.astype(float), axis=0)).mean() != pytest.approx(
+        np.abs(np.diff(photo.astype(float), axis=0)).mean(), rel=0.05
+    )
+    assert found.mean(axis=(0, 1)) == pytest.approx(photo.mean(axis=(0, 1)), abs=6)
 
 
 def test_sample_stays_when_no_chance_is_given() -> None:

@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from models.networks.efficientnet import EfficientNetLiteParser
 from models.train.__main__ import _teacher, main
-from models.train.steps import Data, Recipe, batch, begin, distance_to, learn, save
+from models.train.losses import distance_to, known_of
+from models.train.recipe import Recipe
+from models.train.steps import Data, batch, begin, learn, save
 from models.train.teacher import UNKNOWN
 from pipeline.types import CLASSES
 from tests.models.train.conftest import RECIPE
@@ -54,6 +56,18 @@ def test_the_distance_is_least_when_the_answers_are_the_teachers() -> None:
     assert float(distance_to(posterior, posterior.log())) == pytest.approx(float(entropy), rel=1e-5)
     assert float(distance_to(posterior, 1.5 * posterior.log())) > float(entropy)
     assert float(distance_to(posterior, 0.7 * posterior.log())) > float(entropy)
+
+
+def test_a_teacher_is_not_believed_when_it_names_a_garment_that_the_labels_do_not() -> None:
+    """The labels of a photo name its kinds: of other kinds a teacher's share is left out, where pixels have labels."""
+    top, bottom, shoes = (CLASSES.index(name) for name in ("top", "bottom", "shoes"))
+    answers = torch.full((1, len(CLASSES), 1, 2), 0.1)
+    labels = torch.tensor([[[top, top, UNKNOWN, UNKNOWN], [top, bottom, UNKNOWN, UNKNOWN]]], dtype=torch.uint8)
+    known = known_of(answers, labels)
+    assert known[0, [top, bottom], 0, 0].tolist() == pytest.approx([0.1, 0.1])
+    assert float(known[0, shoes, 0, 0]) == 0
+    assert known[0, :3, 0, 0].tolist() == pytest.approx([0.1, 0.1, 0.1])  # background, skin and hair are everywhere
+    assert torch.equal(known[0, :, 0, 1], answers[0, :, 0, 1])
 
 
 def test_teachers_stay_as_they_are_when_the_network_learns(

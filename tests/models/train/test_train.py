@@ -17,26 +17,23 @@ from models.engines.torch import TorchSegmenter
 from models.evaluate.scores import CLOTHES
 from models.export import export
 from models.segmenter import SegmentationInput
-from models.train import steps
-from models.train.__main__ import _start, main, train
+from models.train import recipe as recipes
+from models.train.__main__ import _start, batches, main, train
 from models.train.augment import Chances
-from models.train.data import cut, tinted
+from models.train.data import Sample, cut, tinted
+from models.train.losses import loss_of, shares_of
+from models.train.recipe import TRAINABLE, Recipe, read_recipe
 from models.train.steps import (
-    TRAINABLE,
     Data,
-    Recipe,
     Run,
     batch,
     begin,
     dead_parts,
     learn,
-    loss_of,
     rate,
-    read_recipe,
     resume,
     save,
     settle_norms,
-    shares_of,
 )
 from models.train.teacher import UNKNOWN
 from pipeline.types import Segmentation
@@ -128,7 +125,7 @@ def test_norms_are_those_of_the_averaged_weights_when_a_run_ends(
     for step in range(2):
         learn(run, *batch(recipe, data, step))
     before = {name: value.clone() for name, value in run.average.state_dict().items()}
-    settle_norms(run, data)
+    settle_norms(run, batches(run, data, range(recipe.steps, recipe.steps + 4), 0))
     after = run.average.state_dict()
     statistics = {name for name in after if "running" in name and not name.startswith(("stem.", "stages."))}
     assert all(not torch.equal(after[name], before[name]) for name in statistics)
@@ -159,6 +156,25 @@ def test_batches_are_the_same_when_made_twice(recipe: Recipe, data: Data) -> Non
     assert labels.shape == (2, 64, 64)
     assert batch(recipe, data, 0)[0].shape == (2, 3, 32, 32)
     assert not torch.equal(photos, batch(recipe, data, 4)[0])
+
+
+def test_batches_are_the_same_when_another_process_makes_them(
+    recipe: Recipe, data: Data, encoder: dict[str, Tensor]
+) -> None:
+    """Processes make batches ahead, in the order of the steps."""
+    run = _run(recipe, encoder)
+    ahead = list(batches(run, data, range(1, 4), 2))
+    assert len(ahead) == 3
+    for (photos, labels), step in zip(ahead, range(1, 4), strict=True):
+        assert torch.equal(photos, batch(recipe, data, step)[0])
+        assert torch.equal(labels, batch(recipe, data, step)[1])
+
+
+def test_a_part_is_smooth_when_it_is_enlarged() -> None:
+    """A close-up of a small photo has no blocks: a ramp of eight values becomes a ramp of many."""
+    ramp = np.repeat(np.linspace(0, 224, 8).astype(np.uint8)[None, :, None], 3, axis=2).repeat(8, axis=0)
+    pixels, _labels = cut(Sample(ramp, np.full((8, 8), 3, np.uint8)), 64, np.random.default_rng(1))
+    assert len(np.unique(pixels)) > 30
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -254,7 +270,7 @@ def test_a_card_names_the_architecture_of_its_run_when_exported(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, recipe: Recipe, encoder: dict[str, Tensor]
 ) -> None:
     """The card's architecture is the recipe's, also when it is not the default; an unknown one is refused."""
-    monkeypatch.setitem(steps.TRAINABLE, "another_parser", TRAINABLE["efficientnet_lite0_parser"])
+    monkeypatch.setitem(recipes.TRAINABLE, "another_parser", TRAINABLE["efficientnet_lite0_parser"])
     save(_run(msgspec.structs.replace(recipe, architecture="another_parser"), encoder), tmp_path / "run.pt")
     about = tomllib.loads(RECIPE.read_text())["card"] | {"id": "tiny"}
     assert export(tmp_path / "run.pt", about, None, tmp_path).architecture == "another_parser"
