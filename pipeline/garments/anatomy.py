@@ -1,6 +1,6 @@
 """Rules of anatomy: where a kind of garment cannot be, measured in heads below the crown of the nearest head."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -21,15 +21,30 @@ MOST_BOTTOM_OF_HEADWEAR, MOST_TOP_OF_HEADWEAR = 0.6, 1.0
 HEAD_ASPECT, WIDEST_AT = 1.3, 0.5
 # Taste: smaller patches of hair, as a share of the photo, are no head to measure by.
 LEAST_HAIR_SHARE = 0.0008
+# Taste: a jacket or a top that runs out of the photo this near below the crown, in heads, and at least as wide there as
+# a head is high, leaves no room for feet. A long coat that the lower edge cuts ends further down.
+MOST_TO_EDGE = 5.5
+# Taste: an adult's head is less than twice as high as that of a child in arms.
+MUCH_LARGER = 3
+
+UPPER = [label for label, kind in BY_LABEL.items() if kind.place == "upper"]
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """A head in a label map. crown_px, middle_px: its first row and its middle column. height_px: crown to chin."""
+    """A head in a label map. crown_px, middle_px: its first row and its middle column. height_px: crown to chin.
+
+    portrait: whether the photo's lower edge cuts the jacket or top below it, so that no legs are in the photo.
+    """
 
     crown_px: int
     middle_px: float
     height_px: int
+    portrait: bool = False
+
+    def moved(self, rows_px: int, columns_px: int) -> "Head":
+        """The same head in a map that begins elsewhere."""
+        return replace(self, crown_px=self.crown_px + rows_px, middle_px=self.middle_px + columns_px)
 
 
 def heads(labels: LabelMap) -> list[Head]:
@@ -44,7 +59,23 @@ def heads(labels: LabelMap) -> list[Head]:
         cut = part[:2].any() or (part[:, 0].any() and part[:, -1].any())
         if size >= LEAST_HAIR_SHARE * labels.size and not cut:
             found.append(_head(bare, part))
-    return found
+    kept = [head for head in found if not any(_is_on(head, other) for other in found)]
+    return [replace(head, portrait=_is_portrait(head, labels)) for head in kept]
+
+
+def _is_on(head: Head, other: Head) -> bool:
+    """Whether a small head is a patch of hair on somebody's chest, such as fur on a collar."""
+    return (
+        MUCH_LARGER * head.height_px <= other.height_px
+        and 0 < head.crown_px - other.crown_px < LEAST_TOP_OF_FEET * other.height_px
+        and abs(head.middle_px - other.middle_px) < 1.5 * other.height_px
+    )
+
+
+def _is_portrait(head: Head, labels: LabelMap) -> bool:
+    near = slice(max(0, round(head.middle_px - 2 * head.height_px)), round(head.middle_px + 2 * head.height_px))
+    wide_px = np.count_nonzero(np.isin(labels[-1, near], UPPER))
+    return len(labels) - head.crown_px < MOST_TO_EDGE * head.height_px and bool(wide_px >= head.height_px)
 
 
 def _head(bare: Mask, hair: Mask) -> Head:
@@ -71,7 +102,7 @@ def is_impossible(place: Place, box: tuple[int, int, int, int], known: list[Head
         return False
     head = min(above, key=lambda one: abs(one.middle_px - (left + right) / 2))
     if place == "feet":
-        return top < head.crown_px + LEAST_TOP_OF_FEET * head.height_px
+        return head.portrait or top < head.crown_px + LEAST_TOP_OF_FEET * head.height_px
     return (top + bottom) / 2 < head.crown_px + LEAST_MIDDLE_OF_LOWER * head.height_px
 
 

@@ -77,7 +77,7 @@ def group_garments(
     if _is_worn(labels, options):
         window_codes = None if codes is None else codes[window]
         top, left = window[0].start, window[1].start
-        known = [Head(one.crown_px - top, one.middle_px - left, one.height_px) for one in heads(labels)]
+        known = [one.moved(-top, -left) for one in heads(labels)]
         ids, groups = _worn(labels[window], weight, window_codes, known, long_side_px=max(labels.shape))
     else:
         single = options.subject == "product" or options.category not in (None, "unknown")

@@ -76,6 +76,35 @@ def test_coat_is_one_garment_when_the_network_sees_shoes_and_trousers_in_it() ->
     assert region.mask.sum() == 120 * 120
 
 
+def test_shoes_are_no_garment_when_the_photo_ends_at_the_chest() -> None:
+    """What glosses beside a coat that the lower edge cuts is no shoe, however far below the head it lies."""
+    labels = _portrait()
+    labels[190:, 165:195] = SHOES
+    assert [head.portrait for head in heads(labels)] == [True]
+    regions = find_regions(labels, np.full(labels.shape, 230, np.uint8), Options())
+    assert [region.category for region in regions] == ["outerwear"]
+
+
+def test_shoes_stay_when_legs_are_in_the_photo() -> None:
+    """Trousers at the lower edge say that the photo goes on below the coat; so does a coat of five heads and more."""
+    trousers = _portrait()
+    trousers[160:, 40:160] = BOTTOM
+    assert [head.portrait for head in heads(trousers)] == [False]
+    coat = np.zeros((420, 200), np.uint8)
+    coat[:200] = _portrait()
+    coat[200:, 40:160] = OUTERWEAR
+    assert [head.portrait for head in heads(coat)] == [False]
+
+
+def test_fur_on_a_collar_is_no_head_when_somebody_wears_it() -> None:
+    """A patch of hair on a chest is not measured by; a child in arms is."""
+    labels = _portrait()
+    labels[100:110, 90:102] = HAIR
+    assert len(heads(labels)) == 1
+    labels[100:125, 70:100] = HAIR
+    assert len(heads(labels)) == 2
+
+
 def test_hat_is_an_accessory_when_the_network_takes_it_for_a_coat() -> None:
     """Clothes that end above the eyes are worn on the head; the coat below stays one."""
     labels = _portrait()
