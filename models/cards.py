@@ -9,7 +9,7 @@ import msgspec
 from pipeline.types import CLASSES, UNKNOWN
 
 WEIGHTS_DIR = Path(__file__).parent / "weights"
-DEFAULT_MODEL = "lite0-parse-384"
+DEFAULT_MODEL = "lite2-parse-384"
 # The tensor of an ONNX file up to which an engine computes in fp32.
 EXACT = "exact"
 

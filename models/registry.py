@@ -13,7 +13,7 @@ from models.cards import WEIGHTS_DIR, ModelError, list_cards, load_card, verify,
 PROG = "python -m models.registry"
 EXAMPLES = """examples:
   stylesync models list
-  stylesync models verify lite0-parse-384
+  stylesync models verify lite2-parse-384
   stylesync models fetch u2netp --sha256 HEX
 
 exit codes: 0 done, 1 refused or failed, 2 unusable arguments"""

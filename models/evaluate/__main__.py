@@ -31,7 +31,7 @@ from pipeline.types import LabelMap, RgbImage, Segmentation
 # The baseline without a network: every pixel is the garment.
 WHOLE_IMAGE = "whole image"
 # The networks that the default is compared with: the one before it, and a salient-object network.
-BASELINES = ("lite0-parse-320", "u2netp")
+BASELINES = ("lite0-parse-384", "u2netp")
 Photo = tuple[bytes, LabelMap]
 
 

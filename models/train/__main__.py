@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -36,6 +35,7 @@ from models.train.steps import (
     save,
     settle_norms,
     validate,
+    weights_of,
 )
 from pipeline.types import CLASSES
 
@@ -144,19 +144,11 @@ def _encoder(path: Path | None, trainable: Trainable) -> dict[str, Tensor]:
     return weights
 
 
-def _start(path: Path) -> dict[str, Tensor]:
-    """The averaged weights of another run, or those of the registry."""
-    if path.suffix == ".safetensors":
-        return {name: value.float() for name, value in load_file(path).items()}
-    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["average"]
-    return weights
-
-
 def _teacher(path: Path, architecture: str) -> nn.Module:
     """The network of a run with the recipe's architecture, or of a card."""
     if path.suffix == ".json":
         return load_network(load_card(path.stem, path.parent, allow_non_commercial=True))
-    return network_of(architecture, _start(path))
+    return network_of(architecture, weights_of(path))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -195,7 +187,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.mkdir(parents=True, exist_ok=True)
         data = load_data(recipe, options.material)
         torch.set_num_threads(options.threads)
-        start = _start(options.start) if options.start else None
+        start = weights_of(options.start) if options.start else None
         encoder = {} if start else _encoder(options.encoder, TRAINABLE[recipe.architecture])
         teachers = [_teacher(path, recipe.architecture) for path in options.teacher]
         run = begin(recipe, encoder, torch.device(options.device), start, teachers)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -62,6 +63,14 @@ def network_of(architecture: str, weights: Mapping[str, Tensor]) -> EfficientNet
     network = TRAINABLE[architecture].build(len(CLASSES), folded="stem.norm.weight" not in weights)
     network.load_state_dict(weights)
     return network
+
+
+def weights_of(path: Path) -> dict[str, Tensor]:
+    """The averaged weights of a run.pt, or those of a .safetensors of the registry."""
+    if path.suffix == ".safetensors":
+        return {name: value.float() for name, value in load_file(path).items()}
+    weights: dict[str, Tensor] = torch.load(path, map_location="cpu", weights_only=True)["average"]
+    return weights
 
 
 def begin(

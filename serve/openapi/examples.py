@@ -93,7 +93,7 @@ IMAGE_ERRORS = (
     errors.MaskEmpty("The mask has no non-zero pixel; it must mark the garment with non-zero pixels."),
 )
 
-_SEGMENTER = "lite0-parse-384:1a2b3c4d:fp32:cpu"
+_SEGMENTER = "lite2-parse-384:1a2b3c4d:fp32:cpu"
 _IMAGE = {"width": 1200, "height": 1600, "analysed_width": 384, "analysed_height": 512}
 _LIGHTING = {"cast": "warm", "confidence": 0.6, "expected_shift_de00": 4.1, "corrected": False}
 _COMPONENTS = {"hue": 0.929, "lightness": 1.0, "separation": 1.0, "vividness": 1.0}

@@ -48,7 +48,7 @@ def test_each_replica_reports_when_a_photo_was_answered(client: httpx.Client, as
         wait_until(lambda phase=phase: total(client, "colormatch_compute_seconds_count", phase=phase) > 0)  # type: ignore[misc]
         assert total(client, "colormatch_replicas", component=phase) >= 1
     assert total(client, "colormatch_batch_size_count") > 0
-    assert total(client, "colormatch_model_info", model="lite0-parse-384") == 1
+    assert total(client, "colormatch_model_info", model="lite2-parse-384") == 1
     wait_until(lambda: total(client, "colormatch_phase_ready", phase="harmony") >= 1)
 
 

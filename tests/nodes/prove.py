@@ -30,7 +30,7 @@ BUDGET_MS = 10_000.0
 KINDS = {"new": 0.5, "colors": 0.5}
 # Taste: the load before and after each step.
 SETTLE_S = 3.0
-OTHER_MODEL = "lite0-parse-320"
+OTHER_MODEL = "lite0-parse-384"
 
 
 @dataclass(slots=True)

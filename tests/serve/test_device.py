@@ -17,7 +17,7 @@ from serve.local.plan import REPOSITORY
 from serve.settings import SegmentationSettings
 
 L4 = Gpu("NVIDIA L4", 22 * GIB, "580.82.07", "13.0")
-VERSION = "lite0-parse-384:0123456789ab:bf16:cuda"
+VERSION = "lite2-parse-384:0123456789ab:bf16:cuda"
 
 
 def _driver(*, devices: int = 1, broken: str = "") -> SimpleNamespace:
@@ -141,7 +141,7 @@ def test_the_line_tells_the_gpu() -> None:
 
 def test_the_line_tells_the_processor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Version (with engine and dtype), processor and threads; a machine that names no processor has a CPU."""
-    version = "lite0-parse-384:0123456789ab:bf16:cpu-openvino"
+    version = "lite2-parse-384:0123456789ab:bf16:cpu-openvino"
     (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: AMD EPYC 9R14\nmodel name\t: another\n")
     monkeypatch.setattr(device, "PROCESSORS", tmp_path / "cpuinfo")
     line = start_line(version, SegmentationSettings(threads=2), None)

@@ -51,7 +51,7 @@ def test_other_garments_keep_their_kind_when_the_product_is_worn() -> None:
 
 def test_teacher_answers_with_a_posterior_when_it_looks_several_times() -> None:
     """The mean of all passes is a distribution at the photo's size, and mirroring the photo mirrors it."""
-    teacher = Teacher(load_card("lite0-parse-320"), (64, 96), device="cpu", threads=1)
+    teacher = Teacher(load_card("lite0-parse-384"), (64, 96), device="cpu", threads=1)
     photo = np.random.default_rng(0).integers(0, 256, (60, 40, 3)).astype(np.uint8)
     found = teacher.posterior(photo)
     assert found.shape == (9, 60, 40)
@@ -95,7 +95,7 @@ def folders(tmp_path: Path) -> Path:
 def test_material_is_ready_when_the_command_has_run(folders: Path) -> None:
     """Each photo gets a label map of its size and a line in the index; the second run computes nothing anew."""
     command = [str(folders / "out"), "--annotated", str(folders / "ccp/train"), "--tagged", str(folders / "ccp/tagged")]
-    command += ["--products", str(folders / "small"), "--extra", str(folders / "extra"), "--model", "lite0-parse-320"]
+    command += ["--products", str(folders / "small"), "--extra", str(folders / "extra"), "--model", "lite0-parse-384"]
     command += ["--sizes", "64", "--threads", "1"]
     assert main(command) == 0
     lines = (folders / "out/index.jsonl").read_bytes().splitlines()

@@ -75,7 +75,7 @@ def test_shoes_stay_when_they_look_like_the_foot() -> None:
     ("second", "certainty", "kinds"),
     [
         (BLUE, 0.5, ["full_body"]),
-        (BLUE, 0.7, ["top", "full_body"]),
+        (BLUE, 0.8, ["top", "full_body"]),
         ((150, 30, 40), 0.5, ["top", "full_body"]),
     ],
 )

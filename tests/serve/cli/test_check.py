@@ -117,7 +117,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], None], str]] = {
         "SEGMENTATION_CARD: SEGMENTATION_CARD and SEGMENTATION_CARD_SHA256 go together; set both, or neither.",
     ),
     "a card beside a model": (
-        broken(f"{NETWORK}/{VARIABLES}", {**CARD, "SEGMENTATION_MODEL": "lite0-parse-320"}),
+        broken(f"{NETWORK}/{VARIABLES}", {**CARD, "SEGMENTATION_MODEL": "lite0-parse-384"}),
         "SEGMENTATION_CARD: SEGMENTATION_CARD and SEGMENTATION_MODEL name one network each; set one of them.",
     ),
     "a card by an address that is none": (
@@ -157,7 +157,7 @@ def test_a_canary_is_good_when_it_is_whole() -> None:
     broken(f"{ADVICE}/user_config/canary", {"share": 0.05, "mode": "shadow"})(config)
     assert list(problems_of(config)) == []
     lines = list(summary_of(config))
-    assert lines[1].startswith("  Segmentation: network lite0-parse-384")
+    assert lines[1].startswith("  Segmentation: network lite2-parse-384")
     assert lines[2] == (
         "  SegmentationCanary: the network of s3://models/next.json, which replicas read and verify when they start"
     )
