@@ -1,4 +1,4 @@
-"""Keeps the start of a replica short: what its modules need not load, and what the garbage collector need not see.
+"""Sets up a replica's process: what is imported, what the garbage collector sees, and what becomes of freed memory.
 
 A full collection walks through every object of the process. With Ray's modules that takes 0.1 s, in which no request
 goes on. The collector counts new objects, so it begins several while modules load, although modules are never garbage.
@@ -8,6 +8,8 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from pipeline.memory import keep_freed
 
 
 def freeze() -> None:
@@ -31,3 +33,4 @@ def without(package: str) -> Iterator[None]:
 
 # Ray has loaded its modules by the time a replica imports its deployment, and ours are still to come.
 freeze()
+keep_freed()

@@ -21,6 +21,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         (
             "pipeline.types",
             "pipeline.limits",
+            "pipeline.memory",
             "pipeline.errors",
             "pipeline.versions",
             "pipeline.messages",

@@ -24,6 +24,7 @@ import msgspec
 from pipeline import codec
 from pipeline.errors import BadInput, from_pair, to_pair
 from pipeline.image.limits import DEFAULT_LIMITS, ImageLimits
+from pipeline.memory import keep_freed
 from pipeline.types import DecodedImage
 
 REQUEST_HEAD, ANSWER_HEAD = struct.Struct(">I"), struct.Struct(">IB")
@@ -89,6 +90,7 @@ def main(work: Decode = decode) -> None:
     # Its parent imports this module too, and decodes nothing itself.
     import_module("pipeline.image.decode")
     confine(int(sys.argv[1]))
+    keep_freed()
     limits = msgspec.json.decode(sys.argv[2], type=ImageLimits)
     requests = msgspec.msgpack.Decoder(DecodeRequest)
 

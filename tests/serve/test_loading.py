@@ -1,4 +1,4 @@
-"""Tests what keeps the start of a replica short."""
+"""Tests what sets up a replica's process."""
 
 import gc
 import importlib
