@@ -55,7 +55,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
         ("serve.openapi",),
         ("serve.readiness", "serve.service", "serve.callers", "serve.assembly"),
         ("serve.api",),
-        ("serve.live", "serve.weights"),
+        ("serve.live", "serve.weights", "serve.warm_up"),
         ("serve.deployments",),
         ("serve.app",),
         ("serve.local", "serve.mcp"),
