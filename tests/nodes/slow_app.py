@@ -19,7 +19,7 @@ from pipeline.options import ColorShare, HarmonyOptions, Options
 from pipeline.types import DecodedImage
 from pipeline.types import Segmentation as LabelledPhoto
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
-from serve import deployments, wire
+from serve import deployments, warm_up, wire
 from serve.batcher import Batcher, BatchLimits
 from serve.settings import BatchConfig, Settings
 from serve.walk.advisor import Decoder
@@ -75,11 +75,12 @@ class Extraction(deployments.PurePhase[wire.ExtractRequest]):
     """Phase 2, which always finds the same garment."""
 
     def __init__(self) -> None:
-        def work(_: wire.ExtractRequest) -> object:
-            _take(COSTS["Extraction"].thread_ms)
+        def work(asked: wire.ExtractRequest) -> object:
+            if asked.deadline_s != warm_up.NEVER:
+                _take(COSTS["Extraction"].thread_ms)
             return EXTRACTED
 
-        super().__init__("extraction", EXTRACTION_VERSION, wire.ExtractRequest, work)
+        super().__init__("extraction", EXTRACTION_VERSION, warm_up.photo(), work)
 
 
 class Harmony(deployments.PurePhase[wire.HarmoniseRequest]):
@@ -88,11 +89,12 @@ class Harmony(deployments.PurePhase[wire.HarmoniseRequest]):
     def __init__(self) -> None:
         advice = analysis.fallback_harmony(EXTRACTED.garments, HarmonyOptions())
 
-        def work(_: wire.HarmoniseRequest) -> object:
-            _take(COSTS["Harmony"].thread_ms)
+        def work(asked: wire.HarmoniseRequest) -> object:
+            if asked.deadline_s != warm_up.NEVER:
+                _take(COSTS["Harmony"].thread_ms)
             return advice
 
-        super().__init__("harmony", HARMONY_VERSION, wire.HarmoniseRequest, work)
+        super().__init__("harmony", HARMONY_VERSION, warm_up.look(), work)
 
 
 class SlowDecoder:
