@@ -41,7 +41,7 @@ _log = logging.getLogger("ray.serve")
 
 R = TypeVar("R", wire.ExtractRequest, wire.HarmoniseRequest)
 T = TypeVar("T")
-# A CUDA graph is recorded in the second round and first replayed in the third. A pure function gains most in two.
+# A CUDA graph is recorded in the second round and first replayed in the third.
 WARM_UP_ROUNDS = 3
 # Ray's errors after which another replica may be asked: phases are pure.
 LOST = (

@@ -1,6 +1,6 @@
 """The requests that a phase's replica answers before it is ready: they load tables and fill caches.
 
-Without them the first photo took 170 to 240 ms, where the next ones take 100 ms.
+Without them the first photo took 160 to 240 ms, where the next ones take 100 ms (bar 26 of tests.reliability.run).
 """
 
 import numpy as np

@@ -1,13 +1,15 @@
 """What the phases answer before they are ready."""
 
+from threading import get_ident
 from typing import get_args
 
 import numpy as np
+import pytest
 
 from pipeline.harmony.harmonise import harmonise
 from pipeline.palette.extraction import extract
 from pipeline.types import Mood
-from serve import warm_up
+from serve import deployments, warm_up, wire
 
 
 def test_the_painted_photo_goes_the_way_of_a_photo() -> None:
@@ -29,3 +31,13 @@ def test_the_look_goes_the_way_of_a_look() -> None:
 def test_warm_up_is_the_same_when_it_is_made_twice() -> None:
     """Nothing about a replica's start is random."""
     assert np.array_equal(warm_up.photo().image, warm_up.photo().image)
+
+
+def test_a_phase_works_before_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its constructor gives the work the first request, in the thread that answers later."""
+    monkeypatch.setattr(deployments, "report", lambda _metrics: None)
+    monkeypatch.setattr("serve.loading.freeze", lambda: None)
+    seen: list[tuple[wire.HarmoniseRequest, int]] = []
+    phase = deployments.PurePhase("harmony", "1", warm_up.look(), lambda asked: seen.append((asked, get_ident())))
+    assert [asked for asked, _thread in seen] == [warm_up.look()] * deployments.WARM_UP_ROUNDS
+    assert {thread for _asked, thread in seen} == {phase._thread._executor.submit(get_ident).result()}
