@@ -1,11 +1,14 @@
-"""Tests the documents as a whole: links lead somewhere, and no page grows without notice."""
+"""Tests the documents as a whole: links lead somewhere, no page grows without notice, and figures are the results'."""
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from serve.local.plan import REPOSITORY
+from tests.bench.sizing import site
+from tests.nodes.costs import COSTS
 
 PAGES = sorted(
     [*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")], key=lambda path: path.relative_to(REPOSITORY)
@@ -51,6 +54,15 @@ def test_a_page_stays_short(name: str) -> None:
     assert _words((REPOSITORY / name).read_text()) <= MOST_WORDS[name]
 
 
+def test_the_tutorial_and_the_glossary_stay_short() -> None:
+    """The notebook's prose has at most 800 words; the glossary's table is its prose, and has at most 200."""
+    notebook = json.loads((REPOSITORY / "docs" / "tutorial.ipynb").read_text())
+    prose = ["".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    assert sum(map(_words, prose)) <= 800
+    table = re.sub(r"[|`-]+", " ", (REPOSITORY / "docs" / "glossary.md").read_text())
+    assert len(table.split()) <= 200
+
+
 def _words(text: str) -> int:
     text = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
     lines = [line for line in text.splitlines() if not line.startswith("|")]
@@ -78,3 +90,21 @@ def test_the_figures_of_palettes_are_those_of_the_results() -> None:
     for tool in ("ColorThief", "Pillow median cut", "k-means in Lab (scikit-learn)", "Celebi (materialyoucolor)"):
         (eight, eight_right), (five, five_right) = painted[f"{tool}, 8"], painted[f"{tool}, 5"]
         assert f"| {eight}, {five} | {eight_right}, {five_right} |" in comparison
+
+
+def test_the_share_of_right_kinds_is_that_of_the_results() -> None:
+    """README.md names what the report of the shipped parser says."""
+    report = (REPOSITORY / "docs" / "results" / "parser.md").read_text()
+    (share,) = re.findall(r"^\| garments of the right kind \| ([\d.]+)", report, re.MULTILINE)
+    assert f"{float(share):.0%}".replace("%", " %") in (REPOSITORY / "README.md").read_text()
+
+
+def test_the_nodes_to_plan_are_those_of_the_costs() -> None:
+    """The table of deploy.md has rows of docs/results/sizing.md."""
+    text = (REPOSITORY / "docs" / "deploy.md").read_text().partition("| new photos/s |")[2].partition("\n\n")[0]
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()[2:]]
+    assert len(rows) >= 4
+    for per_s, *planned in rows:
+        found = site(int(per_s), gpus=False)
+        counts = [str(found.replicas[name]) for name in COSTS]
+        assert planned == [str(found.cpu_nodes), *counts, f"{found.dollars_a_million(int(per_s)):.2f}"]
