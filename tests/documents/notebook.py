@@ -13,7 +13,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from models.cards import DEFAULT_MODEL
+from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
+
 Cell = dict[str, Any]
+# What the outputs of a notebook come from; its metadata keeps it.
+VERSIONS = {"network": DEFAULT_MODEL, "palette": EXTRACTION_VERSION, "harmony": HARMONY_VERSION}
 
 
 def run(notebook: dict[str, Any]) -> list[list[Cell]]:
@@ -64,6 +69,7 @@ def main(arguments: list[str]) -> int:
             for output in outputs:
                 if "execution_count" in output:
                     output["execution_count"] = number
+        notebook["metadata"]["stylesync"] = VERSIONS
         path.write_text(json.dumps(notebook, indent=1, ensure_ascii=False) + "\n")
         print(f"{path}: {path.stat().st_size / 1000:.0f} kB")
     return 0
