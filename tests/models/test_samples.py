@@ -11,15 +11,29 @@ from pipeline.analysis import advise
 from pipeline.image.decode import decode_image
 from pipeline.options import Options
 from serve.http.pages import PLAYGROUND
+from tests.bench.colour_samples import PHOTO
 from tests.bench.sample_photos import render, scenes
 
 SAMPLES = scenes()
 # Taste: a person who looks at the answer should not have to doubt it.
 LEAST_CONFIDENCE = 0.9
+# Measured: her face is near 0.1, and every cloth of this photo below 0.05.
+LEAST_CHROMA_OF_SKIN = 0.06
 
 
 def _path(name: str) -> Path:
     return PLAYGROUND / f"sample-{name}.webp"
+
+
+def test_the_shipped_photo_is_read_rightly(segmenter: Segmenter) -> None:
+    """The README's photo: a uniform jacket in one piece and a hat, both black; no skin counts, and no shoes."""
+    image = decode_image(PHOTO.read_bytes(), network_px=segmenter.input_px)
+    advice = advise(image, segmenter.segment_photo(image), Options())
+    found = [(garment.category, garment.colors[0].names.fashion.name) for garment in advice.garments]
+    assert found == [("outerwear", "black"), ("accessory", "black")]
+    chroma = max(color.oklch[1] for garment in advice.garments for color in garment.colors)
+    assert chroma < LEAST_CHROMA_OF_SKIN
+    assert advice.suggestions
 
 
 @pytest.mark.parametrize("name", SAMPLES)
