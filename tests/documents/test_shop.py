@@ -4,7 +4,6 @@ import functools
 import http.server
 import json
 import runpy
-import shutil
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -15,6 +14,7 @@ import pytest
 
 from models import advise
 from serve.local.plan import REPOSITORY
+from tests.browser.conftest import chromium
 from tests.serve.application import app_of, listening, running
 
 SHOP = REPOSITORY / "docs" / "examples" / "shop"
@@ -50,9 +50,11 @@ def shop_url() -> Iterator[str]:
 @asynccontextmanager
 async def _page() -> AsyncIterator[Any]:
     """A page of the machine's Chromium."""
-    path = shutil.which("chromium") or pytest.skip("chromium is not installed here")
-    playwright = pytest.importorskip("playwright.async_api")
-    async with playwright.async_playwright() as driver:
+    path = chromium()
+    # Playwright starts a process of its own, so nothing else imports it.
+    from playwright.async_api import async_playwright
+
+    async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         yield await browser.new_page(viewport={"width": 1000, "height": 1200})
         await browser.close()
