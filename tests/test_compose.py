@@ -1,6 +1,8 @@
 """Tests configs/compose: its files exist, its variables are known, and what it prepares is what the service reads."""
 
 import runpy
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,22 @@ def test_prometheus_and_grafana_find_their_files() -> None:
     assert scrape["authorization"] == {"credentials_file": "/keys/metrics_key"}
     (provider,) = yaml.safe_load((COMPOSE / "grafana" / "dashboards.yaml").read_text())["providers"]
     assert any(mount.split(":")[1].startswith(provider["options"]["path"]) for mount in SERVICES["grafana"]["volumes"])
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (apt-get install prometheus)")
+def test_promtool_reads_what_prometheus_gets(tmp_path: Path) -> None:
+    """promtool accepts the scrape config with the alerts beside it, where the container has them."""
+    shutil.copy(COMPOSE / "prometheus.yaml", tmp_path)
+    shutil.copy(ROOT / "configs" / "monitoring" / "alerts.yaml", tmp_path)
+    command = ["promtool", "check", "config", "--syntax-only", "prometheus.yaml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (
+        "rules found"
+        in subprocess.run(
+            ["promtool", "check", "rules", "alerts.yaml"], cwd=tmp_path, capture_output=True, text=True, check=True
+        ).stdout
+    )
 
 
 @pytest.mark.asyncio
