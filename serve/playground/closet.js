@@ -4,6 +4,9 @@ import { flatLay, KINDS, list, make, nameOf, piecesOfItems, swatch } from "./loo
 import { at, split, state, toast } from "./state.js";
 import { add, owned, remove } from "./wardrobe.js";
 
+// A kind as something that is missing.
+const NEEDED = { top: "a top", outerwear: "a jacket", bottom: "bottoms", full_body: "a dress", shoes: "shoes", accessory: "an accessory" };
+
 export function keepButton(garment) {
   const first = garment.colors[0];
   if (!first) return null;
@@ -29,7 +32,7 @@ export function showOwned() {
 
 export function outfitCard(outfit, items) {
   const chosen = outfit.item_ids.map((id) => items.get(id)), worn = state.answer.mode === "colors" ? [] : state.answer.garments;
-  const missing = outfit.missing.length ? make("small", {}, `Still needs ${list(outfit.missing.map((kind) => KINDS[kind].toLowerCase()))}.`) : null;
+  const missing = outfit.missing.length ? make("small", {}, `Still needs ${list(outfit.missing.map((kind) => NEEDED[kind] ?? kind))}.`) : null;
   return make("li", { class: "card" }, flatLay(piecesOfItems([...worn, ...chosen].filter((item) => item.colors.length)), `Outfit: ${list(outfit.item_ids)}`),
     make("span", {}, list(outfit.item_ids)), missing);
 }

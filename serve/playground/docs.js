@@ -48,6 +48,8 @@ function name(root) {
   for (const field of root.querySelectorAll("input, select, textarea")) {
     if (!field.labels?.length && !field.hasAttribute("aria-label")) field.setAttribute("aria-label", field.dataset.pname || field.placeholder || "Content type");
   }
+  // Code that is wider than a phone can be scrolled by keyboard too.
+  for (const code of root.querySelectorAll("pre")) code.tabIndex = 0;
   for (const inner of root.querySelectorAll("api-request, api-response, schema-table, schema-tree, json-tree, tag-input")) if (inner.shadowRoot) watch(inner.shadowRoot);
 }
 

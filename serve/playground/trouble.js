@@ -74,7 +74,7 @@ export function unreachable() {
 }
 
 export const DEGRADED = {
-  segmentation: "Finding the garments took too long, so the whole photo counts as one garment.",
+  segmentation: "Finding the garments took too long, so everything that stands out from the background counts as one garment.",
   extraction: "Reading the colours took too long, so they are coarser than usual.",
   harmony: "Making suggestions took too long, so only plain ones are here.",
 };

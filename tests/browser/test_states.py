@@ -78,7 +78,7 @@ def test_troubles_hold_when_shown(open_page: Open, server: Stub, width: int, sch
     must_hold_in_both(page, "colours", scheme)
     for name, shown in (
         ("warm", "Correct for the light"),
-        ("degraded", "whole photo counts"),
+        ("degraded", "stands out from the background"),
         ("nothing", "No garment"),
     ):
         server.answering = lambda _, name=name: answer(recorded(name))  # type: ignore[misc]
@@ -123,6 +123,8 @@ def test_the_reference_holds_when_opened(browser: Any, server: Stub) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     # A phone has no room for the list beside; the operations are on the page itself.
     page.locator("rapi-doc :text-is('/v1/uploads/presign')").wait_for()
+    page.wait_for_selector("rapi-doc input[type=file]")
+    must_be_accessible(page, "reference on a phone")
     context.close()
     assert noticed == []
 
@@ -137,6 +139,21 @@ def test_the_answer_fits_its_screens(open_page: Open, server: Stub) -> None:
         page.set_viewport_size({"width": width, "height": height})
         bottom = page.evaluate(f"document.querySelector('{ends}').getBoundingClientRect().bottom + scrollY")
         assert bottom <= height
+
+
+def test_typed_colours_fill_their_box(open_page: Open, server: Stub) -> None:
+    """On a phone and on a desktop the typed colours reach both edges, and their names can be read."""
+    server.answering = lambda _: answer(recorded("colors"))
+    for width in (390, 1280):
+        page = open_page("#colors=camel,navy", width=width)
+        _answers(page)
+        box = page.locator("#figure .cloth").bounding_box()
+        first, second = (one.bounding_box() for one in page.locator("#figure .cloth rect").all())
+        assert first["x"] <= box["x"] + 1
+        assert second["x"] + second["width"] >= box["x"] + box["width"] - 1
+        for name in page.locator("#figure .cloth text").all():
+            assert name.bounding_box()["height"] >= 13
+            assert name.bounding_box()["y"] + name.bounding_box()["height"] <= box["y"] + box["height"]
 
 
 def test_the_first_view_is_light(open_page: Open) -> None:

@@ -207,7 +207,7 @@ export function altOf(answer) {
 // Colours that a person typed, as cloth beside cloth.
 export function clothView(colors) {
   const width = 360, height = 216, part = width / colors.length;
-  const svg = draw("svg", { class: "photo cloth", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Colours: ${list(colors.map(nameOf))}` });
+  const svg = draw("svg", { class: "photo cloth", viewBox: `0 0 ${width} ${height}`, preserveAspectRatio: "xMidYMax slice", role: "img", "aria-label": `Colours: ${list(colors.map(nameOf))}` });
   colors.forEach((color, k) => svg.append(draw("rect", { x: k * part, width: part + 0.5, height, fill: color.hex }),
     colors.length < 5 ? draw("text", { x: (k + 0.5) * part, y: height - 18, fill: color.text_color, "font-size": 15, "text-anchor": "middle" }, nameOf(color)) : ""));
   return svg;
