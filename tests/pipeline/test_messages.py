@@ -103,6 +103,14 @@ def test_summaries_when_said(lang: str, place: str, further: Any) -> None:
                 assert sentence.count(".") == 1
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_both_forms_of_a_verb_go_on_alike(lang: str) -> None:
+    """After the verb, the form for trousers has the words of the form for a layer: "go easily with" the coral top."""
+    for wordings in catalogue(lang)["summary"]["does"].values():
+        for plural, singular in (wording.split("|") for wording in wordings if "|" in wording):
+            assert plural.split()[1:] == singular.split()[1:]
+
+
 @pytest.mark.parametrize(
     ("word", "said"), [("ochre", "an ochre"), ("navy", "a navy"), ("eucalyptus", "a eucalyptus"), ("ecru", "an ecru")]
 )
