@@ -17,7 +17,7 @@ from serve.http.pages import PLAYGROUND
 from serve.local.plan import REPOSITORY
 from tests.browser.checks import recorded
 from tests.browser.conftest import launched
-from tests.browser.stub import Asked, Reply, Stub, answer, problem, stub
+from tests.browser.stub import Asked, Reply, Stub, answer, problem, stub, text
 
 SAMPLES = {name: PLAYGROUND / f"sample-{name}.webp" for name in ("knit", "dress", "jacket", "stripes")}
 # Taste: text stays sharp.
@@ -76,6 +76,7 @@ def take(server: Stub, browser: Any, out: Path) -> None:
     save(refused, out / "page-error.webp")
     save(page(address="docs/errors/rate-limited", height=720), out / "page-error-code.webp")
     take_passing(server, page, out)
+    take_on_the_way(server, page, out)
     reference = page()
     reference.goto(server.url + "docs#post-/v1/advice")
     reference.wait_for_selector("rapi-doc input[type=file]")
@@ -97,16 +98,47 @@ def take_passing(server: Stub, page: Callable[..., Any], out: Path) -> None:
     lost.keyboard.press("Enter")
     lost.wait_for_selector("#trouble-title:text('You are offline')")
     save(lost, out / "page-offline.webp")
-    for name, photo in (("degraded", "dress"), ("warm", "knit"), ("nothing", "knit")):
+    for name, photo in (("degraded", SAMPLES["dress"]), ("warm", SAMPLES["knit"]), ("nothing", _wall())):
         server.answering = lambda _, name=name: answer(recorded(name))  # type: ignore[misc]
         noticed = page()
-        noticed.set_input_files("#photo", SAMPLES[photo])
+        noticed.set_input_files("#photo", photo)
         noticed.wait_for_selector("#notices :text('.')")
         save(noticed, out / f"page-{name}.webp")
     asked = page()
     asked.click("#key-open")
     asked.wait_for_selector("#key-dialog[open]")
     save(asked, out / "page-key.webp")
+
+
+def take_on_the_way(server: Stub, page: Callable[..., Any], out: Path) -> None:
+    """Takes a proxy's own error, and a large photo half way to the store."""
+    server.answering = lambda _: text(502, "Bad Gateway")
+    refused = page(address="#colors=camel,navy")
+    refused.wait_for_selector("#trouble-title:text('does not answer')")
+    save(refused, out / "page-proxy.webp")
+    terms = {"method": "POST", "url": f"{server.url}v1/store", "fields": {"key": "k"}, "object_key": "k"}
+    server.answering = lambda _: answer(terms)
+    sending = page()
+    network = sending.context.new_cdp_session(sending)
+    network.send("Network.enable")
+    slow = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 2_000_000}
+    network.send("Network.emulateNetworkConditions", slow)
+    with Image.open(SAMPLES["dress"]) as dress:
+        sending.set_input_files("#photo", _png(dress.convert("RGBA").resize((1638, 2048)), compress_level=0))
+    sending.wait_for_selector("#loading-text:text-matches('Uploading, [2-7]. %')")
+    save(sending, out / "page-upload.webp")
+
+
+def _png(image: Image.Image, *, compress_level: int = 6) -> Any:
+    """A picture as a file that a person chooses."""
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=compress_level)
+    return {"name": "photo.png", "mimeType": "image/png", "buffer": file.getvalue()}
+
+
+def _wall() -> Any:
+    """A photo of a grey wall, on which there is no garment."""
+    return _png(Image.new("RGB", (768, 960), (190, 190, 190)))
 
 
 def save(page: Any, path: Path) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+from starlette.requests import ClientDisconnect
 
 from pipeline.errors import ColorMatchError
 from pipeline.palette import files
@@ -105,12 +106,13 @@ class Stub:
 
         @app.post(prefix + "/v1/{path:path}")
         async def post(request: Request, path: str) -> Response:
-            asked = Asked(
-                path,
-                request.headers.get("content-type", ""),
-                request.headers.get("x-api-key", ""),
-                await request.body(),
-            )
+            try:
+                body = await request.body()
+            except ClientDisconnect:
+                # The page was closed while it uploaded. Nobody reads this.
+                return Response(status_code=400)
+            headers = request.headers
+            asked = Asked(path, headers.get("content-type", ""), headers.get("x-api-key", ""), body)
             self.asked.append(asked)
             reply = self.answering(asked)
             await reply.due()
