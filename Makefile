@@ -94,13 +94,14 @@ lint-api: development-environment ## develop: Spectral with OWASP's rules on the
 	  npx --no-install tsc --strict --noEmit --target es2022 --module nodenext --moduleResolution nodenext \
 	    --skipLibCheck --lib es2022,dom requests.ts
 
-# What is installed by default resolves for each system from wheels alone; nothing is installed.
+# Every lock resolves for each system, and what `make serve` installs does so from wheels alone; nothing is installed.
 PLATFORMS = x86_64-manylinux_2_28 aarch64-manylinux_2_35 aarch64-apple-darwin
 platforms: development-environment ## prove: the locks resolve for Linux x86_64 and aarch64, and macOS 14 on arm64 (needs network)
-	@for platform in $(PLATFORMS); do for lock in base stores torch; do \
-	  MACOSX_DEPLOYMENT_TARGET=14.0 $(UV) pip install --dry-run --quiet --only-binary :all: --python-platform $$platform \
-	    --python-version 3.11 --target $$(mktemp -d) --require-hashes --no-deps -r $(LOCKS)/$$lock.lock && \
-	  echo "$$platform: $$lock.lock resolves"; \
+	@for platform in $(PLATFORMS); do for lock in $(LOCKS)/*.lock; do \
+	  case $$lock in */base.lock | */stores.lock | */heic.lock | */torch.lock) wheels='--only-binary :all:';; *) wheels=;; esac; \
+	  MACOSX_DEPLOYMENT_TARGET=14.0 $(UV) pip install --dry-run --quiet $$wheels --python-platform $$platform \
+	    --python-version 3.11 --target $$(mktemp -d) --require-hashes --no-deps -r $$lock; \
+	  echo "$$platform: $${lock##*/} resolves$${wheels:+ from wheels}"; \
 	done; done
 
 clients: development-environment ## develop: pack the Python and the TypeScript client into out/clients (needs npm)
