@@ -31,6 +31,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.cluster)
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says once how to get a browser when tests were skipped for want of one. Pytest itself is quiet about skips."""
+    if any(HOW in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())):
+        terminalreporter.write_line(f"Some tests were skipped: {HOW}")
+
+
 def chromium() -> str:
     """The path of a Chromium. Skips the test without one, or fails it where the browser tests are required."""
     found = next((path for path in map(shutil.which, NAMES) if path), None)

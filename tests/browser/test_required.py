@@ -1,8 +1,10 @@
 """Tests that the browser tests are skipped only where nobody requires them."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from tests.browser.conftest import HOW, chromium
+from tests.browser.conftest import HOW, chromium, pytest_terminal_summary
 
 
 def test_tests_are_skipped_when_there_is_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,3 +22,12 @@ def test_tests_fail_when_the_browser_is_required(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(pytest.fail.Exception, match="apt-get install chromium"):
         chromium()
     assert "apt-get install chromium" in HOW
+
+
+def test_the_summary_says_how_to_get_a_browser() -> None:
+    """The line with apt-get stands once below the tests, however many were skipped, and not without a reason."""
+    lines: list[str] = []
+    skipped = SimpleNamespace(longrepr=("test.py", 1, f"Skipped: {HOW}"))
+    pytest_terminal_summary(SimpleNamespace(stats={"skipped": [skipped, skipped]}, write_line=lines.append))
+    pytest_terminal_summary(SimpleNamespace(stats={}, write_line=lines.append))
+    assert lines == [f"Some tests were skipped: {HOW}"]
