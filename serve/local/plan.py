@@ -107,7 +107,9 @@ def make_plan(environment: Mapping[str, str], *, run_folder: Path) -> Plan:
     keep_free(port)
     config["http_options"] = {**(config.get("http_options") or {}), "host": HOST, "port": port}
     _allow_pages_of_this_machine(config)
-    dashboard_port = DASHBOARD_PORT if port_is_free(DASHBOARD_PORT) else free_port()
+    # Services that start together have different ports, so only one of them takes Ray's own.
+    own = port == DEFAULT_PORT and port_is_free(DASHBOARD_PORT)
+    dashboard_port = DASHBOARD_PORT if own else free_port()
     dev_folder = REPOSITORY / (environment.get("STYLESYNC_DEV_FOLDER") or DEFAULT_DEV_FOLDER)
     api_key = ensure_development_key(dev_folder)
     return Plan(port, config_path, config, run_folder, dev_folder, dashboard_port, api_key)

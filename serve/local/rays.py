@@ -4,14 +4,18 @@ from typing import Any
 
 
 def start_ray(**options: Any) -> None:
-    """Starts a Ray with `ray.init("local", **options)` whose every agent listens on a free port.
+    """Starts a Ray with `ray.init("local", **options)` whose agents listen on free ports and run their own jobs.
 
     By default the agents that run submitted jobs all listen on port 52365, so a second Ray on the machine refuses jobs.
     `ray.init` has no option for this port, which Ray itself chooses when it is 0, as it does for its other agents.
+
+    A submitted job looks for its cluster in a file of the cluster's folder, which `ray start` writes and `ray.init`
+    does not. Without the file the job takes any Ray that runs on the machine.
     """
     # Ray reads the environment at import, so nothing here may load it earlier.
     import ray
     from ray._private.parameter import RayParams
+    from ray._private.utils import write_ray_address
 
     rays_own = RayParams.__init__
 
@@ -20,6 +24,7 @@ def start_ray(**options: Any) -> None:
 
     setattr(RayParams, "__init__", with_free_ports)  # noqa: B010 - mypy refuses the assignment
     try:
-        ray.init("local", **options)
+        started: Any = ray.init("local", **options)
     finally:
         setattr(RayParams, "__init__", rays_own)  # noqa: B010
+    write_ray_address(started.address_info["gcs_address"], options.get("_temp_dir"))
