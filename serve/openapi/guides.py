@@ -9,7 +9,7 @@ from typing import Any
 
 Document = Mapping[str, Any]
 METHODS = ("get", "put", "post", "patch", "delete")
-PHOTO = "samples/astronaut.jpg"
+PHOTO = "samples/grace_hopper.jpg"
 
 
 def llms_txt(document: Document) -> str:

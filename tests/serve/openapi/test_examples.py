@@ -44,14 +44,14 @@ RECIPES = {
     ("Build filters for a shop", "python"): r"^\{'astronaut.jpg': \{",
     ("Find similar palettes", "python"): r'^\{"near": [\d.]+, "far": [\d.]+\}$',
     ("Save a palette", "sh"): r"^  --color-camel: #c19a6b;$",
-    ("Get the masks", "python"): r"^\(512, 512\) \[",
+    ("Get the masks", "python"): r"^\(437, 512\) \[",
 }
 GLOBALS = "declare const BASE: string;\ndeclare const KEY: string;\ndeclare const photo: Blob;\n"
 PRELUDE = """
 import { openAsBlob } from "node:fs";
 globalThis.BASE = process.env.BASE;
 globalThis.KEY = process.env.KEY;
-globalThis.photo = await openAsBlob("docs/samples/astronaut.jpg", { type: "image/jpeg" });
+globalThis.photo = await openAsBlob("docs/samples/grace_hopper.jpg", { type: "image/jpeg" });
 """
 
 

@@ -59,7 +59,7 @@ async def test_every_request_of_the_file_works(application: Application) -> None
         headers = dict(line.split(": ", 1) for line in head.strip().splitlines())
         headers |= {"X-API-Key": application.keys["whole"]} if "X-API-Key" in headers else {}
         payload = body.rstrip("\n").replace("\n", "\r\n").encode() if "form-data" in str(headers) else body.encode()
-        payload = payload.replace(b"< samples/astronaut.jpg", photo_bytes())
+        payload = payload.replace(b"< samples/grace_hopper.jpg", photo_bytes())
         response = await application.stranger.request(
             method, target.removeprefix("{{base}}"), headers=headers, content=payload
         )
