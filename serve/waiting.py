@@ -6,6 +6,8 @@ from typing import Any
 # Taste: extra event-loop iterations granted after a timeout, so that data that is already in a socket buffer is read.
 # They suffice to send, to receive an answer, and to read a decoded photo in pieces.
 GRACE_ROUNDS = 20
+# Taste: a timeout is waited out in this many parts, so that a blocked loop costs a part and not the whole.
+PARTS = 10
 
 
 async def ended(work: "asyncio.Future[Any]", timeout_s: float) -> bool:
@@ -21,6 +23,18 @@ async def ended(work: "asyncio.Future[Any]", timeout_s: float) -> bool:
             break
         await asyncio.sleep(0)
     return work.done()
+
+
+async def answered(work: "asyncio.Future[Any]", timeout_s: float) -> bool:
+    """Whether a store's answer came within timeout_s of an event loop that ran.
+
+    While the loop is blocked it reads no answer, so such a pause counts as one part of the timeout, however long it is.
+    """
+    for _ in range(PARTS - 1):
+        if work.done():
+            break
+        await asyncio.wait({work}, timeout=timeout_s / PARTS)
+    return await ended(work, timeout_s / PARTS)
 
 
 async def drop(work: "asyncio.Future[Any]") -> None:

@@ -95,7 +95,8 @@ def _notes(advice: AdviceBody) -> list[Picture]:
 
 def _footer(advice: AdviceBody) -> Picture:
     rule = Image.new("RGBA", (WIDTH_PX, 2), LINE)
-    versions = (advice.versions.segmenter, advice.versions.palette, advice.versions.harmony)
+    harmony = advice.versions.harmony and f"harmony-{advice.versions.harmony}"
+    versions = (advice.versions.segmenter, advice.versions.palette, harmony)
     text = "Versions: " + ", ".join(version for version in versions if version)
     return stack([rule, line(text, SMALL, color=SOFT, width_px=WIDTH_PX)], 8)
 

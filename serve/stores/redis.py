@@ -18,7 +18,7 @@ from opentelemetry.trace import SpanKind
 from serve.loading import without
 from serve.observe import tracing
 from serve.stores import timeouts
-from serve.waiting import drop, ended
+from serve.waiting import answered, drop
 
 # Metrics of redis's own, which nothing here asks for, take 20 ms of a replica's start.
 with without("opentelemetry.sdk.metrics"):
@@ -119,7 +119,7 @@ class Cooldown:
         """The command's result within the timeout. Raises LoopBlocked when our own loop was too late to tell."""
         work, began_s = asyncio.ensure_future(command()), self._clock()
         try:
-            if not await ended(work, self._timeout_s):
+            if not await answered(work, self._timeout_s):
                 raise TimeoutError
             return work.result()
         except FAILURES as error:

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from serve.waiting import ended
+from serve.waiting import answered, ended
 
 TIMEOUT_S = 0.02
 
@@ -51,3 +51,21 @@ async def test_a_ready_answer_is_read_when_the_loop_was_blocked() -> None:
     assert work.result() == b"value"
     os.close(readable)
     os.close(writable)
+
+
+async def test_an_answer_is_waited_for_when_the_loop_was_blocked_meanwhile() -> None:
+    """A pause of the loop beyond the timeout takes only a part of it, so the store still has most of its time."""
+    loop, timeout_s = asyncio.get_running_loop(), 0.2
+    answer: asyncio.Future[None] = loop.create_future()
+    loop.call_soon(time.sleep, 3 * timeout_s)
+    loop.call_later(3.5 * timeout_s, answer.set_result, None)
+    assert await answered(answer, timeout_s)
+
+
+async def test_a_silent_store_is_given_up_when_its_time_is_over() -> None:
+    """An idle loop keeps to the timeout."""
+    loop = asyncio.get_running_loop()
+    silent: asyncio.Future[None] = loop.create_future()
+    began_s = time.perf_counter()
+    assert not await answered(silent, TIMEOUT_S)
+    assert TIMEOUT_S <= time.perf_counter() - began_s < TIMEOUT_S + 1.0
