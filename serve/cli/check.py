@@ -13,6 +13,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from models.cards import DEFAULT_MODEL, ModelError, load_card, verified_onnx, verify
+from serve.loading import without
 from serve.settings import (
     AdviceConfig,
     BatchConfig,
@@ -106,8 +107,9 @@ def read(path: Path) -> dict[str, Any]:
 
 def problems_of(config: Mapping[str, Any]) -> Iterator[Problem]:
     """Everything that is wrong with a config: Ray's part, our settings, the network, and this environment."""
-    # Importing Ray's schema takes most of a second.
-    from ray.serve.schema import ServeDeploySchema
+    # Importing Ray's schema takes a second or two; pandas, which Ray can do without, is a tenth of it.
+    with without("pandas"):
+        from ray.serve.schema import ServeDeploySchema
 
     yield from _invalid(ServeDeploySchema, config, "")
     yield from _unknown(ServeDeploySchema, config, "")
