@@ -10,7 +10,8 @@ def start_ray(**options: Any) -> None:
     `ray.init` has no option for this port, which Ray itself chooses when it is 0, as it does for its other agents.
 
     A submitted job looks for its cluster in a file of the cluster's folder, which `ray start` writes and `ray.init`
-    does not. Without the file the job takes any Ray that runs on the machine.
+    does not. Without the file the job takes any Ray that runs on the machine. So `_temp_dir` is needed: without it the
+    file would be the one that all programs of the machine share.
     """
     # Ray reads the environment at import, so nothing here may load it earlier.
     import ray
@@ -27,4 +28,4 @@ def start_ray(**options: Any) -> None:
         started: Any = ray.init("local", **options)
     finally:
         setattr(RayParams, "__init__", rays_own)  # noqa: B010
-    write_ray_address(started.address_info["gcs_address"], options.get("_temp_dir"))
+    write_ray_address(started.address_info["gcs_address"], options["_temp_dir"])

@@ -12,7 +12,7 @@ from ray._private.parameter import RayParams
 from serve.local.rays import start_ray
 
 FIXED_BY_RAY = 52365
-OURS, THEIRS = "192.0.2.1:40001", "192.0.2.1:40002"
+OURS, THEIRS = "192.0.2.1:40001", ("192.0.2.1:40002", "192.0.2.1:40003")
 
 
 def _started() -> SimpleNamespace:
@@ -39,7 +39,7 @@ def test_no_agents_port_is_fixed_when_we_start_a_ray(monkeypatch: pytest.MonkeyP
 def test_a_submitted_job_finds_its_own_ray_when_others_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Ray's supervisor of a job asks for `auto` with the cluster's folder, and sees every Ray on the machine."""
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(services, "find_gcs_addresses", lambda: frozenset((THEIRS, OURS)))
+    monkeypatch.setattr(services, "find_gcs_addresses", lambda: frozenset(THEIRS))
     monkeypatch.setattr(ray, "init", lambda *_, **__: _started())
     start_ray(_temp_dir=str(tmp_path))
     assert services.canonicalize_bootstrap_address_or_die("auto", str(tmp_path)) == OURS

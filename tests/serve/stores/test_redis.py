@@ -206,6 +206,19 @@ async def test_a_store_cools_down_when_it_failed_not_when_this_process_was_block
             await cooldown.ask(value)
 
 
+async def test_a_store_is_waited_for_when_this_process_was_blocked_meanwhile() -> None:
+    """Otherwise a flood of requests would have each replica count a key's limit by itself."""
+    loop, timeout_s = asyncio.get_running_loop(), 0.2
+    answer: asyncio.Future[bytes] = loop.create_future()
+    loop.call_soon(time.sleep, 3 * timeout_s)
+    loop.call_later(3.5 * timeout_s, answer.set_result, b"value")
+
+    async def slow() -> bytes:
+        return await answer
+
+    assert await Cooldown(permits=1, timeout_s=timeout_s).ask(slow) == b"value"
+
+
 async def test_a_silent_command_is_cancelled_after_its_timeout_and_leaves_nothing() -> None:
     """Its permit is free again, and the next commands fail at once."""
     cooldown, ended = a_cooldown(Clock()), list[str]()
