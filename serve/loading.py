@@ -1,13 +1,10 @@
-"""Sets up a replica's process: what is imported, what the garbage collector sees, and what becomes of freed memory.
+"""Sets up a replica's process: what the garbage collector sees, and what becomes of freed memory.
 
 A full collection walks through every object of the process. With Ray's modules that takes 0.1 s, in which no request
 goes on. The collector counts new objects, so it begins several while modules load, although modules are never garbage.
 """
 
 import gc
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from pipeline.memory import keep_freed
 
@@ -15,20 +12,6 @@ from pipeline.memory import keep_freed
 def freeze() -> None:
     """Has all later collections leave out the objects that exist now."""
     gc.freeze()
-
-
-@contextmanager
-def without(package: str) -> Iterator[None]:
-    """Has modules that are imported meanwhile find that a package is not installed, unless it is loaded already."""
-    if package in sys.modules:
-        yield
-        return
-    # Standard: with None in this place an import raises ImportError.
-    sys.modules[package] = None  # type: ignore[assignment]
-    try:
-        yield
-    finally:
-        del sys.modules[package]
 
 
 # Ray has loaded its modules by the time a replica imports its deployment, and ours are still to come.

@@ -47,6 +47,7 @@ LAYERS: dict[str, tuple[tuple[str, ...], ...]] = {
             "serve.waiting",
             "serve.haproxy",
             "serve.loading",
+            "serve.imports",
         ),
         ("serve.observe",),
         ("serve.stores", "serve.decode", "serve.batcher", "serve.device"),

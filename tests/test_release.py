@@ -13,7 +13,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from serve.local.plan import HAPROXY, REPOSITORY, TRANSPORT_FLAGS
+from serve.local.plan import HAPROXY, NODE_FLAGS, REPOSITORY
 from serve.version import VERSION
 
 TOOLS = Path(sysconfig.get_path("scripts"))
@@ -116,15 +116,15 @@ def _second_cluster(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
 
 
-# --- the transport flags ------------------------------------------------------------------------------------------
+# --- the flags of a node ------------------------------------------------------------------------------------------
 @pytest.mark.parametrize(
     "variables",
     [_image_variables(), _run_options(), *map(_pod_variables, _ray_groups())],
     ids=["Dockerfile", "cluster.yaml", "rayservice head", "rayservice cpu", "rayservice gpu"],
 )
-def test_every_node_starts_with_the_transport_flags(variables: dict[str, str]) -> None:
-    """Both flags and the gate are in the environment of `ray start` on every node, and HAProxy is not trusted."""
-    assert {name: variables.get(name) for name in TRANSPORT_FLAGS} == TRANSPORT_FLAGS
+def test_every_node_starts_with_its_flags(variables: dict[str, str]) -> None:
+    """The environment of `ray start` has the flags and the gate on every node, and HAProxy is not trusted."""
+    assert {name: variables.get(name) for name in NODE_FLAGS} == NODE_FLAGS
     assert variables["RAY_SERVE_HAPROXY_BINARY_PATH"] == f"/app/{HAPROXY}"
     assert os.access(REPOSITORY / HAPROXY, os.X_OK)
     assert variables["FORWARDED_ALLOW_IPS"] == ""

@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from models.cards import DEFAULT_MODEL, ModelError, load_card, verified_onnx, verify
-from serve.loading import without
+from serve.imports import without
 from serve.settings import (
     AdviceConfig,
     BatchConfig,

@@ -3,7 +3,7 @@
 import sys
 from typing import Any, TextIO
 
-from serve.loading import without
+from serve.imports import without
 
 # structlog loads rich, for terminals, where it finds it. That takes 40 ms of a replica's start, and our log is JSON.
 with without("rich"):

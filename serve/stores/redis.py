@@ -15,7 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from opentelemetry.trace import SpanKind
 
-from serve.loading import without
+from serve.imports import without
 from serve.observe import tracing
 from serve.stores import timeouts
 from serve.waiting import answered, drop

@@ -22,7 +22,7 @@ from botocore.session import get_session
 from opentelemetry.trace import SpanKind
 
 from pipeline.errors import NotFound, NotReady, ObjectChanged, TooLarge
-from serve.loading import without
+from serve.imports import without
 from serve.observe import tracing
 from serve.settings import S3Environment
 from serve.stores.trust import trusting

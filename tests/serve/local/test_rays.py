@@ -32,6 +32,9 @@ def test_no_agents_port_is_fixed_when_we_start_a_ray(monkeypatch: pytest.MonkeyP
     parameters = made["local"]
     ports = {name: value for name, value in vars(parameters).items() if name.endswith("port") and value}
     assert ports == {"dashboard_port": 8300}
+    # No process copies logs or asks a cloud for nodes.
+    assert not parameters.include_log_monitor
+    assert parameters.no_monitor
     # Others in this process get what Ray gives them.
     assert RayParams().dashboard_agent_listen_port == FIXED_BY_RAY
 
