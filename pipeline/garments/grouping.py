@@ -27,7 +27,8 @@ from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, M
 WORN_SHARE = 0.03
 # On a product photo, a component is an article of its own from this share of the largest component on.
 PRODUCT_COMPONENT_SHARE = 0.15
-# A garment below either share is dropped: of the photo, and of all garment pixels.
+# A garment below either share is dropped: of the photo, and of all garment pixels. A piece apart from its garment is
+# dropped below the second share of that garment.
 SPECK_OF_IMAGE = 0.003
 SPECK_OF_GARMENTS = 0.02
 # Two components stay two garments when the network is this certain of the kind of either.
@@ -152,7 +153,10 @@ def _is_slip(component: Component, host: Component) -> bool:
 
 
 def _join_near(merges: Merges, long_side_px: int) -> None:
-    """Merges components of one class that are near each other: both shoes, or both fronts of an open coat."""
+    """Merges components of one class that are near each other: both shoes, or both fronts of an open coat.
+
+    A speck that does not touch its garment is dropped: it is something else of the same look, such as a flag.
+    """
     components = merges.components
     garments: list[int] = []
     for k in sorted(merges.roots(), key=lambda i: (-components[i].size_px, i)):
@@ -162,6 +166,8 @@ def _join_near(merges: Merges, long_side_px: int) -> None:
         host = next(near, None)
         if host is None:
             garments.append(k)
+        elif components[k].size_px < SPECK_OF_GARMENTS * components[host].size_px and not merges.borders_px[k, host]:
+            merges.drop(k)
         else:
             merges.merge(k, host)
 

@@ -1,4 +1,4 @@
-"""Tests the playground's samples: the shipped network reads each one rightly."""
+"""Tests the playground's samples and the README's photo: the shipped network reads each one rightly."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ from pipeline.analysis import advise
 from pipeline.image.decode import decode_image
 from pipeline.options import Options
 from serve.http.pages import PLAYGROUND
-from tests.bench.colour_samples import PHOTO
 from tests.bench.sample_photos import render, scenes
 
 SAMPLES = scenes()
+PHOTO = Path(__file__).parents[2] / "docs/samples/grace_hopper.jpg"
 # Taste: a person who looks at the answer should not have to doubt it.
 LEAST_CONFIDENCE = 0.9
 # Measured: her face is near 0.1, and every cloth of this photo below 0.05.
@@ -26,7 +26,7 @@ def _path(name: str) -> Path:
 
 
 def test_the_shipped_photo_is_read_rightly(segmenter: Segmenter) -> None:
-    """The README's photo: a uniform jacket in one piece and a hat, both black; no skin counts, and no shoes."""
+    """The README's photo: a uniform jacket in one piece and a hat, both black, and no skin among their colours."""
     image = decode_image(PHOTO.read_bytes(), network_px=segmenter.input_px)
     advice = advise(image, segmenter.segment_photo(image), Options())
     found = [(garment.category, garment.colors[0].names.fashion.name) for garment in advice.garments]

@@ -113,6 +113,20 @@ def test_specks_are_dropped_when_far_smaller_than_the_garments() -> None:
     assert _categories(find_regions(_painted((ACCESSORY, 90, 70, 96, 76)), None, Options())) == ["accessory"]
 
 
+@pytest.mark.parametrize(("speck", "kept"), [((TOP, 40, 110, 46, 116), False), ((TOP, 40, 110, 55, 125), True)])
+def test_a_piece_apart_is_the_garments_when_it_is_no_speck(speck: Rectangle, kept: bool) -> None:
+    """What the network takes for the same kind beside a garment belongs to it from a fiftieth of its pixels on."""
+    (top,) = (one for one in find_regions(_person(speck), None, Options()) if one.category == "top")
+    assert bool(top.mask[speck[1], speck[2]]) is kept
+
+
+def test_a_small_piece_is_the_garments_when_only_an_outline_parts_them() -> None:
+    """A pixel between a cuff and its sleeve is the network's outline."""
+    cuff = (TOP, 40, 106, 46, 112)
+    (top,) = (one for one in find_regions(_person(cuff), None, Options()) if one.category == "top")
+    assert top.mask[40, 106]
+
+
 def test_product_is_one_garment_of_its_majority_when_no_person_is_seen() -> None:
     """Without skin or hair, the pixels that touch are one article of their majority class."""
     labels = _painted((TOP, 40, 40, 110, 110), (OUTERWEAR, 110, 40, 150, 110))
