@@ -21,6 +21,7 @@ from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
 from serve import loading, warm_up, wire
 from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
 from serve.device import give_way, require_device, start_line
+from serve.imports import forgo
 from serve.live import LiveConfig
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
@@ -299,6 +300,8 @@ class Advice:
         harmony: DeploymentHandle[Any],
         canary: DeploymentHandle[Any] | None = None,
     ) -> None:
+        # FastAPI loads it to see that no model of ours is of pydantic 1, which takes a tenth of a replica's start.
+        forgo("pydantic.v1")
         from serve.assembly import assemble
         from serve.keys.peppers import read_peppers
 

@@ -31,6 +31,12 @@ def without(package: str) -> Iterator[None]:
         del sys.modules[package]
 
 
+def forgo(package: str) -> None:
+    """Has a package seem not to be installed for the rest of the process, unless it is loaded already."""
+    # Standard: as in `without`.
+    sys.modules.setdefault(package, None)  # type: ignore[arg-type]
+
+
 class _Without(Loader):
     """Runs a module as its own loader does, while a package seems not to be installed."""
 

@@ -54,15 +54,14 @@ class DecodePool:
         self._closed = False
 
     async def start(self) -> None:
-        """Starts the workers and waits until they are warm. Raises PhaseFailed when one does not start."""
-        starts = (Worker.start(self._memory_bytes, self._limits) for _ in range(self._size))
-        results = await asyncio.gather(*starts, return_exceptions=True)
-        self._live.update(result for result in results if isinstance(result, Worker))
-        for result in results:
-            if isinstance(result, BaseException):
-                await self.close()
-                raise result
-        self._supervisors = [asyncio.create_task(self._supervise(worker)) for worker in self._live]
+        """Starts the workers and waits until the first is warm. Raises PhaseFailed when it does not start.
+
+        The others follow, so that a replica that is being started takes less of the cores before it can help.
+        """
+        first = await Worker.start(self._memory_bytes, self._limits)
+        self._live.add(first)
+        workers = (first, *(None for _ in range(self._size - 1)))
+        self._supervisors = [asyncio.create_task(self._supervise(worker)) for worker in workers]
 
     async def close(self) -> None:
         """Kills the workers. Callers that still wait for one get Overloaded."""
@@ -163,18 +162,20 @@ class DecodePool:
                 return
         self._idle.append(worker)
 
-    async def _supervise(self, worker: Worker) -> None:
+    async def _supervise(self, worker: Worker | None) -> None:
         while True:
+            if worker is None:
+                worker = await self._started()
+                self._live.add(worker)
             self._offer(worker)
             await worker.gone.wait()
             if worker in self._idle:
                 self._idle.remove(worker)
             await worker.reap()
             self._live.discard(worker)
-            worker = await self._replacement()
-            self._live.add(worker)
+            worker = None
 
-    async def _replacement(self) -> Worker:
+    async def _started(self) -> Worker:
         for pause_s in itertools.chain(RESTART_PAUSES_S, itertools.repeat(RESTART_PAUSES_S[-1])):
             await asyncio.sleep(pause_s)
             try:

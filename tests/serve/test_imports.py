@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from serve.imports import without
+from serve.imports import forgo, without
 from serve.local.plan import NODE_FLAGS
 
 
@@ -29,6 +29,17 @@ def test_a_block_leaves_nothing_behind_when_it_fails() -> None:
     with pytest.raises(ValueError), without("chunk_of_nothing"):  # noqa: PT011 - our own
         raise ValueError
     assert "chunk_of_nothing" not in sys.modules
+
+
+def test_a_package_is_missing_for_good_when_it_is_forgone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """FastAPI then takes no model for one of pydantic 1, and a loaded package stays."""
+    monkeypatch.setitem(sys.modules, "colorsys", sys)  # restored afterwards
+    del sys.modules["colorsys"]
+    forgo("colorsys")
+    forgo("json")
+    with pytest.raises(ImportError):
+        importlib.import_module("colorsys")
+    assert importlib.import_module("json") is sys.modules["json"]
 
 
 def test_serve_comes_without_pandas_when_a_worker_of_rays_begins_as_we_tell_it() -> None:
