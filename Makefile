@@ -43,15 +43,15 @@ install: runtime-environment ## run: install what is needed into .venv, and noth
 serve: runtime-environment ## run: install what is needed, then run everything in the foreground until Ctrl-C
 	@exec $(PY) -m serve.local
 
-# The fast tests share all cores; those that start a cluster need them, so they run one after the other.
-FAST := -m 'not cluster' -n auto --maxprocesses 4 --dist loadfile
+# Most tests share all cores; those that start a cluster need them, so they run one after the other.
+SHARE := -n auto --maxprocesses 4 --dist loadfile
 
 test: development-environment ## develop: run every test, those that start a real cluster too
-	@$(PY) -m pytest $(FAST)
+	@$(PY) -m pytest -m 'not cluster' $(SHARE)
 	@$(PY) -m pytest -m cluster
 
 check: lint ## develop: format, lint, types and the fast tests
-	@$(PY) -m pytest $(FAST)
+	@$(PY) -m pytest -m 'not cluster and not server' $(SHARE)
 
 lint: development-environment ## develop: format, lint and types
 	@$(PY) -m ruff format --check

@@ -1,11 +1,18 @@
 """Provides the fixtures that the tests of several packages share."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.browser.chromium import tell_skipped
 from tests.clients.packed import Packed, pack
 from tests.s3_server import S3Server, s3_server
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Says what was skipped for want of a browser; here, because pytest-xdist collects no other conftest itself."""
+    tell_skipped(terminalreporter)
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,5 @@
-"""Drives a real browser: the machine's Chromium, through Playwright.
+"""Drives a real browser: the machine's Chromium, through Playwright."""
 
-Without them the tests skip and say how to get them. `BROWSER_TESTS=required` makes that a failure, which `.ci/run` and
-the workflows set.
-"""
-
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +8,10 @@ from typing import Any
 
 import pytest
 
+from tests.browser.chromium import chromium
 from tests.browser.stub import Stub, stub
 
 AXE = Path(__file__).with_name("axe.min.js")
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-HOW = "the browser tests need Chromium: apt-get install chromium (any of: " + ", ".join(NAMES) + ")"
 # Taste: no state of the page takes longer, on a busy machine too.
 TIMEOUT_MS = 15_000
 
@@ -28,23 +21,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
-            item.add_marker(pytest.mark.cluster)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Says once how to get a browser when tests were skipped for want of one. Pytest itself is quiet about skips."""
-    if any(HOW in str(report.longrepr) for report in terminalreporter.stats.get("skipped", ())):
-        terminalreporter.write_line(f"Some tests were skipped: {HOW}")
-
-
-def chromium() -> str:
-    """The path of a Chromium. Skips the test without one, or fails it where the browser tests are required."""
-    found = next((path for path in map(shutil.which, NAMES) if path), None)
-    if found is not None:
-        return found
-    if os.environ.get("BROWSER_TESTS") == "required":
-        pytest.fail(HOW)
-    pytest.skip(HOW)
+            item.add_marker(pytest.mark.server)
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from tests.browser.conftest import HOW, chromium, pytest_terminal_summary
+from tests.browser.chromium import HOW, chromium, tell_skipped
 
 
 def test_tests_are_skipped_when_there_is_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +28,6 @@ def test_the_summary_says_how_to_get_a_browser() -> None:
     """The line with apt-get stands once below the tests, however many were skipped, and not without a reason."""
     lines: list[str] = []
     skipped = SimpleNamespace(longrepr=("test.py", 1, f"Skipped: {HOW}"))
-    pytest_terminal_summary(SimpleNamespace(stats={"skipped": [skipped, skipped]}, write_line=lines.append))
-    pytest_terminal_summary(SimpleNamespace(stats={}, write_line=lines.append))
+    tell_skipped(SimpleNamespace(stats={"skipped": [skipped, skipped]}, write_line=lines.append))
+    tell_skipped(SimpleNamespace(stats={}, write_line=lines.append))
     assert lines == [f"Some tests were skipped: {HOW}"]

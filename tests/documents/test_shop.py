@@ -14,7 +14,7 @@ import pytest
 
 from models import advise
 from serve.local.plan import REPOSITORY
-from tests.browser.conftest import chromium
+from tests.browser.chromium import chromium
 from tests.serve.application import app_of, listening, running
 
 SHOP = REPOSITORY / "docs" / "examples" / "shop"
@@ -60,7 +60,7 @@ async def _page() -> AsyncIterator[Any]:
         await browser.close()
 
 
-@pytest.mark.cluster
+@pytest.mark.server
 async def test_the_page_suggests_articles_when_opened_with_a_key(shop_url: str, tmp_path: Path) -> None:
     """The page shows matches of different kinds with reasons, follows a click, hides the key, and tells a refusal."""
     async with (

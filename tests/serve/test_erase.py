@@ -19,7 +19,7 @@ from tests.s3_server import S3Server
 from tests.serve.application import photo_bytes
 from tests.serve.fakes import Walk, descriptions, photo
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 OTHER = b"another photo"
 
 

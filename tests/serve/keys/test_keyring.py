@@ -18,7 +18,7 @@ from serve.keys.records import KeyFile, new_key, write_keys
 from serve.local import stores as local_stores
 from serve.stores.redis import state_pool
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 PEPPER = b"pepper"
 UNKNOWN = "ssk_000000000000_secret"
 

@@ -16,7 +16,7 @@ from serve.keys.quota import Allowance, Quota, TooManyRequests
 from serve.local import stores
 from serve.stores.redis import state_pool
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 HUNDRED = Allowance(per_minute=100)
 
 

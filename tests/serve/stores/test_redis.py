@@ -19,7 +19,7 @@ from serve.stores.redis import Cooldown, RedisStore, StoreError, state_pool
 from serve.stores.timeouts import COOLDOWN_S, READ_TIMEOUT_S
 from tests.reliability.tcp_proxy import TcpProxy, tcp_proxy
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 KEY = cache_key("extraction", "tenant", b"content")
 # The timeout of a read is 40 ms; the rest is for a loaded machine.
 MOMENT_S = 0.3

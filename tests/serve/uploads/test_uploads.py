@@ -28,7 +28,7 @@ from tests.serve.application import NOWHERE, Application, form, photo_bytes, run
 from tests.serve.fakes import MemoryStore
 from tests.serve.uploads.upload_counter import MAX_BYTES, Counter, counter_at, made_bucket, uploads_at
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture(scope="module")

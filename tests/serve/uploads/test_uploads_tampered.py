@@ -16,7 +16,7 @@ from tests.s3_server import S3Server
 from tests.serve.application import photo_bytes
 from tests.serve.uploads.upload_counter import Counter, counter_at, made_bucket
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 Fields = dict[str, str]
 
 

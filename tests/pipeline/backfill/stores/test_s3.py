@@ -17,7 +17,7 @@ from tests.pipeline.backfill.catalogue import COLORS, CannedPool, backfill, pain
 from tests.pipeline.backfill.fault_proxy import FaultProxy, fault_proxy
 from tests.s3_server import S3Server
 
-pytestmark = pytest.mark.cluster
+pytestmark = pytest.mark.server
 
 
 @pytest.fixture
