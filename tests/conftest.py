@@ -1,5 +1,6 @@
 """Provides the fixtures that the tests of several packages share."""
 
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,11 @@ import pytest
 from tests.browser.chromium import tell_skipped
 from tests.clients.packed import Packed, pack
 from tests.s3_server import S3Server, s3_server
+
+
+def pytest_configure() -> None:
+    """Has Ctrl-C work in what tests start: a shell's background job ignores it, and so would all processes below."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -148,12 +148,15 @@ def stop(launched: Launch, interrupt: Callable[[Launch], None]) -> Remains:
     below = descendants(launched.process.pid)
     began_s = time.monotonic()
     interrupt(launched)
-    # The promise is checked by took_s; this only says how long a loaded machine may take before the test gives up.
-    launched.process.wait(6 * STOP_TIMEOUT_S)
-    took_s = time.monotonic() - began_s
-    left = [process for process in below if is_alive(process)]
-    for process in left:
-        process.kill()
+    try:
+        # The promise is checked by took_s; this only says how long a loaded machine may take before the test gives up.
+        launched.process.wait(6 * STOP_TIMEOUT_S)
+    finally:
+        took_s = time.monotonic() - began_s
+        left = [process for process in below if is_alive(process)]
+        for process in left:
+            process.kill()
+        launched.process.kill()
     return Remains(launched.process.returncode, took_s, [f"{one.pid} {' '.join(cmdline(one))}" for one in left])
 
 
