@@ -1,7 +1,6 @@
 """One ingress replica's parts, as the routes use them: advisor, keys, limits, uploads, readiness, metrics."""
 
 import asyncio
-import importlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -24,11 +23,6 @@ if TYPE_CHECKING:
     # It loads the client of the object store, which an application without one never needs.
     from serve.uploads.uploads import Uploads
 
-# What only degraded answers and /v1/segments need: a tenth of a replica's start. It is loaded once the replica serves,
-# so that the first such answer does not wait for it.
-LATE = "scipy.ndimage"
-# Taste: by then the replicas of a rollout serve.
-LATE_AFTER_S = 5.0
 ANONYMOUS = Principal("anonymous", "anonymous", frozenset(("advice", "uploads", "metrics")))
 
 Scrape = Callable[[], Awaitable[bytes]]
@@ -83,13 +77,12 @@ class Service:
     async def running(self) -> AsyncIterator[None]:
         """Runs the decode workers and the readiness watch for as long as the block lasts."""
         await self.decoder.start()
-        tasks = [asyncio.ensure_future(work) for work in (self.readiness.watch(), _load_late())]
+        watch = asyncio.ensure_future(self.readiness.watch())
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
             await self.advisor.close()
             await self.decoder.close()
             await self.cache.close()
@@ -97,11 +90,6 @@ class Service:
             for part in (self.keys, self.uploads):
                 if part is not None:
                     await part.close()
-
-
-async def _load_late() -> None:
-    await asyncio.sleep(LATE_AFTER_S)
-    await asyncio.to_thread(importlib.import_module, LATE)
 
 
 def no_object_store() -> NotReady:

@@ -262,7 +262,7 @@ MUST_NOT_LOAD: dict[str, set[str]] = {
     "serve.walk.advisor": {"ray", "fastapi", "torch", "models", "starlette"},
     "serve.service": {"ray", "fastapi", "torch", "models"},
     "serve.assembly": {"ray", "fastapi", "torch", "models", "botocore", "httpx"},
-    "serve.api": {"ray", "torch", "models", "rich", "botocore", "opentelemetry.sdk.metrics", "scipy.ndimage"},
+    "serve.api": {"ray", "torch", "models", "rich", "botocore", "opentelemetry.sdk.metrics"},
     "models": {"torch", "torchvision", "safetensors", "numpy", "openvino"},
     "models.advice": {"torch", "openvino", "ray"},
     "serve.cli.command": {"torch", "ray", "numpy", "pydantic", "models", "pipeline"},

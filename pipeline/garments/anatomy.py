@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy
+from scipy import ndimage
 
 from pipeline.garments.components import Merges
 from pipeline.garments.kinds import BY_LABEL, HAIR, SKIN, Place, label_of
@@ -49,7 +49,7 @@ class Head:
 
 def heads(labels: LabelMap) -> list[Head]:
     """The heads with hair in a label map (H, W), but those that the photo's upper edge or both its sides cut."""
-    hair, count = scipy.ndimage.label(labels == HAIR, structure=np.ones((3, 3), bool))
+    hair, count = ndimage.label(labels == HAIR, structure=np.ones((3, 3), bool))
     if not count:
         return []
     bare = (labels == HAIR) | (labels == SKIN)

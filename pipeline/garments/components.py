@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.garments.kinds import FIRST_GARMENT
 from pipeline.types import CLASSES, Floats, LabelMap, Mask
@@ -80,7 +80,7 @@ def find_components(labels: LabelMap, weight: Floats) -> tuple[Ids, list[Compone
     """
     ids = np.zeros(labels.shape, np.int32)
     components = [Component(0, 0, (0, 0, 0, 0), np.zeros(len(CLASSES)))]
-    for label, window in enumerate(scipy.ndimage.find_objects(labels), start=1):
+    for label, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is None or label < FIRST_GARMENT:
             continue
         inside = labels[window] == label
@@ -88,7 +88,7 @@ def find_components(labels: LabelMap, weight: Floats) -> tuple[Ids, list[Compone
         sums = np.bincount(numbers.ravel(), weight[window].ravel())
         ids[window][inside] = numbers[inside] + (len(components) - 1)
         top, left = window[0].start, window[1].start
-        places = [place for place in scipy.ndimage.find_objects(numbers) if place is not None]
+        places = [place for place in ndimage.find_objects(numbers) if place is not None]
         for k, (rows, columns) in enumerate(places, start=1):
             votes = np.zeros(len(CLASSES))
             votes[label] = sums[k]
@@ -119,7 +119,7 @@ def number_components(mask: Mask) -> tuple[Ids, NDArray[np.int64]]:
 
     Pixels that meet at a corner touch.
     """
-    labelled, _count = scipy.ndimage.label(mask, structure=np.ones((3, 3), bool))
+    labelled, _count = ndimage.label(mask, structure=np.ones((3, 3), bool))
     ids = np.asarray(labelled, np.int32)
     return ids, np.bincount(ids.ravel())
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-import scipy
+from scipy import ndimage
 
 from pipeline.garments.anatomy import Head, heads, name_headwear, reassign_impossible
 from pipeline.garments.components import (
@@ -73,7 +73,7 @@ def group_garments(
     everywhere = np.zeros(labels.shape, np.int32)
     if not garment.any():
         return everywhere, []
-    (window,) = (found for found in scipy.ndimage.find_objects(garment.view(np.uint8)) if found is not None)
+    (window,) = (found for found in ndimage.find_objects(garment.view(np.uint8)) if found is not None)
     weight = np.full(labels.shape, 0.5)[window] if confidence is None else confidence[window] / 255.0
     if _is_worn(labels, options):
         window_codes = None if codes is None else codes[window]

@@ -3,8 +3,8 @@
 from typing import TypeAlias
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.garments.kinds import FIRST_GARMENT, HAIR, SKIN, label_of
 from pipeline.types import Floats, LabelMap, Mask, RgbImage
@@ -40,7 +40,7 @@ def skin_taken_for_cloth(codes: Codes, labels: LabelMap, weight: Floats) -> Mask
     """
     skin = np.zeros(labels.shape, bool)
     if np.any(labels):
-        window = scipy.ndimage.find_objects((labels > 0).view(np.uint8))[0]
+        window = ndimage.find_objects((labels > 0).view(np.uint8))[0]
         skin[window] = _skin(codes[window], labels[window], weight[window])
     return skin
 
@@ -52,17 +52,17 @@ def _skin(codes: Codes, labels: LabelMap, weight: Floats) -> Mask:
     body_mass, cloth_mass = _mass(codes[body], weight[body]), _mass(codes[cloth], weight[cloth])
     share = (body_mass / (body_mass + cloth_mass + 1e-9))[codes]
     # The opening drops single pixels, which belong to a print.
-    alike = scipy.ndimage.binary_opening(cloth & (share > SKIN_SHARE_OF_COLOR))
+    alike = ndimage.binary_opening(cloth & (share > SKIN_SHARE_OF_COLOR))
     # Networks take a forehead for a hat, or a neck for a scarf.
     alike |= _mostly(share > ACCESSORY_SKIN_SHARE_OF_COLOR, labels == ACCESSORY)
-    components, count = scipy.ndimage.label(alike | body)
+    components, count = ndimage.label(alike | body)
     with_body = np.bincount(components[body], minlength=count + 1) > 0
     return np.asarray(alike & with_body[components])
 
 
 def _mostly(marked: Mask, region: Mask) -> Mask:
     """The components of a region that are marked in large part."""
-    components, _ = scipy.ndimage.label(region)
+    components, _ = ndimage.label(region)
     shares = np.bincount(components.ravel(), marked.ravel()) / np.bincount(components.ravel())
     shares[0] = 0
     return np.asarray((shares > ACCESSORY_SKIN_SHARE)[components])
@@ -74,10 +74,10 @@ def histogram(codes: Codes) -> Floats:
     Two histograms overlap by the sum over the smaller value of each bin, 0 to 1.
     """
     counts = np.bincount(codes, minlength=LEVELS**3).reshape(LEVELS, LEVELS, LEVELS).astype(np.float64)
-    smooth = scipy.ndimage.gaussian_filter(counts, BLUR_LEVELS, mode="constant")
+    smooth = ndimage.gaussian_filter(counts, BLUR_LEVELS, mode="constant")
     return np.asarray(smooth.ravel() / smooth.sum())
 
 
 def _mass(codes: Codes, weight: Floats) -> Floats:
     counts = np.bincount(codes, weight, minlength=LEVELS**3).reshape(LEVELS, LEVELS, LEVELS)
-    return np.asarray(scipy.ndimage.uniform_filter(counts, 3, mode="constant").ravel())
+    return np.asarray(ndimage.uniform_filter(counts, 3, mode="constant").ravel())

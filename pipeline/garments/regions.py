@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
 from pipeline.garments.components import Ids
@@ -86,12 +86,12 @@ def fallback_labels(pixels: RgbImage) -> LabelMap:
     for color in _border_colors(oklab):
         away = oklab - color
         np.minimum(nearest, np.einsum("hwc,hwc->hw", away, away), out=nearest)
-    differs = scipy.ndimage.binary_opening(nearest > FALLBACK_DISTANCE**2, iterations=1)
-    components, count = scipy.ndimage.label(differs)
+    differs = ndimage.binary_opening(nearest > FALLBACK_DISTANCE**2, iterations=1)
+    components, count = ndimage.label(differs)
     if count:
         sizes = np.bincount(components.ravel())[1:]
         large = np.flatnonzero(sizes >= FALLBACK_COMPONENT_SHARE * sizes.max()) + 1
-        differs = scipy.ndimage.binary_fill_holes(np.isin(components, large))
+        differs = ndimage.binary_fill_holes(np.isin(components, large))
     if differs.mean() < MIN_FALLBACK_SHARE:
         differs = _middle(*differs.shape)
     height_px, width_px = pixels.shape[:2]

@@ -5,8 +5,8 @@ from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
-import scipy
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
 from pipeline.garments.kinds import BY_NAME, FIRST_GARMENT, SKIN
@@ -51,7 +51,7 @@ def bare_skin(pixels: RgbImage, labels: LabelMap) -> Mask | None:
     alike = cloth & _tones(view[skin])[_codes(view)]
     if not alike.any():
         return None
-    components, count = scipy.ndimage.label(_in_squares(alike | skin), _AROUND)
+    components, count = ndimage.label(_in_squares(alike | skin), _AROUND)
     with_skin = np.bincount(components[_in_squares(skin)], minlength=count + 1) > 0
     bare = alike & _repeated(with_skin[components], SQUARE_PX, alike.shape)
     return _repeated(bare, STEP_PX, labels.shape)

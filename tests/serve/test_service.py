@@ -1,7 +1,6 @@
 """Tests one ingress replica: its assembly, its readiness watch and its end."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -72,15 +71,6 @@ async def test_the_service_is_ready_when_every_phase_has_described_itself() -> N
     assert service.advisor.network_px == NETWORK_PX
     assert service.readiness.view().phases["segmentation"].version == NETWORK_VERSION
     assert service.readiness.view().cache == "down"
-
-
-async def test_what_degraded_answers_need_is_loaded_when_the_service_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The start leaves it out, and the first degraded answer must not wait for it."""
-    monkeypatch.setattr("serve.service.LATE", "colorsys")
-    monkeypatch.setattr("serve.service.LATE_AFTER_S", 0.0)
-    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
-    async with _service(_working()).running():
-        await until(lambda: "colorsys" in sys.modules)
 
 
 async def test_the_canary_is_ready_when_it_has_described_itself() -> None:
