@@ -155,7 +155,7 @@ def _is_slip(component: Component, host: Component) -> bool:
 def _join_near(merges: Merges, long_side_px: int) -> None:
     """Merges components of one class that are near each other: both shoes, or both fronts of an open coat.
 
-    A speck that does not touch its garment is dropped: it is something else of the same look, such as a flag.
+    A speck that does not touch its garment is dropped: the network took something else for that garment.
     """
     components = merges.components
     garments: list[int] = []
