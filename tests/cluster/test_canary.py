@@ -64,7 +64,8 @@ def test_a_canary_answers_its_share_and_is_compared_when_the_config_says_so(
     second.put(1.0, "shadow")
     wait_until(lambda: set(networks()) == {DEFAULT_MODEL})
     wait_until(lambda: bool(networks()) and second.total("shadow_garments_total") > 0)
-    assert second.total("shadow_label_agreement_sum") == second.total("shadow_label_agreement_count") > 0
+    # Comparisons may still end between two scrapes.
+    wait_until(lambda: second.total("shadow_label_agreement_sum") == second.total("shadow_label_agreement_count") > 0)
     assert second.total("shadow_palette_de00_sum") == 0 < second.total("shadow_palette_de00_count")
     for role in ("main", "canary"):
         assert second.total("shadow_seconds_sum", role=role) > 0
