@@ -28,11 +28,12 @@ class Segmenter(ABC):
     """A network with its weights in an engine.
 
     version: `id:weights-hash:dtype:device[-engine]`; the hash is that of the file that runs. input_px: (width, height)
-    of the network's input.
+    of the network's input. threads: of the network on a CPU.
     """
 
     version: str
     input_px: tuple[int, int]
+    threads: int
 
     @property
     def stages(self) -> tuple[Callable[[Any], Any], ...]:

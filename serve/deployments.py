@@ -119,7 +119,7 @@ class Segmentation:
                 threads=settings.threads,
                 compile_mode=settings.compile_mode,
             )
-        _log.info(start_line(self._segmenter.version, settings, gpu))
+        _log.info(start_line(self._segmenter.version, settings, gpu, self._segmenter.threads))
         limits = batch_limits(BatchConfig(), on_cpu=self._on_cpu)
         self._metrics = Metrics(self.component)
         self._live = LiveConfig(type(self).__name__, BatchConfig, self._metrics)

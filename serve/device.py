@@ -92,16 +92,15 @@ def give_way(nice: int) -> None:
             os.setpriority(os.PRIO_PROCESS, int(thread.name), nice)
 
 
-def start_line(version: str, settings: SegmentationSettings, gpu: Gpu | None) -> str:
-    """What runs, and on what. version: the segmenter's, `id:weights-hash:dtype:device[-engine]`."""
+def start_line(version: str, settings: SegmentationSettings, gpu: Gpu | None, threads: int) -> str:
+    """What runs, and on what. version: the segmenter's, `id:weights-hash:dtype:device[-engine]`. threads: on a CPU."""
     if gpu is not None:
         compiled = "" if settings.compile_mode == "off" else f", compiled ({settings.compile_mode})"
         return (
             f"Segmentation runs {version} on {gpu.name}, {gpu.memory_bytes / GIB:.1f} GiB, "
             f"driver {gpu.driver}, CUDA {gpu.cuda}{compiled}"
         )
-    threads = "1 thread" if settings.threads == 1 else f"{settings.threads} threads"
-    return f"Segmentation runs {version} on {_processor()}, {threads}"
+    return f"Segmentation runs {version} on {_processor()}, {threads} thread{'s' * (threads > 1)}"
 
 
 def _driver() -> str:

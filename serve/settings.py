@@ -120,9 +120,9 @@ class SegmentationSettings(BaseSettings):
     """The network of a `Segmentation` replica, from its own environment (`SEGMENTATION_MODEL=…`).
 
     The deployment's runtime_env sets these, so that a change of model restarts that deployment alone. model, engine,
-    dtype: None means the default network, and the fastest engine and dtype for the device. compile_mode:
-    torch.compile's mode; a replica then compiles every batch size before it is ready. allow_non_commercial: accepts a
-    network whose licence is non-commercial.
+    dtype, threads: None means the default network, the fastest engine and dtype for the device, and on a CPU
+    `models.engines.choice.default_threads`. compile_mode: torch.compile's mode; a replica then compiles every batch
+    size before it is ready. allow_non_commercial: accepts a network whose licence is non-commercial.
 
     card: a model card in a bucket or on a volume, instead of a model of the image, so that a new network needs no new
     image. Its files lie beside it. card_sha256: that of the card, which holds those of the files. A replica verifies
@@ -137,8 +137,7 @@ class SegmentationSettings(BaseSettings):
     device: Literal["cpu", "cuda"] = "cpu"
     engine: Literal["torch", "openvino"] | None = None
     dtype: Literal["fp32", "bf16", "fp16"] | None = None
-    # Fitted: make bench. On two cores a second thread gains nothing at one client and costs 6 % of the photos/s.
-    threads: Annotated[int, Field(ge=1)] = 1
+    threads: Annotated[int, Field(ge=1)] | None = None
     compile_mode: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
     allow_non_commercial: bool = False
     # How far a replica gives way to other processes on its cores, as `nice` counts. It cannot be taken back.

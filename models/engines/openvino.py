@@ -41,6 +41,7 @@ class OpenVinoSegmenter(Segmenter):
             after.set_input_tensor(before.get_output_tensor())
         self._ours = np.array([label_of(name) for name in card.classes.values()], np.uint8)
         self.input_px = card.input_px
+        self.threads = threads
         self.version = version(card, dtype)
 
     def whole(self, items: Sequence[SegmentationInput]) -> list[Segmentation]:

@@ -54,6 +54,7 @@ class TorchSegmenter(Segmenter):
         if self._device.type == "cpu":
             torch.set_num_threads(threads)
         self.input_px = card.input_px
+        self.threads = threads
         self.version = f"{card.id}:{card.sha256[:12]}:{dtype}:{self._device.type}"
         self._at_once = photos_per_forward or (1 if self._device.type == "cpu" else None)
         self._dtype = DTYPES[dtype]

@@ -133,9 +133,9 @@ def test_compilation_is_refused_without_a_compiler(
 # --- the start-up line --------------------------------------------------------------------------------------------
 def test_the_line_tells_the_gpu() -> None:
     """Version (with dtype), device, memory, driver, CUDA, and whether the network is compiled."""
-    plain = start_line(VERSION, SegmentationSettings(device="cuda"), L4)
+    plain = start_line(VERSION, SegmentationSettings(device="cuda"), L4, 1)
     assert plain == f"Segmentation runs {VERSION} on NVIDIA L4, 22.0 GiB, driver 580.82.07, CUDA 13.0"
-    compiled = start_line(VERSION, SegmentationSettings(device="cuda", compile_mode="max-autotune"), L4)
+    compiled = start_line(VERSION, SegmentationSettings(device="cuda", compile_mode="max-autotune"), L4, 1)
     assert compiled == f"{plain}, compiled (max-autotune)"
 
 
@@ -144,7 +144,7 @@ def test_the_line_tells_the_processor(monkeypatch: pytest.MonkeyPatch, tmp_path:
     version = "lite2-parse-384:0123456789ab:bf16:cpu-openvino"
     (tmp_path / "cpuinfo").write_text("processor : 0\nmodel name\t: AMD EPYC 9R14\nmodel name\t: another\n")
     monkeypatch.setattr(device, "PROCESSORS", tmp_path / "cpuinfo")
-    line = start_line(version, SegmentationSettings(threads=2), None)
+    line = start_line(version, SegmentationSettings(), None, 2)
     assert line == f"Segmentation runs {version} on AMD EPYC 9R14, 2 threads"
     monkeypatch.setattr(device, "PROCESSORS", tmp_path / "nowhere")
-    assert start_line(version, SegmentationSettings(threads=1), None).endswith("on a CPU, 1 thread")
+    assert start_line(version, SegmentationSettings(), None, 1).endswith("on a CPU, 1 thread")

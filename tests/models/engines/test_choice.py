@@ -27,6 +27,16 @@ def test_openvino_runs_when_the_device_is_a_cpu() -> None:
     assert chosen.version == open_segmenter(CARD, threads=1).version
 
 
+def test_a_network_gets_a_second_thread_when_it_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bf16 a second one gains nothing; one processor has none to give; a caller's number holds."""
+    monkeypatch.setattr(choice.os, "cpu_count", lambda: 8)
+    assert (choice.default_threads("fp32"), choice.default_threads("bf16")) == (2, 1)
+    assert open_segmenter(CARD, dtype="fp32").threads == 2
+    assert open_segmenter(CARD, dtype="fp32", threads=3).threads == 3
+    monkeypatch.setattr(choice.os, "cpu_count", lambda: 1)
+    assert choice.default_threads("fp32") == 1
+
+
 def test_torch_runs_when_it_is_asked_for_or_alone_can() -> None:
     """Torch runs networks without an ONNX file, GPUs, and whatever names it; on a CPU in fp32."""
     for chosen in (choose(CARD, engine="torch"), choose(replace(CARD, onnx=None))):
