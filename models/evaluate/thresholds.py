@@ -33,7 +33,7 @@ PAIRS: dict[str, tuple[tuple[Place, Place], ...]] = {
     "accessory in clothes": (("accessory", "upper"), ("accessory", "lower"), ("accessory", "whole")),
     "clothes in accessory": (("upper", "accessory"), ("lower", "accessory"), ("whole", "accessory")),
 }
-CONSTANTS = ("SURE_OF_KIND", "SAME_CLOTH", "LEAST_BORDER")
+CONSTANTS = ("SURE_OF_KIND", "SAME_CLOTH", "OTHER_CLOTH", "LEAST_BORDER")
 
 
 def score(cases: Sequence[Case]) -> float:

@@ -8,30 +8,53 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.garments.kinds import FIRST_GARMENT
+from pipeline.garments.likeness import Codes, histogram
 from pipeline.types import CLASSES, Floats, LabelMap, Mask
 
 Ids: TypeAlias = NDArray[np.int32]  # (H, W), 0 = no garment
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right, px
 
 
+_NO_CODES: Codes = np.zeros(0, np.uint16)
+
+
 @dataclass(slots=True)
 class Component:
-    """Pixels of one class that touch each other. votes: pixels by class, weighted by the network's certainty, 0..1."""
+    """Pixels of one class that touch each other.
+
+    votes: pixels by class, weighted by the network's certainty, 0..1. codes: the colour of each pixel
+    (likeness.color_codes); none where the photo's colours are not known.
+    """
 
     label: int
     size_px: int
     box: Box
     votes: Floats
+    codes: Codes
+    _histogram: Floats | None = None
 
     def certainty(self) -> float:
         """The network's mean certainty over the pixels, 0..1."""
         return float(self.votes.sum()) / self.size_px
 
+    def alike(self, other: "Component") -> float | None:
+        """How far the colours of two components overlap, 0..1; None where they are not known."""
+        if not self.codes.size or not other.codes.size:
+            return None
+        return float(np.minimum(self._colors(), other._colors()).sum())
+
+    def _colors(self) -> Floats:
+        if self._histogram is None:
+            self._histogram = histogram(self.codes)
+        return self._histogram
+
     def absorb(self, other: "Component") -> None:
-        """Adds another component's pixels and votes."""
+        """Adds another component's pixels, votes and colours."""
         self.size_px += other.size_px
         self.votes = self.votes + other.votes
         self.box = _hull(self.box, other.box)
+        self.codes = np.concatenate((self.codes, other.codes))
+        self._histogram = None
 
 
 class Merges:
@@ -73,13 +96,13 @@ class Merges:
         return component
 
 
-def find_components(labels: LabelMap, weight: Floats) -> tuple[Ids, list[Component]]:
+def find_components(labels: LabelMap, weight: Floats, codes: Codes | None) -> tuple[Ids, list[Component]]:
     """The connected components of each garment class, and the component of every pixel.
 
-    labels, weight: (H, W). Component 0 stands for no garment.
+    labels, weight, codes: (H, W). Component 0 stands for no garment.
     """
     ids = np.zeros(labels.shape, np.int32)
-    components = [Component(0, 0, (0, 0, 0, 0), np.zeros(len(CLASSES)))]
+    components = [Component(0, 0, (0, 0, 0, 0), np.zeros(len(CLASSES)), _NO_CODES)]
     for label, window in enumerate(ndimage.find_objects(labels), start=1):
         if window is None or label < FIRST_GARMENT:
             continue
@@ -93,7 +116,12 @@ def find_components(labels: LabelMap, weight: Floats) -> tuple[Ids, list[Compone
             votes = np.zeros(len(CLASSES))
             votes[label] = sums[k]
             box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
-            components.append(Component(label, int(sizes[k]), box, votes))
+            components.append(Component(label, int(sizes[k]), box, votes, _NO_CODES))
+    if codes is not None:
+        by_component = codes.ravel()[np.argsort(ids, axis=None, kind="stable")]
+        ends = np.cumsum(np.bincount(ids.ravel(), minlength=len(components)))
+        for component, own in zip(components[1:], np.split(by_component, ends[:-1])[1:], strict=True):
+            component.codes = own
     return ids, components
 
 

@@ -17,7 +17,7 @@ from pipeline.garments.components import (
     number_components,
 )
 from pipeline.garments.kinds import BY_LABEL, FIRST_GARMENT, HAIR, SKIN, Place
-from pipeline.garments.likeness import Codes, histogram
+from pipeline.garments.likeness import Codes
 from pipeline.options import PhotoOptions
 from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, Mask
 
@@ -31,10 +31,11 @@ PRODUCT_COMPONENT_SHARE = 0.15
 # dropped below the second share of that garment.
 SPECK_OF_IMAGE = 0.003
 SPECK_OF_GARMENTS = 0.02
-# Two components stay two garments when the network is this certain of the kind of either.
+# A coat and the dress below it stay two garments when the network is this certain of the kind of either.
 SURE_OF_KIND = 0.7
-# Two components are of the same cloth when their colour histograms overlap by this much.
-SAME_CLOTH = 0.65
+# Two components are of the same cloth when their colour histograms overlap by the first share, and of two cloths when
+# they overlap by less than the second.
+SAME_CLOTH, OTHER_CLOTH = 0.65, 0.25
 # Two components touch when their border is at least this share of the square root of the smaller one's pixels.
 LEAST_BORDER = 0.5
 
@@ -75,15 +76,17 @@ def group_garments(
         return everywhere, []
     (window,) = (found for found in ndimage.find_objects(garment.view(np.uint8)) if found is not None)
     weight = np.full(labels.shape, 0.5)[window] if confidence is None else confidence[window] / 255.0
+    least_px = max(SPECK_OF_IMAGE * labels.size, SPECK_OF_GARMENTS * np.count_nonzero(garment))
     if _is_worn(labels, options):
         window_codes = None if codes is None else codes[window]
         top, left = window[0].start, window[1].start
         known = [one.moved(-top, -left) for one in heads(labels)]
-        ids, groups = _worn(labels[window], weight, window_codes, known, long_side_px=max(labels.shape))
+        ids, groups = _worn(
+            labels[window], weight, window_codes, known, long_side_px=max(labels.shape), least_px=least_px
+        )
     else:
         single = options.subject == "product" or options.category not in (None, "unknown")
         ids, groups = _product(labels[window], garment[window], weight, single=single)
-    least_px = max(SPECK_OF_IMAGE * labels.size, SPECK_OF_GARMENTS * np.count_nonzero(garment))
     everywhere[window], groups = _without_specks(ids, groups, least_px)
     return everywhere, _with_hint(everywhere, groups, options)
 
@@ -118,38 +121,49 @@ def _join_equal(ids: Ids, groups: list[Group]) -> tuple[Ids, list[Group]]:
 
 # --- worn looks -----------------------------------------------------------------------------------------------
 def _worn(
-    labels: LabelMap, weight: Floats, codes: Codes | None, known: list[Head], *, long_side_px: int
+    labels: LabelMap, weight: Floats, codes: Codes | None, known: list[Head], *, long_side_px: int, least_px: float
 ) -> tuple[Ids, list[Group]]:
-    ids, components = find_components(labels, weight)
+    ids, components = find_components(labels, weight, codes)
     merges = Merges(components, border_lengths(ids, len(components)))
-    _absorb_slips(merges)
+    _absorb_slips(merges, least_px)
     name_headwear(merges, known)
     reassign_impossible(merges, known)
     for k in merges.roots():
         components[k].label = FIRST_GARMENT + int(np.argmax(components[k].votes[FIRST_GARMENT:]))
     _join_near(merges, long_side_px)
-    if codes is not None:
-        _join_cloth(merges, merges.root_ids(ids), codes)
+    _join_cloth(merges)
     return merges.root_ids(ids), [Group(k, BY_LABEL[components[k].label].name) for k in merges.roots()]
 
 
-def _absorb_slips(merges: Merges) -> None:
+def _absorb_slips(merges: Merges, least_px: float) -> None:
     """Merges each slip into the host that it shares most border with, the smallest slip first."""
     components = merges.components
     for k in sorted(range(1, len(components)), key=lambda i: (components[i].size_px, i)):
         border_px = merges.borders_px[k]
-        hosts = [int(j) for j in np.flatnonzero(border_px) if _is_slip(components[k], components[j])]
+        hosts = [int(j) for j in np.flatnonzero(border_px) if _is_slip(components[k], components[j], least_px)]
         if hosts:
             merges.merge(k, max(hosts, key=lambda j: (int(border_px[j]), -j)))
 
 
-def _is_slip(component: Component, host: Component) -> bool:
-    """Whether a component is a slip of the network: small beside its host, the more so the less certain it is."""
+def _is_slip(component: Component, host: Component, least_px: float) -> bool:
+    """Whether a component is a slip of the network: small beside its host, the more so the less certain it is.
+
+    least_px: what is smaller is no garment by itself. What could be one is no slip when it is of another cloth.
+    """
     if component.label == host.label:
         return False
     doubt = 2 * (1 - component.certainty())  # 1 at certainty 0.5
     share = SLIP_SHARES.get((BY_LABEL[component.label].place, BY_LABEL[host.label].place), 0.0)
-    return component.size_px < doubt * share * host.size_px
+    if component.size_px >= doubt * share * host.size_px:
+        return False
+    return component.size_px < least_px or not _of_two_cloths(component, host)
+
+
+def _of_two_cloths(first: Component, second: Component) -> bool:
+    """Whether two pieces of clothes have other colours, such as a shirt and the jacket over it."""
+    clothes = BY_LABEL[first.label].clothing and BY_LABEL[second.label].clothing
+    alike = first.alike(second) if clothes else None
+    return alike is not None and alike < OTHER_CLOTH
 
 
 def _join_near(merges: Merges, long_side_px: int) -> None:
@@ -172,34 +186,36 @@ def _join_near(merges: Merges, long_side_px: int) -> None:
             merges.merge(k, host)
 
 
-def _join_cloth(merges: Merges, ids: Ids, codes: Codes) -> None:
-    """Merges clothes that touch, are of uncertain kind and have the same colours, the most alike first."""
+def _join_cloth(merges: Merges) -> None:
+    """Merges clothes that touch and have the same colours, the most alike first."""
     components = merges.components
-    histograms = {k: histogram(codes[ids == k]) for k in merges.roots() if BY_LABEL[components[k].label].clothing}
     while True:
+        clothes = (k for k in merges.roots() if BY_LABEL[components[k].label].clothing)
         alike = [
-            (float(np.minimum(histograms[j], histograms[k]).sum()), j, k)
-            for j, k in combinations(histograms, 2)
+            (components[j].alike(components[k]) or 0.0, j, k)
+            for j, k in combinations(clothes, 2)
             if _may_be_one(components[j], components[k], int(merges.borders_px[j, k]))
         ]
-        overlap, first, second = max(alike, default=(0.0, 0, 0))
-        if overlap < SAME_CLOTH:
+        most, first, second = max(alike, default=(0.0, 0, 0))
+        if most < SAME_CLOTH:
             return
         larger = components[first].size_px >= components[second].size_px
         host, component = (first, second) if larger else (second, first)
-        sizes = components[host].size_px, components[component].size_px
-        histograms[host] = np.average((histograms[host], histograms.pop(component)), axis=0, weights=sizes)
         if BY_LABEL[components[component].label].place == "whole":
             components[host].label = components[component].label
         merges.merge(component, host)
 
 
 def _may_be_one(first: Component, second: Component, border_px: int) -> bool:
-    if max(first.certainty(), second.certainty()) >= SURE_OF_KIND:
+    """Whether two touching pieces can be parts of one garment. The network confuses most kinds that are worn there."""
+    if border_px < LEAST_BORDER * min(first.size_px, second.size_px) ** 0.5:
         return False
-    if {BY_LABEL[first.label].place, BY_LABEL[second.label].place} == {"upper", "lower"}:
+    kinds = BY_LABEL[first.label], BY_LABEL[second.label]
+    places = {kind.place for kind in kinds}
+    if places == {"upper", "lower"}:
         return False
-    return bool(border_px >= LEAST_BORDER * min(first.size_px, second.size_px) ** 0.5)
+    over_a_dress = places == {"upper", "whole"} and any(kind.outer for kind in kinds)
+    return not over_a_dress or max(first.certainty(), second.certainty()) < SURE_OF_KIND
 
 
 # --- both -----------------------------------------------------------------------------------------------------

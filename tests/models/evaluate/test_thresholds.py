@@ -26,6 +26,8 @@ def test_threshold_moves_when_it_merges_a_real_garment(monkeypatch: pytest.Monke
     labels[50:75, 60:90] = OUTERWEAR
     sure = np.full(labels.shape, 140, np.uint8)
     pixels = np.repeat((labels * 40)[..., None], 3, axis=2)
+    # Half of the vest has the shirt's colour: cloth that may be the shirt's or not.
+    pixels[50:75, 75:90] = TOP * 40
     cases = [Case(pixels, Segmentation(labels, sure, "test"), labels)]
     first, said = score(cases), list[str]()
     tune(cases, said.append)

@@ -1,6 +1,7 @@
 """Connected components: what touches, how long borders are, and what has merged."""
 
 import numpy as np
+import pytest
 
 from pipeline.garments.components import Merges, border_lengths, find_components, gap_px, number_components
 from pipeline.garments.kinds import SKIN, label_of
@@ -19,7 +20,7 @@ def _labels() -> LabelMap:
 def test_components_are_of_garments_when_a_map_has_skin() -> None:
     """Each component has its class, size, box and weighted votes. Skin is no component."""
     labels = _labels()
-    ids, components = find_components(labels, np.full(labels.shape, 0.5))
+    ids, components = find_components(labels, np.full(labels.shape, 0.5), None)
     assert [(one.label, one.size_px, one.box) for one in components[1:]] == [
         (TOP, 12, (0, 1, 3, 5)),
         (BOTTOM, 8, (3, 1, 5, 5)),
@@ -38,23 +39,27 @@ def test_pixels_are_one_component_when_they_meet_at_a_corner() -> None:
 def test_border_is_counted_when_components_touch_or_nearly_touch() -> None:
     """A border counts pairs of pixels that are one or two steps apart, so a gap of one pixel leaves some border."""
     labels = _labels()
-    ids, components = find_components(labels, np.ones(labels.shape))
+    ids, components = find_components(labels, np.ones(labels.shape), None)
     borders_px = border_lengths(ids, len(components))
     assert borders_px[1, 2] == borders_px[2, 1] == 12
     labels[2] = 0
-    ids, components = find_components(labels, np.ones(labels.shape))
+    ids, components = find_components(labels, np.ones(labels.shape), None)
     assert border_lengths(ids, len(components))[1, 2] == 4
 
 
 def test_host_has_everything_when_a_component_has_merged() -> None:
-    """Merging adds size, box and votes to the host, and the component's pixels take the host's id."""
+    """Merging adds size, box, votes and colours to the host, and the component's pixels take the host's id."""
     labels = _labels()
-    ids, components = find_components(labels, np.ones(labels.shape))
+    codes = np.where(labels == TOP, 0x555, 0xAAA).astype(np.uint16)
+    ids, components = find_components(labels, np.ones(labels.shape), codes)
+    assert (components[1].codes.tolist(), components[2].codes.tolist()) == ([0x555] * 12, [0xAAA] * 8)
+    assert components[1].alike(components[2]) == pytest.approx(0, abs=1e-3)
     merges = Merges(components, border_lengths(ids, len(components)))
     merges.merge(2, 1)
     assert merges.roots() == [1]
     assert (components[1].size_px, components[1].box) == (20, (0, 1, 5, 5))
     assert components[1].votes[[TOP, BOTTOM]].tolist() == [12, 8]
+    assert components[1].alike(components[2]) == pytest.approx(8 / 20, abs=1e-3)
     assert set(np.unique(merges.root_ids(ids))) == {0, 1}
     assert not merges.borders_px.any()
 

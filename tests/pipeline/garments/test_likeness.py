@@ -9,7 +9,7 @@ from pipeline.options import Options
 from pipeline.types import LabelMap, RgbImage
 
 BACKGROUND, SKIN, HAIR, TOP, OUTERWEAR, BOTTOM, FULL_BODY, SHOES, ACCESSORY = range(9)
-FACE, BLUE, BEIGE = (224, 172, 140), (40, 70, 150), (220, 175, 145)
+FACE, BLUE, BEIGE, RED = (224, 172, 140), (40, 70, 150), (220, 175, 145), (150, 30, 40)
 Rectangle = tuple[int, int, int, int]  # top, left, bottom, right
 Patch = tuple[int, tuple[int, int, int], Rectangle]
 
@@ -72,21 +72,42 @@ def test_shoes_stay_when_they_look_like_the_foot() -> None:
 
 
 @pytest.mark.parametrize(
-    ("second", "certainty", "kinds"),
+    ("first", "color", "certainty", "kinds"),
     [
-        (BLUE, 0.5, ["full_body"]),
-        (BLUE, 0.8, ["top", "full_body"]),
-        ((150, 30, 40), 0.5, ["top", "full_body"]),
+        (TOP, BLUE, 0.5, ["full_body"]),
+        (TOP, BLUE, 0.9, ["full_body"]),
+        (TOP, RED, 0.5, ["top", "full_body"]),
+        (OUTERWEAR, BLUE, 0.5, ["full_body"]),
+        (OUTERWEAR, BLUE, 0.9, ["outerwear", "full_body"]),
     ],
 )
 def test_dress_is_one_garment_when_its_parts_are_of_one_cloth(
-    second: tuple[int, int, int], certainty: float, kinds: list[str]
+    first: int, color: tuple[int, int, int], certainty: float, kinds: list[str]
 ) -> None:
-    """A dress that is labelled as skirt and top is one garment when both kinds are uncertain and the colours equal."""
+    """A dress that is labelled as skirt and top is one garment when the colours are equal.
+
+    A jacket over a dress of its colour stays a jacket when the network is certain.
+    """
     photo = _photo(
-        (SKIN, FACE, (10, 60, 40, 90)), (TOP, second, (40, 40, 120, 110)), (FULL_BODY, BLUE, (120, 45, 180, 105))
+        (SKIN, FACE, (10, 60, 40, 90)), (first, color, (40, 40, 120, 110)), (FULL_BODY, BLUE, (120, 45, 180, 105))
     )
     assert [kind for kind, _ in _found(photo, certainty)] == kinds
+
+
+@pytest.mark.parametrize(
+    ("box", "color", "kinds"),
+    [
+        ((60, 50, 110, 70), RED, ["outerwear", "top"]),
+        ((60, 50, 110, 70), BLUE, ["outerwear"]),
+        ((60, 50, 66, 60), RED, ["outerwear"]),
+    ],
+)
+def test_shirt_stays_a_garment_when_its_colours_are_not_the_jackets(
+    box: Rectangle, color: tuple[int, int, int], kinds: list[str]
+) -> None:
+    """A shirt in an open jacket is no slip of the network; a patch of the jacket's colours or a speck is."""
+    photo = _photo((SKIN, FACE, (10, 60, 40, 90)), (OUTERWEAR, BLUE, (40, 40, 140, 110)), (TOP, color, box))
+    assert [kind for kind, _ in _found(photo)] == kinds
 
 
 def test_top_and_trousers_stay_two_when_they_are_of_one_colour() -> None:
