@@ -44,7 +44,11 @@ ELSEWHERE = {
 }
 # Whole folders would run what starts a server.
 IN_FOLDER = {
-    "tests/serve/stores": ("tests/serve/stores/test_cache.py", "tests/serve/walk/test_advice_cache.py"),
+    "tests/serve/stores": (
+        "tests/serve/stores/test_cache.py",
+        "tests/serve/stores/test_sealing.py",
+        "tests/serve/walk/test_advice_cache.py",
+    ),
 }
 # Tests that take half a minute, for what they are about alone.
 SLOW = {

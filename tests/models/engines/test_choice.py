@@ -1,5 +1,6 @@
 """Which engine and dtype run a network where."""
 
+import os
 from dataclasses import replace
 from importlib.machinery import ModuleSpec
 
@@ -29,11 +30,11 @@ def test_openvino_runs_when_the_device_is_a_cpu() -> None:
 
 def test_a_network_gets_a_second_thread_when_it_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
     """In bf16 a second one gains nothing; one processor has none to give; a caller's number holds."""
-    monkeypatch.setattr(choice.os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
     assert (choice.default_threads("fp32"), choice.default_threads("bf16")) == (2, 1)
     assert open_segmenter(CARD, dtype="fp32").threads == 2
     assert open_segmenter(CARD, dtype="fp32", threads=3).threads == 3
-    monkeypatch.setattr(choice.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
     assert choice.default_threads("fp32") == 1
 
 

@@ -110,6 +110,13 @@ def test_shirt_stays_a_garment_when_its_colours_are_not_the_jackets(
     assert [kind for kind, _ in _found(photo)] == kinds
 
 
+def test_bag_stays_a_garment_when_it_has_the_coats_colours() -> None:
+    """Only clothes are joined by their colours: a bag or shoes of the coat's cloth are garments of their own."""
+    coat, bag = (OUTERWEAR, BLUE, (40, 40, 140, 90)), (ACCESSORY, BLUE, (80, 90, 120, 130))
+    photo = _photo((SKIN, FACE, (10, 60, 40, 90)), coat, bag)
+    assert [kind for kind, _ in _found(photo)] == ["outerwear", "accessory"]
+
+
 def test_top_and_trousers_stay_two_when_they_are_of_one_colour() -> None:
     """A top over trousers of the same colour is still two garments."""
     photo = _photo((SKIN, FACE, (10, 60, 40, 90)), (TOP, BLUE, (40, 45, 100, 105)), (BOTTOM, BLUE, (100, 45, 180, 105)))

@@ -47,6 +47,12 @@ def test_box_is_a_share_of_the_image_when_one_garment_is_there() -> None:
     assert region.area == 0.2
 
 
+def test_box_has_four_decimals_when_sides_divide_badly() -> None:
+    """A box of 50 to 91 of 150 columns and 41 to 160 of 200 rows."""
+    ((region),) = find_regions(_painted((TOP, 41, 50, 160, 91)), None, Options())
+    assert region.bbox == (0.3333, 0.205, 0.2734, 0.595)
+
+
 def test_nothing_is_found_when_only_a_face_is_there() -> None:
     """Skin and hair are not garments."""
     assert find_regions(_painted((HAIR, 5, 60, 15, 90), (SKIN, 15, 60, 35, 90)), None, Options()) == ()
@@ -275,6 +281,7 @@ def test_resized_labels_are_never_blended_when_sizes_differ(width_px: int, heigh
     assert resized.shape == (height_px, width_px)
     assert set(np.unique(resized)) <= set(np.unique(labels))
     np.testing.assert_array_equal(resize_labels(labels, (150, 200)), labels)
+    assert resize_labels(labels, (200, 200)).shape == (200, 200)
 
 
 def test_fallback_is_the_garment_when_the_ground_is_plain() -> None:
@@ -306,6 +313,15 @@ def test_fallback_finds_something_when_pixels_are_noise() -> None:
     labels = fallback_labels(pixels)
     assert (labels == UNKNOWN).any()
     assert labels.tobytes() == fallback_labels(pixels).tobytes()
+
+
+def test_fallback_works_on_a_small_copy_when_the_photo_is_large() -> None:
+    """The cost stays the same: of a photo four times as long, each square of four pixels is decided once."""
+    pixels = np.full((1024, 512, 3), 220, np.uint8)
+    pixels[203:801, 101:403] = (20, 60, 140)
+    labels = fallback_labels(pixels)
+    assert labels.any()
+    assert np.array_equal(labels, np.repeat(np.repeat(labels[::4, ::4], 4, axis=0), 4, axis=1))
 
 
 def test_fallback_is_the_garment_when_a_strap_reaches_the_border() -> None:

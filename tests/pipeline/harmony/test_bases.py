@@ -66,6 +66,13 @@ def test_suggestions_when_garment_is_a_sliver() -> None:
     assert targets(structs.replace(TOP, area=0.015), SKIRT) == [("skirt",), ("top",), ("skirt", "top")]
 
 
+@pytest.mark.parametrize(("shares", "seen"), [((0.97, 0.02, 0.01), 1), ((0.8, 0.14, 0.06), 3)])
+def test_colours_are_told_when_they_are_seen(shares: tuple[float, ...], seen: int) -> None:
+    """A colour that takes less than a twentieth of the garment is not told among its colours."""
+    (base,) = bases_of((garment("#1f2a44", "#c19a6b", "#8a1c2b", shares=shares),))
+    assert base.seen == seen
+
+
 def test_bases_when_no_area_is_known() -> None:
     """Garments without a measured area weigh as much as garments of their kind usually do."""
     kinds: tuple[Category, ...] = ("accessory", "top", "outerwear")

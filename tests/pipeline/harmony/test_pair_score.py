@@ -1,5 +1,7 @@
 """Tests the score of two colours: the prototype's values, and the laws that hold for all colours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -46,6 +48,18 @@ def test_parts_when_navy_and_camel() -> None:
     """The contract's example: hue 0.93, everything else 1."""
     parts = pair_parts(points_from_hexes(["#1f2a44"]), points_from_hexes(["#c19a6b"]))[:, 0, 0]
     assert parts == pytest.approx([0.93, 1.0, 1.0, 1.0], abs=0.005)
+
+
+@pytest.mark.parametrize("angle_deg", [30, 150, 180])
+def test_hue_is_best_when_its_angle_is_a_schemes(angle_deg: int) -> None:
+    """Of all whole angles within ten degrees, vivid hues go best at the one of colour theory."""
+    (red,) = (points_from_hexes(["#ff0000"]),)
+    angles = np.arange(angle_deg - 10, angle_deg + 11)
+    others = points_from_hexes(["#ff0000"] * len(angles))
+    turned = others.oklch.copy()
+    turned[:, 2] = (turned[:, 2] + angles) % 360
+    hue = pair_parts(red, replace(others, oklch=turned))[0, 0]
+    assert angles[hue.argmax()] == angle_deg
 
 
 def test_separation_when_same_near_and_far() -> None:

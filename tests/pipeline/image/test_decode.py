@@ -111,6 +111,14 @@ def test_lossy_picture_is_upright_and_near_when_turned(name: str, turn: int) -> 
     assert _inner(_difference(found.pixels, wanted)).max() <= LOSSY_DE00
 
 
+@pytest.mark.parametrize("exif", [b"Exif\0\0nonsense", b"Exif\0\0II*\0\xff\xff\xff\x7f"])
+def test_picture_is_not_turned_when_its_exif_data_is_broken(exif: bytes) -> None:
+    """A photo whose EXIF data cannot be read is decoded as one without."""
+    image, kind, _ = LOSSY["JPEG RGB"]
+    plain = decode_image(encoded(image, kind, quality=92))
+    assert np.array_equal(decode_image(encoded(image, kind, quality=92, exif=exif)).pixels, plain.pixels)
+
+
 @pytest.mark.parametrize("turn", [1, 6])
 @pytest.mark.parametrize(("kind", "limit_de00"), [("PNG", EXACT_DE00), ("JPEG", LOSSY_DE00), ("WEBP", EXACT_DE00)])
 @pytest.mark.parametrize("profile", ["none", "sRGB", "Display P3"])

@@ -64,6 +64,12 @@ def test_colours_are_srgb_when_a_png_declares_others(name: str) -> None:
     assert _difference(found, quarters()).max() <= (2.5 if "linear" in name else 1)
 
 
+def test_pixels_stay_when_a_png_declares_srgb() -> None:
+    """A declaration that says nothing new costs no conversion, and so no rounding."""
+    declared = decode_image(DECLARED["sRGB by gAMA and cHRM"]).pixels
+    assert np.array_equal(declared, decode_image(_with(quarters())).pixels)
+
+
 def test_grey_is_converted_when_a_png_declares_its_gamma() -> None:
     """Linear grey becomes the sRGB grey of the same light."""
     grey = Image.fromarray(quarters()).convert("L")

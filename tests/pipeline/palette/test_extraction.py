@@ -141,6 +141,30 @@ def test_pattern_when_bands(bands: list[tuple[int, int, int]], kind: str, count:
     assert (pattern.kind, pattern.color_count) == (kind, count)
 
 
+def test_confidence_of_a_pattern_when_three_colours_show() -> None:
+    """It grows with the third colour's share, which decides that the pattern is not two-toned."""
+    found = []
+    for third in (20, 40):
+        pixels = np.zeros((60, 200, 3), np.uint8)
+        pixels[:, :90], pixels[:, 90 : 200 - third], pixels[:, 200 - third :] = (200, 30, 30), (30, 30, 200), (240,) * 3
+        (garment,) = extract(pixels, labels_from_mask(np.ones((60, 200), bool)), None, Options()).garments
+        assert garment.pattern
+        assert garment.pattern.kind == "multicolor"
+        found.append(garment.pattern.confidence)
+    assert found == pytest.approx([0.75, 1.0], abs=0.03)
+
+
+def test_colors_when_the_network_is_equally_certain_everywhere() -> None:
+    """A confidence map of a portrait photo changes nothing when it says the same of every pixel."""
+    pixels, labels = scene((200, 30, 30), (30, 30, 200))
+    tall = np.s_[:, 20:120]
+    found = [
+        extract(pixels[tall], labels[tall], sure, Options()).garments
+        for sure in (None, np.full((80, 50), 255, np.uint8))
+    ]
+    assert [one.colors for one in found[0]] == [one.colors for one in found[1]]
+
+
 def test_garment_when_parts_are_asked_for() -> None:
     """Mask and vector are in the answer only when they are included."""
     plain = only(extract(*scene((31, 42, 68)), None, Options()))

@@ -115,6 +115,12 @@ def test_cast_when_transparent() -> None:
     assert estimate_light(pixels, labels, valid=labels == 3).confidence == 0.0
 
 
+def test_every_value_stays_when_the_light_is_neutral() -> None:
+    """Correcting for a light that tints nothing changes no pixel."""
+    values = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
+    assert np.array_equal(correct(values, Light("none", 1.0, np.ones(3))), values)
+
+
 def test_shift_when_there_is_no_cast() -> None:
     """Without a cast the expected shift is 0, and neutral gains change no pixel."""
     pixels, _ = scene((120, 80, 60))

@@ -156,6 +156,19 @@ def test_bag_keeps_its_colour_when_it_does_not_touch_skin(skin: tuple[int, int, 
     assert _near(_main(scene, "accessory"), skin)
 
 
+def test_few_pixels_decide_nothing_when_skin_has_other_colours() -> None:
+    """The tones are those of most skin pixels: neither a tattoo's blue nor a grey as light as the skin is one."""
+    scene = _ground()
+    _paint(scene, (20, 200), (60, 240), SKIN_TONES["medium"], "skin")
+    blue, grey = (40, 60, 160), (142, 142, 142)
+    scene[0][20:30, 60:240], scene[0][40:60, 60:240] = blue, grey
+    for top_px, rgb in ((200, blue), (260, grey)):
+        scene[0][top_px : top_px + 60, 60:240] = rgb
+        scene[1][top_px : top_px + 60, 60:240] = CLASSES.index("top")
+    bare = bare_skin(*scene)
+    assert bare is None or not bare.any()
+
+
 def test_search_for_skin_is_cheap() -> None:
     """It takes about a millisecond of a photo at analysed size."""
     scene = _ground(512, 384)
