@@ -18,7 +18,7 @@ from tests.pipeline.backfill.mortal_worker import POISON_RGB
 from tests.pipeline.backfill.ray_host import ROOT, Cluster, ray_cluster
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
-PHOTOS = 60
+PHOTOS = 32
 PATIENCE_S = 240
 STOPPED = 130
 

@@ -1,5 +1,6 @@
 """The key command as an operator uses it, checked by the service's own reader of the file."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -53,9 +54,14 @@ async def test_a_key_is_shut_out_when_revoked(files: list[str], capsys: pytest.C
 
 def test_no_secret_is_shown_when_listed(files: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """The list has ids, tenants, limits and expiries, but neither the secret nor its hash."""
-    key = made(files, capsys, "--per-minute", "60", "--days", "90")
+    key, lasting = made(files, capsys, "--per-minute", "60", "--days", "90"), made(files, capsys)
+    day = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 90 * 86400))
     assert main([*files, "list"]) == 0
     shown = capsys.readouterr().out
+    (ends,) = (line for line in shown.splitlines() if line.startswith(key.split("_")[1]))
+    (never,) = (line for line in shown.splitlines() if line.startswith(lasting.split("_")[1]))
+    assert day in ends
+    assert never.endswith("never")
     assert key.split("_")[1] in shown
     assert " 60 " in shown
     assert key.split("_", 2)[2] not in shown
