@@ -119,6 +119,18 @@ def test_picture_is_not_turned_when_its_exif_data_is_broken(exif: bytes) -> None
     assert np.array_equal(decode_image(encoded(image, kind, quality=92, exif=exif)).pixels, plain.pixels)
 
 
+def test_picture_is_not_turned_when_its_exif_data_raises(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever Pillow raises while it reads EXIF data, the photo is decoded as one without."""
+
+    def broken(_image: Image.Image) -> Image.Exif:
+        raise SyntaxError("not a TIFF file")
+
+    data = encoded(*LOSSY["JPEG RGB"][:2], turn=1, quality=92)
+    plain = decode_image(data)
+    monkeypatch.setattr(Image.Image, "getexif", broken)
+    assert np.array_equal(decode_image(data).pixels, plain.pixels)
+
+
 @pytest.mark.parametrize("turn", [1, 6])
 @pytest.mark.parametrize(("kind", "limit_de00"), [("PNG", EXACT_DE00), ("JPEG", LOSSY_DE00), ("WEBP", EXACT_DE00)])
 @pytest.mark.parametrize("profile", ["none", "sRGB", "Display P3"])

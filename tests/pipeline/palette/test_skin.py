@@ -156,17 +156,21 @@ def test_bag_keeps_its_colour_when_it_does_not_touch_skin(skin: tuple[int, int, 
     assert _near(_main(scene, "accessory"), skin)
 
 
-def test_few_pixels_decide_nothing_when_skin_has_other_colours() -> None:
-    """The tones are those of most skin pixels: neither a tattoo's blue nor a grey as light as the skin is one."""
-    scene = _ground()
-    _paint(scene, (20, 200), (60, 240), SKIN_TONES["medium"], "skin")
-    blue, grey = (40, 60, 160), (142, 142, 142)
-    scene[0][20:30, 60:240], scene[0][40:60, 60:240] = blue, grey
-    for top_px, rgb in ((200, blue), (260, grey)):
-        scene[0][top_px : top_px + 60, 60:240] = rgb
-        scene[1][top_px : top_px + 60, 60:240] = CLASSES.index("top")
-    bare = bare_skin(*scene)
-    assert bare is None or not bare.any()
+@pytest.mark.parametrize(
+    ("rgb", "rows_px", "is_skin"),
+    [((142, 142, 142), 18, False), ((160, 110, 82), 4, False), ((160, 110, 82), 18, True)],
+    ids=["a grey as light as the skin", "a brown that hardly shows in it", "a brown that is one of its tones"],
+)
+def test_cloth_has_a_tone_of_the_skin_when_much_of_the_skin_has_it(
+    rgb: tuple[int, int, int], rows_px: int, is_skin: bool
+) -> None:
+    """The tones are the commonest colours of the skin that are near its median in lightness and in chroma."""
+    pixels, labels = _ground()
+    _paint((pixels, labels), (20, 200), (60, 240), SKIN_TONES["medium"], "skin")
+    pixels[60 : 60 + rows_px, 60:240] = pixels[200:260, 60:240] = rgb
+    labels[200:260, 60:240] = CLASSES.index("top")
+    bare = bare_skin(pixels, labels)
+    assert (bare is not None and bool(bare[200:260, 60:240].all())) == is_skin
 
 
 def test_search_for_skin_is_cheap() -> None:
