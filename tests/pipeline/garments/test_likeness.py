@@ -107,7 +107,9 @@ def test_shirt_stays_a_garment_when_its_colours_are_not_the_jackets(
 ) -> None:
     """A shirt in an open jacket is no slip of the network; a patch of the jacket's colours or a speck is."""
     photo = _photo((SKIN, FACE, (10, 60, 40, 90)), (OUTERWEAR, BLUE, (40, 40, 140, 110)), (TOP, color, box))
-    assert [kind for kind, _ in _found(photo)] == kinds
+    found = _found(photo)
+    assert [kind for kind, _ in found] == kinds
+    assert sum(size_px for _, size_px in found) == 100 * 70
 
 
 def test_bag_stays_a_garment_when_it_has_the_coats_colours() -> None:

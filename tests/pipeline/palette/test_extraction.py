@@ -154,17 +154,6 @@ def test_confidence_of_a_pattern_when_three_colours_show() -> None:
     assert found == pytest.approx([0.75, 1.0], abs=0.03)
 
 
-def test_colors_when_the_network_is_equally_certain_everywhere() -> None:
-    """A confidence map of a portrait photo changes nothing when it says the same of every pixel."""
-    pixels, labels = scene((200, 30, 30), (30, 30, 200))
-    tall = np.s_[:, 20:120]
-    found = [
-        extract(pixels[tall], labels[tall], sure, Options()).garments
-        for sure in (None, np.full((80, 50), 255, np.uint8))
-    ]
-    assert [one.colors for one in found[0]] == [one.colors for one in found[1]]
-
-
 def test_garment_when_parts_are_asked_for() -> None:
     """Mask and vector are in the answer only when they are included."""
     plain = only(extract(*scene((31, 42, 68)), None, Options()))
