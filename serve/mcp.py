@@ -19,6 +19,7 @@ from pipeline.color.words import parse_color
 from pipeline.contract import AdviceBody
 from pipeline.errors import ColorMatchError
 from pipeline.palette.files import export
+from pipeline.palette.swatches import spoken
 from pipeline.types import Category, GarmentClass, Intent
 from serve.version import VERSION
 
@@ -125,8 +126,7 @@ def brief(advice: AdviceBody) -> dict[str, Any]:
                 "category": garment.category,
                 "pattern": garment.pattern.kind if garment.pattern else None,
                 "colors": [
-                    {"hex": color.hex, "name": color.given or color.names.fashion.name, "share": round(color.share, 2)}
-                    for color in garment.colors
+                    {"hex": color.hex, "name": spoken(color), "share": round(color.share, 2)} for color in garment.colors
                 ],
             }
             for garment in advice.garments

@@ -42,6 +42,12 @@ class WrittenColor:
     given: str
 
 
+def is_code(text: str) -> bool:
+    """Whether a colour is written as a code, such as #1f2a44 or rgb(31, 42, 68), and not as a word."""
+    plain = text.lower()
+    return bool(_HEX.fullmatch(plain) or _FUNCTION.fullmatch(plain))
+
+
 def parse_color(text: str) -> WrittenColor:
     """The colour that a text means: a word of the fashion vocabulary first, then CSS.
 

@@ -29,9 +29,9 @@ class BaseScores:
 
     difference: for each base, the ΔE00 of its m colours, (m, n). mean_parts, (b, 4, n), and scores, (b, n): means over
     a base's colours by weight. intent_scores: the scores, adjusted to the intent, (b, n). distinct: the colour differs
-    from the base's main colour, (b, n). new_hue: the colour shows a hue that the base does not show, (b, n). base_hues:
-    how many hues a base shows, (b,). anchor_positions: the bases' hues on the wheel, degrees; None where a base shows
-    no hue.
+    from those colours of the base that none may repeat, (b, n). new_hue: the colour shows a hue that the base does not
+    show, (b, n). base_hues: how many hues a base shows, (b,). anchor_positions: the bases' hues on the wheel, degrees;
+    None where a base shows no hue.
     """
 
     bases: tuple[Base, ...]
@@ -65,7 +65,8 @@ def score_bases(bases: Sequence[Base], intent: Intent, wheel: Wheel) -> BaseScor
         mean_parts=np.stack([base.weights @ parts[:, span] for base, span in zip(bases, spans, strict=True)]),
         scores=scores,
         intent_scores=intent_score(scores, table.presence, commonness(), intent),
-        distinct=difference[[span.start for span in spans]] >= DISTINCT_DE00,
+        distinct=np.stack([difference[span][: base.apart].min(axis=0) for base, span in zip(bases, spans, strict=True)])
+        >= DISTINCT_DE00,
         new_hue=np.stack([_new_hue(one) for one in hues]),
         base_hues=np.array([len(one) for one in hues]),
         anchor_positions=tuple(_anchor_position(base, wheel) for base in bases),

@@ -37,9 +37,9 @@ class Base:
     """The colours that advice is for, the largest share first.
 
     points, weights (sum 1), hexes and names describe every colour that enters the score. seen: how many of them, the
-    largest, are large enough to be noticed. target: the colours that the advice
-    names. anchor: the index of the colour whose hue the schemes start from; None when no colour shows a hue. place: the
-    base's place in the outfit. printed: the base is one garment with a print.
+    largest, are large enough to be noticed. apart: how many of them, the largest, no suggestion may repeat. target: the
+    colours that the advice names. anchor: the index of the colour whose hue the schemes start from; None when no colour
+    shows a hue. place: the base's place in the outfit. printed: the base is one garment with a print.
     """
 
     garment_ids: tuple[str, ...]
@@ -47,6 +47,7 @@ class Base:
     hexes: tuple[str, ...]
     names: tuple[str, ...]
     seen: int
+    apart: int
     points: Points
     weights: Floats
     target: tuple[str, ...]
@@ -119,13 +120,15 @@ def _base(
     """
     weights = np.array([weight for _, weight in colors])
     weights = weights / weights.sum()
+    seen = max(1, int((weights >= ANCHOR_SHARE).sum()))
     hexes = tuple(swatch.hex for swatch, _ in colors)
     return Base(
         garment_ids=tuple(garment.id for garment in garments),
         categories=tuple(garment.category for garment in garments),
         hexes=hexes,
         names=tuple(swatch.names.fashion.name for swatch, _ in colors),
-        seen=max(1, int((weights >= ANCHOR_SHARE).sum())),
+        seen=seen,
+        apart=seen if _are_listed(garments) else 1,
         points=points,
         weights=weights,
         target=_target(hexes, weights),
@@ -133,6 +136,11 @@ def _base(
         place=_place(garments, main_is_loud=main_is_loud),
         printed=len(garments) == 1 and _is_print(points, weights),
     )
+
+
+def _are_listed(garments: tuple[Garment, ...]) -> bool:
+    """Whether the colours are a list that somebody gave. A list has no smaller colour that could return elsewhere."""
+    return all(garment.area is None and garment.category == "unknown" for garment in garments)
 
 
 def _target(hexes: tuple[str, ...], weights: Floats) -> tuple[str, ...]:

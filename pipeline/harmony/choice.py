@@ -17,12 +17,13 @@ from pipeline.types import Mood
 COLOR_REPEATS = 2
 
 
-def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combination]:
+def choose(queues: Sequence[Sequence[Combination]], limit: int, *, grey: bool = False) -> list[Combination]:
     """Chooses at most `limit` combinations from queues, each of which is sorted best first, in the order of their rank.
 
-    The first three are a safe, a tonal and a daring one for the leading base. Each further step takes from the base
-    with the fewest choices (the leading one on a tie), and there from the scheme with the fewest. No two choices are
-    nearly alike. A second pass fills up what is missing without the limit on single colours.
+    The first three are a safe, a tonal and a daring one for the leading base. grey: it shows no hue, so of the tonal
+    schemes only the monochromatic one starts from it, and comes first. Each further step takes from the base with
+    the fewest choices (the leading one on a tie), and there from the scheme with the fewest. No two choices are nearly
+    alike. A second pass fills up what is missing without the limit on single colours.
     """
     chosen: list[Combination] = []
     used: Counter[int] = Counter()
@@ -39,7 +40,8 @@ def choose(queues: Sequence[Sequence[Combination]], limit: int) -> list[Combinat
         leading = [_Queue(queue) for queue in queues if queue and _is_of(queue[0], base=0, mood=mood)]
         heads = [head for queue in leading if (head := queue.head(chosen, used=used, repeats=1))]
         if heads and len(chosen) < limit:
-            take(min(heads, key=lambda one: (-one.rank, one.colors)))
+            own = [head for head in heads if head.scheme == "monochromatic"] if grey else []
+            take(min(own or heads, key=lambda one: (-one.rank, one.colors)))
     first = len(chosen)
     for repeats in (COLOR_REPEATS, limit):
         waiting = [_Queue(queue) for queue in queues]

@@ -17,7 +17,7 @@ from pipeline.harmony.choice import choose
 from pipeline.harmony.combinations import Combination, offers
 from pipeline.harmony.pair_score import components_from_parts, take
 from pipeline.harmony.percentile import percentile, rating_of
-from pipeline.harmony.reasons import Tone, relation_of, suggestion_reasons, told_once, tones, wearing_advice
+from pipeline.harmony.reasons import ECHO_DE00, Tone, relation_of, suggestion_reasons, told_once, tones, wearing_advice
 from pipeline.harmony.schemes import MOODS, angles_of
 from pipeline.options import HarmonyOptions
 from pipeline.parts import (
@@ -57,11 +57,12 @@ def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[tuple[Sugge
     scored = score_bases(bases, options.intent, options.wheel)
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
-    chosen = choose(offers(scored, schemes, depth=depth), options.max_suggestions)
+    grey = scored.anchor_positions[0] is None
+    chosen = choose(offers(scored, schemes, depth=depth), options.max_suggestions, grey=grey)
     worn = [tones(take(base.points, np.arange(base.seen)), base.names) for base in bases]
     found = [
         _suggestion(scored, one, cvd, worn=worn[one.base], options=options)
-        for one, cvd in zip(chosen, _cvd_reports(bases, chosen), strict=True)
+        for one, cvd in zip(chosen, _cvd_reports(scored, chosen), strict=True)
     ]
     trimmed, common = told_once(found)
     return tuple(_worded(one) for one in trimmed), worded(common, bases[0].hexes[0])
@@ -79,22 +80,22 @@ def _worded(one: Suggestion) -> Suggestion:
 
 
 # --- colour-blind vision ---------------------------------------------------------------------------------------
-def _cvd_reports(bases: Sequence[Base], chosen: Sequence[Combination]) -> list[CvdReport]:
+def _cvd_reports(scored: BaseScores, chosen: Sequence[Combination]) -> list[CvdReport]:
     """For each combination, the least ΔE00 of a suggested colour to the target's and the other suggested colours.
 
-    Pairs within the target do not count, because a print's own shades say nothing about the advice. For speed, all
-    combinations share one pass.
+    Pairs within the target do not count, because a print's own shades say nothing about the advice. Neither does a
+    colour of the target that returns, because it is meant to look the same. For speed, all combinations share one pass.
     """
     if not chosen:
         return []
-    hexes = list(dict.fromkeys(code for base in bases for code in base.target))
+    hexes = list(dict.fromkeys(code for base in scored.bases for code in base.target))
     row = {code: k for k, code in enumerate(hexes)}
     used = sorted({color for one in chosen for color in one.colors})
     column = {color: len(hexes) + k for k, color in enumerate(used)}
     rgb = np.array([hex_to_rgb(code) for code in hexes], dtype=float) / 255
     lab = np.concatenate([cvd_lab(rgb), catalogue_cvd_lab()[:, used]], axis=1)
     edges = [
-        [(row[code], column[color]) for code in bases[one.base].target for color in one.colors]
+        [(row[code], column[color]) for code, color in _different(scored, one)]
         + [(column[a], column[b]) for a, b in pairs(one.colors, 2)]
         for one in chosen
     ]
@@ -102,6 +103,17 @@ def _cvd_reports(bases: Sequence[Base], chosen: Sequence[Combination]) -> list[C
     starts = np.cumsum([0] + [len(group) for group in edges[:-1]])
     least = np.minimum.reduceat(delta_e_2000(lab[:, flat[:, 0]], lab[:, flat[:, 1]]), starts, axis=1)
     return [_cvd_report(*values) for values in least.T.tolist()]
+
+
+def _different(scored: BaseScores, one: Combination) -> list[tuple[str, int]]:
+    """The pairs of a target's and a suggested colour that are not one colour. The main colour is in some of them."""
+    base, difference = scored.bases[one.base], scored.difference[one.base]
+    return [
+        (code, color)
+        for code in base.target
+        for color in one.colors
+        if difference[base.hexes.index(code), color] > ECHO_DE00
+    ]
 
 
 def _cvd_report(protan: float, deutan: float, tritan: float) -> CvdReport:

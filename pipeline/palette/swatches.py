@@ -11,6 +11,7 @@ from pipeline.color.naming import name_colors
 from pipeline.color.neutral import is_neutral
 from pipeline.color.sight import temperatures, text_colors
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_lab_d65, srgb_to_oklab
+from pipeline.color.words import is_code
 from pipeline.options import ColorShare
 from pipeline.parts import Swatch
 from pipeline.types import PaletteColor, Role
@@ -79,6 +80,11 @@ def palette_from_colors(colors: Sequence[ColorShare]) -> tuple[Swatch, ...]:
     total = sum(shares.values())
     palette = [PaletteColor(hex_to_rgb(code), share / total, 1.0, 0.0) for code, share in shares.items()]
     return describe([palette], given)[0]
+
+
+def spoken(color: Swatch) -> str:
+    """What people call a colour: the word that the client wrote, else the fashion vocabulary's name."""
+    return color.given if color.given and not is_code(color.given) else color.names.fashion.name
 
 
 def shares_of(colors: Sequence[ColorShare]) -> list[float]:

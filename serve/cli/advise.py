@@ -137,10 +137,9 @@ def table_of(advice: Any) -> Group:
 
 
 def _swatches(colors: Iterable[Any]) -> Text:
-    return Text("  ").join(
-        _chip(color.hex, color.names.fashion.name if not color.given else color.given).append(f" {color.share:.0%}")
-        for color in colors
-    )
+    from pipeline.palette.swatches import spoken
+
+    return Text("  ").join(_chip(color.hex, spoken(color)).append(f" {color.share:.0%}") for color in colors)
 
 
 def _chip(code: str, name: str) -> Text:

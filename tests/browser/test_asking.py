@@ -164,6 +164,19 @@ def test_a_request_ends_when_it_is_cancelled(open_page: Open, server: Stub) -> N
     assert page.evaluate("document.activeElement.id") == "colors"
 
 
+@pytest.mark.parametrize("written", ["#c19a6b", "C19A6B", "rgb(193, 154, 107)"])
+def test_a_colour_has_a_name_when_it_was_typed_as_a_code(open_page: Open, server: Stub, written: str) -> None:
+    """The page calls it by the name of the colour, and shows its code beside it once."""
+    value = json.loads(json.dumps(recorded("colors")))
+    value["garments"][0]["colors"][0]["given"] = written
+    server.answering = lambda _: answer(value)
+    page = open_page()
+    type_colors(page, f"{written}, navy")
+    page.wait_for_selector("[data-state=answer]")
+    assert "camel" in page.inner_text("#garments").lower()
+    assert written not in page.inner_text("#garments").replace("#c19a6b", "", 1)
+
+
 def test_other_options_ask_again(open_page: Open, server: Stub) -> None:
     """Another intent, another wheel and fewer schemes each ask the same question again."""
     server.answering = lambda _: answer(recorded("knit"))

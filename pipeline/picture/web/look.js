@@ -51,8 +51,11 @@ function edgeOf(hex) {
   return light > 0.05 ? mixed(hex, "#0d0d10", 0.4) : mixed(hex, "#ffffff", 0.34);
 }
 
+// A code such as #1f2a44 or rgb(31, 42, 68) is no word that could be said.
+const CODE = /^#?([0-9a-f]{3}|[0-9a-f]{6})$|\(/i;
+
 export function nameOf(color) {
-  return color.given ?? color.names.fashion.name;
+  return color.given && !CODE.test(color.given) ? color.given : color.names.fashion.name;
 }
 
 export function swatch(hex, size = "") {
@@ -200,7 +203,7 @@ export function photoView(answer, address, alt) {
 }
 
 export function altOf(answer) {
-  const kinds = answer.garments.map((garment, k) => `${k + 1} ${nameOf(garment.colors[0] ?? { given: "" })} ${KINDS[garment.category].toLowerCase()}`);
+  const kinds = answer.garments.map((garment, k) => `${k + 1} ${garment.colors.length ? nameOf(garment.colors[0]) : ""} ${KINDS[garment.category].toLowerCase()}`);
   return kinds.length ? `The photo with its garments: ${list(kinds)}.` : "The photo. No garment was found in it.";
 }
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from pipeline.color.gamut import in_gamut
 from pipeline.color.hex import hex_to_rgb
 from pipeline.color.spaces import oklab_to_srgb, oklch_to_oklab
+from pipeline.color.words import parse_color
 from pipeline.options import ColorShare
-from pipeline.palette.swatches import describe, palette_from_colors
+from pipeline.palette.swatches import describe, palette_from_colors, spoken
 from pipeline.types import PaletteColor
 
 hexes = st.tuples(*[st.integers(0, 255)] * 3).map(lambda rgb: "#{:02x}{:02x}{:02x}".format(*rgb))
@@ -109,6 +110,25 @@ def test_palette_from_colors_when_given_twice() -> None:
     """A colour that is given twice becomes one colour with both shares."""
     found = palette_from_colors([ColorShare("#1f2a44", 0.3), ColorShare("#ffffff", 0.4), ColorShare("#1f2a44", 0.3)])
     assert [(swatch.hex, swatch.share) for swatch in found] == [("#1f2a44", 0.6), ("#ffffff", 0.4)]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Navy", "Navy"),
+        ("off-white", "off-white"),
+        ("#1f2a44", "navy"),
+        ("1F2A44", "navy"),
+        ("#00f", "electric blue"),
+        ("rgb(31, 42, 68)", "navy"),
+        (None, "navy"),
+    ],
+)
+def test_spoken_when_given(text: str | None, said: str) -> None:
+    """A word that a client wrote is kept. A code has the name of its colour."""
+    code = parse_color(text).hex if text else "#1f2a44"
+    (swatch,) = palette_from_colors([ColorShare(code, given=text)])
+    assert spoken(swatch) == said
 
 
 def test_hexes_when_described() -> None:

@@ -53,10 +53,11 @@ def test_advise_prints_a_table_when_asked_for_colours(
 ) -> None:
     """The table has the colours, three suggestions with their sentences, and no escape codes without a terminal."""
     monkeypatch.setenv("COLUMNS", "200")
-    assert run(monkeypatch, "advise", "navy", "camel") == 0
+    assert run(monkeypatch, "advise", "navy", "#c19a6b") == 0
     text = capsys.readouterr().out
     expected = advise(colors=["navy", "camel"], max_suggestions=3)
     assert "navy #1f2a44 50%" in text
+    assert "camel #c19a6b 50%" in text
     assert all(one.summary in text for one in expected.suggestions)
     assert "\x1b" not in text
 
