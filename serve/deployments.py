@@ -18,14 +18,15 @@ from pipeline import codec
 from pipeline.errors import ColorMatchError, Overloaded, PhaseFailed, PhaseLost, PhaseTimeout, from_pair, to_pair
 from pipeline.types import PhaseName
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
-from serve import loading, warm_up, wire
-from serve.batcher import Batcher, BatchLimits, BatchReport, Tally
-from serve.device import give_way, require_device, start_line
+from serve import wire
 from serve.imports import forgo
-from serve.live import LiveConfig
 from serve.observe import tracing
 from serve.observe.metrics import Metrics
 from serve.observe.ray_hub import exchange, report
+from serve.replica import loading, warm_up
+from serve.replica.batcher import Batcher, BatchLimits, BatchReport, Tally
+from serve.replica.device import give_way, require_device, start_line
+from serve.replica.live import LiveConfig
 from serve.settings import (
     AdviceConfig,
     BatchConfig,
@@ -104,7 +105,7 @@ class Segmentation:
         self._on_cpu = settings.device == "cpu"
         # The engine is imported in this process alone.
         from models.engines.choice import choose, open_segmenter
-        from serve.weights import network_of
+        from serve.replica.weights import network_of
 
         tracing.configure(TracingSettings(), self.component)
         chosen = partial(choose, device=settings.device, engine=settings.engine, dtype=settings.dtype)

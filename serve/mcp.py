@@ -126,7 +126,8 @@ def brief(advice: AdviceBody) -> dict[str, Any]:
                 "category": garment.category,
                 "pattern": garment.pattern.kind if garment.pattern else None,
                 "colors": [
-                    {"hex": color.hex, "name": spoken(color), "share": round(color.share, 2)} for color in garment.colors
+                    {"hex": color.hex, "name": spoken(color), "share": round(color.share, 2)}
+                    for color in garment.colors
                 ],
             }
             for garment in advice.garments

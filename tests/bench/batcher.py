@@ -26,8 +26,8 @@ from models.cards import DEFAULT_MODEL, load_card
 from models.engines.torch import TorchSegmenter, device_is_lost
 from models.segmenter import SegmentationInput, bucket
 from pipeline.errors import PhaseTimeout
-from serve.batcher import Batcher, BatchReport
 from serve.deployments import batch_limits
+from serve.replica.batcher import Batcher, BatchReport
 from serve.settings import BatchConfig
 from tests.bench.tables import write_section
 

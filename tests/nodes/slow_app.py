@@ -19,8 +19,9 @@ from pipeline.options import ColorShare, HarmonyOptions, Options
 from pipeline.types import DecodedImage
 from pipeline.types import Segmentation as LabelledPhoto
 from pipeline.versions import EXTRACTION_VERSION, HARMONY_VERSION
-from serve import deployments, warm_up, wire
-from serve.batcher import Batcher, BatchLimits
+from serve import deployments, wire
+from serve.replica import warm_up
+from serve.replica.batcher import Batcher, BatchLimits
 from serve.settings import BatchConfig, Settings
 from serve.walk.advisor import Decoder
 from tests.nodes.costs import COSTS, GPU_BATCH_MS, GPU_FEED

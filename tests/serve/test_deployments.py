@@ -48,9 +48,9 @@ from pipeline.errors import (
 )
 from pipeline.types import Segmentation as SegmentationResult
 from serve import wire
-from serve.batcher import Batcher, BatchLimits
 from serve.deployments import OneThread, Segmentation, batch_limits, replica_has, running_replicas, translate
 from serve.observe.metrics import Metrics
+from serve.replica.batcher import Batcher, BatchLimits
 from serve.settings import BatchConfig
 
 INSIDE = "/srv/app/serve/deployments.py on 10.0.0.7 in Segmentation"

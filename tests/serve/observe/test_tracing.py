@@ -10,8 +10,8 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from serve.batcher import Batcher, BatchLimits
 from serve.observe import tracing
+from serve.replica.batcher import Batcher, BatchLimits
 from serve.settings import TracingSettings
 from tests.serve.application import running
 

@@ -9,7 +9,8 @@ import pytest
 from pipeline.harmony.harmonise import harmonise
 from pipeline.palette.extraction import extract
 from pipeline.types import Mood
-from serve import deployments, warm_up, wire
+from serve import deployments, wire
+from serve.replica import warm_up
 
 
 def test_the_painted_photo_goes_the_way_of_a_photo() -> None:
@@ -36,7 +37,7 @@ def test_warm_up_is_the_same_when_it_is_made_twice() -> None:
 def test_a_phase_works_before_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its constructor gives the work the first request, in the thread that answers later."""
     monkeypatch.setattr(deployments, "report", lambda _metrics: None)
-    monkeypatch.setattr("serve.loading.freeze", lambda: None)
+    monkeypatch.setattr("serve.replica.loading.freeze", lambda: None)
     seen: list[tuple[wire.HarmoniseRequest, int]] = []
     phase = deployments.PurePhase("harmony", "1", warm_up.look(), lambda asked: seen.append((asked, get_ident())))
     assert [asked for asked, _thread in seen] == [warm_up.look()] * deployments.WARM_UP_ROUNDS

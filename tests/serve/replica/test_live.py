@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from serve.live import LiveConfig
 from serve.observe.metrics import Metrics
+from serve.replica.live import LiveConfig
 from serve.settings import AdviceConfig
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pipeline.errors import BadInput, InvalidOptions, PhaseFailed, PhaseLost, PhaseTimeout
-from serve.batcher import RECENT_S, Batcher, BatchLimits, BatchReport
+from serve.replica.batcher import RECENT_S, Batcher, BatchLimits, BatchReport
 
 # How long a test waits for what must happen; nothing here takes that long.
 WAIT_S = 30.0

@@ -2,7 +2,7 @@
 
 import gc
 
-from serve.loading import freeze
+from serve.replica.loading import freeze
 
 
 def test_frozen_objects_are_left_out_of_collections() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from serve import device
-from serve.device import GIB, Gpu, first_gpu, require_device, start_line
 from serve.local.plan import REPOSITORY
+from serve.replica import device
+from serve.replica.device import GIB, Gpu, first_gpu, require_device, start_line
 from serve.settings import SegmentationSettings
 
 L4 = Gpu("NVIDIA L4", 22 * GIB, "580.82.07", "13.0")
@@ -96,7 +96,7 @@ def test_a_replica_on_a_cpu_looks_for_no_gpu(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_replica_gives_way_with_every_thread() -> None:
     """Threads that ran before, and those that start later, have the lower priority."""
     script = (
-        "import os, threading; from pathlib import Path; from serve.device import give_way;"
+        "import os, threading; from pathlib import Path; from serve.replica.device import give_way;"
         "stop = threading.Event(); threading.Thread(target=stop.wait).start(); give_way(7);"
         "threading.Thread(target=stop.wait).start();"
         "print([os.getpriority(os.PRIO_PROCESS, int(t.name)) for t in Path('/proc/self/task').iterdir()]); stop.set()"

@@ -17,8 +17,8 @@ from models.segmenter import SegmentationInput
 from pipeline import codec
 from pipeline.types import Segmentation as SegmentationResult
 from serve.deployments import Segmentation, SegmentationCanary
+from serve.replica.weights import network_of
 from serve.settings import S3Environment, SegmentationSettings
-from serve.weights import network_of
 from tests.s3_server import S3Server
 from tests.serve.test_deployments import segment_request
 

@@ -1,0 +1,1 @@
+"""What a replica has beside its work: its device, its batches, its network, its live config and its warm-up."""
