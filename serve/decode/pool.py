@@ -39,7 +39,8 @@ class _PendingDecode:
 class DecodePool:
     """Decodes photos in a bounded number of worker processes, first come, first served.
 
-    Each worker has a supervisor: a task that offers the worker, waits for its death and starts a replacement.
+    Each worker has a supervisor: a task that offers the worker, waits for its death and starts a replacement. One worker
+    is there from the start, and the others start when a photo first finds no worker idle.
     """
 
     def __init__(self, *, workers: int = 2, memory_bytes: int = 1024**3, limits: ImageLimits = DEFAULT_LIMITS) -> None:
@@ -51,15 +52,17 @@ class DecodePool:
         self._live: set[Worker] = set()
         self._supervisors: list[asyncio.Task[None]] = []
         self._exchanges: set[asyncio.Task[Answer]] = set()
+        self._more_wanted = asyncio.Event()
         self._closed = False
 
     async def start(self) -> None:
-        """Starts the workers and waits until the first is warm. Raises PhaseFailed when it does not start.
+        """Starts the first worker and waits until it is warm. Raises PhaseFailed when it does not start.
 
-        The others follow, so that a replica that is being started takes less of the cores before it can help.
+        The others wait for a need, so that a replica that is being started takes less of the cores before it can help.
         """
         first = await Worker.start(self._memory_bytes, self._limits)
         self._live.add(first)
+        self._offer(first)
         workers = (first, *(None for _ in range(self._size - 1)))
         self._supervisors = [asyncio.create_task(self._supervise(worker)) for worker in workers]
 
@@ -138,6 +141,7 @@ class DecodePool:
             raise Overloaded(NO_WORKER)
         if self._idle:
             return self._idle.pop()
+        self._more_wanted.set()
         waiter: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
         self._waiters.append(waiter)
         try:
@@ -163,11 +167,13 @@ class DecodePool:
         self._idle.append(worker)
 
     async def _supervise(self, worker: Worker | None) -> None:
+        if worker is None:
+            await self._more_wanted.wait()
         while True:
             if worker is None:
                 worker = await self._started()
                 self._live.add(worker)
-            self._offer(worker)
+                self._offer(worker)
             await worker.gone.wait()
             if worker in self._idle:
                 self._idle.remove(worker)

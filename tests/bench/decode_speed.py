@@ -48,7 +48,7 @@ async def main() -> None:
     pool = DecodePool(workers=2)
     since_s = time.perf_counter()
     await pool.start()
-    print(f"pool of 2 started in {(time.perf_counter() - since_s) * 1000:.0f} ms")
+    print(f"the first of 2 workers started in {(time.perf_counter() - since_s) * 1000:.0f} ms")
     files = {
         "1 MP JPEG": photo(1000, 1000, 60),
         "12 MP JPEG": photo(4000, 3000, 80),

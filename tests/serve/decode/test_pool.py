@@ -56,6 +56,7 @@ async def make_pool() -> AsyncIterator[MakePool]:
     async def make(workers: int, **arguments: Any) -> DecodePool:
         pool = DecodePool(workers=workers, **arguments)
         await pool.start()
+        pool._more_wanted.set()
         made.append(pool)
         await _whole(pool, workers)
         return pool
@@ -318,6 +319,7 @@ async def test_nothing_is_left_when_the_pool_closes() -> None:
     """Closing ends every worker, idle or busy. Callers that wait or come later get Overloaded."""
     pool = DecodePool(workers=2)
     await pool.start()
+    pool._more_wanted.set()
     await _whole(pool, 2)
     pids = _pids(pool)
     _stop(pool)
@@ -340,6 +342,7 @@ def test_workers_die_when_their_service_is_killed() -> None:
         "async def main():\n"
         "    pool = DecodePool(workers=2)\n"
         "    await pool.start()\n"
+        "    pool._more_wanted.set()\n"
         "    while len(pool._live) < 2: await asyncio.sleep(0.01)\n"
         "    print(*(worker.pid for worker in pool._live), flush=True)\n"
         "    await asyncio.Event().wait()\n"

@@ -1,5 +1,6 @@
 """Tests the start of the decode pool, and what its workers can reach, with real processes."""
 
+import asyncio
 import sys
 
 import psutil
@@ -19,13 +20,19 @@ MIB = 1024**2
 
 
 async def test_the_pool_serves_when_its_first_worker_is_warm() -> None:
-    """The others follow beside the first requests, and a close meanwhile leaves nothing behind."""
+    """The others start when two photos come at once, and a close meanwhile leaves nothing behind."""
     before = {child.pid for child in psutil.Process().children()}
     pool = DecodePool(workers=3)
     await pool.start()
     try:
         assert len(pool._live) == 1
         assert (await pool.decode(encoded(painted()[:40]), budget_s=PATIENCE_S)).height == 40
+        assert len({child.pid for child in psutil.Process().children()} - before) == 1
+        photos = [pool.decode(encoded(painted()[: 40 + k]), budget_s=PATIENCE_S) for k in range(2)]
+        assert [image.height for image in await asyncio.gather(*photos)] == [40, 41]
+        async with asyncio.timeout(PATIENCE_S):
+            while len(pool._live) < 3:
+                await asyncio.sleep(0.01)
     finally:
         await pool.close()
     assert {child.pid for child in psutil.Process().children()} <= before
