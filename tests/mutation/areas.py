@@ -40,6 +40,7 @@ AREAS = (
 ELSEWHERE = {
     "pipeline/analysis.py": ("tests/pipeline/test_analysis.py", "tests/pipeline/test_contract.py"),
     "pipeline/contract.py": ("tests/pipeline/test_contract.py", "tests/pipeline/test_analysis.py"),
+    "pipeline/image/child.py": ("tests/serve/decode/test_pool_start.py", "tests/serve/decode/test_pool.py"),
     "pipeline/options.py": ("tests/pipeline/test_options.py", "tests/serve/http/test_schemas.py"),
 }
 # Whole folders would run what starts a server.

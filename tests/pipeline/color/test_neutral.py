@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.color.neutral import is_earth, is_muted_blue, is_neutral
+from pipeline.color.neutral import BLACK_LIGHTNESS, is_earth, is_muted_blue, is_neutral
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_oklab
 
 
@@ -46,3 +46,9 @@ def test_a_muted_blue_is_no_neutral_when_it_is_light() -> None:
     assert bool(is_muted_blue(sky))
     assert not bool(is_neutral(sky))
     assert not bool(is_earth(sky))
+
+
+def test_a_colour_is_no_black_when_it_is_as_light_as_the_limit() -> None:
+    """The limit itself is the first lightness that does not count as black."""
+    lightness = np.array([np.nextafter(BLACK_LIGHTNESS, 0), BLACK_LIGHTNESS])
+    assert is_neutral(np.stack([lightness, [0.2, 0.2], [20.0, 20.0]], axis=-1)).tolist() == [True, False]

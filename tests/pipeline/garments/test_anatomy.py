@@ -3,7 +3,15 @@
 import numpy as np
 import pytest
 
-from pipeline.garments.anatomy import LEAST_MIDDLE_OF_LOWER, LEAST_TOP_OF_FEET, Head, heads, is_headwear, is_impossible
+from pipeline.garments.anatomy import (
+    HEAD_ASPECT,
+    LEAST_MIDDLE_OF_LOWER,
+    LEAST_TOP_OF_FEET,
+    Head,
+    heads,
+    is_headwear,
+    is_impossible,
+)
 from pipeline.garments.kinds import Place
 from pipeline.garments.regions import find_regions
 from pipeline.options import Options
@@ -124,3 +132,27 @@ def test_shoes_are_not_reported_when_they_float_beside_a_head() -> None:
     labels[30:60, 5:30] = SHOES
     regions = find_regions(labels, None, Options())
     assert [region.category for region in regions] == ["outerwear"]
+
+
+def test_head_has_the_size_of_its_parts_when_hair_covers_it() -> None:
+    """A square of hair is as wide as it is: every column counts."""
+    labels = np.zeros((120, 120), np.uint8)
+    labels[20:60, 40:60] = HAIR
+    (head,) = heads(labels)
+    assert (head.crown_px, head.middle_px, head.height_px) == (20, 50.0, round(HEAD_ASPECT * 20))
+
+
+def test_a_small_head_stays_when_it_is_above_a_large_one() -> None:
+    """Only hair below a crown is a patch on a chest: a child on somebody's shoulders has a head."""
+    labels = np.zeros((200, 200), np.uint8)
+    labels[10:18, 96:104], labels[40:100, 70:130] = HAIR, HAIR
+    assert sorted(head.crown_px for head in heads(labels)) == [10, 40]
+    labels[10:18, 96:104], labels[120:128, 96:104] = 0, HAIR
+    assert [head.crown_px for head in heads(labels)] == [40]
+
+
+@pytest.mark.parametrize(("left", "worn"), [(20, False), (40, True), (100, True), (125, False)])
+def test_headwear_is_near_the_middle_of_a_head_when_it_is_worn(left: int, worn: bool) -> None:
+    """What ends left of a head, or begins right of it, is on somebody else."""
+    head = Head(crown_px=50, middle_px=100.0, height_px=20)
+    assert is_headwear("upper", (45, left, 55, left + 45), [head]) is worn

@@ -68,3 +68,13 @@ def test_gap_is_the_distance_of_boxes_when_they_are_apart() -> None:
     """Boxes that meet have no gap, and the gap of boxes apart is Euclidean."""
     assert gap_px((0, 0, 2, 2), (2, 0, 4, 2)) == 0
     assert gap_px((0, 0, 2, 2), (5, 6, 7, 8)) == 5
+
+
+def test_box_holds_both_when_components_have_merged() -> None:
+    """The box of a host reaches to the lower and the right edge of both, whichever is the larger number."""
+    labels = np.zeros((4, 12), np.uint8)
+    labels[0:2, 0:11], labels[2:3, 1:5] = TOP, BOTTOM
+    ids, components = find_components(labels, np.ones(labels.shape), None)
+    merges = Merges(components, border_lengths(ids, len(components)))
+    merges.merge(2, 1)
+    assert merges.components[1].box == (0, 0, 3, 11)

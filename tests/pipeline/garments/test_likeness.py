@@ -141,3 +141,10 @@ def test_histogram_sums_to_one_when_colours_are_counted() -> None:
     assert blue.sum() == pytest.approx(1)
     assert np.minimum(blue, histogram(codes[0, :1])).sum() == pytest.approx(1)
     assert np.minimum(blue, white).sum() == pytest.approx(0)
+
+
+def test_a_doubted_bag_is_the_coats_when_it_is_small() -> None:
+    """Colours keep only clothes apart: a red patch that the network hardly calls a bag is part of the coat."""
+    coat, bag = (OUTERWEAR, BLUE, (40, 40, 140, 110)), (ACCESSORY, RED, (80, 60, 105, 85))
+    photo = _photo((SKIN, FACE, (10, 60, 40, 90)), coat, bag)
+    assert _found(photo) == [("outerwear", 100 * 70)]

@@ -109,3 +109,15 @@ def test_intents_when_vivid_is_added() -> None:
     assert preference["bold"] > 0.1
     assert preference["subtle"] < -0.1
     assert preference["balanced"] == 0
+
+
+@pytest.mark.parametrize(
+    ("angle_deg", "quality"),
+    [(106, 0.455), (113, 0.662), (120, 0.75), (127, 0.662), (134, 0.455), (90, 0.353)],
+)
+def test_hue_falls_when_its_angle_is_beside_a_third(angle_deg: int, quality: float) -> None:
+    """This holds the width of the relation to what the results were measured with."""
+    red = points_from_hexes(["#ff0000"])
+    turned = red.oklch.copy()
+    turned[:, 2] = (turned[:, 2] + angle_deg) % 360
+    assert pair_parts(red, replace(red, oklch=turned))[0, 0, 0] == pytest.approx(quality, abs=0.004)

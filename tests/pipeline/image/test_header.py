@@ -106,3 +106,11 @@ def test_format_is_known_by_its_first_bytes(kind: str, name: str) -> None:
     assert sniff(encoded(RGB, kind)) == name
     with pytest.raises(UnsupportedMedia):
         sniff(b"\0" + encoded(RGB, kind))
+
+
+def test_a_frame_counts_when_its_head_ends_the_file() -> None:
+    """The last eight bytes are a chunk of their own."""
+    chunk = b"ANMF" + bytes(4)
+    data = bytearray(webp_canvas(64, 48) + chunk + chunk)
+    data[4:8] = (len(data) - 8).to_bytes(4, "little")
+    assert _read(bytes(data)).frames == 2

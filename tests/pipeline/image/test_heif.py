@@ -2,6 +2,9 @@
 
 import struct
 
+import pytest
+
+from pipeline.errors import ImageUndecodable
 from pipeline.image.heif import Boxes, read_boxes
 
 ISPE = b"ispe", bytes(4) + struct.pack(">II", 640, 480)
@@ -35,3 +38,11 @@ def test_a_file_has_no_cicp_when_no_property_declares_one() -> None:
 def test_the_first_cicp_counts_when_there_are_two() -> None:
     """A second colour property does not replace the first, wherever the size stands."""
     assert read_boxes(_file(PIXI, _nclx(12, 13), _nclx(9, 16), ISPE)) == Boxes(640, 480, (12, 13))
+
+
+def test_a_file_is_refused_when_it_names_no_primary_item() -> None:
+    """The properties of another item, even of one with the number 0, are not taken for the picture's."""
+    ipma = _box(b"ipma", bytes(4) + struct.pack(">IHB", 1, 0, 1) + b"\1")
+    meta = _box(b"meta", bytes(4) + _box(b"iprp", _box(b"ipco", _box(*ISPE)) + ipma))
+    with pytest.raises(ImageUndecodable, match="no size"):
+        read_boxes(_box(b"ftyp", b"avif" + bytes(4)) + meta)

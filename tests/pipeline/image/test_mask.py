@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from pipeline.errors import BadInput, ImageBomb, MaskEmpty, MaskInvalid
-from pipeline.image.decode import decode_image, decode_mask
+from pipeline.image.decode import HALF_ALPHA, decode_image, decode_mask
 from pipeline.types import DecodedImage, Mask
 from tests.pipeline.pictures import encoded, png, png16, quarters
 
@@ -152,3 +152,13 @@ def test_errors_are_the_clients_when_a_mask_is_bad() -> None:
     """Every mask error is an input error, which the client can correct."""
     assert issubclass(MaskInvalid, BadInput)
     assert issubclass(MaskEmpty, BadInput)
+
+
+@pytest.mark.parametrize(("alpha", "marked"), [(HALF_ALPHA - 1, False), (HALF_ALPHA, True)])
+def test_mask_is_what_is_at_least_half_opaque_when_its_alpha_varies(alpha: int, marked: bool) -> None:
+    """The upper half of the values marks the garment."""
+    values = np.zeros((40, 60, 4), np.uint8)
+    values[10:20, 10:20, 3], values[20:30, 10:20, 3] = 255, alpha
+    found = decode_mask(encoded(Image.fromarray(values)), _photo(60, 40))
+    assert found[10:20, 10:20].all()
+    assert found[20:30, 10:20].all() == found[20:30, 10:20].any() == marked

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from pipeline.image.decode import decode_image
+from pipeline.image.profiles import PRIMARIES, _profile
 from pipeline.types import RgbImage
 from tests.pipeline.image.test_decode import _difference
 from tests.pipeline.pictures import display_p3, encoded, png_chunk, quarters, srgb_to_p3
@@ -125,3 +126,14 @@ def test_white_is_white_when_a_png_is_in_hdr(transfer: int) -> None:
     rgb = np.full((8, 8, 3), round(255 * white), np.uint8)
     found = decode_image(_with(rgb, (b"cICP", bytes([9, transfer, 0, 1])))).pixels
     assert found.min() >= 248
+
+
+def test_primaries_are_chromaticities_when_listed() -> None:
+    """Every row of ITU-T H.273 lies within the chromaticity diagram, x + y at most 1."""
+    for rows in PRIMARIES.values():
+        assert all(0 < x < 1 and 0 < y < 1 and x + y <= 1 for x, y in rows)
+
+
+def test_a_profile_is_of_version_4_when_made() -> None:
+    """The header says ICC version 4.3, of which its curves are."""
+    assert _profile(b"RGB ", [])[8:12] == b"\4\x30\0\0"

@@ -149,3 +149,12 @@ def test_export_when_format_unknown() -> None:
     """An unknown format is refused, and the error names the allowed ones."""
     with pytest.raises(InvalidOptions, match=r"bmp.*json, svg, png, css, gpl, ase"):
         export(COLORS, "bmp")
+
+
+def test_png_when_a_name_is_long() -> None:
+    """A swatch is 160 by 200 px, and a name that would run into the next one is shortened."""
+    image = Image.open(io.BytesIO(export([("#ffffff", "W" * 40), ("#ffffff", "x")], "png")[0])).convert("L")
+    assert image.size == (320, 200)
+    columns = np.flatnonzero((np.asarray(image) < 128).any(axis=0))
+    assert not ((columns >= 150) & (columns < 172)).any()
+    assert ((columns > 120) & (columns < 150)).any()

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from models.train.illuminant import black_body
-from pipeline.color.spaces import linear_to_srgb, srgb_to_lab_d65, srgb_to_linear
-from pipeline.palette.illuminant import Light, estimate_light
+from pipeline.color.spaces import linear_to_srgb, oklab_to_srgb, srgb_to_lab_d65, srgb_to_linear
+from pipeline.palette.illuminant import Light, _name, estimate_light
 from pipeline.palette.lighting import correct, expected_shift, is_blurred, is_dark, luma
 from pipeline.types import LabelMap, RgbImage
 
@@ -148,3 +148,32 @@ def test_is_dark_when_bright_rows_are_few() -> None:
     pixels[:] = 0
     pixels[1::4] = 240
     assert is_dark(luma(pixels)) is False
+
+
+@pytest.mark.parametrize(
+    ("hue_deg", "name"),
+    [
+        (0.5, "magenta"), (19.5, "magenta"), (20.5, "warm"), (109.5, "warm"), (110.5, "green"), (199.5, "green"),
+        (200.5, "cool"), (289.5, "cool"), (290.5, "magenta"), (359.7, "magenta"),
+    ],
+)  # fmt: skip
+def test_a_light_has_the_name_of_its_hue(hue_deg: float, name: str) -> None:
+    """Every hue has a name, up to the last degree of the circle."""
+    hue = np.radians(hue_deg)
+    light = srgb_to_linear(oklab_to_srgb(np.array([0.8, 0.05 * np.cos(hue), 0.05 * np.sin(hue)])))
+    assert _name(light) == name
+
+
+def test_confidence_has_two_decimals_when_there_is_no_cast() -> None:
+    """A grey scene is neutral by some hundredths, and not by tenths alone."""
+    pixels, labels = scene((128, 124, 118), (60, 60, 62))
+    light = estimate_light(pixels, labels)
+    assert light.cast == "none"
+    assert light.confidence == round(light.confidence, 2) != round(light.confidence, 1)
+
+
+def test_is_blurred_when_the_range_is_small() -> None:
+    """A smooth ramp over few levels has no contrast to measure edges by, and is not called blurred."""
+    few, many = (np.tile(np.linspace(100, 100 + span, 96).astype(np.uint8), (96, 1)) for span in (10, 140))
+    assert is_blurred(few) is False
+    assert is_blurred(many) is True

@@ -5,9 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from msgspec import UNSET
 
 from pipeline.color.hex import hex_to_rgb
+from pipeline.options import ColorShare
+from pipeline.palette.modes import _are_shades
 from pipeline.palette.palette import histogram_medoids
+from pipeline.palette.swatches import palette_from_colors
 from pipeline.types import Floats
 from tests.pipeline.cloth import Pixels, as_jpeg, cloth, difference, palette
 
@@ -226,3 +230,19 @@ def test_medoids_when_two_dyes() -> None:
 def test_medoids_when_nothing() -> None:
     """No pixels give no colours."""
     assert histogram_medoids(np.zeros((0, 3), np.uint8), max_colors=5) == ()
+
+
+def test_shades_are_of_one_hue_when_they_are_green() -> None:
+    """A darker green of the same hue is a shade of it. One that is turned by eight degrees is another colour."""
+    turn = np.radians([0.0, 8.0])
+    lit = np.array([[0.5, -0.15, 0.0]] * 2)
+    other = np.stack([np.full(2, 0.25), -0.075 * np.cos(turn), 0.075 * np.sin(turn)], axis=-1)
+    assert _are_shades(lit, other).tolist() == [True, False]
+
+
+def test_colours_keep_their_text_when_a_client_gave_one() -> None:
+    """The first text counts of a colour that was given twice."""
+    found = palette_from_colors(
+        [ColorShare("#1f2a44", 1, "Navy"), ColorShare("#1f2a44", 1, "ink"), ColorShare("#ffffff")]
+    )
+    assert [color.given for color in found] == ["Navy", UNSET]

@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from pipeline.color.spaces import oklab_to_srgb, srgb_to_oklab
 from pipeline.palette.histogram import Samples
 from pipeline.palette.palette import extract_palettes
-from pipeline.palette.whites import Exposure, Scene
+from pipeline.palette.whites import Exposure, Scene, _without_sky
 from pipeline.types import CLASSES
 
 
@@ -34,3 +35,12 @@ def test_grey_is_white_when_nothing_beside_it_is_brighter(level: int, brightest:
     samples = Samples(rgb, np.ones(len(rgb)))
     ((color, *_),) = extract_palettes([samples], max_colors=5, exposures=[Exposure(None, brightest)])
     assert (color.rgb[0] > level + 20) == white
+
+
+@pytest.mark.parametrize(("hue_deg", "kept"), [(224.5, 1.0), (225.5, 0.4), (270.0, 0.4), (314.5, 0.4), (315.5, 1.0)])
+def test_white_keeps_less_tint_when_the_sky_gave_it(hue_deg: float, kept: float) -> None:
+    """A bluish white keeps two fifths of its chroma and all of its lightness; another tint stays."""
+    hue = np.radians(hue_deg)
+    tinted = np.array([0.9, 0.02 * np.cos(hue), 0.02 * np.sin(hue)])
+    found = srgb_to_oklab(_without_sky(oklab_to_srgb(tinted)))
+    assert found == pytest.approx(tinted * [1, kept, kept], abs=1e-6)

@@ -131,3 +131,15 @@ def test_redis_own_reason_is_told_when_the_store_cannot_be_asked(
     assert text.startswith("The state store at STATE_REDIS_URL cannot be asked: ")
     parts = urlsplit(url)
     assert not [one for one in (parts.password, parts.netloc, url) if one and one in text]
+
+
+async def test_the_named_key_is_rotated_when_there_are_others(
+    files: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The new key has the limits of the second one, and not of the first."""
+    made(files, capsys, "--per-minute", "60")
+    second = made(files, capsys, "--per-minute", "7")
+    assert main([*files, "rotate", second.split("_")[1]]) == 0
+    fresh = capsys.readouterr().out.strip()
+    principal = await KeyRing(PEPPER.encode(), file=KeyFile(Path(files[1]))).authenticate(fresh)
+    assert principal.allowance == Allowance(7)

@@ -117,3 +117,8 @@ def test_a_refusal_survives_pickling_when_it_crosses_processes() -> None:
     """The error keeps its quota when pickled."""
     error = pickle.loads(pickle.dumps(TooManyRequests(Quota(10, 0, 7))))  # noqa: S301 - our own bytes
     assert error.quota == Quota(10, 0, 7)
+
+
+async def test_nothing_is_left_when_the_last_request_was_counted(replicas: list[Limiter]) -> None:
+    """The last request that is admitted has nothing left behind it."""
+    assert [quota.remaining for _ in range(2) if (quota := await replicas[0].count("k", Allowance(2)))] == [1, 0]
