@@ -39,8 +39,8 @@ class _PendingDecode:
 class DecodePool:
     """Decodes photos in a bounded number of worker processes, first come, first served.
 
-    Each worker has a supervisor: a task that offers the worker, waits for its death and starts a replacement. One worker
-    is there from the start, and the others start when a photo first finds no worker idle.
+    Each worker has a supervisor: a task that offers the worker, waits for its death and starts a replacement. One
+    worker is there from the start, and the others start when a photo first finds no worker idle.
     """
 
     def __init__(self, *, workers: int = 2, memory_bytes: int = 1024**3, limits: ImageLimits = DEFAULT_LIMITS) -> None:
