@@ -17,6 +17,7 @@ from pipeline.types import SCHEMES, Category, Intent, Scheme
 from tests.pipeline.from_hexes import garment, item
 
 HUED_SCHEMES: tuple[Scheme, ...] = tuple(scheme for scheme in SCHEMES if scheme != "neutral")
+BLACK = "#111113"
 BASES: tuple[tuple[Category, float], ...] = (("top", 0.12), ("accessory", 0.2))
 
 
@@ -64,7 +65,7 @@ def test_outfits_have_top_and_trousers_when_the_kind_is_unknown() -> None:
 @pytest.mark.parametrize("intent", ["subtle", "balanced"])
 def test_first_colour_is_one_of_large_areas_when_the_base_is_grey(intent: Intent) -> None:
     """Only a bold suggestion leads with a colour that is else an accent."""
-    scored = score_bases(bases_of((garment("#808080"),)), intent, "oklch")
+    scored = score_bases(bases_of((garment(BLACK, category="full_body"),)), intent, "oklch")
     leads = {one.colors[0] for queue in offers(scored, ["complementary", "analogous"], depth=40) for one in queue}
     assert leads
     assert catalogue().allowed["main"][list(leads)].all()
@@ -82,15 +83,16 @@ def test_hues_show_when_they_carry_a_scheme() -> None:
 
 
 def test_the_nearest_hues_come_first_when_colours_are_alike_in_worth() -> None:
-    """Over all hues, the first combination of a complement misses the opposite by less than half of the tolerance."""
+    """This holds how far the first complement is from the opposite on average: 6.6° with the loss, 7.0° without."""
     misses = []
-    for hue_deg in range(0, 360, 15):
+    for hue_deg in range(0, 360, 5):
         code = rgb_to_hex(fit_srgb(np.array([0.5, 0.12, hue_deg])) * 255)
         scored = score_bases(bases_of((garment(code),)), "balanced", "oklch")
         ((first, *_),) = offers(scored, ["complementary"], depth=1)
         hues = [catalogue().points.oklch[k, 2] for k in first.colors if catalogue().hued[k]]
         misses.append(min(abs((hue - hue_deg) % 360 - 180) for hue in hues))
-    assert np.mean(misses) < HUE_TOLERANCE_DEG / 2
+    assert np.mean(misses) < 6.8
+    assert max(misses) < HUE_TOLERANCE_DEG
 
 
 def test_the_catalogue_is_within_its_ranges() -> None:

@@ -210,8 +210,8 @@ def test_light_when_cast_is_reported_and_when_applied() -> None:
 def test_confidence_may_be_smaller_when_the_photo_is_no_square() -> None:
     """A map of half the size covers the same extent, and gives the palette of a map of the whole size."""
     pixels, labels = scene((150, 30, 40), (40, 70, 150))
-    pixels, labels = pixels[:, 20:140], labels[:, 20:140]
-    small, full = (np.full((160 // part, 120 // part), 220, np.uint8) for part in (2, 1))
+    pixels, labels = pixels[20:140], labels[20:140]
+    small, full = (np.full((120 // part, 160 // part), 220, np.uint8) for part in (2, 1))
     small[30:, :] = full[60:, :] = 120
     one, other = (extract(pixels, labels, confidence, Options()) for confidence in (small, full))
     assert only(one).colors == only(other).colors

@@ -174,6 +174,6 @@ def test_confidence_has_two_decimals_when_there_is_no_cast() -> None:
 
 def test_is_blurred_when_the_range_is_small() -> None:
     """A smooth ramp over few levels has no contrast to measure edges by, and is not called blurred."""
-    few, many = (np.tile(np.linspace(100, 100 + span, 96).astype(np.uint8), (96, 1)) for span in (10, 140))
+    few, many = (np.tile(np.linspace(100, 100 + span, 12_000).astype(np.uint8), (16, 1)) for span in (10, 140))
     assert is_blurred(few) is False
     assert is_blurred(many) is True
