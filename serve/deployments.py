@@ -64,9 +64,8 @@ class OneThread:
         metrics.before_report.append(lambda: metrics.queued.labels(phase).set(self._queued))
 
     def warm_up(self, work: Callable[[], object]) -> None:
-        """Does work in the thread before any request comes. It counts in no metric."""
-        for _ in range(WARM_UP_ROUNDS):
-            self._executor.submit(work).result()
+        """Does work in the thread once, before any request comes: it loads tables. It counts in no metric."""
+        self._executor.submit(work).result()
 
     async def run(self, deadline_s: float, work: Callable[[], T]) -> T:
         """The work's result. Raises PhaseTimeout when its turn comes after the deadline (Unix time, s)."""

@@ -40,5 +40,5 @@ def test_a_phase_works_before_it_is_ready(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("serve.replica.loading.freeze", lambda: None)
     seen: list[tuple[wire.HarmoniseRequest, int]] = []
     phase = deployments.PurePhase("harmony", "1", warm_up.look(), lambda asked: seen.append((asked, get_ident())))
-    assert [asked for asked, _thread in seen] == [warm_up.look()] * deployments.WARM_UP_ROUNDS
+    assert [asked for asked, _thread in seen] == [warm_up.look()]
     assert {thread for _asked, thread in seen} == {phase._thread._executor.submit(get_ident).result()}
