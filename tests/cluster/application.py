@@ -25,6 +25,7 @@ START_TIMEOUT_S = 200.0
 STOP_TIMEOUT_S = 10.0
 POLL_S = 0.1
 LAUNCHER = (sys.executable, "-m", "serve.local")
+MAKE_SERVE = ("make", "serve")
 
 
 @dataclass(slots=True)
@@ -158,6 +159,13 @@ def stop(launched: Launch, interrupt: Callable[[Launch], None]) -> Remains:
             process.kill()
         launched.process.kill()
     return Remains(launched.process.returncode, took_s, [f"{one.pid} {' '.join(cmdline(one))}" for one in left])
+
+
+def must_be_clean(remains: Remains, *folders: Path) -> None:
+    """Checks that no process runs or names the start's folders, and that the end was quick."""
+    assert remains.processes == []
+    assert remains.took_s <= STOP_TIMEOUT_S
+    assert [line for folder in folders for line in mentioning(folder)] == []
 
 
 def photo_form(image: bytes, *, mask: bytes | None = None, **options: Any) -> dict[str, Any]:

@@ -12,29 +12,36 @@ import yaml
 from serve.local.plan import DEFAULT_CONFIG, REPOSITORY
 from serve.local.stores import start_cache
 from serve.local.stores import stop as stop_store
-from tests.cluster.application import LAUNCHER, Application, Remains, interrupt_group, launch, stop, wait_until_ready
+from tests.cluster.application import MAKE_SERVE, Application, Remains, interrupt_alone, launch, stop, wait_until_ready
 from tests.cluster.traces import EXPORTED
 
 # Taste: the default budgets would degrade answers on a busy machine.
 AMPLE_MS = 60_000
+LAST = "test_nothing_is_left_when_make_alone_is_interrupted"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of this folder and makes them run last. A start may take a minute on a busy machine.
+    """Marks the tests of this folder. Those that share the application run last, and the test of its stop after them.
 
-    The running application has a Ray with a job agent, and another test's Ray cannot accept jobs beside it.
+    So no other cluster starts beside the running application, and it starts once. A start may take a minute on a busy
+    machine.
     """
     here = Path(__file__).parent
-    items.sort(key=lambda item: item.path.is_relative_to(here))
+    items.sort(key=lambda item: ("house" in names_of(item), item.name == LAST))
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.cluster)
             item.add_marker(pytest.mark.timeout(300))
 
 
+def names_of(item: pytest.Item) -> list[str]:
+    """The names of the fixtures that a test uses."""
+    return item.fixturenames if isinstance(item, pytest.Function) else []
+
+
 @dataclass(slots=True)
 class House:
-    """Starts an application when a test needs one and none runs."""
+    """Starts an application by `make serve` when a test needs one and none runs."""
 
     folder: Path
     cache_url: str
@@ -49,15 +56,15 @@ class House:
             raise AssertionError(f"The application ended by itself: {before.launch.rest_of_output()}")
         if self.running is None:
             variables = {"CONFIG": str(self.config_path), "REDIS_URL": self.cache_url, **EXPORTED}
-            launched = launch(self.folder / "dev", LAUNCHER, **variables)
+            launched = launch(self.folder / "dev", MAKE_SERVE, **variables)
             self.running = wait_until_ready(launched)
         must_answer(self.running)
         return self.running
 
     def stop(self) -> Remains:
-        """Ends the application by Ctrl-C."""
+        """Ends the application by a SIGINT to make alone."""
         application, self.running = self.application(), None
-        return stop(application.launch, interrupt_group)
+        return stop(application.launch, interrupt_alone)
 
     @property
     def config_path(self) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from models.cards import DEFAULT_MODEL, WEIGHTS_DIR, OnnxFile, load_card
-from tests.cluster.application import LAUNCHER, Application, Launch, launch, stop, wait_until_ready
+from tests.cluster.application import LAUNCHER, Application, Launch, Remains, launch, stop, wait_until_ready
 from tests.cluster.conftest import AMPLE_MS, local_config
 from tests.cluster.test_metrics import total
 
@@ -42,10 +42,10 @@ class SecondNetwork:
         """The sum of a metric over all replicas."""
         return total(self.client, f"colormatch_{name}", **labels)
 
-    def stop(self, interrupt: Callable[[Launch], None]) -> None:
+    def stop(self, interrupt: Callable[[Launch], None]) -> Remains:
         """Ends the application."""
         self.client.close()
-        stop(self.application.launch, interrupt)
+        return stop(self.application.launch, interrupt)
 
     def _config(self, share: float, mode: str) -> dict[str, Any]:
         """The local config with a second network."""

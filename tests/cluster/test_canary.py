@@ -1,26 +1,27 @@
-"""A second network in a running application: a stable split, comparisons, and photos when its replica is lost."""
+"""A second network in a running application: a stable split, comparisons, its replica's loss, and the end by Ctrl-C."""
 
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
+import httpx
 import pytest
 from PIL import Image
 
 from models.cards import DEFAULT_MODEL
-from tests.cluster.application import interrupt_group, photo_form, wait_until
+from tests.cluster.application import interrupt_group, must_be_clean, photo_form, wait_until
 from tests.cluster.second_network import NEXT, SecondNetwork
 
 PHOTOS = 8
 
 
-@pytest.fixture
-def second(tmp_path: Path) -> Iterator[SecondNetwork]:
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecondNetwork]:
     """An application of which a half of the photos goes to the second network."""
-    running = SecondNetwork(tmp_path, share=0.5, mode="split")
+    running = SecondNetwork(tmp_path_factory.mktemp("second"), share=0.5, mode="split")
     yield running
-    running.stop(interrupt_group)
+    if running.application.launch.process.poll() is None:
+        running.stop(interrupt_group)
 
 
 @pytest.fixture
@@ -76,3 +77,15 @@ def test_a_canary_answers_its_share_and_is_compared_when_the_config_says_so(
     for replica in second.application.replicas("SegmentationCanary"):
         replica.kill()
     assert DEFAULT_MODEL in networks()
+
+
+def test_nothing_is_left_when_ctrl_c_reaches_the_whole_group(second: SecondNetwork) -> None:
+    """SIGINT to the foreground process group, as from a terminal, ends all processes."""
+    application = second.application
+    dev_folder = application.launch.dev_folder
+    must_be_clean(second.stop(interrupt_group), application.run_folder, dev_folder)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(application.url, trust_env=False)
+    assert not application.run_folder.exists()
+    assert application.launch.rest_of_output().endswith("Stopping …\nStopped.")
+    assert not (dev_folder / f"ray-{application.launch.port}.env").exists()

@@ -6,6 +6,7 @@ Everything is read from the answer as clients get it. Colours are converted by c
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from itertools import combinations
 from math import cos, hypot, radians
 from typing import Any
@@ -144,6 +145,7 @@ def _wrong_summary(one: dict[str, Any], base: list[str], added: list[str]) -> It
 
 
 # --- colours --------------------------------------------------------------------------------------------------
+@cache
 def warmth(code: str) -> int:
     """1 for warm, -1 for cool, 0 for neither: by the CIE Lab hue, and only with enough chroma."""
     _, a, b = Color(code).convert("lab-d65").coords()
@@ -152,6 +154,7 @@ def warmth(code: str) -> int:
     return 0 if chroma < 8 or abs(lean) < 0.2 else WARM if lean > 0 else COOL
 
 
+@cache
 def _lab_chroma(code: str) -> float:
     _, a, b = Color(code).convert("lab-d65").coords()
     return hypot(a, b)
@@ -170,6 +173,7 @@ def _seen(garments: list[dict[str, Any]], least: float) -> list[str]:
     return [code for k, code in enumerate(ordered) if k == 0 or weights[code] >= least * total]
 
 
+@cache
 def _oklch(code: str) -> tuple[float, float, float]:
     lightness, chroma, hue = Color(code).convert("oklch").coords(nans=False)
     return lightness, chroma, hue
