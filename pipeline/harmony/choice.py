@@ -10,6 +10,7 @@ import numpy as np
 from pipeline.color.difference import DISTINCT_DE00
 from pipeline.harmony.catalogue import catalogue
 from pipeline.harmony.combinations import Combination
+from pipeline.harmony.pair_score import CALM_CHROMA
 from pipeline.harmony.schemes import MOODS
 from pipeline.types import Mood
 
@@ -17,13 +18,16 @@ from pipeline.types import Mood
 COLOR_REPEATS = 2
 
 
-def choose(queues: Sequence[Sequence[Combination]], limit: int, *, grey: bool = False) -> list[Combination]:
+def choose(
+    queues: Sequence[Sequence[Combination]], limit: int, *, grey: bool = False, calm: bool = False
+) -> list[Combination]:
     """Chooses at most `limit` combinations from queues, each of which is sorted best first, in the order of their rank.
 
     The first three are a safe, a tonal and a daring one for the leading base. grey: it shows no hue, so of the tonal
-    schemes only the monochromatic one starts from it, and comes first. Each further step takes from the base with
-    the fewest choices (the leading one on a tie), and there from the scheme with the fewest. No two choices are nearly
-    alike. A second pass fills up what is missing without the limit on single colours.
+    schemes only the monochromatic one starts from it, and comes first. calm: it has no strong colour, so a daring
+    combination that adds one comes first. Each further step takes from the base with the fewest choices (the leading
+    one on a tie), and there from the scheme with the fewest. No two choices are nearly alike. A second pass fills up
+    what is missing without the limit on single colours.
     """
     chosen: list[Combination] = []
     used: Counter[int] = Counter()
@@ -37,11 +41,11 @@ def choose(queues: Sequence[Sequence[Combination]], limit: int, *, grey: bool = 
         schemes[pick.scheme] += 1
 
     for mood in get_args(Mood):
-        leading = [_Queue(queue) for queue in queues if queue and _is_of(queue[0], base=0, mood=mood)]
-        heads = [head for queue in leading if (head := queue.head(chosen, used=used, repeats=1))]
+        leading = [queue for queue in queues if queue and _is_of(queue[0], base=0, mood=mood)]
+        wanted = [[one for one in queue if _is_wanted(one, grey=grey, calm=calm)] for queue in leading]
+        heads = _heads(wanted, chosen, used) or _heads(leading, chosen, used)
         if heads and len(chosen) < limit:
-            own = [head for head in heads if head.scheme == "monochromatic"] if grey else []
-            take(min(own or heads, key=lambda one: (-one.rank, one.colors)))
+            take(min(heads, key=lambda one: (-one.rank, one.colors)))
     first = len(chosen)
     for repeats in (COLOR_REPEATS, limit):
         waiting = [_Queue(queue) for queue in queues]
@@ -55,6 +59,25 @@ def choose(queues: Sequence[Sequence[Combination]], limit: int, *, grey: bool = 
 
 def _is_of(one: Combination, *, base: int, mood: Mood) -> bool:
     return one.base == base and MOODS[one.scheme] == mood
+
+
+def _is_wanted(one: Combination, *, grey: bool, calm: bool) -> bool:
+    """Whether a combination is what its mood says, beside a grey or calm base."""
+    if MOODS[one.scheme] == "tonal":
+        return not grey or one.scheme == "monochromatic"
+    return MOODS[one.scheme] == "safe" or not calm or bool(_strong()[list(one.colors)].any())
+
+
+@cache
+def _strong() -> np.ndarray:
+    return catalogue().points.oklch[:, 1] >= CALM_CHROMA
+
+
+def _heads(
+    queues: Sequence[Sequence[Combination]], chosen: Sequence[Combination], used: Counter[int]
+) -> list[Combination]:
+    """The best of each queue that repeats no colour of those chosen."""
+    return [head for queue in queues if (head := _Queue(queue).head(chosen, used=used, repeats=1))]
 
 
 class _Queue:

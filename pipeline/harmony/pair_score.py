@@ -23,6 +23,8 @@ HUE_RELATIONS = ((0.0, 10.0, 1.0), (30.0, 14.0, 0.95), (120.0, 14.0, 0.75), (150
 WORST_HUE = 0.35
 # A colour shows no hue below the first OKLCH chroma, and all of it above the second.
 VIVID_CHROMA = (0.025, 0.10)
+# A colour is calm below this OKLCH chroma, and strong from there on.
+CALM_CHROMA = VIVID_CHROMA[1]
 # Earth colours, navy and near-black show this share of their hue.
 CALM_FACTOR = 0.35
 # The lightness part: its value at equal lightness, and the OKLab step from which it is 1.

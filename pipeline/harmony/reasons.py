@@ -14,7 +14,7 @@ from pipeline.color.difference import DISTINCT_DE00, hue_difference_deg
 from pipeline.color.neutral import is_neutral
 from pipeline.color.sight import NEUTRAL_LAB_CHROMA, temperatures
 from pipeline.garments.kinds import BY_NAME
-from pipeline.harmony.pair_score import CLEAR_STEP, NEAR_MISS_CHROMA, Points
+from pipeline.harmony.pair_score import CALM_CHROMA, CLEAR_STEP, NEAR_MISS_CHROMA, Points
 from pipeline.harmony.schemes import angles_of
 from pipeline.parts import Coded, Suggestion, coded
 from pipeline.types import Category, Role, Scheme
@@ -26,8 +26,8 @@ SMALL_STEP = 0.15
 SAME_DE00, NEAR_MISS_DE00 = 2.5, 10.0
 # A suggestion picks up one of the base's smaller colours when it comes this near, ΔE00.
 ECHO_DE00 = 5.0
-# Colours are calm below the first OKLCH chroma, and vivid from the second on.
-CALM_CHROMA, VIVID_CHROMA = 0.10, 0.13
+# Colours are vivid from this OKLCH chroma on.
+VIVID_CHROMA = 0.13
 # Areas are balanced up to this deviation from 60-30-10, 0 to 1.
 BALANCED_DEVIATION = 0.15
 # A suggestion says only what sets it apart: its scheme, and at most this number of further reasons.

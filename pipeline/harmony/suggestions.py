@@ -15,7 +15,7 @@ from pipeline.harmony.bases import Base
 from pipeline.harmony.catalogue import catalogue, catalogue_cvd_lab, catalogue_positions, cvd_lab
 from pipeline.harmony.choice import choose
 from pipeline.harmony.combinations import Combination, offers
-from pipeline.harmony.pair_score import components_from_parts, take
+from pipeline.harmony.pair_score import CALM_CHROMA, components_from_parts, take
 from pipeline.harmony.percentile import percentile, rating_of
 from pipeline.harmony.reasons import ECHO_DE00, Tone, relation_of, suggestion_reasons, told_once, tones, wearing_advice
 from pipeline.harmony.schemes import MOODS, angles_of
@@ -57,8 +57,12 @@ def suggest(bases: Sequence[Base], options: HarmonyOptions) -> tuple[tuple[Sugge
     scored = score_bases(bases, options.intent, options.wheel)
     schemes = tuple(dict.fromkeys(options.schemes))
     depth = SPARE + 4 * -(-options.max_suggestions // max(1, len(schemes)))
-    grey = scored.anchor_positions[0] is None
-    chosen = choose(offers(scored, schemes, depth=depth), options.max_suggestions, grey=grey)
+    chosen = choose(
+        offers(scored, schemes, depth=depth),
+        options.max_suggestions,
+        grey=scored.anchor_positions[0] is None,
+        calm=options.intent != "subtle" and float(bases[0].points.oklch[: bases[0].seen, 1].max()) < CALM_CHROMA,
+    )
     worn = [tones(take(base.points, np.arange(base.seen)), base.names) for base in bases]
     found = [
         _suggestion(scored, one, cvd, worn=worn[one.base], options=options)

@@ -16,6 +16,7 @@ import numpy as np
 from models.train.illuminant import photos
 from pipeline.analysis import advise
 from pipeline.contract import advice_to_json
+from pipeline.harmony.pair_score import CALM_CHROMA, points_from_hexes
 from pipeline.options import Options
 from pipeline.types import DecodedImage, Segmentation
 from tests.bench.tables import write_section
@@ -49,17 +50,28 @@ def main() -> None:
     bands = np.histogram(scores, np.linspace(0, 1, 11))[0] / len(scores)
     ratings, moods = (Counter(one[name] for one in suggestions) for name in ("rating", "mood"))
     three = sum(len({one["mood"] for one in answer["suggestions"][:3]}) == 3 for answer in found)
+    muted = sum(_is_muted(answer) for answer in found)
     codes = Counter(code["code"] for one in suggestions for code in (*one["reasons"], *one["how_to_wear"]))
     lines = (
         f"{len(found)} photos, {len(suggestions)} suggestions; statements that the colours contradict: {len(wrong)}",
         f"scores: quartiles {low:.2f}, {middle:.2f}, {high:.2f}; the fullest band of 0.1 holds {max(bands):.0%}",
         f"ratings: {_shares(ratings)}",
         f"moods: {_shares(moods)}; all three are among the first three suggestions of {three} photos",
+        f"the first daring one leaves only muted colours on {muted} photos",
         f"the most frequent codes: {_shares(Counter(dict(codes.most_common(6))), len(suggestions))}",
     )
     text = "\n".join(f"- {line}" for line in lines)
     print(text, *wrong[:20], sep="\n")
     write_section("bench-harmony answers", text)
+
+
+def _is_muted(answer: dict[str, Any]) -> bool:
+    """Whether the first daring suggestion and its garments have no strong colour."""
+    daring = next(one for one in answer["suggestions"] if one["mood"] == "daring")
+    garments = {garment["id"]: garment for garment in answer["garments"]}
+    worn = [color for name in daring["for"]["garment_ids"] for color in garments[name]["colors"]]
+    hexes = [color["hex"] for color in (*worn, *daring["colors"])]
+    return bool(points_from_hexes(hexes).oklch[:, 1].max() < CALM_CHROMA)
 
 
 def _shares(counts: Counter[str], total: int = 0) -> str:

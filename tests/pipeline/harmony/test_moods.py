@@ -27,6 +27,16 @@ def test_first_tonal_one_when_the_base_has_no_hue(code: str) -> None:
     assert points_from_hexes([color.hex for color in tonal.colors]).oklch[:, 1].max() < 0.03
 
 
+@pytest.mark.parametrize("intent", ["balanced", "bold"])
+@pytest.mark.parametrize("code", [*WORN, WHITE])
+def test_first_daring_one_when_everyday_garment(code: str, intent: Any) -> None:
+    """With a daring suggestion somebody wears a strong colour: the garment's own, or one that is added."""
+    daring = next(one for one in suggested(garment(code), intent=intent) if one.mood == "daring")
+    worn = points_from_hexes([code, *(color.hex for color in daring.colors)])
+    assert worn.oklch[:, 1].max() >= 0.1
+    assert "CALM_CHROMA" not in {reason.code for reason in daring.reasons}
+
+
 @pytest.mark.parametrize(
     "hexes", [("#5f1526", "#cf9f2e", "#0f6b70"), ("#1f2a44", "#c19a6b", "#f2f0e6", "#111113"), (RED, WHITE)]
 )
