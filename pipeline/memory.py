@@ -9,7 +9,7 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 KEPT_BYTES, MOST_BLOCK_BYTES = 48 << 20, 32 << 20
 
 
-def keep_freed() -> bool:
+def keep_freed(kept_bytes: int = KEPT_BYTES) -> bool:
     """Sets how much freed memory this process keeps; returns whether its C library can.
 
     By default glibc gives the top of the heap back to the kernel after each photo. Then every page of the next one
@@ -19,4 +19,4 @@ def keep_freed() -> bool:
         mallopt = ctypes.CDLL(None).mallopt
     except AttributeError:  # musl and macOS have none
         return False
-    return bool(mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)) and bool(mallopt(M_MMAP_THRESHOLD, MOST_BLOCK_BYTES))
+    return bool(mallopt(M_TRIM_THRESHOLD, kept_bytes)) and bool(mallopt(M_MMAP_THRESHOLD, MOST_BLOCK_BYTES))

@@ -346,6 +346,7 @@ class Advice:
 
         app = create_app(self._service)
         loading.freeze()
+        loading.keep_little()
         return app
 
 

@@ -8,10 +8,19 @@ import gc
 
 from pipeline.memory import keep_freed
 
+# Measured: an ingress replica holds a photo's pixels and no float maps. With this much a photo costs it 19 page faults
+# instead of 4, and freed memory does not pile up.
+INGRESS_KEPT_BYTES = 8 << 20
+
 
 def freeze() -> None:
     """Has all later collections leave out the objects that exist now."""
     gc.freeze()
+
+
+def keep_little() -> None:
+    """Has an ingress replica give more of its freed memory back than the replicas of phases do."""
+    keep_freed(INGRESS_KEPT_BYTES)
 
 
 # Ray has loaded its modules by the time a replica imports its deployment, and ours are still to come.
