@@ -389,8 +389,7 @@ const PARTS = { hue: "Hues", lightness: "Light and dark", separation: "Easy to t
 // Everything behind a suggestion: its reasons, and the numbers.
 export function whyOf(answer, suggestion) {
   const reasons = [...suggestion.reasons, ...(answer.common ?? [])].map((reason) => make("li", {}, reason.text));
-  const seen = { protan: "protan", deutan: "deutan", tritan: "tritan" };
-  const least = Object.keys(seen).map((eye) => `${eye} ${suggestion.cvd[`${eye}_min_de00`].toFixed(0)}`);
+  const least = ["protan", "deutan", "tritan"].map((eye) => `${eye} ${suggestion.cvd[`${eye}_min_de00`].toFixed(0)}`);
   return make("details", { class: "why" }, make("summary", {}, "Why, in numbers"),
     make("ul", {}, reasons),
     make("p", {}, `By our rules it beats ${Math.round(100 * suggestion.score)} % of pairs of garment colours. The scheme is ${suggestion.scheme.replaceAll("_", " ")}.`),
