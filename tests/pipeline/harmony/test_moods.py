@@ -28,7 +28,7 @@ def test_first_tonal_one_when_the_base_has_no_hue(code: str) -> None:
 
 
 @pytest.mark.parametrize("intent", ["balanced", "bold"])
-@pytest.mark.parametrize("code", [*WORN, WHITE])
+@pytest.mark.parametrize("code", WORN)
 def test_first_daring_one_when_everyday_garment(code: str, intent: Any) -> None:
     """With a daring suggestion somebody wears a strong colour: the garment's own, or one that is added."""
     daring = next(one for one in suggested(garment(code), intent=intent) if one.mood == "daring")
