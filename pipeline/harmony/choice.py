@@ -63,14 +63,18 @@ def _is_of(one: Combination, *, base: int, mood: Mood) -> bool:
 
 def _is_wanted(one: Combination, *, grey: bool, calm: bool) -> bool:
     """Whether a combination is what its mood says, beside a grey or calm base."""
-    if MOODS[one.scheme] == "tonal":
-        return not grey or one.scheme == "monochromatic"
-    return MOODS[one.scheme] == "safe" or not calm or bool(_strong()[list(one.colors)].any())
+    mood = MOODS[one.scheme]
+    if mood == "tonal" and grey:
+        return one.scheme == "monochromatic"
+    if mood == "daring" and calm:
+        return not _strong().isdisjoint(one.colors)
+    return True
 
 
 @cache
-def _strong() -> np.ndarray:
-    return catalogue().points.oklch[:, 1] >= CALM_CHROMA
+def _strong() -> frozenset[int]:
+    """The catalogue indices of strong colours."""
+    return frozenset(np.flatnonzero(catalogue().points.oklch[:, 1] >= CALM_CHROMA).tolist())
 
 
 def _heads(
