@@ -96,6 +96,7 @@ KNOWERS: dict[str, tuple[str, ...]] = {
     "starlette": ("serve.api", "serve.http", "serve.gate"),
     "pydantic": ("serve",),
     "redis": ("serve.stores", "serve.keys", "serve.erase", "serve.local.stores"),
+    "scipy": ("models.train", "models.evaluate.calibrate"),
     "torch": (
         "models.networks",
         "models.train",
@@ -243,7 +244,7 @@ def test_the_command_alone_knows_the_launcher_when_read() -> None:
 
 @pytest.mark.parametrize("framework", KNOWERS)
 def test_a_framework_stays_in_its_places_when_the_source_is_read(framework: str) -> None:
-    """Ray, FastAPI, Starlette, pydantic, redis and torch are each known to few modules."""
+    """Ray, FastAPI, Starlette, pydantic, redis, scipy and torch are each known to few modules."""
     users = {_dotted(file) for file in SOURCE if framework in _packages(file)}
     assert {module for module in users if not _is_in(module, *KNOWERS[framework])} == set()
     assert users
@@ -263,11 +264,11 @@ MAY_LOAD: dict[str, set[str]] = {
     "models.cards": {"numpy", "msgspec"},
 }
 MUST_NOT_LOAD: dict[str, set[str]] = {
-    "serve.app": {"torch", "torchvision", "safetensors", "models", "scipy"},
+    "serve.app": {"torch", "torchvision", "safetensors", "models"},
     "serve.walk.advisor": {"ray", "fastapi", "torch", "models", "starlette"},
     "serve.service": {"ray", "fastapi", "torch", "models"},
     "serve.assembly": {"ray", "fastapi", "torch", "models", "botocore", "httpx"},
-    "serve.api": {"ray", "torch", "models", "rich", "botocore", "opentelemetry.sdk.metrics"},
+    "serve.api": {"ray", "torch", "models", "rich", "scipy", "botocore", "opentelemetry.sdk.metrics"},
     "models": {"torch", "torchvision", "safetensors", "numpy", "openvino"},
     "models.advice": {"torch", "openvino", "ray"},
     "serve.cli.command": {"torch", "ray", "numpy", "pydantic", "models", "pipeline"},
@@ -278,7 +279,7 @@ MUST_NOT_LOAD: dict[str, set[str]] = {
     "models.engines.openvino": {"torch", "openvino_telemetry", "httpx", "models.networks"},
     "models.engines.choice": {"torch", "openvino"},
     "models.picture": {"torch"},
-    "pipeline.contract": {"torch", "ray", "pydantic", "scipy.optimize"},
+    "pipeline.contract": {"torch", "ray", "pydantic"},
     "pipeline.backfill.__main__": {"torch", "ray", "openvino"},
 }
 # Modules that the packages above bring along and that say nothing of our imports.

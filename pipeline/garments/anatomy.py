@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from pipeline.garments.components import Merges
 from pipeline.garments.kinds import BY_LABEL, HAIR, SKIN, Place, label_of
+from pipeline.garments.masks import Box, connected
 from pipeline.types import LabelMap, Mask
 
 # Standard: artists draw a standing adult 7.5 heads tall, with the crotch 4 heads below the crown. Sitting and children
@@ -49,15 +49,13 @@ class Head:
 
 def heads(labels: LabelMap) -> list[Head]:
     """The heads with hair in a label map (H, W), but those that the photo's upper edge or both its sides cut."""
-    hair, count = ndimage.label(labels == HAIR, structure=np.ones((3, 3), bool))
-    if not count:
-        return []
+    hair = connected(labels == HAIR, corners=True)
     bare = (labels == HAIR) | (labels == SKIN)
     found = []
-    for number, size in enumerate(np.bincount(hair.ravel())[1:], start=1):
-        part = hair == number
+    for number, size_px in enumerate(hair.sizes_px[1:], start=1):
+        part = hair.ids == number
         cut = part[:2].any() or (part[:, 0].any() and part[:, -1].any())
-        if size >= LEAST_HAIR_SHARE * labels.size and not cut:
+        if size_px >= LEAST_HAIR_SHARE * labels.size and not cut:
             found.append(_head(bare, part))
     kept = [head for head in found if not any(_is_on(head, other) for other in found)]
     return [replace(head, portrait=_is_portrait(head, labels)) for head in kept]
@@ -90,7 +88,7 @@ def _head(bare: Mask, hair: Mask) -> Head:
     return Head(crown, float(columns[0] + columns[-1] + 1) / 2, round(HEAD_ASPECT * float(width)))
 
 
-def is_impossible(place: Place, box: tuple[int, int, int, int], known: list[Head]) -> bool:
+def is_impossible(place: Place, box: Box, known: list[Head]) -> bool:
     """Whether a garment of this place cannot be at a box (top, left, bottom, right), px.
 
     Of the heads whose crown is above the box, the one whose middle is nearest decides; without one nothing is
@@ -106,7 +104,7 @@ def is_impossible(place: Place, box: tuple[int, int, int, int], known: list[Head
     return (top + bottom) / 2 < head.crown_px + LEAST_MIDDLE_OF_LOWER * head.height_px
 
 
-def is_headwear(place: Place, box: tuple[int, int, int, int], known: list[Head]) -> bool:
+def is_headwear(place: Place, box: Box, known: list[Head]) -> bool:
     """Whether clothes at a box (top, left, bottom, right), px, are on a head: then they are a hat, an accessory."""
     top, left, bottom, right = box
     return place in ("upper", "lower", "whole") and any(

@@ -1,19 +1,14 @@
 """Connected components of a label map, and which of them have merged into one garment."""
 
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pipeline.garments.kinds import FIRST_GARMENT
 from pipeline.garments.likeness import Codes, histogram
-from pipeline.types import CLASSES, Floats, LabelMap, Mask
-
-Ids: TypeAlias = NDArray[np.int32]  # (H, W), 0 = no garment
-Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right, px
-
+from pipeline.garments.masks import Box, Ids, box, connected
+from pipeline.types import CLASSES, Floats, LabelMap
 
 _NO_CODES: Codes = np.zeros(0, np.uint16)
 
@@ -103,20 +98,20 @@ def find_components(labels: LabelMap, weight: Floats, codes: Codes | None) -> tu
     """
     ids = np.zeros(labels.shape, np.int32)
     components = [Component(0, 0, (0, 0, 0, 0), np.zeros(len(CLASSES)), _NO_CODES)]
-    for label, window in enumerate(ndimage.find_objects(labels), start=1):
-        if window is None or label < FIRST_GARMENT:
+    for label in range(FIRST_GARMENT, len(CLASSES)):
+        window = box(labels == label)
+        if window is None:
             continue
         inside = labels[window] == label
-        numbers, sizes = number_components(inside)
-        sums = np.bincount(numbers.ravel(), weight[window].ravel())
-        ids[window][inside] = numbers[inside] + (len(components) - 1)
+        found = connected(inside, corners=True)
+        sums = np.bincount(found.ids.ravel(), weight[window].ravel())
+        ids[window][inside] = found.ids[inside] + (len(components) - 1)
         top, left = window[0].start, window[1].start
-        places = [place for place in ndimage.find_objects(numbers) if place is not None]
-        for k, (rows, columns) in enumerate(places, start=1):
+        for size_px, mass, place in zip(found.sizes_px[1:], sums[1:], found.boxes_px[1:].tolist(), strict=True):
             votes = np.zeros(len(CLASSES))
-            votes[label] = sums[k]
-            box = (top + rows.start, left + columns.start, top + rows.stop, left + columns.stop)
-            components.append(Component(label, int(sizes[k]), box, votes, _NO_CODES))
+            votes[label] = mass
+            moved = (top + place[0], left + place[1], top + place[2], left + place[3])
+            components.append(Component(label, int(size_px), moved, votes, _NO_CODES))
     if codes is not None:
         by_component = codes.ravel()[np.argsort(ids, axis=None, kind="stable")]
         ends = np.cumsum(np.bincount(ids.ravel(), minlength=len(components)))
@@ -140,16 +135,6 @@ def border_lengths(ids: Ids, count: int) -> NDArray[np.int64]:
     lengths[0] = lengths[:, 0] = 0
     np.fill_diagonal(lengths, 0)
     return lengths
-
-
-def number_components(mask: Mask) -> tuple[Ids, NDArray[np.int64]]:
-    """The components of a mask (H, W): ids from 1 (0 = outside), and the size of each id, px.
-
-    Pixels that meet at a corner touch.
-    """
-    labelled, _count = ndimage.label(mask, structure=np.ones((3, 3), bool))
-    ids = np.asarray(labelled, np.int32)
-    return ids, np.bincount(ids.ravel())
 
 
 def gap_px(first: Box, second: Box) -> float:

@@ -4,20 +4,18 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import ndimage
 
 from pipeline.garments.anatomy import Head, heads, name_headwear, reassign_impossible
 from pipeline.garments.components import (
     Component,
-    Ids,
     Merges,
     border_lengths,
     find_components,
     gap_px,
-    number_components,
 )
 from pipeline.garments.kinds import BY_LABEL, FIRST_GARMENT, HAIR, SKIN, Place
 from pipeline.garments.likeness import Codes
+from pipeline.garments.masks import Ids, box, connected
 from pipeline.options import PhotoOptions
 from pipeline.types import CLASSES, Category, ConfidenceMap, Floats, LabelMap, Mask
 
@@ -72,9 +70,9 @@ def group_garments(
     """
     garment = (labels >= FIRST_GARMENT) & (labels < len(CLASSES))
     everywhere = np.zeros(labels.shape, np.int32)
-    if not garment.any():
+    window = box(garment)
+    if window is None:
         return everywhere, []
-    (window,) = (found for found in ndimage.find_objects(garment.view(np.uint8)) if found is not None)
     weight = np.full(labels.shape, 0.5)[window] if confidence is None else confidence[window] / 255.0
     least_px = max(SPECK_OF_IMAGE * labels.size, SPECK_OF_GARMENTS * np.count_nonzero(garment))
     if _is_worn(labels, options):
@@ -100,11 +98,12 @@ def _is_worn(labels: LabelMap, options: PhotoOptions) -> bool:
 
 # --- product photos -------------------------------------------------------------------------------------------
 def _product(labels: LabelMap, garment: Mask, weight: Floats, *, single: bool) -> tuple[Ids, list[Group]]:
-    ids, sizes = number_components(garment)
+    found = connected(garment, corners=True)
+    sizes = found.sizes_px
     largest = int(np.argmax(sizes[1:])) + 1
     owner = np.arange(len(sizes))
     owner[1:][single | (sizes[1:] < PRODUCT_COMPONENT_SHARE * sizes[largest])] = largest
-    ids = owner.astype(np.int32)[ids]
+    ids = owner.astype(np.int32)[found.ids]
     votes = _votes(ids, len(sizes), labels, weight)
     groups = [Group(int(component), _winner(votes[component])) for component in np.unique(owner[1:])]
     return _join_equal(ids, groups)

@@ -4,9 +4,9 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pipeline.garments.kinds import FIRST_GARMENT, HAIR, SKIN, label_of
+from pipeline.garments.masks import box, connected, opened
 from pipeline.types import Floats, LabelMap, Mask, RgbImage
 
 SHOES, ACCESSORY = label_of("shoes"), label_of("accessory")
@@ -39,8 +39,8 @@ def skin_taken_for_cloth(codes: Codes, labels: LabelMap, weight: Floats) -> Mask
     skin's colours as often as not.
     """
     skin = np.zeros(labels.shape, bool)
-    if np.any(labels):
-        window = ndimage.find_objects((labels > 0).view(np.uint8))[0]
+    window = box(labels > 0)
+    if window is not None:
         skin[window] = _skin(codes[window], labels[window], weight[window])
     return skin
 
@@ -52,20 +52,20 @@ def _skin(codes: Codes, labels: LabelMap, weight: Floats) -> Mask:
     body_mass, cloth_mass = _mass(codes[body], weight[body]), _mass(codes[cloth], weight[cloth])
     share = (body_mass / (body_mass + cloth_mass + 1e-9))[codes]
     # The opening drops single pixels, which belong to a print.
-    alike = ndimage.binary_opening(cloth & (share > SKIN_SHARE_OF_COLOR))
+    alike = opened(cloth & (share > SKIN_SHARE_OF_COLOR))
     # Networks take a forehead for a hat, or a neck for a scarf.
     alike |= _mostly(share > ACCESSORY_SKIN_SHARE_OF_COLOR, labels == ACCESSORY)
-    components, count = ndimage.label(alike | body)
-    with_body = np.bincount(components[body], minlength=count + 1) > 0
-    return np.asarray(alike & with_body[components])
+    found = connected(alike | body)
+    with_body = np.bincount(found.ids[body], minlength=len(found.sizes_px)) > 0
+    return np.asarray(alike & with_body[found.ids])
 
 
 def _mostly(marked: Mask, region: Mask) -> Mask:
     """The components of a region that are marked in large part."""
-    components, _ = ndimage.label(region)
-    shares = np.bincount(components.ravel(), marked.ravel()) / np.bincount(components.ravel())
+    found = connected(region)
+    shares = np.bincount(found.ids.ravel(), marked.ravel()) / np.maximum(found.sizes_px, 1)
     shares[0] = 0
-    return np.asarray((shares > ACCESSORY_SKIN_SHARE)[components])
+    return np.asarray((shares > ACCESSORY_SKIN_SHARE)[found.ids])
 
 
 def histogram(codes: Codes) -> Floats:
@@ -74,10 +74,33 @@ def histogram(codes: Codes) -> Floats:
     Two histograms overlap by the sum over the smaller value of each bin, 0 to 1.
     """
     counts = np.bincount(codes, minlength=LEVELS**3).reshape(LEVELS, LEVELS, LEVELS).astype(np.float64)
-    smooth = ndimage.gaussian_filter(counts, BLUR_LEVELS, mode="constant")
+    smooth = _spread(counts, _BLUR)
     return np.asarray(smooth.ravel() / smooth.sum())
 
 
 def _mass(codes: Codes, weight: Floats) -> Floats:
-    counts = np.bincount(codes, weight, minlength=LEVELS**3).reshape(LEVELS, LEVELS, LEVELS)
-    return np.asarray(ndimage.uniform_filter(counts, 3, mode="constant").ravel())
+    counts = np.bincount(codes, weight, minlength=LEVELS**3).astype(np.float64)
+    return _spread(counts.reshape(LEVELS, LEVELS, LEVELS), _NEAREST).ravel()
+
+
+def _spread(counts: Floats, band: Floats) -> Floats:
+    """A histogram (LEVELS, LEVELS, LEVELS), spread along each of its axes by a band (LEVELS, LEVELS)."""
+    return np.asarray(np.tensordot(band, band @ counts @ band, axes=1))
+
+
+def _band(weights: Floats) -> Floats:
+    """The matrix by which each level becomes a weighted sum of its neighbours, (LEVELS, LEVELS).
+
+    weights: (2·n + 1,), of the neighbours n levels below to n above.
+    """
+    middle = len(weights) // 2
+    return np.asarray(sum(np.diag(np.full(LEVELS - abs(k), w), k) for k, w in enumerate(weights, start=-middle)))
+
+
+def _normal(reach: int) -> Floats:
+    """Weights of a normal distribution, (2·reach + 1,), summing to 1."""
+    weights = np.exp(-((np.arange(-reach, reach + 1) / BLUR_LEVELS) ** 2) / 2)
+    return np.asarray(weights / weights.sum())
+
+
+_NEAREST, _BLUR = _band(np.full(3, 1 / 3)), _band(_normal(3))

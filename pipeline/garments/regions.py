@@ -6,15 +6,14 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
-from pipeline.garments.components import Ids
 from pipeline.garments.confidence import kind_confidence
 from pipeline.garments.grouping import Group, group_garments
 from pipeline.garments.kinds import FIRST_GARMENT, SKIN
 from pipeline.garments.kinds import label_of as kind_label
 from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
+from pipeline.garments.masks import Ids, connected, filled, opened
 from pipeline.options import PhotoOptions
 from pipeline.parts import CategoryShare, Region
 from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, Category, ConfidenceMap, LabelMap, Mask, RgbImage
@@ -86,12 +85,10 @@ def fallback_labels(pixels: RgbImage) -> LabelMap:
     for color in _border_colors(oklab):
         away = oklab - color
         np.minimum(nearest, np.einsum("hwc,hwc->hw", away, away), out=nearest)
-    differs = ndimage.binary_opening(nearest > FALLBACK_DISTANCE**2, iterations=1)
-    components, count = ndimage.label(differs)
-    if count:
-        sizes = np.bincount(components.ravel())[1:]
-        large = np.flatnonzero(sizes >= FALLBACK_COMPONENT_SHARE * sizes.max()) + 1
-        differs = ndimage.binary_fill_holes(np.isin(components, large))
+    found = connected(opened(nearest > FALLBACK_DISTANCE**2))
+    large = found.sizes_px >= FALLBACK_COMPONENT_SHARE * found.sizes_px[1:].max(initial=1)
+    large[0] = False
+    differs = filled(large[found.ids])
     if differs.mean() < MIN_FALLBACK_SHARE:
         differs = _middle(*differs.shape)
     height_px, width_px = pixels.shape[:2]

@@ -6,10 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pipeline.color.spaces import bytes_to_oklab
 from pipeline.garments.kinds import BY_NAME, FIRST_GARMENT, SKIN
+from pipeline.garments.masks import connected
 from pipeline.parts import Region
 from pipeline.types import UNKNOWN, LabelMap, Mask, RgbImage
 
@@ -34,7 +34,6 @@ LEFT_OF_SMALL = 0.15
 LEFT_OF_CLOTHES = 0.7
 # An accessory of which less than LEFT_OF_SMALL is left is a face or an arm from this share of the photo on.
 FACE_SHARE = 0.015
-_AROUND = np.ones((3, 3), bool)
 
 
 def bare_skin(pixels: RgbImage, labels: LabelMap) -> Mask | None:
@@ -51,9 +50,9 @@ def bare_skin(pixels: RgbImage, labels: LabelMap) -> Mask | None:
     alike = cloth & _tones(view[skin])[_codes(view)]
     if not alike.any():
         return None
-    components, count = ndimage.label(_in_squares(alike | skin), _AROUND)
-    with_skin = np.bincount(components[_in_squares(skin)], minlength=count + 1) > 0
-    bare = alike & _repeated(with_skin[components], SQUARE_PX, alike.shape)
+    found = connected(_in_squares(alike | skin), corners=True)
+    with_skin = np.bincount(found.ids[_in_squares(skin)], minlength=len(found.sizes_px)) > 0
+    bare = alike & _repeated(with_skin[found.ids], SQUARE_PX, alike.shape)
     return _repeated(bare, STEP_PX, labels.shape)
 
 

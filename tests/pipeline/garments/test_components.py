@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.garments.components import Merges, border_lengths, find_components, gap_px, number_components
+from pipeline.garments.components import Merges, border_lengths, find_components, gap_px
 from pipeline.garments.kinds import SKIN, label_of
 from pipeline.types import LabelMap
 
@@ -31,9 +31,10 @@ def test_components_are_of_garments_when_a_map_has_skin() -> None:
 
 def test_pixels_are_one_component_when_they_meet_at_a_corner() -> None:
     """Pixels that share a corner touch; pixels one step farther apart do not."""
-    ids, sizes = number_components(np.array([[1, 0, 0, 0], [0, 1, 0, 1]], bool))
+    labels = np.where([[1, 0, 0, 0], [0, 1, 0, 1]], TOP, 0).astype(np.uint8)
+    ids, components = find_components(labels, np.ones(labels.shape), None)
     assert ids.tolist() == [[1, 0, 0, 0], [0, 1, 0, 2]]
-    assert sizes[1:].tolist() == [2, 1]
+    assert [one.size_px for one in components[1:]] == [2, 1]
 
 
 def test_border_is_counted_when_components_touch_or_nearly_touch() -> None:
