@@ -7,6 +7,7 @@ from functools import cache
 from itertools import product
 
 import numpy as np
+from PIL import ImageColor
 
 from pipeline.color.gamut import fit_srgb
 from pipeline.color.hex import rgb_to_hex
@@ -77,12 +78,10 @@ def split_colors(text: str) -> list[str]:
 @cache
 def known_words() -> dict[str, str]:
     """The hex code of every word, by the word as it is usually written."""
-    # Loading coloraide takes a fifth of a second, and a process that reads no words needs none of it.
-    from coloraide.css.color_names import name2val_map
-
-    css = {name: rgb_to_hex(value[:3]) for name, value in name2val_map.items() if name != "transparent"}
     words = vocabulary("fashion")
     cloth = dict(zip(words.names, words.hexes, strict=True))
+    # Standard: Pillow has the 148 names of CSS Color 4. coloraide 8 has two of them with other values.
+    css = {name: rgb_to_hex(ImageColor.getrgb(name)) for name in ImageColor.colormap}
     return css | cloth | {alias: cloth[name] for alias, name in ALIASES.items()}
 
 
@@ -113,6 +112,7 @@ def _suggestion(plain: str) -> str:
 
 # --- functions ------------------------------------------------------------------------------------------------
 def _hex_of_function(plain: str, given: str) -> str:
+    # Loading it takes a fifth of a second, and most processes never read a function.
     from coloraide import Color
 
     try:

@@ -30,6 +30,9 @@ from pipeline.limits import MAX_COLOR_CHARS
         ("hsl(210 40% 30%)", "#2e4c6b"),
         ("oklch(0.2883 0.0503 265.9)", "#1f2a44"),
         ("oklch(none none none)", "#000000"),
+        # Standard: CSS Color 4. These are the two that were wrong.
+        ("MediumPurple", "#9370db"),
+        ("pale violet red", "#db7093"),
     ],
 )
 def test_parse_color_when_valid(text: str, code: str) -> None:
