@@ -100,7 +100,7 @@ def report(metrics: Metrics) -> Reporter:
 
 
 class Exported:
-    """Copies the metrics to Ray's own exporters, as `ray_<name>` with Serve's labels, once a second.
+    """Copies the metrics to Ray's own exporters, as `ray_<name>` with Serve's labels, at each push.
 
     Ray's histograms only take single values, so our buckets, sums and counts become counters.
     """

@@ -1,8 +1,8 @@
 """Measures the service beside its floors and its peers, and writes docs/results/performance.md: `make bench`.
 
 Every system runs alone on the machine, serves the same photos, no two of one colour, and is driven by the same loads:
-one client; clients without pause until no more photos come through; and a schedule at 0.8 of that. It takes about a
-quarter of an hour, on a machine that does nothing else.
+one client; four and eight clients without pause, of which the better counts; and a schedule at 0.8 of that. It takes
+about a quarter of an hour, on a machine that does nothing else.
 """
 
 import argparse
@@ -37,7 +37,8 @@ SIZES_PX = {"1 MP": (896, 1120), "12 MP": (3096, 3872)}
 TINTS = {"1 MP": 1000, "12 MP": 40}
 # Taste: enough for a stable median, and for a 99th percentile that is one of the slowest answers.
 PHOTOS_ALONE, LARGE_ALONE, COLORS_ALONE, WARM_UP = 100, 30, 200, 25
-CLIENTS = 8
+# Taste: two and four a core. The more clients, the longer they queue, and a service with a budget refuses those.
+CLIENTS = (4, 8)
 # Where each load begins among the tints: further on than the one before it goes.
 _FIRST = count(step=401)
 LOAD_S = 15.0
@@ -57,7 +58,8 @@ class Row:
     large_p50: float | None = None
     cached_p50: float | None = None
     colors_p50: float | None = None
-    photos_per_s: float | None = None
+    clients: int | None = None
+    photos_per_s: float = 0.0
     photo_cpu_ms: float | None = None
     loaded_p99: float | None = None
     notes: list[str] = field(default_factory=list)
@@ -150,18 +152,27 @@ def _measured(system: System, photos: dict[str, Path]) -> Row:
     if system.name in (OURS, GRAPH):
         row.cached_p50, _ = _alone(system, {"same": 1.0}, COLORS_ALONE, photos["1 MP"])
     row.memory_mib = system.memory_bytes() / 2**20
-    before_s = system.cpu_s()
-    shots = _load(system, photos["1 MP"], clients=CLIENTS)
-    good = [shot for shot in shots if shot.good]
-    row.photos_per_s = len(good) / LOAD_S
-    row.photo_cpu_ms = (system.cpu_s() - before_s) * 1000 / max(1, len(good))
+    shots = _without_pause(system, photos["1 MP"], row)
     loaded = _load(system, photos["1 MP"], per_s=0.8 * row.photos_per_s)
     row.loaded_p99 = _percentile([shot.took_s * 1e3 for shot in loaded], 0.99)
-    for what, some in (("without pause", shots), ("at 0.8", loaded)):
+    for what, some in ((f"{row.clients} clients without pause", shots), ("at 0.8", loaded)):
         bad = [shot for shot in some if not shot.good]
         if bad:
             row.notes.append(f"{what}: {len(bad)} of {len(some)} answers refused or degraded")
     return row
+
+
+def _without_pause(system: System, photo: Path, row: Row) -> list[Shot]:
+    """Fills in photos/s, CPU and clients of the load that gives the most photos/s; returns that load's answers."""
+    best: list[Shot] = []
+    for clients in CLIENTS:
+        before_s = system.cpu_s()
+        shots = _load(system, photo, clients=clients)
+        good = sum(shot.good for shot in shots)
+        if good > LOAD_S * row.photos_per_s:
+            best, row.clients, row.photos_per_s = shots, clients, good / LOAD_S
+            row.photo_cpu_ms = (system.cpu_s() - before_s) * 1000 / good
+    return best
 
 
 def _plan(system: System, photo: Path, **what: Any) -> Plan:
@@ -224,6 +235,7 @@ COLUMNS = {
     "cached_p50": ("cached photo: p50, ms", 2),
     "colors_p50": ("colours: p50, ms", 2),
     "photos_per_s": ("photos/s", 1),
+    "clients": ("with clients", 0),
     "photo_cpu_ms": ("CPU-ms a photo", 1),
     "loaded_p99": ("p99 at 0.8, ms", 0),
 }
@@ -236,7 +248,7 @@ def _document(rows: Sequence[Row]) -> str:
         "`make bench` wrote this page. [performance.md](../performance.md) says what the rows mean.",
         "",
         f"{os.cpu_count()} cores of {_processor()}, Python {sys.version.split()[0]}, Ray {version('ray')}, OpenVINO "
-        f"{version('openvino')}; {CLIENTS} clients for photos/s.",
+        f"{version('openvino')}.",
         "",
         "| system | " + " | ".join(title for title, _ in COLUMNS.values()) + " |",
         "|---" * (len(COLUMNS) + 1) + "|",
@@ -244,7 +256,8 @@ def _document(rows: Sequence[Row]) -> str:
     for row in rows:
         cells = [_cell(getattr(row, name), digits) for name, (_, digits) in COLUMNS.items()]
         lines.append(f"| {row.name} | " + " | ".join(cells) + " |")
-    lines += ["", *(f"- {row.name}: {note}." for row in rows for note in row.notes)]
+    notes = [f"- {row.name}: {note}." for row in rows for note in row.notes]
+    lines += ["", *notes] if notes else []
     return "\n".join([*lines, *_targets({row.name: row for row in rows})]) + "\n"
 
 
