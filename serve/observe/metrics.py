@@ -242,9 +242,10 @@ class Reporter:
         threading.Thread(target=self._run, name="metrics", daemon=True).start()
 
     def _run(self) -> None:
+        # The first report starts the hub's process: so it begins while replicas start, and not beside the first photo.
         while True:
-            time.sleep(self._every_s)
             self._report()
+            time.sleep(self._every_s)
 
     def _report(self) -> None:
         report = self._metrics.report()

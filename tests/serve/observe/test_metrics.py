@@ -1,5 +1,6 @@
 """The metrics of a replica, and their sum over replicas that come and go."""
 
+import queue
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest_asyncio
 from prometheus_client.parser import text_string_to_metric_families
 
 from serve.observe.hub import DEPARTED_S, LIVING_S, Hub
-from serve.observe.metrics import Metrics
+from serve.observe.metrics import Metrics, Reporter, families_of
 from tests.serve.application import Application, form, running
 
 NAVY = {"colors": ["navy"]}
@@ -198,3 +199,11 @@ def test_a_report_twice_counts_once() -> None:
     for _ in range(3):
         hub.push("a", report)
     assert of(hub.text(), "colormatch_admission_shed_total") == 2
+
+
+def test_a_report_goes_out_at_once_when_a_replica_starts() -> None:
+    """The first report does not wait: it starts the hub, whose process would else start beside the first photos."""
+    pushed: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    Reporter(Metrics(), pushed.put, every_s=3600)
+    names = {family.name for family in families_of(pushed.get(timeout=10))}
+    assert "colormatch_http_requests" in names
