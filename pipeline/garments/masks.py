@@ -1,7 +1,7 @@
 """Connected components of a mask, their boxes, opening, and holes.
 
-SciPy's ndimage has all of these, but its import takes half a second of CPU in each replica and each `stylesync`. So
-the tests alone use it, to compare with.
+SciPy's ndimage has all of these, but its import takes half a second of CPU wherever garments are found: in the ingress,
+extraction and `stylesync`. So the tests alone use it, to compare with.
 """
 
 from dataclasses import dataclass
