@@ -1,11 +1,11 @@
-"""Connected components of a mask, their boxes, opening, and holes.
+"""Connected components of a mask, their boxes, opening, holes, and maps at a larger size.
 
-SciPy's ndimage has all of these, but its import takes half a second of CPU wherever garments are found: in the ingress,
-extraction and `stylesync`. So the tests alone use it, to compare with.
+SciPy's ndimage has most of these, but its import takes half a second of CPU wherever garments are found: in the
+ingress, extraction and `stylesync`. So the tests alone use it, to compare with.
 """
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from pipeline.types import Mask
 Ids: TypeAlias = NDArray[np.int32]  # (H, W), 0 = no component
 Window: TypeAlias = tuple[slice, slice]  # rows, columns
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right, px
+Plane = TypeVar("Plane", np.bool_, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +113,8 @@ def filled(mask: Mask) -> Mask:
         open_[edge] = True
     open_[0] = False
     return np.asarray(~open_[around.ids])
+
+
+def enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:
+    """Each value as a square of `step` by `step` pixels, cut to the shape."""
+    return np.repeat(np.repeat(plane, step, axis=0), step, axis=1)[: shape[0], : shape[1]]

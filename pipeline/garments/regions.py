@@ -1,7 +1,6 @@
 """Finds the garments of a label map, and makes label maps where no network has answered."""
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +12,7 @@ from pipeline.garments.grouping import Group, group_garments
 from pipeline.garments.kinds import FIRST_GARMENT, SKIN
 from pipeline.garments.kinds import label_of as kind_label
 from pipeline.garments.likeness import color_codes, skin_taken_for_cloth
-from pipeline.garments.masks import Ids, connected, filled, opened
+from pipeline.garments.masks import Ids, connected, enlarged, filled, opened
 from pipeline.options import PhotoOptions
 from pipeline.parts import CategoryShare, Region
 from pipeline.types import CLASSES, GARMENT_CLASSES, UNKNOWN, Category, ConfidenceMap, LabelMap, Mask, RgbImage
@@ -34,7 +33,6 @@ FALLBACK_COMPONENT_SHARE = 0.1
 MIN_FALLBACK_SHARE = 0.02
 # Kinds below this share of a region's pixels are not reported as alternatives.
 MIN_ALTERNATIVE_SHARE = 0.005
-Plane = TypeVar("Plane", np.bool_, np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +112,11 @@ def _from_network(
         codes = color_codes(pixels[::step, ::step])
         skin = skin_taken_for_cloth(codes, small, coarse / 255)
         small = np.where(skin, SKIN, small).astype(np.uint8)
-        cloth &= ~_enlarged(skin, step, labels.shape)
+        cloth &= ~enlarged(skin, step, labels.shape)
     groups, members = group_garments(small, coarse, options, codes=codes)
     # The coarse map misses up to a step of pixels at each edge, so groups first grow by one coarse pixel.
     spread = np.where(groups == 0, _grown(groups), groups)
-    full = np.where(cloth, _enlarged(spread, step, labels.shape), 0)
+    full = np.where(cloth, enlarged(spread, step, labels.shape), 0)
     return [_garment_pixels(group, small, groups, coarse, full) for group in members]
 
 
@@ -130,11 +128,6 @@ def _grown(ids: Ids) -> Ids:
         np.maximum(grown[first], before[second], out=grown[first])
         np.maximum(grown[second], before[first], out=grown[second])
     return grown
-
-
-def _enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:
-    """Each value as a square of `step` by `step` pixels, cut to the shape."""
-    return np.repeat(np.repeat(plane, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
 
 
 def _garment_pixels(

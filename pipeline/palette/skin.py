@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.color.spaces import bytes_to_oklab
 from pipeline.garments.kinds import BY_NAME, FIRST_GARMENT, SKIN
-from pipeline.garments.masks import connected
+from pipeline.garments.masks import connected, enlarged
 from pipeline.parts import Region
 from pipeline.types import UNKNOWN, LabelMap, Mask, RgbImage
 
@@ -52,8 +52,8 @@ def bare_skin(pixels: RgbImage, labels: LabelMap) -> Mask | None:
         return None
     found = connected(_in_squares(alike | skin), corners=True)
     with_skin = np.bincount(found.ids[_in_squares(skin)], minlength=len(found.sizes_px)) > 0
-    bare = alike & _repeated(with_skin[found.ids], SQUARE_PX, alike.shape)
-    return _repeated(bare, STEP_PX, labels.shape)
+    bare = alike & enlarged(with_skin[found.ids], SQUARE_PX, alike.shape)
+    return enlarged(bare, STEP_PX, labels.shape)
 
 
 def clothed(regions: Sequence[Region], bare: Mask | None) -> tuple[Region, ...]:
@@ -89,11 +89,6 @@ def _in_squares(mask: Mask) -> Mask:
     padded[: mask.shape[0], : mask.shape[1]] = mask
     # Eight pixels of a row are one number.
     return np.asarray((padded.view(np.uint64) != 0).reshape(height, SQUARE_PX, width).any(axis=1))
-
-
-def _repeated(mask: Mask, step: int, shape: tuple[int, ...]) -> Mask:
-    """Each value as a square of `step` by `step` pixels, cut to the shape."""
-    return np.repeat(np.repeat(mask, step, axis=0), step, axis=1)[: shape[0], : shape[1]]
 
 
 def _codes(pixels: RgbImage) -> NDArray[np.uint16]:

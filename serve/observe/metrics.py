@@ -21,8 +21,8 @@ PHASES: tuple[PhaseName, ...] = get_args(PhaseName)
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.2, 1.6, 2.5, 5.0)
 # Standard: the powers of two up to the largest batch that serve.settings allows.
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64, 128)
-# Taste: a changed report is pushed after 2 s, an unchanged one after 6 s. One of a busy ingress takes 26 ms of CPU on a
-# slow core, as much as the harmony of two photos.
+# Taste: a changed report is pushed after 2 s, an unchanged one after 6 s. That of a busy ingress takes its thread 11 ms
+# of CPU on a slow core, as much as a photo's harmony.
 PUSH_S, HEARTBEAT_S = 2.0, 6.0
 # Taste: shares of equal pixels; two trainings of one network agree on 0.97 of a photo.
 AGREEMENTS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.97, 0.98, 0.99, 1.0)
