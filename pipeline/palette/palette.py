@@ -38,12 +38,16 @@ BLEND_SHARE, MOST_BLEND_SHARE = 0.6, 0.1
 BLEND_RANGE, BLEND_WIDTH = (0.12, 0.88), 0.081
 # A blend has no valley on the path to one of its colours: the density stays above this share of its own. A dye has one.
 BLEND_VALLEY = 0.42
+# A cluster of a fine print is made of blends when its weight is below this share of its area.
+PRINT_BLEND = 0.3
 # Taste: the least distance between the colours of the degraded palette.
 MEDOID_DISTANCE_DE00 = 15.0
 # Fitted: a logistic regression on painted garments and mixes of real cloth (docs/colour.md, confidence) of whether the
 # colour lies within 3 ΔE00 of the dye. The constant comes first, then the slopes for log10 of the pixels, log10 of the
 # share, the spread in ΔE00, and log10 of the ΔE00 to the next colour.
 CONFIDENCE_WEIGHTS = (-9.13, 0.91, 1.74, -0.66, 9.05)
+# The same for the colours of fine prints, whose dyes are hardly seen unblended: a constant, and a slope for the logit.
+PRINT_CONFIDENCE_WEIGHTS = (-1.63, 0.56)
 # The regression does not look beyond these values.
 MOST_PX, LEAST_SPREAD_DE00, MOST_NEXT_DE00 = 1000.0, 4.0, 60.0
 
@@ -66,8 +70,9 @@ def extract_palettes(
     densities = [Density(bins.of(garment)) for garment in range(len(shown))]
     clusters = _without_blends(bins, densities, _Clusters.of(bins, color_clusters(bins, densities)))
     clusters = _largest(bins, clusters, max_colors)
-    sizes_px = np.array([samples[k].size_px for k in shown])
-    described = _described(bins, clusters, sizes_px, None if exposures is None else [exposures[k] for k in shown])
+    described = _described(
+        bins, clusters, [samples[k] for k in shown], None if exposures is None else [exposures[k] for k in shown]
+    )
     for k, palette in zip(shown, described, strict=True):
         palettes[k] = palette
     return palettes
@@ -127,6 +132,7 @@ class _Clusters:
 def _without_blends(bins: Bins, densities: Sequence[Density], clusters: _Clusters) -> _Clusters:
     """Gives back the clusters that are too small to count, or that are the blends along an edge of two larger ones."""
     share = clusters.mass(bins.weight)
+    mixed = share < PRINT_BLEND * clusters.mass(bins.area)
     centres = _medians(bins, clusters)
     lab = lab_of(centres)
     between = delta_e_2000(lab[:, None], lab).tolist()
@@ -138,7 +144,7 @@ def _without_blends(bins: Bins, densities: Sequence[Density], clusters: _Cluster
                 min((between[k][j] for j in own), default=np.inf) < ACCENT_DE00
                 or _is_speck(density, share[k], centres[k])
             )
-            if not own or not (small or _is_blend(density, k, own, share, centres)):
+            if not own or not (small or mixed[k] or _is_blend(density, k, own, share, centres)):
                 own.append(k)
         kept.append(own)
     return _kept_only(bins, clusters, kept)
@@ -191,9 +197,9 @@ def _kept_only(bins: Bins, clusters: _Clusters, kept: list[list[int]]) -> _Clust
 
 # --- describing the clusters ----------------------------------------------------------------------------------
 def _described(
-    bins: Bins, clusters: _Clusters, sizes_px: Floats, exposures: Sequence[Exposure] | None
+    bins: Bins, clusters: _Clusters, samples: Sequence[Samples], exposures: Sequence[Exposure] | None
 ) -> list[tuple[PaletteColor, ...]]:
-    """The palette of each garment. sizes_px: (garments,)."""
+    """The palette of each garment."""
     offset = bins.space - _medians(bins, clusters)[clusters.of_bin]
     distance = np.einsum("nc,nc->n", offset, offset)
     # The weights are relative to the nearest bin's, so that they cannot all vanish.
@@ -201,15 +207,17 @@ def _described(
     np.minimum.at(nearest, clusters.of_bin, distance)
     core = bins.weight * np.exp((nearest[clusters.of_bin] - distance) / (2 * CORE_SIGMA**2))
     rgb, lab = clusters.means(bins.rgb, core), clusters.means(bins.lab, core)
-    share = clusters.mass(bins.weight)
+    share = clusters.mass(bins.area)
     ordered = clusters.by_share(share)
     for garment, exposure in enumerate(exposures or ()):
         main, window = ordered[garment][0], bins.windows[garment]
         white = white_in_full_light(bins.of(garment), clusters.of_bin[window] == main, exposure)
         if white is not None:
             rgb[main], lab[main] = white, srgb_to_lab_d65(white / 255)
-    spread = clusters.mass(bins.weight * delta_e_2000(bins.lab, lab[clusters.of_bin])) / share
-    chance = _confidence(clusters.garment, share * sizes_px[clusters.garment], share, spread, lab)
+    spread = clusters.mass(bins.area * delta_e_2000(bins.lab, lab[clusters.of_bin])) / share
+    pixels = share * np.array([one.size_px for one in samples])[clusters.garment]
+    printed = np.array([one.unblended is not None for one in samples])[clusters.garment]
+    chance = _confidence(clusters.garment, pixels, share, spread, lab, printed)
     colors = [
         PaletteColor(_byte(color), *facts)
         for color, *facts in zip(rgb, share.tolist(), chance.tolist(), spread.tolist(), strict=True)
@@ -217,7 +225,9 @@ def _described(
     return [tuple(sorted((colors[k] for k in own), key=lambda color: (-color.share, color.rgb))) for own in ordered]
 
 
-def _confidence(garment: NDArray[np.intp], pixels: Floats, share: Floats, spread: Floats, lab: Floats) -> Floats:
+def _confidence(
+    garment: NDArray[np.intp], pixels: Floats, share: Floats, spread: Floats, lab: Floats, printed: NDArray[np.bool_]
+) -> Floats:
     """The chance that each colour is right, (k,), by a logistic regression. All arguments have one entry a colour."""
     others = (garment[:, None] == garment) & ~np.eye(len(garment), dtype=bool)
     next_de00 = np.where(others, delta_e_2000(lab[:, None], lab), MOST_NEXT_DE00).min(axis=1)
@@ -228,8 +238,10 @@ def _confidence(garment: NDArray[np.intp], pixels: Floats, share: Floats, spread
         np.log10(np.minimum(next_de00, MOST_NEXT_DE00)),
     )
     constant, *slopes = CONFIDENCE_WEIGHTS
-    chance = 1 / (1 + np.exp(-constant - sum(slope * value for slope, value in zip(slopes, values, strict=True))))
-    return np.asarray(chance * pixels / (pixels + 1))
+    logit = constant + sum(slope * value for slope, value in zip(slopes, values, strict=True))
+    print_constant, print_slope = PRINT_CONFIDENCE_WEIGHTS
+    logit = np.where(printed, print_constant + print_slope * logit, logit)
+    return np.asarray(1 / (1 + np.exp(-logit)) * pixels / (pixels + 1))
 
 
 def _medians(bins: Bins, clusters: _Clusters) -> Floats:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.palette import prints
 from pipeline.palette.histogram import Samples
 from pipeline.parts import Region
 from pipeline.types import ConfidenceMap, Mask, RgbImage
@@ -32,11 +33,15 @@ def garment_samples(
     not depend on their order.
     """
     inner, top, left = _eroded(region)
+    height_px, width_px = inner.shape
+    unblended = prints.unblended(pixels[top : top + height_px, left : left + width_px], inner)
     inside = np.flatnonzero(inner)
     if len(inside) > most_px:
         # Each stretch of equal length gives one pixel, at a random place: a fixed step would alias with stripes.
         places = (np.arange(most_px) + _OFFSETS[:most_px]) * (len(inside) / most_px)
         inside = inside[places.astype(np.intp)]
+    if unblended is not None:
+        unblended = unblended.ravel()[inside]
     row, column = np.divmod(inside, inner.shape[1])
     inside = (row + top) * region.mask.shape[1] + column + left
     rgb = np.take(pixels.reshape(-1, 3), inside, axis=0)
@@ -44,7 +49,8 @@ def garment_samples(
     glare = (rgb[:, 0] >= CLIPPED) & (rgb[:, 1] >= CLIPPED) & (rgb[:, 2] >= CLIPPED)
     if 0 < np.count_nonzero(glare) < CLIPPED_SHARE * len(glare):
         rgb, weights = rgb[~glare], weights[~glare]
-    return Samples(rgb, weights)
+        unblended = None if unblended is None else unblended[~glare]
+    return Samples(rgb, weights, unblended)
 
 
 def _eroded(region: Region) -> tuple[Mask, int, int]:

@@ -24,6 +24,8 @@ DRAWN_PX = 2 * SIDE_PX
 APART_DE00 = 12.0
 ACCENT_APART_DE00 = 20.0
 LEAST_SHARE = 0.01
+# Stripes of 8 to 60 px become 1.6 to 12 px wide.
+FINE = 0.2
 Range = tuple[float, float]
 # The dye of each pixel, (DRAWN_PX, DRAWN_PX).
 DyeMap = NDArray[np.uint8]
@@ -33,13 +35,16 @@ DyeMap = NDArray[np.uint8]
 class Recipe:
     """The parameters of one kind of garment. Values are drawn uniformly from the ranges.
 
-    folds: the standard deviation of log light over the cloth. exposure: in linear light. cast: the strength of a
-    colour of light. noise: sRGB standard deviation, 0..255. quality: of the JPEG.
+    scale: of the pattern, as a share of the usual one. knit, folds: the standard deviations of log light over stitches
+    and over the cloth. exposure: in linear light. cast: the strength of a colour of light. noise: sRGB standard
+    deviation, 0..255. quality: of the JPEG.
     """
 
     layout: str = "plain"
     colors: tuple[int, int] = (1, 1)
     cloth: str = "any"
+    scale: float = 1.0
+    knit: Range = (0.0, 0.0)
     folds: Range = (0.05, 0.25)
     exposure: Range = (1.0, 1.0)
     cast: Range = (0.0, 0.0)
@@ -60,6 +65,10 @@ RECIPES: dict[str, Recipe] = {
     "cast": Recipe("print", (1, 4), cast=(0.15, 0.4)),
     "JPEG 40-55": Recipe("print", (1, 5), quality=(40, 55)),
     "noise": Recipe("stripes", (1, 4), noise=(6.0, 14.0)),
+    "fine stripes": Recipe("stripes", (2, 3), scale=FINE),
+    "fine checks": Recipe("checks", (2, 3), scale=FINE),
+    "fine print": Recipe("print", (2, 4), scale=FINE),
+    "coarse knit": Recipe(knit=(0.2, 0.5)),
 }
 
 
@@ -93,8 +102,10 @@ def _painted(kind: str, random: np.random.Generator) -> Painted | None:
         return None
     shape = shape_of(random)
     mask = np.asarray(shape)[::2, ::2] > 0
-    drawn = _LAYOUTS[recipe.layout](random, count, mask)
+    drawn = _LAYOUTS[recipe.layout](random, count, mask, recipe.scale)
     shade = shade_of(random, random.uniform(*recipe.folds))
+    if recipe.knit[1]:
+        shade = shade * _stitches(random, random.uniform(*recipe.knit))
     placed = drawn[::2, ::2][mask]
     share = np.bincount(placed, minlength=count) / len(placed)
     if share.min() < LEAST_SHARE or (share.max() > share[0] and recipe.layout == "accent"):
@@ -159,48 +170,56 @@ def _smooth(random: np.random.Generator, cells: int) -> Floats:
     return np.asarray(coarse.resize((SIDE_PX, SIDE_PX), Image.Resampling.BICUBIC), dtype=float)
 
 
+def _stitches(random: np.random.Generator, depth: float) -> Floats:
+    """The light on rows of stitches of 3 to 8 px, (512, 512), with a median near 1."""
+    width, height = random.uniform(3, 8, 2)
+    y, x = np.mgrid[:SIDE_PX, :SIDE_PX]
+    relief = np.cos(2 * np.pi * x / width) + np.cos(2 * np.pi * (y + 0.5 * np.abs(x % width - width / 2)) / height)
+    return np.asarray(np.exp(depth * relief))
+
+
 # --- layouts: which dye where, (1024, 1024) -------------------------------------------------------------------
-def _plain(random: np.random.Generator, count: int, mask: Mask) -> DyeMap:
+def _plain(random: np.random.Generator, count: int, mask: Mask, scale: float) -> DyeMap:
     return np.zeros((DRAWN_PX, DRAWN_PX), np.uint8)
 
 
-def _stripes(random: np.random.Generator, count: int, mask: Mask) -> DyeMap:
+def _stripes(random: np.random.Generator, count: int, mask: Mask, scale: float) -> DyeMap:
     """Bands of 8 to 60 px at any angle."""
-    return _bands(random, count, random.uniform(0, np.pi))
+    return _bands(random, count, random.uniform(0, np.pi), scale)
 
 
-def _bands(random: np.random.Generator, count: int, angle: float) -> DyeMap:
-    widths = 2 * random.uniform(8, 60, count)
+def _bands(random: np.random.Generator, count: int, angle: float, scale: float) -> DyeMap:
+    widths = 2 * scale * random.uniform(8, 60, count)
     y, x = np.mgrid[:DRAWN_PX, :DRAWN_PX]
     along = (x * np.cos(angle) + y * np.sin(angle) + random.uniform(0, 500)) % widths.sum()
     return np.asarray(np.searchsorted(np.cumsum(widths)[:-1], along), np.uint8)
 
 
-def _checks(random: np.random.Generator, count: int, mask: Mask) -> DyeMap:
+def _checks(random: np.random.Generator, count: int, mask: Mask, scale: float) -> DyeMap:
     """Crossed bands: the second set lies over the first, in a dye of its own or the same."""
     angle = random.uniform(0, np.pi)
-    under = _bands(random, max(2, count - 1), angle)
-    over = _bands(random, 2, angle + np.pi / 2)
+    under = _bands(random, max(2, count - 1), angle, scale)
+    over = _bands(random, 2, angle + np.pi / 2, scale)
     return np.where(over == 1, count - 1, np.minimum(under, count - 1)).astype(np.uint8)
 
 
-def _motifs(random: np.random.Generator, count: int, mask: Mask) -> DyeMap:
+def _motifs(random: np.random.Generator, count: int, mask: Mask, scale: float) -> DyeMap:
     """Scattered ellipses of every dye but the first, 8 to 45 px in size."""
     image = Image.new("L", (DRAWN_PX, DRAWN_PX), 0)
     draw = ImageDraw.Draw(image)
     for dye in range(1, count):
         left_px = random.uniform(0.03, 0.7 / (count - 1)) * DRAWN_PX**2
         while left_px > 0:
-            width, height = 2 * random.uniform(8, 45, 2)
+            width, height = 2 * scale * random.uniform(8, 45, 2)
             x, y = random.uniform(0, DRAWN_PX, 2)
             draw.ellipse((x, y, x + width, y + height), fill=dye)
             left_px -= 0.785 * width * height
     return np.asarray(image)
 
 
-def _accent(random: np.random.Generator, count: int, mask: Mask) -> DyeMap:
+def _accent(random: np.random.Generator, count: int, mask: Mask, scale: float) -> DyeMap:
     """One or two dyes in bands, and the last one as a badge of 1 to 3 % of the garment."""
-    drawn = _bands(random, 2, random.uniform(0, np.pi)) if count == 3 else _plain(random, count, mask)
+    drawn = _bands(random, 2, random.uniform(0, np.pi), scale) if count == 3 else _plain(random, count, mask, scale)
     if count == 1:
         return drawn
     image = Image.fromarray(drawn)

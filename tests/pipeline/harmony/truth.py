@@ -186,5 +186,8 @@ def _has_angle(value: float, base: list[str], added: list[str]) -> bool:
 
 
 def _one_family(first: str, second: str) -> bool:
-    (_, c1, h1), (_, c2, h2) = _oklch(first), _oklch(second)
+    """Two greys, or two colours of one hue. The darkest colours are black, whatever their hue."""
+    (_, c1, h1), (_, c2, h2) = (
+        (lightness, 0.0 if lightness < 0.2 else chroma, hue) for lightness, chroma, hue in map(_oklch, (first, second))
+    )
     return max(c1, c2) < 0.045 or abs((h1 - h2 + 180) % 360 - 180) <= 25
