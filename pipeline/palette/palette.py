@@ -132,7 +132,8 @@ class _Clusters:
 def _without_blends(bins: Bins, densities: Sequence[Density], clusters: _Clusters) -> _Clusters:
     """Gives back the clusters that are too small to count, or that are the blends along an edge of two larger ones."""
     share = clusters.mass(bins.weight)
-    mixed = share < PRINT_BLEND * clusters.mass(bins.area)
+    area = clusters.mass(bins.area)
+    mixed = (share < PRINT_BLEND * area) | (area < EDGELESS_SHARE)
     centres = _medians(bins, clusters)
     lab = lab_of(centres)
     between = delta_e_2000(lab[:, None], lab).tolist()

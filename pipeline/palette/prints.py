@@ -33,9 +33,9 @@ SHADE_LIGHTNESS, SHADE_CHROMA, LIGHT_CHROMA, SHADE_HUE_DEG = 0.57, 0.04, 0.75, 2
 
 
 def unblended(pixels: RgbImage, inside: Mask) -> Mask | None:
-    """The pixels of a printed garment that are not blends; None when it is not printed finely.
+    """The pixels of a finely printed garment that are not blends, (H, W); None when it is not printed finely.
 
-    pixels: (H, W, 3) sRGB; inside: (H, W), the garment.
+    pixels: (H, W, 3) sRGB; inside: (H, W), the garment. What lies outside counts as no blend.
     """
     if not _is_printed(pixels, inside):
         return None

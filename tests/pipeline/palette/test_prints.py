@@ -14,6 +14,7 @@ from pipeline.garments.regions import find_regions, labels_from_mask
 from pipeline.options import Options
 from pipeline.palette.extraction import extract
 from pipeline.palette.prints import unblended
+from pipeline.palette.sampling import garment_samples
 from pipeline.parts import Garment
 from pipeline.types import Mask, RgbImage
 from tests.bench.colour_garments import paint
@@ -70,11 +71,13 @@ def farthest(garment: Garment, *dyes: str) -> float:
     ("pattern", "dyes"),
     [
         (stripes(3), ("#17181c", "#e6e4df")),
-        (stripes(3), ("#1f2a44", "#b3322e")),
+        (stripes(5), ("#1f2a44", "#b3322e")),
         (dots, ("#f2efe9", "#20201f")),
         (dots, ("#3c2a20", "#c8a878")),
+        (dots, ("#c0368a", "#f2cfe0")),
+        (dots, ("#3a6ea5", "#d9a05b")),
     ],
-    ids=["black and white", "navy and red", "white with black dots", "leopard"],
+    ids=["black, white", "navy, red", "white, black", "leopard", "magenta, pale", "blue, orange"],
 )
 def test_two_dyes_are_told_when_a_print_is_fine(pattern: Pattern, dyes: tuple[str, ...]) -> None:
     """Their blends fill the histogram between them; together they were one colour that the cloth does not have."""
@@ -124,15 +127,54 @@ def test_a_knit_is_one_dye_when_its_stitches_cast_shadows(dye: str) -> None:
     assert counted(garment)[0] == "solid"
 
 
-def test_the_background_is_no_part_of_the_print() -> None:
-    """Plain cloth before a fine check: only the cloth counts."""
-    pixels, mask = cloth(stripes(2), "#17181c", "#e6e4df"), np.zeros((SIDE_PX, SIDE_PX), bool)
+def test_two_greys_are_a_print_when_they_alternate() -> None:
+    """Greys have no chroma by which light and shade of one dye could be told from two dyes."""
+    assert unblended(cloth(stripes(3), "#4a4038", "#857b6e"), EVERYWHERE) is not None
+
+
+def test_the_plain_part_counts_whole_when_most_of_a_garment_is_printed() -> None:
+    """A printed shirt with plain sleeves: nothing is a blend where the contrast is weak."""
+    pixels = cloth(stripes(3), "#17181c", "#e6e4df").copy()
+    pixels[:, :60] = (120, 40, 60)
+    found = unblended(pixels, EVERYWHERE)
+    assert found is not None
+    assert found[:, :50].all()
+    assert 0.2 < found[:, 70:].mean() < 0.8
+
+
+def test_the_background_is_no_part_of_a_print() -> None:
+    """Plain cloth before a fine check stays plain, and a fine check is the same before any background."""
+    pixels, mask = cloth(stripes(3), "#17181c", "#e6e4df"), np.zeros((SIDE_PX, SIDE_PX), bool)
     mask[40:160, 60:140] = True
-    pixels = np.where(mask[..., None], np.array([120, 40, 60], np.uint8), pixels)
-    assert unblended(pixels, mask) is None
-    checked = unblended(cloth(stripes(2), "#17181c", "#e6e4df"), mask)
-    assert checked is not None
-    assert 0 < np.count_nonzero(checked[mask]) < np.count_nonzero(mask)
+    assert unblended(np.where(mask[..., None], np.array([120, 40, 60], np.uint8), pixels), mask) is None
+    noise = np.random.default_rng(4).integers(0, 256, pixels.shape).astype(np.uint8)
+    before = [unblended(np.where(mask[..., None], pixels, wall), mask) for wall in (pixels * 0, noise)]
+    assert before[0] is not None
+    np.testing.assert_array_equal(before[0], before[1])
+    assert before[0][~mask].all()
+    assert not before[0][mask].all()
+
+
+def test_a_print_is_none_when_only_its_means_have_strong_contrast() -> None:
+    """Means of four are rounded down, so their contrast may be 3 more than that of the pixels."""
+    pixels = np.repeat(np.where(np.arange(SIDE_PX) // 4 % 2, 40, 3)[None, :, None], SIDE_PX, axis=0)
+    assert unblended(np.repeat(pixels, 3, axis=2).astype(np.uint8), EVERYWHERE) is None
+
+
+def test_confidence_is_lower_when_a_print_is_fine() -> None:
+    """The dyes of fine stripes are hardly seen unblended, those of wide ones are."""
+    fine, wide = (seen(cloth(stripes(width_px), "#1f2a44", "#b3322e")).colors[:2] for width_px in (6, 30))
+    assert all(color.confidence is not None and color.confidence < 0.97 for color in fine)
+    assert all(color.confidence is not None and color.confidence > 0.97 for color in wide)
+
+
+def test_samples_fit_together_when_a_print_has_glare() -> None:
+    """Glare is left out of the pixels, of their weights and of what is told about blends."""
+    pixels = cloth(stripes(3), "#17181c", "#c8a878").copy()
+    pixels[80:100, 80:100] = 255
+    samples = garment_samples(find_regions(labels_from_mask(EVERYWHERE), None, Options())[0], pixels, None)
+    assert samples.unblended is not None
+    assert len(samples.rgb) == len(samples.weights) == len(samples.unblended) < SIDE_PX**2 - 300
 
 
 @pytest.mark.parametrize("size_px", [(0, 0), (1, 1), (1, 7), (2, 2), (3, 1), (5, 4)])
