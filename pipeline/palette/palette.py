@@ -132,6 +132,7 @@ class _Clusters:
 def _without_blends(bins: Bins, densities: Sequence[Density], clusters: _Clusters) -> _Clusters:
     """Gives back the clusters that are too small to count, or that are the blends along an edge of two larger ones."""
     share = clusters.mass(bins.weight)
+    # In a fine print a cluster's weight may be far from its area. Elsewhere they are equal, and this drops nothing.
     area = clusters.mass(bins.area)
     mixed = (share < PRINT_BLEND * area) | (area < EDGELESS_SHARE)
     centres = _medians(bins, clusters)
