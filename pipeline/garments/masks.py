@@ -1,4 +1,4 @@
-"""Connected components of a mask, their boxes, opening, holes, and maps at a larger size.
+"""Connected components of a mask, their boxes, opening, holes, extremes within reach, and maps at a larger size.
 
 SciPy's ndimage has most of these, but its import takes half a second of CPU wherever garments are found: in the
 ingress, extraction and `stylesync`. So the tests alone use it, to compare with.
@@ -16,6 +16,7 @@ Ids: TypeAlias = NDArray[np.int32]  # (H, W), 0 = no component
 Window: TypeAlias = tuple[slice, slice]  # rows, columns
 Box: TypeAlias = tuple[int, int, int, int]  # top, left, bottom, right, px
 Plane = TypeVar("Plane", np.bool_, np.int32)
+Levels = TypeVar("Levels", np.bool_, np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,22 @@ def filled(mask: Mask) -> Mask:
         open_[edge] = True
     open_[0] = False
     return np.asarray(~open_[around.ids])
+
+
+def extremes(values: NDArray[Levels], reach_px: int, most: np.ufunc, *, axis: int) -> NDArray[Levels]:
+    """Each value, or the most of those within reach along an axis. most: np.minimum or np.maximum."""
+    # Windows of doubling length. What lies beyond an edge is as the edge, which every window that reaches there holds.
+
+    def part(cut: slice) -> tuple[slice, ...]:
+        return (*(slice(None),) * axis, cut)
+
+    first, last = (values[part(edge)].repeat(reach_px, axis=axis) for edge in (slice(1), slice(-1, None)))
+    found, span = np.concatenate((first, values, last), axis=axis), 1
+    while span < 2 * reach_px + 1:
+        step = min(span, 2 * reach_px + 1 - span)
+        found = most(found[part(slice(-step))], found[part(slice(step, None))])
+        span += step
+    return found
 
 
 def enlarged(plane: NDArray[Plane], step: int, shape: tuple[int, ...]) -> NDArray[Plane]:

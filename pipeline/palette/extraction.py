@@ -77,7 +77,7 @@ def histogram_palette(pixels: RgbImage, labels: LabelMap, options: PhotoOptions)
     """
     bare = bare_skin(pixels, labels)
     regions = clothed(find_regions(labels, None, options), bare)
-    samples = [garment_samples(without_skin(region, bare), pixels, None) for region in regions]
+    samples = [garment_samples(without_skin(region, bare), pixels, None, plain=True) for region in regions]
     palettes = [histogram_medoids(one.rgb, max_colors=options.max_colors) for one in samples]
     return _garments(regions, palettes, [None] * len(regions), options)
 

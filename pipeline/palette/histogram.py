@@ -93,10 +93,8 @@ def _histogram(samples: Samples) -> tuple[Floats, Floats, Floats]:
         return np.zeros((0, 3)), np.zeros(0), np.zeros(0)
     weights = samples.weights if samples.weights.any() else np.ones(len(samples.rgb))
     channels = [np.ascontiguousarray(samples.rgb[:, k]) for k in range(3)]
-    mean, share, area = _binned(channels, weights, samples.unblended, bits=5)
-    if len(share) <= MAX_BINS:
-        return mean, share, area
-    return _binned(channels, weights, samples.unblended, bits=4)
+    found = _binned(channels, weights, samples.unblended, bits=5)
+    return found if len(found[0]) <= MAX_BINS else _binned(channels, weights, samples.unblended, bits=4)
 
 
 def _binned(
@@ -104,11 +102,11 @@ def _binned(
 ) -> tuple[Floats, Floats, Floats]:
     red, green, blue = ((channel >> (8 - bits)).astype(np.uint16) for channel in channels)
     index = (red << 2 * bits) | (green << bits) | blue
-    clear = weights if unblended is None else weights * np.where(unblended, UNBLENDED, 1)
+    counts = weights if unblended is None else weights * np.where(unblended, UNBLENDED, 1)
     area = np.bincount(index, weights)
     kept = np.flatnonzero(area > STRAY_SHARE * area.sum())
     area, means = area[kept], np.empty((len(kept), 3))
-    weight = area if unblended is None else np.bincount(index, clear)[kept]
+    weight = area if unblended is None else np.bincount(index, counts)[kept]
     for k, channel in enumerate(channels):
-        means[:, k] = np.bincount(index, clear * channel)[kept]
+        means[:, k] = np.bincount(index, counts * channel)[kept]
     return means / weight[:, None], weight / weight.sum(), area / area.sum()

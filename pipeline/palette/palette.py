@@ -46,7 +46,8 @@ MEDOID_DISTANCE_DE00 = 15.0
 # colour lies within 3 ΔE00 of the dye. The constant comes first, then the slopes for log10 of the pixels, log10 of the
 # share, the spread in ΔE00, and log10 of the ΔE00 to the next colour.
 CONFIDENCE_WEIGHTS = (-9.13, 0.91, 1.74, -0.66, 9.05)
-# The same for the colours of fine prints, whose dyes are hardly seen unblended: a constant, and a slope for the logit.
+# Fitted: `python -m tests.bench.colour_prints --fit`. The same for the colours of fine prints, whose dyes are hardly
+# seen unblended: a constant, and a slope for the logit.
 PRINT_CONFIDENCE_WEIGHTS = (-1.63, 0.56)
 # The regression does not look beyond these values.
 MOST_PX, LEAST_SPREAD_DE00, MOST_NEXT_DE00 = 1000.0, 4.0, 60.0

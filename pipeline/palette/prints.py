@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.spaces import oklab_to_oklch, srgb_to_oklab
+from pipeline.garments.masks import extremes
 from pipeline.types import Floats, Mask, RgbImage
 
 # Values of the three channels, (3, H, W).
@@ -24,8 +25,8 @@ REACH_PX = 2
 CONTRAST = 40
 # A garment is printed when this share of its neighbourhoods has strong contrast.
 PRINTED_SHARE = 0.5
-# A pixel is no blend when one channel is nearly its neighbourhood's least or greatest: within one of so many parts of
-# their difference.
+# A pixel is no blend when one of its channels lies within one of so many parts of its neighbourhood's range from either
+# end of it.
 PARTS = 20
 # Light and shade of one dye: the shade has this share of the light's OKLab lightness or more; both have this chroma or
 # more, and the light has this share of the shade's chroma or more; their hues differ by this much at most.
@@ -68,19 +69,9 @@ def _extremes(channels: Channels, inside: Mask, reach_px: int) -> tuple[Channels
     """The least and the greatest value of each channel in each pixel's neighbourhood, (3, H, W) each."""
     lowest, highest = np.where(inside, channels, np.uint8(255)), np.where(inside, channels, np.uint8(0))
     for axis in (1, 2):
-        lowest = _spread(lowest, axis, reach_px, np.minimum)
-        highest = _spread(highest, axis, reach_px, np.maximum)
+        lowest = extremes(lowest, reach_px, np.minimum, axis=axis)
+        highest = extremes(highest, reach_px, np.maximum, axis=axis)
     return lowest, highest
-
-
-def _spread(values: Channels, axis: int, reach_px: int, most: np.ufunc) -> Channels:
-    """Each value, or the most of those within reach along an axis."""
-    spread = values.copy()
-    source, target = np.swapaxes(values, 0, axis), np.swapaxes(spread, 0, axis)
-    for step in range(1, reach_px + 1):
-        most(target[step:], source[:-step], out=target[step:])
-        most(target[:-step], source[step:], out=target[:-step])
-    return spread
 
 
 def _mean(pixels: NDArray[np.uint8]) -> Floats:

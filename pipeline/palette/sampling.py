@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.garments.masks import extremes
 from pipeline.palette import prints
 from pipeline.palette.histogram import Samples
 from pipeline.parts import Region
@@ -25,16 +26,22 @@ CLIPPED_SHARE = 0.12
 
 
 def garment_samples(
-    region: Region, pixels: RgbImage, confidence: ConfidenceMap | None, *, most_px: int = SAMPLES_PX
+    region: Region,
+    pixels: RgbImage,
+    confidence: ConfidenceMap | None,
+    *,
+    most_px: int = SAMPLES_PX,
+    plain: bool = False,
 ) -> Samples:
     """At most `most_px` pixels from the inner part of a garment.
 
-    pixels: (H, W, 3). confidence: of the network, (H, W). The weights are whole numbers, so that sums over pixels do
-    not depend on their order.
+    pixels: (H, W, 3). confidence: of the network, (H, W). plain: no print is looked for. The weights are whole numbers,
+    so that sums over pixels do not depend on their order.
     """
     inner, top, left = _eroded(region)
     height_px, width_px = inner.shape
-    unblended = prints.unblended(pixels[top : top + height_px, left : left + width_px], inner)
+    window = pixels[top : top + height_px, left : left + width_px]
+    unblended = None if plain else prints.unblended(window, inner)
     inside = np.flatnonzero(inner)
     if len(inside) > most_px:
         # Each stretch of equal length gives one pixel, at a random place: a fixed step would alias with stripes.
@@ -63,20 +70,9 @@ def _eroded(region: Region) -> tuple[Mask, int, int]:
     (top, bottom), (left, right) = (np.flatnonzero(region.mask.any(axis=axis))[[0, -1]] for axis in (1, 0))
     top, left = max(0, top - reach_px), max(0, left - reach_px)
     mask = region.mask[top : bottom + reach_px + 1, left : right + reach_px + 1]
-    inner = _shrunk(_shrunk(mask, reach_px).T, reach_px).T
+    inner = extremes(extremes(mask, reach_px, np.minimum, axis=0), reach_px, np.minimum, axis=1)
     kept = inner if np.count_nonzero(inner) >= ERODED_LEAST * np.count_nonzero(mask) else mask
     return kept, top, left
-
-
-def _shrunk(mask: Mask, reach_px: int) -> Mask:
-    """Erosion along the first axis, by windows of doubling length. What lies outside the mask counts as inside."""
-    inner = np.pad(mask, ((reach_px, reach_px), (0, 0)), constant_values=True)
-    span = 1
-    while span < 2 * reach_px + 1:
-        step = min(span, 2 * reach_px + 1 - span)
-        inner = inner[:-step] & inner[step:]
-        span += step
-    return inner
 
 
 def sparse_samples(pixels: RgbImage, regions: Sequence[Region]) -> NDArray[np.uint8]:

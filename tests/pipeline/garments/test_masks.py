@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from pipeline.garments.likeness import BLUR_LEVELS, LEVELS, _mass, histogram
-from pipeline.garments.masks import box, connected, filled, opened
+from pipeline.garments.masks import box, connected, extremes, filled, opened
 from pipeline.types import Mask
 
 CORNERS = np.ones((3, 3), bool)
@@ -72,6 +72,21 @@ def test_masks_are_scipys_when_opened_or_filled(mask: Mask) -> None:
 def test_box_is_scipys_when_a_mask_has_pixels(mask: Mask) -> None:
     """The box is that of `find_objects`; an empty mask has none."""
     assert box(mask) == next(iter(ndimage.find_objects(mask.astype(np.uint8))), None)
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("reach_px", [0, 1, 2, 3, 6])
+@pytest.mark.parametrize("size_px", [(40, 31), (1, 9), (3, 2)])
+def test_extremes_are_scipys_when_a_reach_is_given(size_px: tuple[int, int], reach_px: int, axis: int) -> None:
+    """Windows may reach beyond an edge, and beyond both."""
+    levels = np.random.default_rng(reach_px).integers(0, 256, size_px).astype(np.uint8)
+    for most, filtered in ((np.minimum, ndimage.minimum_filter1d), (np.maximum, ndimage.maximum_filter1d)):
+        expected = filtered(levels, 2 * reach_px + 1, axis=axis, mode="nearest")
+        np.testing.assert_array_equal(extremes(levels, reach_px, most, axis=axis), expected)
+    mask = levels > 60
+    shape = (2 * reach_px + 1, 1) if axis == 0 else (1, 2 * reach_px + 1)
+    eroded = ndimage.binary_erosion(mask, np.ones(shape, bool), border_value=1)
+    np.testing.assert_array_equal(extremes(mask, reach_px, np.minimum, axis=axis), eroded)
 
 
 def test_colours_are_blurred_as_scipy_does_when_a_histogram_is_made() -> None:

@@ -111,7 +111,7 @@ def test_cloth_is_as_before_when_its_pattern_is_coarse(kind: str) -> None:
 
 @pytest.mark.parametrize("dye", ["#808080", "#1f2a44", "#c83c46", "#e6e4df"])
 def test_plain_cloth_is_one_colour_when_the_photo_is_noisy(dye: str) -> None:
-    """A standard deviation of 15 is more than a phone's photo has at night."""
+    """The noise has a standard deviation of 15; painted garments of the kind "noise" have 14 at most."""
     random = np.random.default_rng(2)
     noisy = np.clip(hex_to_rgb(dye) + random.normal(0, 15, (SIDE_PX, SIDE_PX, 3)), 0, 255).astype(np.uint8)
     assert unblended(noisy, EVERYWHERE) is None
