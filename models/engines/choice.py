@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Literal
 
 from models.cards import ModelCard, ModelError, list_cards
+from models.processor import instruction_sets
 from models.segmenter import CompileMode, Device, Dtype, Segmenter
 
 Engine = Literal["torch", "openvino"]
@@ -81,10 +82,11 @@ def open_segmenter(
 def default_threads(dtype: Dtype) -> int:
     """How many threads a network gets on a CPU, where the caller does not say.
 
-    Fitted: make bench, on two cores. In fp32 a second thread saves a fifth of a photo's time at one client and costs no
-    photos/s; in bf16 it saved nothing and cost 6 % of them.
+    Fitted: make bench, on two cores. A second thread saves an eighth to a fifth of a photo's time at one client and
+    costs no photos/s. In bf16 on AMX it saved nothing and cost 6 % of them.
     """
-    return min(2, os.cpu_count() or 1) if dtype == "fp32" else 1
+    on_amx = dtype == "bf16" and "amx_bf16" in instruction_sets()
+    return 1 if on_amx else min(2, os.cpu_count() or 1)
 
 
 def _engine(card: ModelCard, device: Device) -> Engine:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from models.networks.efficientnet import ConvNorm
+from models.processor import instruction_sets
 
 SOURCE = Path(__file__).with_name("kernels.c")
 NEEDED = ("avx512f", "avx512bw", "avx512_bf16")
@@ -35,11 +36,7 @@ class _Shape(ctypes.Structure):
 def library() -> ctypes.CDLL | None:
     """The compiled kernels; None where the processor or the compiler cannot make them."""
     compiler = shutil.which("gcc")
-    try:
-        flags = set(Path("/proc/cpuinfo").read_text().partition("flags")[2].partition("\n")[0].split())
-    except OSError:
-        return None
-    if compiler is None or not flags.issuperset(NEEDED):
+    if compiler is None or not instruction_sets().issuperset(NEEDED):
         return None
     with tempfile.TemporaryDirectory(prefix="stylesync-kernels-") as folder:
         built = Path(folder) / "kernels.so"

@@ -28,9 +28,12 @@ def test_openvino_runs_when_the_device_is_a_cpu() -> None:
     assert chosen.version == open_segmenter(CARD, threads=1).version
 
 
-def test_a_network_gets_a_second_thread_when_it_computes_in_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In bf16 a second one gains nothing; one processor has none to give; a caller's number holds."""
+def test_a_network_gets_a_second_thread_unless_it_runs_on_amx(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In bf16 on AMX a second one gains nothing; one processor has none to give; a caller's number holds."""
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    monkeypatch.setattr(choice, "instruction_sets", lambda: {"avx512_bf16"})
+    assert (choice.default_threads("fp32"), choice.default_threads("bf16")) == (2, 2)
+    monkeypatch.setattr(choice, "instruction_sets", lambda: {"avx512_bf16", "amx_bf16"})
     assert (choice.default_threads("fp32"), choice.default_threads("bf16")) == (2, 1)
     assert open_segmenter(CARD, dtype="fp32").threads == 2
     assert open_segmenter(CARD, dtype="fp32", threads=3).threads == 3
