@@ -100,6 +100,7 @@ def test_nothing_is_lost_when_the_file_is_broken(files: list[str], capsys: pytes
     assert "cannot be used" in capsys.readouterr().err
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(
     ("change", "said"),
     [
