@@ -1,6 +1,5 @@
-"""What the processor can do."""
+"""What Linux tells of the processor."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,30 +7,20 @@ import pytest
 from models import processor
 
 
-@pytest.fixture(autouse=True)
-def fresh() -> Iterator[None]:
-    """Forgets what was read before and after a test."""
-    processor.instruction_sets.cache_clear()
-    yield
-    processor.instruction_sets.cache_clear()
-
-
-def test_instruction_sets_are_those_of_the_first_processor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Linux lists them per processor; all are of one kind."""
+def test_a_processor_is_the_first_of_the_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Linux lists each with its name and its instruction sets."""
     listed = tmp_path / "cpuinfo"
-    first, second = "flags\t\t: fpu avx2 amx_bf16\nbugs\t\t: spectre\n", "flags\t\t: sse\n"
-    listed.write_text(f"processor\t: 0\n{first}\nprocessor\t: 1\n{second}")
+    first = "processor\t: 0\nmodel name\t: AMD EPYC\nflags\t\t: fpu avx2 amx_bf16\nbugs\t\t: spectre\n"
+    listed.write_text(f"{first}\nprocessor\t: 1\nmodel name\t: another\nflags\t\t: sse\n")
     monkeypatch.setattr(processor, "PROCESSORS", listed)
+    assert processor.name() == "AMD EPYC"
     assert processor.instruction_sets() == {"fpu", "avx2", "amx_bf16"}
 
 
-def test_no_instruction_set_is_known_when_the_system_tells_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Only Linux has the file, and ARM's has no such line."""
+def test_nothing_is_known_when_the_system_tells_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only Linux has the file, and ARM's has no such lines."""
     listed = tmp_path / "cpuinfo"
     monkeypatch.setattr(processor, "PROCESSORS", listed)
-    assert processor.instruction_sets() == frozenset()
-    processor.instruction_sets.cache_clear()
+    assert (processor.name(), processor.instruction_sets()) == ("a CPU", frozenset())
     listed.write_text("processor\t: 0\nFeatures\t: fp asimd\n")
-    assert processor.instruction_sets() == frozenset()
+    assert (processor.name(), processor.instruction_sets()) == ("a CPU", frozenset())

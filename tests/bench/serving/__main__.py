@@ -24,7 +24,7 @@ from typing import Any
 import httpx
 import psutil
 
-from models.processor import instruction_sets
+from models import processor
 from serve.local.plan import REPOSITORY
 from tests.bench.serving.functions import Functions
 from tests.bench.serving.photos import tinted
@@ -305,10 +305,8 @@ def _known(value: float | None) -> float:
 
 
 def _processor() -> str:
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next((line.partition(": ")[2] for line in lines if line.startswith("model name")), "an unknown processor")
-    best = next((one for one in BEST_SETS if one in instruction_sets()), "")
-    return f"{name} with {best}" if best else name
+    best = next((one for one in BEST_SETS if one in processor.instruction_sets()), "")
+    return f"{processor.name()} with {best}" if best else processor.name()
 
 
 if __name__ == "__main__":
